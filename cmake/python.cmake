@@ -1,0 +1,28 @@
+# The extension module heddle._core, and a package directory in the build tree that holds it beside
+# links to the sources: put BUILD/python on the path.
+find_package(Python COMPONENTS Interpreter Development.Module REQUIRED)
+find_package(pybind11 CONFIG REQUIRED)
+file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/python/src/*.cc)
+pybind11_add_module(_core MODULE NO_EXTRAS ${sources})
+target_compile_options(_core PRIVATE ${HEDDLE_FLAGS})
+target_include_directories(_core PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/python/src)
+target_link_libraries(_core PRIVATE heddle)
+set(package ${CMAKE_BINARY_DIR}/python/heddle)
+set_target_properties(_core PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${package} BUILD_RPATH ${CMAKE_BINARY_DIR}
+                      INSTALL_RPATH "$ORIGIN")
+file(MAKE_DIRECTORY ${package})
+file(GLOB_RECURSE modules CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/python/heddle
+     ${PROJECT_SOURCE_DIR}/python/heddle/*.py ${PROJECT_SOURCE_DIR}/python/heddle/*.pyi
+     ${PROJECT_SOURCE_DIR}/python/heddle/*.typed)
+foreach(module ${modules})
+  get_filename_component(folder ${module} DIRECTORY)
+  file(MAKE_DIRECTORY ${package}/${folder})
+  file(CREATE_LINK ${PROJECT_SOURCE_DIR}/python/heddle/${module} ${package}/${module} SYMBOLIC)
+endforeach()
+if(DEFINED SKBUILD)
+  install(TARGETS _core heddle LIBRARY DESTINATION heddle)
+  set_target_properties(heddle PROPERTIES INSTALL_RPATH "$ORIGIN")
+  if(TARGET heddle_cuda)
+    install(TARGETS heddle_cuda LIBRARY DESTINATION heddle)
+  endif()
+endif()

@@ -1,0 +1,217 @@
+// Words every room uses: errors, messages, dtypes, devices, shapes, and the non-owning Blob.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <initializer_list>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+#include "heddle/half.h"
+
+namespace heddle {
+
+// What the library throws. `what()` starts with what the user named, then what was found, then what
+// was expected.
+struct Error : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// --- messages ---------------------------------------------------------------------------------
+void append(std::string& to, std::string_view v);
+void append(std::string& to, bool v);
+void append(std::string& to, double v);  // shortest text that reads back as the same number
+void append(std::string& to, float v);
+void append(std::string& to, long long v);
+void append(std::string& to, unsigned long long v);
+inline void append(std::string& to, const char* v) { append(to, std::string_view(v)); }
+inline void append(std::string& to, const std::string& v) { append(to, std::string_view(v)); }
+template <class T>
+  requires std::is_integral_v<T>
+void append(std::string& to, T v) {
+  if constexpr (std::is_signed_v<T>) append(to, static_cast<long long>(v));
+  else append(to, static_cast<unsigned long long>(v));
+}
+
+// format("a={} b={}", 1, "x") -> "a=1 b=x". Any type with an append() overload may be shown.
+template <class... A>
+std::string format(std::string_view f, const A&... a) {
+  std::string out;
+  [[maybe_unused]] auto put = [&](const auto& v) {
+    auto at = f.find("{}");
+    out += f.substr(0, at);
+    append(out, v);
+    f.remove_prefix(at == std::string_view::npos ? f.size() : at + 2);
+  };
+  (put(a), ...);
+  out += f;
+  return out;
+}
+
+// Throws Error when `ok` is false. Start the message with the operator's name: "[Concat] ...".
+template <class... A>
+void check(bool ok, std::string_view f, const A&... a) {
+  if (!ok) [[unlikely]] throw Error(format(f, a...));
+}
+
+// --- dtypes -----------------------------------------------------------------------------------
+// The numbers are MXNet's type flags: they stand in files.
+enum class Dtype : int8_t {
+  kUnknown = -1,
+  kFloat32 = 0,
+  kFloat64 = 1,
+  kFloat16 = 2,
+  kUint8 = 3,
+  kInt32 = 4,
+  kInt8 = 5,
+  kInt64 = 6,
+  kBool = 7,
+  kBfloat16 = 12,
+};
+
+template <class T> inline constexpr Dtype dtype_of = Dtype::kUnknown;
+template <> inline constexpr Dtype dtype_of<float> = Dtype::kFloat32;
+template <> inline constexpr Dtype dtype_of<double> = Dtype::kFloat64;
+template <> inline constexpr Dtype dtype_of<float16> = Dtype::kFloat16;
+template <> inline constexpr Dtype dtype_of<bfloat16> = Dtype::kBfloat16;
+template <> inline constexpr Dtype dtype_of<uint8_t> = Dtype::kUint8;
+template <> inline constexpr Dtype dtype_of<int8_t> = Dtype::kInt8;
+template <> inline constexpr Dtype dtype_of<int32_t> = Dtype::kInt32;
+template <> inline constexpr Dtype dtype_of<int64_t> = Dtype::kInt64;
+template <> inline constexpr Dtype dtype_of<bool> = Dtype::kBool;
+
+int64_t dtype_size(Dtype d);                // bytes of one element
+std::string_view dtype_name(Dtype d);       // "float32", as NumPy says it
+Dtype dtype_from_name(std::string_view s);  // throws Error and lists the names when unknown
+inline bool is_float(Dtype d) {
+  return d == Dtype::kFloat32 || d == Dtype::kFloat64 || d == Dtype::kFloat16 ||
+         d == Dtype::kBfloat16;
+}
+inline void append(std::string& to, Dtype d) { append(to, dtype_name(d)); }
+
+// Calls fn(T{}) with the C++ type of `d`; `who` is the operator, for the error.
+template <class Fn>
+void with_dtype(Dtype d, std::string_view who, Fn&& fn) {
+  switch (d) {
+    case Dtype::kFloat32: return fn(float{});
+    case Dtype::kFloat64: return fn(double{});
+    case Dtype::kFloat16: return fn(float16{});
+    case Dtype::kBfloat16: return fn(bfloat16{});
+    case Dtype::kUint8: return fn(uint8_t{});
+    case Dtype::kInt8: return fn(int8_t{});
+    case Dtype::kInt32: return fn(int32_t{});
+    case Dtype::kInt64: return fn(int64_t{});
+    case Dtype::kBool: return fn(bool{});
+    case Dtype::kUnknown: break;
+  }
+  throw Error(format("[{}] dtype {} is not supported", who, d));
+}
+// The same for the four floating types only.
+template <class Fn>
+void with_float(Dtype d, std::string_view who, Fn&& fn) {
+  switch (d) {
+    case Dtype::kFloat32: return fn(float{});
+    case Dtype::kFloat64: return fn(double{});
+    case Dtype::kFloat16: return fn(float16{});
+    case Dtype::kBfloat16: return fn(bfloat16{});
+    default: break;
+  }
+  throw Error(format("[{}] dtype {} is not supported, expected a floating type", who, d));
+}
+
+// --- devices ----------------------------------------------------------------------------------
+// Where data lives and work runs. kFake behaves like an asynchronous device and exists for tests.
+struct Device {
+  enum Kind : uint8_t { kCpu = 1, kCuda = 2, kPinned = 3, kFake = 6 };  // MXNet's dev_type
+  Kind kind = kCpu;
+  int id = 0;
+  bool operator==(const Device&) const = default;
+};
+void append(std::string& to, Device d);                   // "cpu(0)", "gpu(1)"
+Device device_from_name(std::string_view s, Device none);  // "cpu(0)", "gpu"; "" gives `none`
+
+// --- shapes -----------------------------------------------------------------------------------
+// Up to 8 dimensions, held inline. rank() < 0: rank unknown; a dimension < 0: that one unknown.
+// (MXNet's files and calls write 0 for an unknown dimension; it is converted where they enter.)
+class Shape {
+ public:
+  static constexpr int kMaxRank = 8;
+  Shape() = default;
+  Shape(std::initializer_list<int64_t> d) {
+    rank_ = 0;
+    for (int64_t v : d) append(v);
+  }
+  static Shape unknown(int rank) {
+    Shape s;
+    s.set_rank(rank);
+    s.dim_.fill(-1);
+    return s;
+  }
+  template <class It>
+  static Shape of(It first, It last) {
+    Shape s;
+    s.rank_ = 0;
+    for (; first != last; ++first) s.append(static_cast<int64_t>(*first));
+    return s;
+  }
+  void append(int64_t d) {
+    const int at = rank_ < 0 ? 0 : rank_;
+    set_rank(at + 1);
+    dim_[at] = d;
+  }
+  void set_rank(int rank) {
+    if (rank > kMaxRank) [[unlikely]] throw_rank(rank);
+    rank_ = static_cast<int8_t>(rank);
+  }
+  int rank() const { return rank_; }
+  bool has_rank() const { return rank_ >= 0; }
+  int64_t operator[](int i) const { return dim_[i < 0 ? i + rank_ : i]; }
+  int64_t& operator[](int i) { return dim_[i < 0 ? i + rank_ : i]; }
+  const int64_t* begin() const { return dim_.data(); }
+  const int64_t* end() const { return dim_.data() + (rank_ < 0 ? 0 : rank_); }
+  bool known() const {
+    for (int i = 0; i < rank_; ++i)
+      if (dim_[i] < 0) return false;
+    return rank_ >= 0;
+  }
+  // Product of the dimensions [from, to); of all of them by default.
+  int64_t size(int from = 0, int to = kMaxRank) const {
+    int64_t n = 1;
+    for (int i = from; i < rank_ && i < to; ++i) n *= dim_[i];
+    return n;
+  }
+  bool operator==(const Shape& o) const {
+    if (rank_ != o.rank_) return false;
+    for (int i = 0; i < rank_; ++i)
+      if (dim_[i] != o.dim_[i]) return false;
+    return true;
+  }
+
+ private:
+  [[noreturn]] static void throw_rank(int rank);
+  std::array<int64_t, kMaxRank> dim_{};
+  int8_t rank_ = -1;
+};
+void append(std::string& to, const Shape& s);  // "(2,3)", "(2,?)", "?" when the rank is unknown
+
+// Turns an axis that may be negative into [0, rank), or throws naming `who`.
+int normalize_axis(std::string_view who, int64_t axis, int rank);
+
+// A contiguous tensor somebody else owns, in C order. What kernels see.
+struct Blob {
+  void* data = nullptr;
+  Shape shape;
+  Dtype dtype = Dtype::kFloat32;
+  Device device;
+  int64_t size() const { return shape.size(); }
+  int64_t bytes() const { return size() * dtype_size(dtype); }
+  template <class T>
+  T* as() const {
+    if (dtype != dtype_of<T>) [[unlikely]]
+      throw Error(format("blob holds {}, not {}", dtype, dtype_of<T>));
+    return static_cast<T*>(data);
+  }
+};
+
+}  // namespace heddle

@@ -1,0 +1,80 @@
+// What a device is: memory, streams, events, copies. One DeviceApi per kind of device; the one of
+// CUDA comes from a second shared object, loaded when the first gpu(i) is used.
+#pragma once
+#include <cstddef>
+#include <functional>
+#include <memory>
+
+#include "heddle/base.h"
+
+namespace heddle {
+
+// Work put on a stream is done when its event is. Thread-safe. Null stands for "done already".
+class Event {
+ public:
+  virtual ~Event() = default;
+  virtual bool done() const = 0;
+  virtual void wait() const = 0;  // blocks the calling thread
+};
+using EventRef = std::shared_ptr<const Event>;
+
+// An order of work on a device, with its library handles. CPU has none (a null Stream*).
+class Stream {
+ public:
+  virtual ~Stream() = default;
+  virtual EventRef record() = 0;                // an event for all the work put here so far
+  virtual void wait_for(const EventRef& e) = 0;  // later work here starts after `e`; never blocks
+};
+
+// How many threads may work for this process: affinity mask and cgroup quota, at least 1.
+int usable_threads();
+
+class DeviceApi {
+ public:
+  virtual ~DeviceApi() = default;
+  virtual int count() const = 0;              // devices of this kind; 0 when there is none
+  virtual bool asynchronous() const = 0;      // does work outlive the call that starts it?
+  virtual void* allocate(Device d, size_t bytes) = 0;  // aligned to 64; throws Error when out of memory
+  virtual void free(Device d, void* p, size_t bytes) = 0;
+  virtual std::unique_ptr<Stream> make_stream(Device d) = 0;  // null on synchronous devices
+  // Copies between this kind and host memory, or within it; asynchronous when `stream` is given.
+  virtual void copy(void* dst, Device to, const void* src, Device from, size_t bytes,
+                    Stream* stream) = 0;
+};
+
+// The api of a kind of device. gpu(i) without a card, driver or the second shared object throws one
+// Error that says which of them is missing.
+DeviceApi& device_api(Device d);
+// Adds or replaces the api of a kind (the CUDA object and tests do).
+void set_device_api(Device::Kind kind, std::unique_ptr<DeviceApi> api);
+
+// --- splitting work -----------------------------------------------------------------------------
+// Calls body(begin, end) over [0, n) in pieces of `grain` (the last may be shorter), in parallel on
+// the one arena of the process. The pieces depend on n and grain only, never on the number of
+// threads, so results do not either. An exception in a piece reaches the caller after the others
+// have stopped. Safe to nest.
+void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& body);
+
+// Runs `body` inside the arena, on the calling thread: engine workers run tasks through it, so that
+// runnable threads never exceed the arena's slots plus the callers.
+void run_in_arena(void (*body)(void*), void* arg);
+
+// The width of the arena. 0 restores usable_threads(). Not while work is running.
+void set_threads(int threads);
+int threads();
+
+// Scratch memory of the calling thread, valid until the innermost ScratchScope of this thread ends.
+// Aligned to 64 bytes, not initialised.
+void* thread_scratch(size_t bytes);
+class ScratchScope {
+ public:
+  ScratchScope();
+  ~ScratchScope();
+  ScratchScope(const ScratchScope&) = delete;
+  ScratchScope& operator=(const ScratchScope&) = delete;
+
+ private:
+  size_t block_, used_;
+};
+
+}  // namespace heddle

@@ -1,0 +1,169 @@
+// The dependency engine: runs tasks in parallel, in an order that every variable would agree with.
+//
+// A task states which variables it reads and writes. Reads of one variable overlap; a write runs
+// alone; per variable, tasks run as if in the order they were pushed. A task that throws poisons
+// what it writes: tasks that need it are skipped and carry the first cause, the next wait throws it,
+// everything else keeps running. The engine knows nothing of arrays, operators or libraries.
+#pragma once
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "heddle/device.h"
+
+namespace heddle {
+
+namespace engine {
+struct VarState;   // the queue of one variable
+struct Running;    // a task on its way
+class Prepared;    // a task made ready to be pushed many times
+class PreparedGraph;
+}  // namespace engine
+
+// A thing that tasks read and write, without saying what it is. Copying shares it. When the last
+// handle goes, it is retired after the tasks already pushed on it. Thread-safe.
+class Var {
+ public:
+  Var() = default;  // none
+  static Var make();
+  uint64_t version() const;  // writes pushed so far
+  bool poisoned() const;     // did the last completed write fail?
+  explicit operator bool() const { return state_ != nullptr; }
+  bool operator==(const Var&) const = default;
+  engine::VarState* state() const { return state_.get(); }
+
+ private:
+  std::shared_ptr<engine::VarState> state_;
+};
+
+enum class Access : uint8_t {
+  kRead,       // beside other readers
+  kUpdate,     // alone; sees what was there, so a poisoned variable skips it (x += 1, writing a slice)
+  kOverwrite,  // alone; success heals a poisoned variable (x[:] = 0)
+};
+struct Use {
+  Var var;
+  Access access = Access::kRead;
+};
+
+// Which workers of a device run the task.
+enum class Lane : uint8_t { kCompute, kCopyIn, kCopyOut, kIo };
+
+struct RunContext {
+  Device device;
+  Stream* stream = nullptr;  // of this lane; null on CPU
+};
+
+// Ends an asynchronous task: call it once, from any thread, with the error if there was one and the
+// event that ends the device's part. Destroyed uncalled, the task fails; called twice, the second
+// call is ignored.
+class Done {
+ public:
+  explicit Done(engine::Running* task) : task_(task) {}
+  Done(Done&& o) noexcept : task_(std::exchange(o.task_, nullptr)) {}
+  Done& operator=(Done&&) = delete;
+  ~Done();
+  void operator()(std::exception_ptr error = nullptr, EventRef event = nullptr);
+
+ private:
+  engine::Running* task_;
+};
+
+// Where the user asked for the work, for messages. Both live as long as the process.
+struct Place {
+  const char* file = nullptr;
+  int line = 0;
+};
+
+// A token that many tasks share. A cancelled task that has not started is skipped; what it writes
+// is poisoned with "cancelled".
+class CancelToken {
+ public:
+  CancelToken() : flag_(std::make_shared<bool>(false)) {}
+  void cancel() { __atomic_store_n(flag_.get(), true, __ATOMIC_RELEASE); }
+  bool cancelled() const { return __atomic_load_n(flag_.get(), __ATOMIC_ACQUIRE); }
+
+ private:
+  std::shared_ptr<bool> flag_;
+};
+
+struct Task {
+  const char* name = "";  // must outlive the task; operators' names do
+  // One of the two. `run` is done when it returns (or throws); `start` when its Done is called.
+  std::function<void(RunContext&)> run = {};
+  std::function<void(RunContext&, Done)> start = {};
+  std::vector<Use> uses = {};  // a variable named twice counts once, with the stronger access
+  Device device = {};
+  Lane lane = Lane::kCompute;
+  int priority = 0;  // larger first, among ready tasks
+  int64_t bytes = 0;  // memory it keeps alive until done: counts towards the cap on bytes in flight
+  Place place = {};
+  std::shared_ptr<const CancelToken> cancel = {};
+};
+using TaskRef = std::shared_ptr<const engine::Prepared>;
+
+// One node of a graph that is pushed as a whole. `after` names earlier nodes of the same graph;
+// nodes that use the same variable, one of them writing, are ordered as listed without being told.
+struct GraphTask {
+  Task task;
+  std::vector<int> after = {};
+};
+using GraphRef = std::shared_ptr<engine::PreparedGraph>;
+
+class Engine {
+ public:
+  virtual ~Engine() = default;
+
+  // Prepared once, pushed many times.
+  virtual TaskRef prepare(Task task) = 0;
+  virtual void push(const TaskRef& task) = 0;
+  // Pushed once. May run a small ready task here; blocks only at the cap on work in flight.
+  virtual void push(Task task) = 0;
+
+  // A prepared graph: acquires its variables together when pushed, releases each when the last node
+  // that uses it has finished. A node that fails poisons what it writes and skips what follows it.
+  virtual GraphRef prepare(std::vector<GraphTask> nodes) = 0;
+  virtual void push(const GraphRef& graph) = 0;
+
+  // Runs body(arg) on the calling thread if nothing runs or waits on these variables and returns
+  // true; otherwise does nothing and returns false. What the body throws poisons the written
+  // variables like any task's error. No allocation, no queue.
+  struct BorrowedUse {
+    const Var* var;
+    Access access;
+  };
+  virtual bool run_if_idle(std::span<const BorrowedUse> uses, const char* name,
+                           void (*body)(void*), void* arg) = 0;
+
+  // Until the writes pushed so far are done (wait_to_write: reads too); throws the root failure that
+  // reached `var`, once per waiting thread. From inside a task that owns `var`, throws at once.
+  virtual void wait(const Var& var) = 0;
+  virtual void wait_to_write(const Var& var) = 0;
+  virtual void wait_all() = 0;
+
+  // Before fork() and in both processes after it. Python calls them through os.register_at_fork.
+  virtual void before_fork() = 0;
+  virtual void after_fork(bool child) = 0;
+
+  virtual const char* name() const = 0;  // "naive", "threaded" or "per_device"
+  virtual int workers() const = 0;       // worker threads alive now
+
+  static Engine& get();  // the one of the process; HEDDLE_ENGINE = naive | threaded | per_device
+  // Another engine with variables of its own world: for tests.
+  static std::unique_ptr<Engine> make(std::string_view kind, int workers = 0);
+
+  // How workers call a task's body; by default directly. The library installs run_in_arena.
+  using Scope = void (*)(void (*body)(void*), void* arg);
+  static void set_scope(Scope scope);
+};
+
+// The place that pushes from this thread will report. Bindings set it.
+Place& current_place();
+
+}  // namespace heddle

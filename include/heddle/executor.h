@@ -1,0 +1,67 @@
+// A Symbol bound to arrays and ready to run.
+#pragma once
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "heddle/imperative.h"
+#include "heddle/ndarray.h"
+#include "heddle/symbol.h"
+
+namespace heddle {
+
+using Arrays = std::map<std::string, NDArray, std::less<>>;
+
+struct BindSpec {
+  Device device = {};
+  std::map<std::string, Shape, std::less<>> shapes = {};  // enough of them to infer the rest
+  std::map<std::string, Dtype, std::less<>> dtypes = {};  // default float32
+  Arrays args = {}, grads = {}, aux = {};  // those given are used; missing ones are made, zero-filled
+  std::map<std::string, GradReq, std::less<>> grad_req = {};  // absent: default_req
+  GradReq default_req = GradReq::kWrite;
+  bool training = true;  // false: no gradients are prepared
+  std::map<std::string, Device> groups = {};  // ctx_group -> device
+};
+
+// One executor is driven from one thread at a time; what it starts runs asynchronously.
+class Executor {
+ public:
+  // Throws Error naming the node, or listing the arguments whose shapes are unknown.
+  static Executor bind(const Symbol& symbol, BindSpec spec);
+
+  // Runs the graph once, pushed as one. forward(true) keeps what backward needs.
+  void forward(bool training);
+  // `heads`: gradients of the outputs; may be empty when every output is a loss.
+  void backward(std::span<const NDArray> heads = {}, bool training = true);
+
+  const std::vector<NDArray>& outputs() const;  // the same arrays each time
+  const std::vector<NDArray>& args() const;     // in the order of Symbol::arguments()
+  const std::vector<NDArray>& grads() const;    // likewise; none where not wanted
+  const std::vector<NDArray>& aux() const;      // in the order of Symbol::auxiliary_states()
+  const Symbol& symbol() const;
+
+  // Calls each(name, value) after every node's run; slows the run down, nullptr ends it.
+  void monitor(std::function<void(std::string_view name, const NDArray& value)> each,
+               bool inputs_too = false);
+
+  // New shapes, same parameters where their shapes stay.
+  Executor reshape(const std::map<std::string, Shape, std::less<>>& shapes, bool partial_shaping,
+                   bool allow_up_sizing) const;
+
+  struct Memory {
+    int64_t planned_arena = 0;    // the stated peak, known before anything is allocated
+    int64_t allocated_arena = 0;  // what was allocated
+    int64_t touched_arena = 0;    // the furthest byte a node was given
+  };
+  Memory memory() const;
+  std::string describe() const;  // the final graph, where it runs, and its memory plan
+
+ private:
+  std::shared_ptr<class BoundGraph> graph_;
+};
+
+}  // namespace heddle

@@ -1,0 +1,107 @@
+// NDArray: a handle on a tensor whose contents the engine keeps in order.
+#pragma once
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "heddle/base.h"
+#include "heddle/engine.h"
+#include "heddle/storage.h"
+
+namespace heddle {
+
+// Where an array stands on the autograd tape. Defined by the executor room; arrays only carry it.
+struct TapeEntry;
+
+// Storage and the variable that guards it. Shared by all views of one array.
+class Chunk {
+ public:
+  Chunk(Device device, size_t bytes) : var(Var::make()), device(device), bytes(bytes) {}
+  ~Chunk();
+  Chunk(const Chunk&) = delete;
+  Chunk& operator=(const Chunk&) = delete;
+  void* data();  // allocates on first use; only inside a task that named var
+  const Var var;
+  const Device device;
+  const size_t bytes;
+
+ private:
+  friend class NDArray;
+  Memory memory_;
+  std::shared_ptr<void> owner_;  // of foreign or arena memory; then memory_ is not the pool's
+};
+
+// Copying an NDArray shares the data. Arrays are contiguous, in C order; views are row ranges and
+// reshapes, and share the variable. Reading the host value waits for pending writes. A copy of a
+// handle may be used from any thread.
+class NDArray {
+ public:
+  NDArray() = default;  // "none"
+  // Memory on first use, contents undefined.
+  NDArray(Shape shape, Device device, Dtype dtype = Dtype::kFloat32);
+  // Copies from host memory before it returns.
+  static NDArray from_host(const void* src, Shape shape, Dtype dtype, Device device = {});
+  // Wraps memory that `owner` keeps alive, without copying.
+  static NDArray wrap(void* data, Shape shape, Dtype dtype, Device device,
+                      std::shared_ptr<void> owner);
+
+  explicit operator bool() const { return chunk_ != nullptr; }
+  const Shape& shape() const { return shape_; }
+  Dtype dtype() const { return dtype_; }
+  Device device() const { return chunk_->device; }
+  int64_t size() const { return shape_.size(); }
+  int64_t bytes() const { return size() * dtype_size(dtype_); }
+  const Var& var() const { return chunk_->var; }  // what a task names to read or write this array
+  bool whole() const { return bytes() == int64_t(chunk_->bytes); }  // does it cover its chunk?
+  // How a task that sets every element of this array uses var(): a slice updates, a whole overwrites.
+  Access write_access() const { return whole() ? Access::kOverwrite : Access::kUpdate; }
+  bool shares_memory(const NDArray& o) const { return chunk_ == o.chunk_; }
+  const std::shared_ptr<Chunk>& chunk() const { return chunk_; }
+  int64_t offset() const { return offset_; }  // bytes from the start of the chunk
+
+  NDArray slice(int64_t begin, int64_t end) const;  // rows [begin, end), same memory
+  NDArray at(int64_t index) const;                  // row `index`, without the first axis
+  NDArray reshape(Shape shape) const;               // same memory, same size
+  NDArray view(Shape shape, Dtype dtype, int64_t offset) const;  // any window of the chunk
+  NDArray detach() const;                           // same memory, off the tape
+
+  void wait_to_read() const { Engine::get().wait(var()); }
+  void wait_to_write() const { Engine::get().wait_to_write(var()); }
+  void copy_to(void* dst) const;          // waits, then copies bytes() to host memory
+  void copy_from(const void* src) const;  // waits, then copies bytes() from host memory
+
+  Blob blob() const;  // only inside a task that named var()
+
+  std::shared_ptr<TapeEntry> tape = {};  // autograd's mark; not shared with copies made by slice()
+
+ private:
+  std::shared_ptr<Chunk> chunk_;
+  Shape shape_;
+  Dtype dtype_ = Dtype::kFloat32;
+  int64_t offset_ = 0;
+};
+
+// dst = src, converting the dtype if they differ: asynchronous, any device to any device. Throws at
+// once when the shapes' sizes differ.
+void copy(const NDArray& src, const NDArray& dst, int priority = 0);
+
+// --- MXNet's .params files ------------------------------------------------------------------------
+struct NamedArrays {
+  std::vector<NDArray> arrays;
+  std::vector<std::string> names;  // empty, or one per array
+};
+// Writes to a temporary file beside `path` and renames it: the file is whole or not there.
+void save_arrays(const std::string& path, const NamedArrays& what);
+std::string save_arrays_to_bytes(const NamedArrays& what);
+// Reads versions 0 to 3. `device` is where arrays go. Throws Error with the path, the byte offset and
+// what was wrong when the file is missing, truncated or of another kind.
+NamedArrays load_arrays(const std::string& path, Device device = {});
+NamedArrays load_arrays_from_bytes(std::string_view bytes, std::string_view name, Device device = {});
+// One array as it stands in such a file: what pickles hold.
+std::string array_to_bytes(const NDArray& a);
+NDArray array_from_bytes(std::string_view bytes, Device device = {});
+
+}  // namespace heddle

@@ -1,0 +1,329 @@
+// What an operator is. One OpDef record serves eager calls, graphs, gradients, docs and bindings.
+#pragma once
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "heddle/base.h"
+#include "heddle/device.h"
+#include "heddle/param.h"
+
+namespace heddle {
+
+struct OpDef;
+
+enum class Role : uint8_t {
+  kRead,
+  kMutate,  // changed in place; the caller must give it (optimizer states)
+  kAux,     // changed in place; created for the caller when missing (moving averages)
+};
+
+struct Input {
+  std::string name;
+  std::string doc = "";
+  Role role = Role::kRead;
+  std::string init = "";  // initialiser for a created variable: "zero", "one"
+};
+struct Output {
+  std::string name = "output";
+  bool hidden = false;  // kept for the gradient, not shown to users
+};
+
+// How values are stored. Kernels of the library take dense ones; the others pass through inference.
+enum class Stype : int8_t { kUnknown = -1, kDense = 0, kRowSparse = 1, kCsr = 2 };
+
+// A tensor that a gradient reads.
+struct Ref {
+  enum Kind : uint8_t { kDy, kX, kY } kind;
+  int index;
+};
+constexpr Ref dy(int i = 0) { return {Ref::kDy, i}; }  // gradient of output i
+constexpr Ref x(int i = 0) { return {Ref::kX, i}; }    // input i
+constexpr Ref y(int i = 0) { return {Ref::kY, i}; }    // output i
+
+// --- functions with the parameters erased -----------------------------------------------------
+// Built from a plain function f(const P&, rest...) or f(rest...); P is deduced.
+template <class R, class... Rest>
+class Erased {
+ public:
+  Erased() = default;
+  Erased(std::nullptr_t) {}
+  template <class P>
+  Erased(R (*f)(const P&, Rest...))
+      : f_(reinterpret_cast<void (*)()>(f)), call_([](void (*g)(), const void* p, Rest... r) -> R {
+          return reinterpret_cast<R (*)(const P&, Rest...)>(g)(*static_cast<const P*>(p),
+                                                               std::forward<Rest>(r)...);
+        }) {}
+  Erased(R (*f)(Rest...))
+      : f_(reinterpret_cast<void (*)()>(f)), call_([](void (*g)(), const void*, Rest... r) -> R {
+          return reinterpret_cast<R (*)(Rest...)>(g)(std::forward<Rest>(r)...);
+        }) {}
+  R operator()(const void* p, Rest... r) const { return call_(f_, p, std::forward<Rest>(r)...); }
+  explicit operator bool() const { return f_ != nullptr; }
+
+ private:
+  void (*f_)() = nullptr;
+  R (*call_)(void (*)(), const void*, Rest...) = nullptr;
+};
+
+// A list that is fixed, or a function of the parameters (f(const P&)).
+template <class T>
+class ListOf {
+ public:
+  ListOf() = default;
+  ListOf(std::initializer_list<T> fixed) : fixed_(fixed) {}
+  ListOf(std::vector<T> fixed) : fixed_(std::move(fixed)) {}
+  template <class P>
+  ListOf(std::vector<T> (*f)(const P&)) : function_(f) {}
+  std::vector<T> operator()(const void* params) const {
+    return function_ ? function_(params) : fixed_;
+  }
+  bool depends_on_params() const { return bool(function_); }
+  const std::vector<T>& fixed() const { return fixed_; }
+
+ private:
+  std::vector<T> fixed_;
+  Erased<std::vector<T>> function_;
+};
+
+// --- what kernels see -------------------------------------------------------------------------
+// Blobs in the order of OpDef::inputs. mut(i) refuses inputs that are not kMutate or kAux.
+class Inputs {
+ public:
+  Inputs(std::span<const Blob> blobs, std::span<const Input> declared)
+      : blobs_(blobs), declared_(declared) {}
+  const Blob& operator[](int i) const { return blobs_[i]; }
+  const Blob& mut(int i) const {
+    check(declared_[i].role != Role::kRead, "input '{}' is read-only", declared_[i].name);
+    return blobs_[i];
+  }
+  int count() const { return int(blobs_.size()); }
+  auto begin() const { return blobs_.begin(); }
+  auto end() const { return blobs_.end(); }
+
+ private:
+  std::span<const Blob> blobs_;
+  std::span<const Input> declared_;
+};
+using Outputs = std::span<Blob>;
+
+// What a kernel may ask of its surroundings. Kernels write every wanted output in full; adding to a
+// gradient (grad_req "add") is done around them.
+class OpContext {
+ public:
+  Device device;
+  Stream* stream = nullptr;
+  bool training = false;
+  // wanted[i] == 0: nobody reads output i, and its blob may have no memory. Empty: all are wanted.
+  std::span<const uint8_t> wanted = {};
+  uint64_t seed = 0;  // for random operators: differs for every call, drawn when it was pushed
+  bool wants(int i) const { return wanted.empty() || wanted[i]; }
+
+  // Memory aligned to 64 bytes until the kernel returns. Only from the kernel's own thread; pieces
+  // of a parallel_for take their share of one block.
+  void* scratch(size_t bytes) { return thread_scratch(bytes); }
+  template <class T>
+  T* scratch_of(int64_t n) {
+    return static_cast<T*>(scratch(size_t(n) * sizeof(T)));
+  }
+  // body(begin, end) over [0, n) in pieces of `grain`: see device.h.
+  template <class Body>
+  void parallel_for(int64_t n, int64_t grain, Body&& body) const {
+    if (n <= grain) {
+      if (n > 0) body(int64_t(0), n);
+    } else {
+      heddle::parallel_for(n, grain, std::forward<Body>(body));
+    }
+  }
+  // Gives output i its extent, when inference left it open. Returns the blob to fill.
+  Blob allocate(int i, Shape shape) {
+    check(bool(allocate_), "output {} has an extent that only the kernel knows", i);
+    return allocate_(i, shape);
+  }
+  std::function<Blob(int, Shape)> allocate_ = {};
+};
+
+// Shapes, dtypes and storage kinds of one call, partly known. Setting merges with what is known, or
+// throws Error "[Op] weight has shape (2,3), expected (5,3)". An infer function is called again
+// whenever more is known, so it does what it can and returns.
+class InferContext {
+ public:
+  struct Value {
+    Shape shape;
+    Dtype dtype = Dtype::kUnknown;
+    Stype stype = Stype::kUnknown;
+  };
+  InferContext(const OpDef& op, std::span<const Input> inputs, std::span<const Output> outputs,
+               std::span<Value> in, std::span<Value> out, bool training = false)
+      : op_(op), inputs_(inputs), outputs_(outputs), in_(in), out_(out), training_(training) {}
+  int inputs() const { return int(in_.size()); }
+  int outputs() const { return int(out_.size()); }
+  bool training() const { return training_; }
+  const Shape& in(int i) const { return in_[i].shape; }
+  const Shape& out(int i) const { return out_[i].shape; }
+  Dtype in_dtype(int i) const { return in_[i].dtype; }
+  Dtype out_dtype(int i) const { return out_[i].dtype; }
+  void set_in(int i, const Shape& s) { merge(in_[i].shape, s, inputs_[i].name); }
+  void set_out(int i, const Shape& s) { merge(out_[i].shape, s, outputs_[i].name); }
+  void set_in_dtype(int i, Dtype d) { merge(in_[i].dtype, d, inputs_[i].name); }
+  void set_out_dtype(int i, Dtype d) { merge(out_[i].dtype, d, outputs_[i].name); }
+  Stype in_stype(int i) const { return in_[i].stype; }
+  void set_in_stype(int i, Stype s) { merge(in_[i].stype, s, inputs_[i].name); }
+  void set_out_stype(int i, Stype s) { merge(out_[i].stype, s, outputs_[i].name); }
+  const OpDef& op() const { return op_; }
+
+ private:
+  void merge(Shape& have, const Shape& s, std::string_view name);
+  void merge(Dtype& have, Dtype d, std::string_view name);
+  void merge(Stype& have, Stype s, std::string_view name);
+  const OpDef& op_;
+  std::span<const Input> inputs_;
+  std::span<const Output> outputs_;
+  std::span<Value> in_, out_;
+  bool training_;
+};
+
+using Infer = Erased<void, InferContext&>;
+using Kernel = Erased<void, OpContext&, Inputs, Outputs>;
+
+void infer_same(InferContext&);        // every input and output has the same shape
+void infer_same_dtype(InferContext&);  // ... and the same dtype
+void infer_dense(InferContext&);       // every value is stored dense
+template <Dtype D>
+void infer_out_dtype(InferContext& c) {  // inputs as they come, outputs of dtype D
+  for (int i = 0; i < c.outputs(); ++i) c.set_out_dtype(i, D);
+}
+
+// What `accepts` sees when a kernel is chosen.
+struct Situation {
+  std::span<const Blob> in;
+  std::span<const Blob> out;  // data pointers may still be null
+  bool training;
+};
+using Accepts = Erased<bool, const Situation&>;
+
+// --- gradients ---------------------------------------------------------------------------------
+// Builds the gradient of an operator out of other operators.
+class GradContext {
+ public:
+  struct Value {  // a tensor, or none (id < 0: zero, no gradient)
+    int id = -1;
+  };
+  virtual ~GradContext() = default;
+  virtual Value dy(int i = 0) = 0;
+  virtual Value x(int i = 0) = 0;
+  virtual Value y(int i = 0) = 0;
+  virtual std::vector<Value> call_all(std::string_view op, std::vector<Value> inputs,
+                                      Kwargs kwargs = {}) = 0;
+  Value call(std::string_view op, std::vector<Value> inputs, Kwargs kwargs = {}) {
+    return call_all(op, std::move(inputs), std::move(kwargs)).at(0);
+  }
+  virtual const void* params() const = 0;  // of the operator being differentiated
+  virtual const Kwargs& kwargs() const = 0;
+  virtual int inputs() const = 0;
+};
+
+struct Backward {
+  // All it reads, hence all that stays in memory for it. Inputs of the kernel arrive in this order.
+  ListOf<Ref> reads = {};
+  // Becomes the operator "_backward_<name>": writes one gradient per input that is not kAux, in
+  // order (skip those the context does not want). Inputs that are kAux may be changed.
+  Kernel run = {};
+  // Or: composed of other operators; returns one value per input that is not kAux. Such gradients
+  // can be differentiated again. Both may be given: `build` serves create_graph, `run` the rest.
+  std::function<std::vector<GradContext::Value>(GradContext&)> build = {};
+  ListOf<std::pair<int, int>> inplace = {};  // (position in reads, gradient) that may share memory
+  bool ignores_head = false;  // a loss: needs no gradient of its output
+  bool zero = false;          // the gradient is zero (rounding, comparison): nothing flows back
+  explicit operator bool() const { return run || build || zero; }
+};
+
+// --- the record --------------------------------------------------------------------------------
+struct OpDef {
+  std::string name = "";                  // as in MXNet where its users know it
+  std::vector<std::string> aliases = {};  // other names that find it
+  std::string doc = "";
+  ParamSchema params = schema<NoParam>();
+  ListOf<Input> inputs = {{"data"}};
+  ListOf<Output> outputs = {{}};
+  std::string variadic = "";  // the parameter that counts the inputs ("num_args"); set by callers
+  Infer infer = infer_same;
+  Infer infer_dtype = infer_same_dtype;
+  Infer infer_stype = infer_dense;
+  ListOf<std::pair<int, int>> inplace = {};  // (input, output) that may share memory
+  Kernel run = {};                           // built on device primitives: any device
+  Kernel cpu = {};                           // or CPU only; others are added with OpTable::kernel
+  Backward backward = {};
+  bool random = false;         // the kernel reads ctx.seed
+  bool dynamic_shape = false;  // an output's extent is known to the kernel only: eager calls only
+  std::string hint = "";       // for automatic names; the lower-case name by default
+  std::string json_name = "";  // the name in MXNet's JSON; `name` by default
+
+  struct Implementation {
+    Device::Kind on;
+    std::string library;  // "portable", "onednn", "blas", "cuda" ...
+    Kernel run;
+    Accepts accepts;
+  };
+  std::vector<Implementation> kernels = {};  // filled by OpTable; tried from the back
+  const OpDef* forward = nullptr;            // of "_backward_<name>": the operator it belongs to
+  const OpDef* backward_op = nullptr;        // and the other way round
+
+  const std::string& name_hint() const { return hint; }
+};
+
+// An operator with its parameters fixed: what graphs, tapes and eager calls hold. Immutable.
+struct OpCall {
+  const OpDef* op;
+  Kwargs kwargs;                       // as the user wrote them; what JSON stores
+  std::shared_ptr<const void> params;  // kwargs, parsed
+  std::vector<Input> inputs;
+  std::vector<Output> outputs;
+  std::vector<Ref> reads;                       // of the gradient
+  std::vector<std::pair<int, int>> inplace;     // (input, output)
+  int visible_outputs = 1;
+  bool mutates = false;  // has kMutate or kAux inputs
+  std::shared_ptr<const OpCall> backward;  // "_backward_<name>" with the same parameters; may be null
+};
+using OpCallRef = std::shared_ptr<const OpCall>;
+
+// Parses kwargs and fixes the lists; throws Error naming the operator and the parameter.
+OpCallRef make_call(const OpDef& op, Kwargs kwargs);
+// Runs shape, dtype and storage inference of one call to a fixed point.
+void infer_call(const OpCall& call, std::span<InferContext::Value> in,
+                std::span<InferContext::Value> out, bool training = false);
+// The kernel for these blobs; throws Error "[Op] has no kernel for ..." naming device and dtypes.
+const OpDef::Implementation& choose_kernel(const OpCall& call, Device device, const Situation& s);
+// choose_kernel, then run it on the calling thread inside a ScratchScope.
+void run_kernel(const OpCall& call, OpContext& ctx, std::span<const Blob> in, Outputs out);
+
+// Restricts CPU kernels to those of `library` ("portable", "onednn"; "" lifts it), where an operator
+// has one. For tests and measurements; not while work is running.
+void prefer_kernels(std::string_view library);
+
+// The catalogue. Filled once, by define_all_ops(), in the order of src/operator/all_ops.def; other
+// shared objects add kernels before their first use.
+class OpTable {
+ public:
+  static OpTable& get();  // filled on first use; never destroyed
+  const OpDef& define(OpDef def);
+  // Adds an implementation to try before those already there, where `accepts` says yes. To name the
+  // gradient's kernel, say "_backward_<name>".
+  void kernel(std::string_view op, Device::Kind on, std::string_view library, Kernel run,
+              Accepts accepts = nullptr);
+  const OpDef* find(std::string_view name_or_alias) const;
+  const OpDef& at(std::string_view name_or_alias) const;  // throws, suggesting near names
+  std::vector<const OpDef*> list() const;                 // in order of definition
+
+ private:
+  struct State;
+  State* state_ = nullptr;
+};
+
+// Defined by all_ops.cc; calls every file named in all_ops.def.
+void define_all_ops(OpTable& ops);
+
+}  // namespace heddle

@@ -1,0 +1,56 @@
+// Every graph pass. A pass is a function: it reads a Graph and returns a Graph or a table about it.
+// executor/bind.cc is the only place that chains them.
+#pragma once
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "symbol/graph.h"
+
+namespace heddle {
+
+using ValueInfo = InferContext::Value;
+using ValueTypes = std::vector<ValueInfo>;  // indexed by value id
+using Placement = std::vector<Device>;      // indexed by node
+
+// Propagates known shapes, dtypes and storage kinds both ways until nothing changes. `known` names
+// variables; attributes __shape__ and __dtype__ of variables take part. Gradients take the types of
+// what they are gradients of. Throws Error naming the node on a conflict. What stays unknown is left
+// so: the caller decides.
+ValueTypes infer(const Graph& g, const std::map<std::string, ValueInfo, std::less<>>& known,
+                 bool training = false);
+
+struct GradientSpec {
+  std::vector<int> heads;       // value ids whose gradients come in
+  std::vector<int> wrt;         // value ids whose gradients are wanted
+  std::vector<int> head_grads;  // value ids, or -1: ones (losses ignore it)
+  bool create_graph = false;    // prefer gradients that can be differentiated again
+};
+// Appends the nodes that compute d(sum of heads * head_grads)/d(wrt); grads[i] is the value id of
+// wrt[i], or -1 when no head depends on it. Several contributions are summed by add_n. Iterative.
+struct Gradient {
+  Graph graph;
+  std::vector<int> grads;
+};
+Gradient gradient(Graph g, const GradientSpec& spec);
+
+// Where values live when every node runs in order (or in any order that the graph allows: the plan
+// adds `after` edges where sharing memory demands it). Offsets are into one arena per device.
+struct MemoryPlan {
+  static constexpr int64_t kOutside = -1;  // variables, outputs: memory of their own
+  static constexpr int64_t kUnused = -2;   // nobody reads it
+  std::vector<int64_t> offset;             // value id -> byte offset in the arena
+  std::vector<int> shares;                 // value id -> value whose memory it takes in place, or -1
+  int64_t arena_bytes = 0;                 // the stated peak
+  int64_t peak_live_bytes = 0;             // the largest sum of live values: a lower bound
+};
+// `outside` marks value ids that have memory of their own. In-place where the records allow it and
+// nothing else reads the input later; then offsets by lifetime.
+MemoryPlan plan_memory(const Graph& g, const ValueTypes& t, const std::vector<bool>& outside,
+                       std::vector<std::vector<int>>* after);
+
+// Chooses a device per node from __ctx_group__ attributes and inserts _CrossDeviceCopy nodes.
+Graph place(Graph g, const std::map<std::string, Device>& groups, Device fallback, Placement* where);
+
+}  // namespace heddle
