@@ -1,0 +1,117 @@
+// Words every room uses: the parts of base.h and half.h that need not be inline.
+#include "heddle/base.h"
+
+#include <charconv>
+#include <iterator>
+
+namespace heddle {
+
+void append(std::string& to, std::string_view v) { to += v; }
+void append(std::string& to, bool v) { to += v ? "True" : "False"; }
+void append(std::string& to, double v) {
+  char text[32];
+  to.append(text, std::to_chars(text, std::end(text), v).ptr);
+}
+void append(std::string& to, float v) {
+  char text[32];
+  to.append(text, std::to_chars(text, std::end(text), v).ptr);
+}
+void append(std::string& to, long long v) {
+  char text[24];
+  to.append(text, std::to_chars(text, std::end(text), v).ptr);
+}
+void append(std::string& to, unsigned long long v) {
+  char text[24];
+  to.append(text, std::to_chars(text, std::end(text), v).ptr);
+}
+
+namespace base {
+struct DtypeRow {
+  Dtype dtype;
+  std::string_view name;
+  int64_t size;
+};
+constexpr DtypeRow kDtypes[] = {
+    {Dtype::kFloat32, "float32", 4},   {Dtype::kFloat64, "float64", 8},
+    {Dtype::kFloat16, "float16", 2},   {Dtype::kBfloat16, "bfloat16", 2},
+    {Dtype::kUint8, "uint8", 1},       {Dtype::kInt8, "int8", 1},
+    {Dtype::kInt32, "int32", 4},       {Dtype::kInt64, "int64", 8},
+    {Dtype::kBool, "bool", 1},
+};
+}  // namespace base
+
+int64_t dtype_size(Dtype d) {
+  for (const auto& row : base::kDtypes)
+    if (row.dtype == d) return row.size;
+  throw Error("an unknown dtype has no size");
+}
+
+std::string_view dtype_name(Dtype d) {
+  for (const auto& row : base::kDtypes)
+    if (row.dtype == d) return row.name;
+  return "unknown";
+}
+
+Dtype dtype_from_name(std::string_view s) {
+  std::string all;
+  for (const auto& row : base::kDtypes) {
+    if (row.name == s) return row.dtype;
+    all += all.empty() ? "" : ", ";
+    all += row.name;
+  }
+  throw Error(format("dtype '{}' is unknown, expected one of {}", s, all));
+}
+
+void append(std::string& to, Device d) {
+  switch (d.kind) {
+    case Device::kCpu: to += "cpu"; break;
+    case Device::kCuda: to += "gpu"; break;
+    case Device::kPinned: to += "cpu_pinned"; break;
+    case Device::kFake: to += "fake"; break;
+  }
+  to += format("({})", d.id);
+}
+
+Device device_from_name(std::string_view s, Device none) {
+  if (s.empty()) return none;
+  const size_t open = s.find('(');
+  const std::string_view kind = s.substr(0, open);
+  Device d;
+  if (kind == "gpu") d.kind = Device::kCuda;
+  else if (kind == "cpu_pinned" || kind == "cpu_shared") d.kind = Device::kPinned;
+  else if (kind == "fake") d.kind = Device::kFake;
+  else check(kind == "cpu", "device '{}' is unknown, expected cpu, gpu or cpu_pinned with an index", s);
+  if (open != std::string_view::npos) {
+    const char *from = s.data() + open + 1, *end = s.data() + s.size();
+    auto [at, error] = std::from_chars(from, end, d.id);
+    check(error == std::errc() && at + 1 == end && *at == ')' && d.id >= 0,
+          "device '{}' is malformed, expected for example cpu(0)", s);
+  }
+  return d;
+}
+
+void Shape::throw_rank(int rank) {
+  throw Error(format("a shape of {} dimensions is not supported, at most {} are", rank, kMaxRank));
+}
+
+void append(std::string& to, const Shape& s) {
+  if (!s.has_rank()) {
+    to += '?';
+    return;
+  }
+  to += '(';
+  for (int i = 0; i < s.rank(); ++i) {
+    if (i) to += ',';
+    if (s[i] < 0) to += '?';
+    else append(to, s[i]);
+  }
+  if (s.rank() == 1) to += ',';
+  to += ')';
+}
+
+int normalize_axis(std::string_view who, int64_t axis, int rank) {
+  check(axis >= -rank && axis < rank, "[{}] axis {} is out of range for {} dimensions", who, axis, rank);
+  return int(axis < 0 ? axis + rank : axis);
+}
+
+}  // namespace heddle

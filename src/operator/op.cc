@@ -1,0 +1,276 @@
+// The operator catalogue, and what can be asked of one record: calls, inference, kernels.
+#include "heddle/op.h"
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <numeric>
+
+namespace heddle {
+
+// --- inference ----------------------------------------------------------------------------------
+void InferContext::merge(Shape& have, const Shape& s, std::string_view name) {
+  if (!s.has_rank()) return;
+  if (!have.has_rank()) {
+    have = s;
+    return;
+  }
+  bool fits = have.rank() == s.rank();
+  for (int d = 0; fits && d < s.rank(); ++d) fits = have[d] < 0 || s[d] < 0 || have[d] == s[d];
+  check(fits, "[{}] {} has shape {}, expected {}", op_.name, name, have, s);
+  for (int d = 0; d < s.rank(); ++d)
+    if (have[d] < 0) have[d] = s[d];
+}
+
+void InferContext::merge(Dtype& have, Dtype d, std::string_view name) {
+  if (d == Dtype::kUnknown) return;
+  check(have == Dtype::kUnknown || have == d, "[{}] {} has dtype {}, expected {}", op_.name, name, have, d);
+  have = d;
+}
+
+void InferContext::merge(Stype& have, Stype s, std::string_view name) {
+  if (s == Stype::kUnknown) return;
+  static constexpr std::string_view kNames[] = {"default", "row_sparse", "csr"};
+  check(have == Stype::kUnknown || have == s, "[{}] {} is stored as {}, expected {}", op_.name, name,
+        have == Stype::kUnknown ? "unknown" : kNames[int(have)], kNames[int(s)]);
+  have = s;
+}
+
+void infer_same(InferContext& c) {
+  Shape s;
+  for (int i = 0; i < c.inputs(); ++i)
+    if (c.in(i).has_rank() && (!s.has_rank() || !s.known())) s = c.in(i);
+  for (int i = 0; i < c.outputs(); ++i)
+    if (c.out(i).has_rank() && (!s.has_rank() || !s.known())) s = c.out(i);
+  for (int i = 0; i < c.inputs(); ++i) c.set_in(i, s);
+  for (int i = 0; i < c.outputs(); ++i) c.set_out(i, s);
+}
+
+void infer_same_dtype(InferContext& c) {
+  Dtype d = Dtype::kUnknown;
+  for (int i = 0; i < c.inputs() && d == Dtype::kUnknown; ++i) d = c.in_dtype(i);
+  for (int i = 0; i < c.outputs() && d == Dtype::kUnknown; ++i) d = c.out_dtype(i);
+  for (int i = 0; i < c.inputs(); ++i) c.set_in_dtype(i, d);
+  for (int i = 0; i < c.outputs(); ++i) c.set_out_dtype(i, d);
+}
+
+void infer_dense(InferContext& c) {
+  for (int i = 0; i < c.inputs(); ++i) c.set_in_stype(i, Stype::kDense);
+  for (int i = 0; i < c.outputs(); ++i) c.set_out_stype(i, Stype::kDense);
+}
+
+namespace catalogue {
+
+// How much is known: grows with every step of inference until it stands still.
+int64_t knowledge(std::span<const InferContext::Value> values) {
+  int64_t n = 0;
+  for (const auto& v : values) {
+    if (v.shape.has_rank()) ++n;
+    for (int64_t d : v.shape) n += d >= 0;
+    n += (v.dtype != Dtype::kUnknown) + (v.stype != Stype::kUnknown);
+  }
+  return n;
+}
+
+std::string lower(std::string_view s) {
+  std::string out(s);
+  for (char& c : out)
+    if (c >= 'A' && c <= 'Z') c = char(c + 32);
+  return out;
+}
+
+// Levenshtein distance: for suggestions.
+int distance(std::string_view a, std::string_view b) {
+  std::vector<int> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), 0);
+  for (size_t i = 0; i < a.size(); ++i) {
+    int diagonal = row[0]++;
+    for (size_t j = 0; j < b.size(); ++j) {
+      const int above = row[j + 1];
+      row[j + 1] = std::min({above + 1, row[j] + 1, diagonal + (a[i] != b[j])});
+      diagonal = above;
+    }
+  }
+  return row.back();
+}
+
+std::mutex preferred_mutex;
+std::atomic<const std::string*> preferred{nullptr};
+
+// The outputs of a gradient: one per input of the forward operator that is not auxiliary.
+OpDef backward_of(const OpDef& d) {
+  OpDef b{.name = "_backward_" + d.name};
+  b.doc = "Gradient of " + d.name + ".";
+  b.params = d.params;
+  b.random = false;
+  b.inputs = {};
+  b.outputs = {};
+  b.infer = nullptr;  // the types are those of the forward node's values
+  b.infer_dtype = nullptr;
+  b.infer_stype = nullptr;
+  b.inplace = d.backward.inplace;
+  b.forward = &d;
+  return b;
+}
+
+}  // namespace catalogue
+
+void infer_call(const OpCall& call, std::span<InferContext::Value> in,
+                std::span<InferContext::Value> out, bool training) {
+  InferContext c(*call.op, call.inputs, call.outputs, in, out, training);
+  for (int64_t before = -1;;) {
+    if (call.op->infer) call.op->infer(call.params.get(), c);
+    if (call.op->infer_dtype) call.op->infer_dtype(call.params.get(), c);
+    if (call.op->infer_stype) call.op->infer_stype(call.params.get(), c);
+    const int64_t now = catalogue::knowledge(in) + catalogue::knowledge(out);
+    if (now == before) return;
+    before = now;
+  }
+}
+
+// --- calls --------------------------------------------------------------------------------------
+namespace catalogue {
+
+void fix_lists(OpCall& c) {
+  const void* p = c.params.get();
+  c.reads = c.op->backward.reads(p);
+  c.inplace = c.op->inplace(p);
+  c.visible_outputs = 0;
+  for (const Output& o : c.outputs) c.visible_outputs += !o.hidden;
+  for (const Input& i : c.inputs) c.mutates = c.mutates || i.role != Role::kRead;
+}
+
+// "_backward_<name>" with the same parameters: its lists follow from the forward call's.
+OpCallRef backward_call(const OpCall& f) {
+  if (!f.op->backward_op) return nullptr;
+  auto b = std::make_shared<OpCall>();
+  b->op = f.op->backward_op;
+  b->kwargs = f.kwargs;
+  b->params = f.params;
+  for (Ref r : f.reads) {
+    const size_t i = size_t(r.index);
+    switch (r.kind) {
+      case Ref::kDy: b->inputs.push_back({.name = "grad_" + f.outputs.at(i).name}); break;
+      case Ref::kX: b->inputs.push_back({.name = f.inputs.at(i).name, .role = f.inputs[i].role}); break;
+      case Ref::kY: b->inputs.push_back({.name = f.outputs.at(i).name}); break;
+    }
+    // A gradient reads what the forward run mutated, but changes auxiliary states only.
+    if (b->inputs.back().role == Role::kMutate) b->inputs.back().role = Role::kRead;
+  }
+  for (const Input& i : f.inputs)
+    if (i.role != Role::kAux) b->outputs.push_back({.name = "grad_" + i.name});
+  fix_lists(*b);
+  return b;
+}
+
+}  // namespace catalogue
+
+OpCallRef make_call(const OpDef& op, Kwargs kwargs) {
+  auto c = std::make_shared<OpCall>();
+  c->op = &op;
+  c->kwargs = std::move(kwargs);
+  c->params = op.params.parse(op.name, c->kwargs);
+  c->inputs = op.inputs(c->params.get());
+  c->outputs = op.outputs(c->params.get());
+  catalogue::fix_lists(*c);
+  c->backward = catalogue::backward_call(*c);
+  return c;
+}
+
+// --- kernels ------------------------------------------------------------------------------------
+void prefer_kernels(std::string_view library) {
+  // Old names are kept: a kernel being chosen on another thread may still read one.
+  static auto* names = new std::map<std::string, int, std::less<>>;
+  std::lock_guard lock(catalogue::preferred_mutex);
+  catalogue::preferred = library.empty() ? nullptr : &names->emplace(library, 0).first->first;
+}
+
+const OpDef::Implementation& choose_kernel(const OpCall& call, Device device, const Situation& s) {
+  const auto& kernels = call.op->kernels;
+  const std::string* library = catalogue::preferred;
+  for (const bool any : {false, true}) {
+    if (!any && !library) continue;
+    for (auto k = kernels.rbegin(); k != kernels.rend(); ++k)
+      if (k->on == device.kind && (any || k->library == *library) &&
+          (!k->accepts || k->accepts(call.params.get(), s)))
+        return *k;
+  }
+  std::string types;
+  for (const Blob& b : s.in) types += (types.empty() ? "" : ", ") + std::string(dtype_name(b.dtype));
+  throw Error(format("[{}] has no kernel for {} on {}", call.op->name,
+                     types.empty() ? "no inputs" : types, device));
+}
+
+void run_kernel(const OpCall& call, OpContext& ctx, std::span<const Blob> in, Outputs out) {
+  const auto& kernel = choose_kernel(call, ctx.device, {in, out, ctx.training});
+  ScratchScope scope;
+  kernel.run(call.params.get(), ctx, Inputs(in, call.inputs), out);
+}
+
+// --- the table ----------------------------------------------------------------------------------
+struct OpTable::State {
+  std::map<std::string, OpDef*, std::less<>> names;  // aliases too
+  std::vector<const OpDef*> order;
+};
+
+OpTable& OpTable::get() {
+  static OpTable* table = [] {
+    auto* t = new OpTable;
+    t->state_ = new State;
+    define_all_ops(*t);
+    return t;
+  }();
+  return *table;
+}
+
+const OpDef& OpTable::define(OpDef def) {
+  if (!state_) state_ = new State;
+  auto* d = new OpDef(std::move(def));
+  if (d->hint.empty()) d->hint = catalogue::lower(d->name);
+  if (d->json_name.empty()) d->json_name = d->name;
+  check(state_->names.emplace(d->name, d).second, "operator '{}' is defined twice", d->name);
+  for (const std::string& alias : d->aliases)
+    check(state_->names.emplace(alias, d).second, "operator '{}': the alias '{}' is taken", d->name, alias);
+  state_->order.push_back(d);
+  if (d->cpu) kernel(d->name, Device::kCpu, "portable", d->cpu);
+  if (d->run) {
+    kernel(d->name, Device::kCpu, "portable", d->run);
+    kernel(d->name, Device::kCuda, "portable", d->run);
+  }
+  if (d->backward.run) {
+    const OpDef& b = define(catalogue::backward_of(*d));
+    kernel(b.name, Device::kCpu, "portable", d->backward.run);
+    if (d->run) kernel(b.name, Device::kCuda, "portable", d->backward.run);
+    d->backward_op = &b;
+  }
+  return *d;
+}
+
+void OpTable::kernel(std::string_view op, Device::Kind on, std::string_view library, Kernel run,
+                     Accepts accepts) {
+  auto it = state_->names.find(op);
+  check(it != state_->names.end(), "a {} kernel names '{}', which is not an operator", library, op);
+  it->second->kernels.push_back({on, std::string(library), run, accepts});
+}
+
+const OpDef* OpTable::find(std::string_view name) const {
+  auto it = state_->names.find(name);
+  return it == state_->names.end() ? nullptr : it->second;
+}
+
+const OpDef& OpTable::at(std::string_view name) const {
+  if (const OpDef* d = find(name)) return *d;
+  std::string near;
+  int best = 3;  // names further away are no help
+  for (const auto& [known, d] : state_->names) {
+    const int far = catalogue::distance(catalogue::lower(name), catalogue::lower(known));
+    if (far < best) best = far, near = known;
+  }
+  throw Error(near.empty() ? format("operator '{}' is unknown", name)
+                           : format("operator '{}' is unknown; did you mean '{}'?", name, near));
+}
+
+std::vector<const OpDef*> OpTable::list() const { return state_->order; }
+
+}  // namespace heddle
