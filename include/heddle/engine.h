@@ -161,6 +161,10 @@ class Engine {
   // How workers call a task's body; by default directly. The library installs run_in_arena.
   using Scope = void (*)(void (*body)(void*), void* arg);
   static void set_scope(Scope scope);
+
+  // Called around every sleep of a thread that is not a worker, in wait() and at the cap: bindings
+  // let go of their interpreter's lock there. leave() returns what enter() is given back.
+  static void set_sleep_hooks(void* (*leave)(), void (*enter)(void*));
 };
 
 // The place that pushes from this thread will report. Bindings set it.
