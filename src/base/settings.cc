@@ -1,0 +1,68 @@
+// The table of settings.
+#include "base/settings.h"
+
+#include <charconv>
+#include <cstdlib>
+
+#include "heddle/base.h"
+
+namespace heddle {
+namespace settings_table {
+
+constexpr Setting kTable[] = {
+    {"HEDDLE_ENGINE", "threaded",
+     "Which engine runs tasks: naive (each at its push, for debugging), threaded, or per_device."},
+    {"HEDDLE_THREADS", "0",
+     "Threads that work at once. 0: as many as the affinity mask and the cgroup quota allow."},
+    {"HEDDLE_INFLIGHT_BYTES", "0",
+     "Bytes that tasks not yet done may keep alive before pushes wait. 0: half the memory."},
+    {"HEDDLE_STRICT_READS", "0",
+     "1: every read of an array whose task failed raises; otherwise the first one does, and later "
+     "ones give NaN or zero."},
+    {"HEDDLE_ISA_LEVEL", "",
+     "Highest instruction-set level of our own loops: v2, v3 or v4. Empty: what the machine has."},
+    {"HEDDLE_KERNELS", "",
+     "Prefer CPU kernels of this library, where an operator has one: portable, onednn, blas."},
+    {"HEDDLE_POOL", "1",
+     "0: freed memory goes back to the device at once instead of being kept for reuse."},
+    {"HEDDLE_CUDA_LIBRARY", "",
+     "Path of the CUDA part. Empty: libheddle_cuda.so beside the library itself."},
+};
+static_assert(std::size(kTable) <= 12);
+
+const Setting& find(std::string_view name) {
+  for (const Setting& s : kTable)
+    if (s.name == name) return s;
+  throw Error(format("[settings] found no setting named '{}'", name));
+}
+
+}  // namespace settings_table
+
+std::span<const Setting> settings() { return settings_table::kTable; }
+
+std::string setting(std::string_view name) {
+  const Setting& s = settings_table::find(name);
+  const char* value = std::getenv(std::string(name).c_str());
+  return value && *value ? std::string(value) : std::string(s.fallback);
+}
+
+int64_t setting_int(std::string_view name) {
+  const std::string text = setting(name);
+  int64_t value = 0;
+  const char* end = text.data() + text.size();
+  const auto [at, error] = std::from_chars(text.data(), end, value);
+  check(error == std::errc() && at == end, "[settings] {} is '{}', expected a whole number", name,
+        text);
+  return value;
+}
+
+bool setting_flag(std::string_view name) {
+  const std::string text = setting(name);
+  for (std::string_view yes : {"1", "true", "on", "yes"})
+    if (text == yes) return true;
+  for (std::string_view no : {"0", "false", "off", "no"})
+    if (text == no) return false;
+  throw Error(format("[settings] {} is '{}', expected 0 or 1", name, text));
+}
+
+}  // namespace heddle
