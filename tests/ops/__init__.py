@@ -1,0 +1,1 @@
+"""Rows that describe every operator: see case.py."""
