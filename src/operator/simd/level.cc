@@ -1,0 +1,49 @@
+// Finds the instruction-set level of the machine once, and keeps the level in use.
+#include "operator/simd/level.h"
+
+#include <cstdlib>
+
+#include "heddle/base.h"
+
+namespace heddle::simd {
+
+std::atomic<int> last{0};
+std::atomic<int> current{0};  // 0: not chosen yet
+
+int machine_level() {
+#if defined(__x86_64__) && !defined(HEDDLE_BASELINE_ONLY)
+  __builtin_cpu_init();
+  const bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                  __builtin_cpu_supports("bmi2");
+  const bool v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                  __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+                  __builtin_cpu_supports("avx512vl");
+  return v4 ? 4 : v3 ? 3 : 2;
+#else
+  return 2;
+#endif
+}
+
+int best_level() {
+  static const int best = [] {
+    const int machine = machine_level();
+    const char* asked = std::getenv("HEDDLE_ISA_LEVEL");
+    const int lowered = asked ? std::atoi(asked) : machine;
+    return lowered >= 2 && lowered < machine ? lowered : machine;
+  }();
+  return best;
+}
+
+int level() {
+  const int now = current.load(std::memory_order_relaxed);
+  return now ? now : best_level();
+}
+
+void set_level(int level) {
+  check(level == 0 || (level >= 2 && level <= best_level()),
+        "[simd] level is {}, expected 2 to {} on this machine, or 0 for the best", level,
+        best_level());
+  current.store(level, std::memory_order_relaxed);
+}
+
+}  // namespace heddle::simd
