@@ -45,6 +45,8 @@ class DeviceApi {
 // The api of a kind of device. gpu(i) without a card, driver or the second shared object throws one
 // Error that says which of them is missing.
 DeviceApi& device_api(Device d);
+// How many devices of a kind there are: 0 where device_api() would throw.
+int device_count(Device::Kind kind) noexcept;
 // Adds or replaces the api of a kind (the CUDA object and tests do).
 void set_device_api(Device::Kind kind, std::unique_ptr<DeviceApi> api);
 
