@@ -9,13 +9,13 @@ namespace heddle {
 
 struct Graph {
   struct Node {
-    OpCallRef call;           // null: a variable
-    std::string name;         // may be empty on a tape
-    Kwargs attrs;
-    std::vector<int> inputs;  // value ids
+    OpCallRef call = nullptr;      // null: a variable
+    std::string name = {};         // may be empty on a tape
+    Kwargs attrs = {};
+    std::vector<int> inputs = {};  // value ids
     int first_output = 0;     // value ids first_output ... first_output + number of outputs
     int forward = -1;         // of a "_backward_*" node: the node whose gradient it computes
-    std::vector<int> after;   // nodes that must run before, besides the producers of the inputs
+    std::vector<int> after = {};  // nodes that must run before, besides the producers of the inputs
     int outputs() const { return call ? int(call->outputs.size()) : 1; }
   };
   std::vector<Node> nodes;

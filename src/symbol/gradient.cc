@@ -1,0 +1,244 @@
+// Reverse-mode differentiation of a graph: walks the nodes from last to first and appends, for each
+// that lies between the wanted values and the heads, the nodes that compute its gradient.
+#include <algorithm>
+#include <utility>
+
+#include "symbol/passes.h"
+
+namespace heddle {
+
+namespace differentiate {
+
+// So many contributions to one gradient are summed by one add_n; more are summed as they come, so
+// that a value used in a million places does not keep a million gradients alive.
+constexpr size_t kSumAtOnce = 8;
+
+class Differentiation {
+ public:
+  Differentiation(Graph g, const GradientSpec& spec)
+      : g_(std::move(g)), spec_(spec), forward_(int(g_.nodes.size())) {}
+
+  Gradient run();
+
+  Graph& graph() { return g_; }
+  int add(Graph::Node n) {
+    const int node = g_.add(std::move(n));
+    return g_.nodes[node].first_output;
+  }
+  // A node of one input and one output.
+  int add_unary(std::string_view op, int input, std::string name, int forward) {
+    return add({.call = make_call(OpTable::get().at(op), {}),
+                .name = std::move(name),
+                .inputs = {input},
+                .forward = forward});
+  }
+  // The gradient of output i of a node: zeros when nothing flows back there, ones where it is a
+  // head that no gradient was given for.
+  int dy(int node, int i);
+
+ private:
+  void mark_needed();
+  void seed_heads();
+  bool reached(int node) const;
+  void differentiate(int node);
+  void by_kernel(int node);
+  void by_building(int node);
+  void contribute(int value, int gradient);
+  int sum_of(int value);
+  std::string name_of(int node) const;
+
+  Graph g_;
+  const GradientSpec& spec_;
+  const int forward_;            // nodes to differentiate: [0, forward_)
+  std::vector<uint8_t> needed_;  // value -> does it depend on a wanted one?
+  std::vector<uint8_t> is_head_;
+  std::vector<std::vector<int>> parts_;  // value -> gradients that are to be summed
+  std::vector<int> producer_;            // of the values of the forward nodes
+  std::map<size_t, OpCallRef> sum_calls_;
+};
+
+// Hands the gradients of one node to the function that builds them.
+class BuildContext : public GradContext {
+ public:
+  BuildContext(Differentiation& d, int node) : d_(d), node_(node) {}
+  Value dy(int i) override { return {d_.dy(node_, i)}; }
+  Value x(int i) override { return {at().inputs.at(i)}; }
+  Value y(int i) override {
+    check(i >= 0 && i < at().outputs(), "[{}] has no output {}", at().call->op->name, i);
+    return {at().first_output + i};
+  }
+  std::vector<Value> call_all(std::string_view op, std::vector<Value> inputs,
+                              Kwargs kwargs) override {
+    Graph::Node n{.call = make_call(OpTable::get().at(op), std::move(kwargs)), .forward = node_};
+    n.name = at().name + "_backward" + (built_ ? format("_{}", built_) : "");
+    ++built_;
+    check(inputs.size() == n.call->inputs.size(),
+          "[{}] its gradient gives {} {} inputs, expected {}", at().call->op->name, op,
+          inputs.size(), n.call->inputs.size());
+    for (Value v : inputs) {
+      check(v.id >= 0, "[{}] its gradient passes 'no gradient' to {}", at().call->op->name, op);
+      n.inputs.push_back(v.id);
+    }
+    const int outputs = n.call->visible_outputs, first = d_.add(std::move(n));
+    std::vector<Value> out;
+    for (int k = 0; k < outputs; ++k) out.push_back({first + k});
+    return out;
+  }
+  const void* params() const override { return at().call->params.get(); }
+  const Kwargs& kwargs() const override { return at().call->kwargs; }
+  int inputs() const override { return int(at().inputs.size()); }
+
+ private:
+  const Graph::Node& at() const { return d_.graph().nodes[node_]; }
+  Differentiation& d_;
+  int node_, built_ = 0;
+};
+
+Gradient Differentiation::run() {
+  check(spec_.heads.size() == spec_.head_grads.size(), "gradient: {} heads, {} head gradients",
+        spec_.heads.size(), spec_.head_grads.size());
+  producer_ = g_.producers();
+  mark_needed();
+  parts_.resize(g_.values);
+  seed_heads();
+  for (int node = forward_ - 1; node >= 0; --node)
+    if (g_.nodes[node].call && reached(node)) differentiate(node);
+  std::vector<int> grads;
+  for (int v : spec_.wrt) grads.push_back(sum_of(v));
+  g_.forward_nodes = forward_;
+  return {std::move(g_), std::move(grads)};
+}
+
+void Differentiation::mark_needed() {
+  needed_.assign(g_.values, 0);
+  for (int v : spec_.wrt) needed_.at(v) = 1;
+  for (const Graph::Node& n : g_.nodes) {
+    if (!n.call || n.call->op->backward.zero) continue;
+    bool any = false;
+    for (size_t i = 0; i < n.inputs.size() && !any; ++i)
+      any = needed_[n.inputs[i]] && n.call->inputs[i].role == Role::kRead;
+    for (int k = 0; any && k < n.outputs(); ++k) needed_[n.first_output + k] = 1;
+  }
+}
+
+// Heads come first among the contributions to their values.
+void Differentiation::seed_heads() {
+  is_head_.assign(g_.values, 0);
+  for (size_t i = 0; i < spec_.heads.size(); ++i) {
+    const int head = spec_.heads[i];
+    if (!needed_.at(head)) continue;
+    is_head_[head] = 1;
+    const Graph::Node& n = g_.nodes[producer_[head]];
+    int grad = spec_.head_grads[i];
+    if (grad < 0 && n.call && n.call->op->backward.ignores_head) continue;
+    if (grad < 0)
+      grad = add_unary("ones_like", head, name_of(producer_[head]) + "_head_grad", producer_[head]);
+    parts_[head].push_back(grad);
+  }
+}
+
+// Does a gradient arrive at any output, or is it a loss that makes its own?
+bool Differentiation::reached(int node) const {
+  const Graph::Node& n = g_.nodes[node];
+  for (int v = n.first_output; v < n.first_output + n.outputs(); ++v)
+    if (needed_[v] && (is_head_[v] || !parts_[v].empty())) return true;
+  return false;
+}
+
+void Differentiation::differentiate(int node) {
+  const OpCallRef call = g_.nodes[node].call;
+  const Backward& b = call->op->backward;
+  const bool kernel = call->backward && !(spec_.create_graph && b.build);
+  if (kernel) return by_kernel(node);
+  check(bool(b.build), "Error in operator {}: [{}] has no gradient", name_of(node), call->op->name);
+  by_building(node);
+}
+
+void Differentiation::by_kernel(int node) {
+  const OpCallRef call = g_.nodes[node].call;
+  Graph::Node n{.call = call->backward, .name = name_of(node) + "_backward", .forward = node};
+  for (const Ref& r : call->reads) {
+    switch (r.kind) {
+      case Ref::kDy:
+        n.inputs.push_back(dy(node, r.index));
+        break;
+      case Ref::kX:
+        n.inputs.push_back(g_.nodes[node].inputs.at(r.index));
+        break;
+      case Ref::kY:
+        n.inputs.push_back(g_.nodes[node].first_output + r.index);
+        break;
+    }
+  }
+  int gradient = add(std::move(n));
+  for (size_t i = 0; i < call->inputs.size(); ++i) {
+    if (call->inputs[i].role == Role::kAux) continue;
+    if (call->inputs[i].role == Role::kRead) contribute(g_.nodes[node].inputs[i], gradient);
+    ++gradient;
+  }
+}
+
+void Differentiation::by_building(int node) {
+  const OpCallRef call = g_.nodes[node].call;
+  BuildContext context(*this, node);
+  const auto grads = call->op->backward.build(context);
+  size_t next = 0;
+  for (size_t i = 0; i < call->inputs.size(); ++i) {
+    if (call->inputs[i].role == Role::kAux) continue;
+    check(next < grads.size(), "[{}] its gradient returns {} values, expected one per input",
+          call->op->name, grads.size());
+    const int gradient = grads[next++].id;
+    if (call->inputs[i].role == Role::kRead && gradient >= 0)
+      contribute(g_.nodes[node].inputs[i], gradient);
+  }
+}
+
+void Differentiation::contribute(int value, int gradient) {
+  if (!needed_[value]) return;
+  parts_[value].push_back(gradient);
+  if (parts_[value].size() == kSumAtOnce) sum_of(value);
+}
+
+// The sum of what has arrived, which takes its place; -1 when nothing has.
+int Differentiation::sum_of(int value) {
+  std::vector<int>& parts = parts_.at(value);
+  if (parts.empty()) return -1;
+  if (parts.size() > 1) {
+    OpCallRef& add_n = sum_calls_[parts.size()];
+    if (!add_n) {
+      const std::string count = param::print(uint64_t(parts.size()));
+      add_n = make_call(OpTable::get().at("add_n"), {{"num_args", count}});
+    }
+    Graph::Node n{.call = add_n,
+                  .name = name_of(producer_[value]) + "_grad_sum",
+                  .inputs = std::move(parts),
+                  .forward = producer_[value]};
+    parts = {add(std::move(n))};
+  }
+  return parts.front();
+}
+
+int Differentiation::dy(int node, int i) {
+  const int v = g_.nodes[node].first_output + i;
+  if (const int sum = sum_of(v); sum >= 0) return sum;
+  const bool ones = is_head_[v];
+  const int made = add_unary(ones ? "ones_like" : "zeros_like", v,
+                             name_of(node) + (ones ? "_head_grad" : "_zero_grad"), node);
+  parts_[v] = {made};
+  return made;
+}
+
+// Tapes may leave nodes unnamed.
+std::string Differentiation::name_of(int node) const {
+  const Graph::Node& n = g_.nodes[node];
+  if (!n.name.empty()) return n.name;
+  return n.call ? n.call->op->name : "variable";
+}
+
+}  // namespace differentiate
+
+Gradient gradient(Graph g, const GradientSpec& spec) {
+  return differentiate::Differentiation(std::move(g), spec).run();
+}
+
+}  // namespace heddle

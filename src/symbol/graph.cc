@@ -1,0 +1,63 @@
+// Freezing a Symbol into a Graph.
+#include "symbol/graph.h"
+
+#include <unordered_map>
+#include <utility>
+
+#include "symbol/walk.h"
+
+namespace heddle {
+
+namespace graph {
+
+// Variables that the user made himself get the initialiser their position asks for, as created ones
+// have it already.
+void add_initializers(Graph& g) {
+  std::vector<int> producer;
+  for (const Graph::Node& n : g.nodes) {
+    if (!n.call) continue;
+    for (size_t i = 0; i < n.inputs.size(); ++i) {
+      const std::string& init = n.call->inputs[i].init;
+      if (init.empty()) continue;
+      if (producer.empty()) producer = g.producers();
+      Graph::Node& v = g.nodes[producer[n.inputs[i]]];
+      if (!v.call) v.attrs.try_emplace("__init__", symbol::initializer_text(init));
+    }
+  }
+}
+
+}  // namespace graph
+
+Graph Graph::of(const Symbol& s) {
+  Graph g;
+  std::unordered_map<const heddle::Node*, int> first;  // node -> its first value
+  for (const NodeRef& ref : symbol::nodes_of(s)) {
+    Node n;
+    n.call = ref->call;
+    n.name = ref->name;
+    n.attrs = ref->attrs;
+    n.inputs.reserve(ref->inputs.size());
+    for (const Entry& e : ref->inputs) n.inputs.push_back(first.at(e.node.get()) + e.index);
+    first.emplace(ref.get(), g.nodes[g.add(std::move(n))].first_output);
+  }
+  for (const Entry& e : s.entries()) g.outputs.push_back(first.at(e.node.get()) + e.index);
+  g.forward_nodes = int(g.nodes.size());
+  graph::add_initializers(g);
+  return g;
+}
+
+int Graph::add(Node node) {
+  node.first_output = values;
+  values += node.outputs();
+  nodes.push_back(std::move(node));
+  return int(nodes.size()) - 1;
+}
+
+std::vector<int> Graph::producers() const {
+  std::vector<int> node_of(values);
+  for (size_t i = 0; i < nodes.size(); ++i)
+    for (int k = 0; k < nodes[i].outputs(); ++k) node_of[nodes[i].first_output + k] = int(i);
+  return node_of;
+}
+
+}  // namespace heddle

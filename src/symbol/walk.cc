@@ -1,0 +1,64 @@
+// Walking over the nodes of symbols without recursion, and the attribute rules that walks share.
+#include "symbol/walk.h"
+
+#include <array>
+#include <unordered_set>
+#include <utility>
+
+namespace heddle::symbol {
+
+std::vector<NodeRef> nodes_of(const Symbol& s) {
+  struct Visit {
+    const NodeRef* node;
+    size_t next = 0;  // the input to look at next
+  };
+  std::vector<NodeRef> order;
+  std::unordered_set<const Node*> seen;
+  std::vector<Visit> path;
+  for (const Entry& head : s.entries()) {
+    if (seen.insert(head.node.get()).second) path.push_back({&head.node});
+    while (!path.empty()) {
+      Visit& at = path.back();
+      const std::vector<Entry>& inputs = (*at.node)->inputs;
+      if (at.next == inputs.size()) {
+        order.push_back(*at.node);
+        path.pop_back();
+        continue;
+      }
+      const NodeRef& input = inputs[at.next++].node;
+      if (seen.insert(input.get()).second) path.push_back({&input});
+    }
+  }
+  return order;
+}
+
+constexpr std::array<std::string_view, 5> kHiddenKeys = {"ctx_group", "lr_mult", "wd_mult",
+                                                         "force_mirroring", "mirror_stage"};
+
+bool is_hidden_key(std::string_view key) {
+  for (std::string_view k : kHiddenKeys)
+    if (key == k) return true;
+  return false;
+}
+
+std::string hidden_spelling(std::string_view key) { return format("__{}__", key); }
+
+bool is_private_key(std::string_view key) {
+  return key.size() > 4 && key.starts_with("__") && key.ends_with("__");
+}
+
+Kwargs stored_attributes(Kwargs attrs) {
+  Kwargs stored;
+  for (auto& [key, value] : attrs) {
+    bool hidden = false;
+    for (std::string_view k : kHiddenKeys) hidden |= key.starts_with(k);
+    stored[hidden ? hidden_spelling(key) : key] = std::move(value);
+  }
+  return stored;
+}
+
+std::string initializer_text(const std::string& init) {
+  return init.starts_with('[') ? init : format("[\"{}\", {}]", init, "{}");
+}
+
+}  // namespace heddle::symbol
