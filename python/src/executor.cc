@@ -1,0 +1,102 @@
+// Executors: a Symbol bound to arrays.
+#include <pybind11/functional.h>
+#include <pybind11/stl.h>
+
+#include "common.h"
+
+namespace heddle::python {
+
+Arrays arrays_of(const py::dict& d, const char* what) {
+  Arrays a;
+  for (auto [name, array] : d)
+    if (!array.is_none()) a[py::cast<std::string>(name)] = need_array(array.ptr(), what);
+  return a;
+}
+
+py::list list_of(const std::vector<NDArray>& arrays) {
+  py::list l;
+  for (const NDArray& a : arrays) l.append(py::reinterpret_steal<py::object>(wrap(a)));
+  return l;
+}
+
+std::map<std::string, Shape, std::less<>> shapes_of(const py::dict& d) {
+  std::map<std::string, Shape, std::less<>> s;
+  for (auto [name, shape] : d) s[py::cast<std::string>(name)] = shape_of(shape, false);
+  return s;
+}
+
+Executor bind(const Symbol& symbol, const std::string& device, int id, const py::dict& shapes,
+              const std::map<std::string, std::string>& dtypes, const py::dict& args, const py::dict& grads,
+              const py::dict& aux, const std::map<std::string, int>& grad_req, int default_req, bool training,
+              const std::map<std::string, std::pair<std::string, int>>& groups) {
+  BindSpec spec;
+  spec.device = device_of(device, id);
+  spec.shapes = shapes_of(shapes);
+  for (const auto& [name, dtype] : dtypes) spec.dtypes[name] = dtype_from_name(dtype);
+  spec.args = arrays_of(args, "an argument");
+  spec.grads = arrays_of(grads, "a gradient");
+  spec.aux = arrays_of(aux, "an auxiliary state");
+  for (const auto& [name, req] : grad_req) spec.grad_req[name] = GradReq(req);
+  spec.default_req = GradReq(default_req);
+  spec.training = training;
+  for (const auto& [name, d] : groups) spec.groups[name] = device_of(d.first, d.second);
+  Unlocked u;
+  return Executor::bind(symbol, std::move(spec));
+}
+
+void backward(Executor& e, const py::object& heads, bool training) {
+  std::vector<NDArray> grads;
+  if (!heads.is_none())
+    for (py::handle h : heads) grads.push_back(need_array(h.ptr(), "a head gradient"));
+  Unlocked u;
+  e.backward(grads, training);
+}
+
+void monitor(Executor& e, py::object callback, bool inputs_too) {
+  if (callback.is_none()) return e.monitor(nullptr, false);
+  // Called from forward() and backward() on the thread that called them, without the lock.
+  auto kept = std::shared_ptr<py::object>(new py::object(std::move(callback)), [](py::object* o) {
+    if (!Py_IsInitialized()) return;
+    py::gil_scoped_acquire lock;
+    delete o;
+  });
+  e.monitor(
+      [kept](std::string_view name, const NDArray& value) {
+        py::gil_scoped_acquire lock;
+        (*kept)(std::string(name), py::reinterpret_steal<py::object>(wrap(value)));
+      },
+      inputs_too);
+}
+
+void define_executor(py::module_& m) {
+  py::class_<Executor>(m, "Executor", "A Symbol bound to arrays and ready to run.")
+      .def_static("bind", bind, py::arg("symbol"), py::arg("devtype"), py::arg("devid"), py::arg("shapes"),
+                  py::arg("dtypes"), py::arg("args"), py::arg("grads"), py::arg("aux"), py::arg("grad_req"),
+                  py::arg("default_req"), py::arg("training"), py::arg("groups"))
+      .def("forward", [](Executor& e, bool training) {
+        Unlocked u;
+        e.forward(training);
+      })
+      .def("backward", backward, py::arg("heads") = py::none(), py::arg("training") = true)
+      .def_property_readonly("outputs", [](const Executor& e) { return list_of(e.outputs()); })
+      .def_property_readonly("args", [](const Executor& e) { return list_of(e.args()); })
+      .def_property_readonly("grads", [](const Executor& e) { return list_of(e.grads()); })
+      .def_property_readonly("aux", [](const Executor& e) { return list_of(e.aux()); })
+      .def("reshape", [](const Executor& e, const py::dict& shapes, bool partial, bool up) {
+        const auto s = shapes_of(shapes);
+        Unlocked u;
+        return e.reshape(s, partial, up);
+      })
+      .def("monitor", monitor, py::arg("callback"), py::arg("inputs_too") = false)
+      .def("memory", [](const Executor& e) {
+        const auto memory = e.memory();
+        py::dict d;
+        d["planned_arena"] = memory.planned_arena;
+        d["allocated_arena"] = memory.allocated_arena;
+        d["touched_arena"] = memory.touched_arena;
+        return d;
+      })
+      .def("describe", &Executor::describe);
+}
+
+}  // namespace heddle::python

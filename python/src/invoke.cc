@@ -1,0 +1,305 @@
+// invoke(): the one door through which Python calls operators on arrays, and the number slots of
+// NDArray, which come in by the same way. Parameters are parsed once per distinct set of keywords.
+#include <cmath>
+#include <deque>
+#include <memory>
+
+#include "common.h"
+
+namespace heddle::python {
+
+// An operator as Python holds it, with the calls made of it so far.
+struct Handle {
+  struct Known {  // one set of keywords; the objects are kept so that identity means equality
+    std::vector<std::pair<PyObject*, PyObject*>> items;
+    int variadic = -1;
+    OpCallRef call;
+    ~Known() {
+      for (auto& [k, v] : items) {
+        Py_DECREF(k);
+        Py_DECREF(v);
+      }
+    }
+  };
+  static constexpr size_t kMost = 64;  // sets remembered; the oldest goes first
+
+  explicit Handle(const OpDef& op) : op(&op) {}
+  const OpDef* op;
+  OpCallRef plain;  // without keywords
+  std::deque<std::unique_ptr<Known>> known;
+};
+
+struct PyHandle {
+  PyObject_HEAD
+  Handle* handle;  // lives as long as the process
+};
+PyTypeObject* handle_type = nullptr;
+
+// Equal and of one type: 1, 1.0 and True are three different texts.
+bool same(PyObject* a, PyObject* b) {
+  if (a == b) return true;
+  if (Py_TYPE(a) != Py_TYPE(b)) return false;
+  if (PyFloat_CheckExact(a)) {  // 0.0 and -0.0 are two texts
+    const double x = PyFloat_AS_DOUBLE(a), y = PyFloat_AS_DOUBLE(b);
+    return x == y && std::signbit(x) == std::signbit(y);
+  }
+  if (PyTuple_CheckExact(a)) {
+    const Py_ssize_t n = PyTuple_GET_SIZE(a);
+    if (n != PyTuple_GET_SIZE(b)) return false;
+    for (Py_ssize_t i = 0; i < n; ++i)
+      if (!same(PyTuple_GET_ITEM(a, i), PyTuple_GET_ITEM(b, i))) return false;
+    return true;
+  }
+  if (!PyLong_CheckExact(a) && !PyUnicode_CheckExact(a)) return false;  // may change: not remembered
+  return PyObject_RichCompareBool(a, b, Py_EQ) == 1;
+}
+
+bool matches(const Handle::Known& k, PyObject* kwargs, Py_ssize_t count, int variadic) {
+  if (k.variadic != variadic || Py_ssize_t(k.items.size()) != count) return false;
+  if (!count) return true;
+  PyObject *key, *value;
+  size_t i = 0;
+  for (Py_ssize_t at = 0; PyDict_Next(kwargs, &at, &key, &value); ++i)
+    if (!same(k.items[i].first, key) || !same(k.items[i].second, value)) return false;
+  return true;
+}
+
+const OpCallRef& call_of(Handle& h, PyObject* kwargs, int inputs) {
+  const Py_ssize_t count = kwargs && kwargs != Py_None ? PyDict_GET_SIZE(kwargs) : 0;
+  const int variadic = h.op->variadic.empty() ? -1 : inputs;
+  if (!count && variadic < 0) {
+    if (!h.plain) h.plain = make_call(*h.op, {});
+    return h.plain;
+  }
+  for (auto& k : h.known)
+    if (matches(*k, kwargs, count, variadic)) return k->call;
+  Kwargs texts = kwargs_of(count ? kwargs : nullptr);
+  if (variadic >= 0) texts.emplace(h.op->variadic, std::to_string(inputs));
+  auto k = std::make_unique<Handle::Known>();
+  k->call = make_call(*h.op, std::move(texts));
+  k->variadic = variadic;
+  PyObject *key, *value;
+  for (Py_ssize_t at = 0; count && PyDict_Next(kwargs, &at, &key, &value);)
+    k->items.emplace_back(Py_NewRef(key), Py_NewRef(value));
+  if (h.known.size() == Handle::kMost) h.known.pop_back();
+  h.known.push_front(std::move(k));
+  return h.known.front()->call;
+}
+
+// Beyond this many elements a call may run on this thread long enough to let others have the lock.
+constexpr int64_t kSmall = 16384;
+
+PyObject* run(const OpCallRef& call_kept, std::span<const NDArray* const> inputs,
+              std::vector<NDArray>& out, PyObject* given) {
+  const OpCallRef call = call_kept;  // the cache may drop it while the lock is gone
+  int64_t work = call->op->dynamic_shape || inputs.empty() ? kSmall + 1 : 0;
+  for (const NDArray* a : inputs) work += a->size();
+  if (work > kSmall) {
+    Unlocked u;
+    invoke(call, inputs, out);
+  } else {
+    invoke(call, inputs, out);
+  }
+  if (given && given != Py_None) return Py_NewRef(given);
+  if (out.size() == 1) return wrap(std::move(out[0]));
+  PyObject* list = PyList_New(Py_ssize_t(out.size()));
+  for (size_t i = 0; list && i < out.size(); ++i) PyList_SET_ITEM(list, Py_ssize_t(i), wrap(std::move(out[i])));
+  return list;
+}
+
+Handle& handle_of(PyObject* o) {
+  if (Py_TYPE(o) == handle_type) return *reinterpret_cast<PyHandle*>(o)->handle;
+  static auto* by_name = new std::map<std::string, Handle*, std::less<>>;
+  const std::string name = text_of(o);
+  auto it = by_name->find(name);
+  if (it == by_name->end()) it = by_name->emplace(name, new Handle(OpTable::get().at(name))).first;
+  return *it->second;
+}
+
+void take_outputs(PyObject* given, std::vector<NDArray>& out) {
+  if (given == Py_None) return;
+  if (is_array(given)) {
+    out.push_back(need_array(given, "out"));
+    return;
+  }
+  check(PyTuple_Check(given) || PyList_Check(given), "out is a {}, expected an NDArray or a list of them",
+        Py_TYPE(given)->tp_name);
+  for (py::handle o : py::reinterpret_borrow<py::sequence>(given)) out.push_back(need_array(o.ptr(), "an item of out"));
+}
+
+// Arrays written through `out` change tape marks with the call: Python's objects must see them.
+void give_back(PyObject* given, std::vector<NDArray>& out) {
+  if (given == Py_None) return;
+  if (is_array(given)) {
+    array_of(given).tape = out[0].tape;
+    return;
+  }
+  size_t i = 0;
+  for (py::handle o : py::reinterpret_borrow<py::sequence>(given)) {
+    if (i < out.size()) array_of(o.ptr()).tape = out[i].tape;
+    ++i;
+  }
+}
+
+// invoke(op, inputs, kwargs=None, out=None)
+PyObject* invoke_python(PyObject*, PyObject* const* args, Py_ssize_t n) {
+  if (n < 2 || n > 4) return PyErr_SetString(PyExc_TypeError, "invoke(op, inputs, kwargs, out)"), nullptr;
+  return guarded<PyObject*>(nullptr, [&]() -> PyObject* {
+    Handle& h = handle_of(args[0]);
+    PyObject* kwargs = n > 2 ? args[2] : Py_None;
+    PyObject* given = n > 3 ? args[3] : Py_None;
+    check(PyTuple_Check(args[1]) || PyList_Check(args[1]), "[{}] inputs are a {}, expected a tuple or list",
+          h.op->name, Py_TYPE(args[1])->tp_name);
+    const Py_ssize_t count = PySequence_Fast_GET_SIZE(args[1]);
+    PyObject** items = PySequence_Fast_ITEMS(args[1]);
+    const NDArray* few[8];
+    std::vector<const NDArray*> many;
+    const NDArray** inputs = few;
+    if (count > 8) many.resize(size_t(count)), inputs = many.data();
+    for (Py_ssize_t i = 0; i < count; ++i) {
+      if (!is_array(items[i]) || !array_of(items[i])) [[unlikely]]
+        throw Error(format("[{}] input {} is a {}, expected an NDArray", h.op->name, int64_t(i),
+                           Py_TYPE(items[i])->tp_name));
+      inputs[i] = &array_of(items[i]);
+    }
+    const OpCallRef& call = call_of(h, kwargs, int(count));
+    std::vector<NDArray> out;
+    take_outputs(given, out);
+    PyObject* result = run(call, {inputs, size_t(count)}, out, given);
+    give_back(given, out);
+    return result;
+  });
+}
+
+// --- number slots -----------------------------------------------------------------------------------
+// One Python operator: on two arrays, array and number, number and array.
+struct NumberOps {
+  const char *arrays, *scalar, *reflected;
+};
+constexpr NumberOps kBinary[] = {
+    {"broadcast_add", "_plus_scalar", "_plus_scalar"},   {"broadcast_sub", "_minus_scalar", "_rminus_scalar"},
+    {"broadcast_mul", "_mul_scalar", "_mul_scalar"},     {"broadcast_div", "_div_scalar", "_rdiv_scalar"},
+    {"broadcast_mod", "_mod_scalar", "_rmod_scalar"},    {"broadcast_power", "_power_scalar", "_rpower_scalar"}};
+// In the order of Py_LT ... Py_GE.
+constexpr NumberOps kCompare[] = {
+    {"broadcast_lesser", "_lesser_scalar", "_greater_scalar"},
+    {"broadcast_lesser_equal", "_lesser_equal_scalar", "_greater_equal_scalar"},
+    {"broadcast_equal", "_equal_scalar", "_equal_scalar"},
+    {"broadcast_not_equal", "_not_equal_scalar", "_not_equal_scalar"},
+    {"broadcast_greater", "_greater_scalar", "_lesser_scalar"},
+    {"broadcast_greater_equal", "_greater_equal_scalar", "_lesser_equal_scalar"}};
+
+// The call of a named operator, with its scalar when it has one; the last ones are remembered.
+struct Remembered {
+  explicit Remembered(const char* name) : op(&OpTable::get().at(name)) {}
+  const OpDef* op;
+  OpCallRef plain;
+  struct {
+    double scalar = 0;
+    OpCallRef call;
+  } recent[8];
+  int next = 0;
+  const OpCallRef& call() {
+    if (!plain) plain = make_call(*op, {});
+    return plain;
+  }
+  const OpCallRef& call(double scalar) {
+    for (auto& r : recent)
+      if (r.call && r.scalar == scalar && std::signbit(r.scalar) == std::signbit(scalar)) return r.call;
+    auto& r = recent[next = (next + 1) % 8];
+    r.call = make_call(*op, {{"scalar", param::print(scalar)}});
+    r.scalar = scalar;
+    return r.call;
+  }
+};
+
+struct Trio {
+  explicit Trio(const NumberOps& names) : arrays(names.arrays), scalar(names.scalar), reflected(names.reflected) {}
+  Remembered arrays, scalar, reflected;
+};
+Trio& trio(const NumberOps* table, int which) {
+  static Trio* made[12] = {};
+  Trio*& t = made[(table == kCompare ? 6 : 0) + which];
+  if (!t) t = new Trio(table[which]);
+  return *t;
+}
+
+// The number a Python object stands for, or false when it is none.
+bool number_of(PyObject* o, double& v) {
+  if (PyFloat_Check(o)) return v = PyFloat_AS_DOUBLE(o), true;
+  if (PyLong_Check(o)) {
+    v = PyLong_AsDouble(o);
+    if (v == -1 && PyErr_Occurred()) throw py::error_already_set();
+    return true;
+  }
+  // NumPy's scalars; not its arrays, which have a length.
+  if (!PyNumber_Check(o) || PySequence_Check(o) || is_array(o)) return false;
+  v = PyFloat_AsDouble(o);
+  if (v == -1 && PyErr_Occurred()) throw py::error_already_set();
+  return true;
+}
+
+PyObject* apply(Trio& t, PyObject* a, PyObject* b, bool in_place) {
+  return guarded<PyObject*>(nullptr, [&]() -> PyObject* {
+    const bool left = is_array(a), right = is_array(b);
+    double scalar;
+    std::vector<NDArray> out;
+    PyObject* given = nullptr;
+    if (in_place) {
+      autograd::check_inplace(need_array(a, "the left operand"));
+      out.push_back(array_of(a));
+      given = a;
+    }
+    if (left && right) {
+      const NDArray* in[] = {&need_array(a, "the left operand"), &need_array(b, "the right operand")};
+      return run(t.arrays.call(), in, out, given);
+    }
+    if (!number_of(left ? b : a, scalar)) Py_RETURN_NOTIMPLEMENTED;
+    const NDArray* in[] = {&need_array(left ? a : b, "the operand")};
+    return run((left ? t.scalar : t.reflected).call(scalar), in, out, given);
+  });
+}
+
+PyObject* binary(int which, PyObject* a, PyObject* b, bool in_place) {
+  return guarded<PyObject*>(nullptr, [&] { return apply(trio(kBinary, which), a, b, in_place); });
+}
+
+PyObject* compare(PyObject* a, PyObject* b, int python_op) {
+  if (b == Py_None && (python_op == Py_EQ || python_op == Py_NE)) return PyBool_FromLong(python_op == Py_NE);
+  return guarded<PyObject*>(nullptr, [&] { return apply(trio(kCompare, python_op), a, b, false); });
+}
+
+PyObject* unary(int which, PyObject* a) {
+  return guarded<PyObject*>(nullptr, [&] {
+    static Remembered* negative = new Remembered("negative");
+    static Remembered* absolute = new Remembered("abs");
+    const NDArray* in[] = {&need_array(a, "the operand")};
+    std::vector<NDArray> out;
+    return run((which == kNegative ? negative : absolute)->call(), in, out, nullptr);
+  });
+}
+
+PyObject* handle_repr(PyObject* o) {
+  return PyUnicode_FromFormat("<operator %s>", reinterpret_cast<PyHandle*>(o)->handle->op->name.c_str());
+}
+
+void define_invoke(py::module_& m) {
+  PyType_Slot slots[] = {{Py_tp_repr, reinterpret_cast<void*>(handle_repr)}, {0, nullptr}};
+  PyType_Spec spec = {"heddle._core.Operator", int(sizeof(PyHandle)), 0,
+                      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
+  handle_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
+  if (!handle_type) throw py::error_already_set();
+  m.attr("Operator") = py::handle(reinterpret_cast<PyObject*>(handle_type));
+  m.def("op_handle", [](const std::string& name) {
+    PyObject* o = handle_type->tp_alloc(handle_type, 0);
+    if (!o) throw py::error_already_set();
+    auto result = py::reinterpret_steal<py::object>(o);
+    reinterpret_cast<PyHandle*>(o)->handle = new Handle(OpTable::get().at(name));
+    return result;
+  });
+  static PyMethodDef method = {"invoke", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(invoke_python)),
+                               METH_FASTCALL, "invoke(op, inputs, kwargs=None, out=None): apply an operator."};
+  m.attr("invoke") = py::reinterpret_steal<py::object>(PyCFunction_NewEx(&method, nullptr, nullptr));
+}
+
+}  // namespace heddle::python

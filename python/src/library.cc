@@ -1,0 +1,176 @@
+// The rest of the library: the engine, autograd's flags, random seeds, memory, the catalogue.
+#include <pybind11/stl.h>
+
+#include "base/settings.h"
+#include "common.h"
+#include "operator/simd/level.h"
+
+namespace heddle::python {
+
+std::vector<NDArray> arrays_of(const py::handle& items, const char* what) {
+  std::vector<NDArray> a;
+  if (items.is_none()) return a;
+  for (py::handle o : items) a.push_back(o.is_none() ? NDArray() : need_array(o.ptr(), what));
+  return a;
+}
+
+void backward(const py::object& heads, const py::object& head_grads, bool retain, bool training) {
+  const auto h = arrays_of(heads, "a head"), g = arrays_of(head_grads, "a head gradient");
+  Unlocked u;
+  autograd::backward(h, g, retain, training);
+}
+
+py::list grad(const py::object& heads, const py::object& variables, const py::object& head_grads, bool retain,
+              bool create_graph, bool training) {
+  const auto h = arrays_of(heads, "a head"), v = arrays_of(variables, "a variable"),
+             g = arrays_of(head_grads, "a head gradient");
+  std::vector<NDArray> result;
+  {
+    Unlocked u;
+    result = autograd::grad(h, v, g, retain, create_graph, training);
+  }
+  py::list l;
+  for (NDArray& a : result) l.append(py::reinterpret_steal<py::object>(wrap(std::move(a))));
+  return l;
+}
+
+const char* role_name(Role r) {
+  return r == Role::kRead ? "read" : r == Role::kMutate ? "mutate" : "aux";
+}
+
+// One record as Python sees it. Lists that depend on parameters are shown for the defaults where
+// these parse, and are empty otherwise.
+py::dict describe(const OpDef& op) {
+  py::dict d;
+  d["name"] = op.name;
+  d["aliases"] = op.aliases;
+  d["doc"] = op.doc;
+  d["hint"] = op.hint;
+  d["variadic"] = op.variadic;
+  d["dynamic"] = op.dynamic_shape;
+  d["random"] = op.random;
+  d["differentiable"] = bool(op.backward);
+  d["zero_gradient"] = op.backward.zero;
+  d["loss"] = op.backward.ignores_head;
+  d["inputs_vary"] = op.inputs.depends_on_params();
+  py::list kernels;
+  for (const auto& k : op.kernels) kernels.append(py::make_tuple(k.library, int(k.on)));
+  d["kernels"] = kernels;
+  std::vector<Input> ins = op.inputs.fixed();
+  std::vector<Output> outs = op.outputs.fixed();
+  py::list params, inputs, outputs;
+  const auto fields = op.params.describe();
+  Kwargs any;  // enough keywords to ask for the lists
+  for (const FieldInfo& f : fields) {
+    py::dict p;
+    p["name"] = f.name;
+    p["type"] = f.type;
+    p["default"] = f.default_value;
+    p["required"] = f.required;
+    p["doc"] = f.doc;
+    p["choices"] = f.choices;
+    params.append(p);
+    if (f.required) any[f.name] = !f.choices.empty() ? f.choices[0] : f.type == "dtype" ? "float32" : f.type == "Shape" ? "(1, 1)" : "1";
+  }
+  if (op.inputs.depends_on_params() || op.outputs.depends_on_params()) {
+    try {
+      const OpCallRef call = make_call(op, any);
+      ins = call->inputs;
+      outs = call->outputs;
+    } catch (const Error&) {
+    }
+  }
+  for (const Input& i : ins) {
+    py::dict p;
+    p["name"] = i.name;
+    p["doc"] = i.doc;
+    p["role"] = role_name(i.role);
+    inputs.append(p);
+  }
+  for (const Output& o : outs) outputs.append(py::make_tuple(o.name, o.hidden));
+  d["params"] = params;
+  d["inputs"] = inputs;
+  d["outputs"] = outputs;
+  return d;
+}
+
+py::dict call_info(const std::string& op, const py::dict& kwargs) {
+  const OpCallRef call = make_call(OpTable::get().at(op), kwargs_of(kwargs.ptr()));
+  py::list inputs, outputs, reads;
+  for (const Input& i : call->inputs) inputs.append(py::make_tuple(i.name, role_name(i.role)));
+  for (const Output& o : call->outputs) outputs.append(py::make_tuple(o.name, o.hidden));
+  for (const Ref& r : call->reads) reads.append(py::make_tuple("dxy"[int(r.kind)], r.index));
+  py::dict d;
+  d["inputs"] = inputs;
+  d["outputs"] = outputs;
+  d["reads"] = reads;
+  return d;
+}
+
+void define_autograd(py::module_& m) {
+  m.def("set_recording", autograd::set_recording);
+  m.def("set_training", autograd::set_training);
+  m.def("is_recording", autograd::is_recording);
+  m.def("is_training", autograd::is_training);
+  m.def("backward", backward, py::arg("heads"), py::arg("head_grads"), py::arg("retain"), py::arg("training"));
+  m.def("grad", grad, py::arg("heads"), py::arg("variables"), py::arg("head_grads"), py::arg("retain"),
+        py::arg("create_graph"), py::arg("training"));
+  m.def("check_inplace", [](py::handle a) { autograd::check_inplace(need_array(a.ptr(), "the array")); });
+}
+
+void define_library(py::module_& m) {
+  define_autograd(m);
+  m.def("ops", [] {
+    py::list l;
+    for (const OpDef* op : OpTable::get().list())
+      if (!op->forward) l.append(describe(*op));
+    return l;
+  });
+  m.def("call_info", call_info);
+  m.def("seed", [](int64_t s) { seed(uint64_t(s)); });
+  m.def("seed_device", [](int64_t s, const std::string& type, int id) { seed(uint64_t(s), device_of(type, id)); });
+  m.def("wait_all", [] {
+    Unlocked u;
+    Engine::get().wait_all();
+  });
+  m.def("before_fork", [] {
+    Unlocked u;
+    Engine::get().before_fork();
+  });
+  m.def("after_fork", [](bool child) { Engine::get().after_fork(child); });
+  m.def("engine_name", [] { return std::string(Engine::get().name()); });
+  m.def("engine_workers", [] { return Engine::get().workers(); });
+  m.def("device_count", [](const std::string& type) {
+    try {
+      return device_api(device_of(type, 0)).count();
+    } catch (const Error&) {
+      return 0;
+    }
+  });
+  m.def("memory_stats", [](const std::string& type, int id) {
+    const MemoryStats s = Pool::of(device_of(type, id)).stats();
+    py::dict d;
+    d["live"] = s.live;
+    d["cached"] = s.cached;
+    d["peak_live"] = s.peak_live;
+    d["allocations"] = s.allocations;
+    return d;
+  });
+  m.def("reset_peak", [](const std::string& type, int id) { Pool::of(device_of(type, id)).reset_peak(); });
+  m.def("empty_cache", [] { Pool::of({}).release_cache(); });
+  m.def("set_isa_level", simd::set_level);
+  m.def("isa_level", simd::level);
+  m.def("best_isa_level", simd::best_level);
+  m.def("last_isa_level", simd::last_ran);
+  m.def("prefer_kernels", [](const std::string& library) { prefer_kernels(library); });
+  m.def("set_threads", set_threads);
+  m.def("threads", threads);
+  m.def("settings", [] {
+    py::list l;
+    for (const Setting& s : settings())
+      l.append(py::make_tuple(std::string(s.name), std::string(s.fallback), std::string(s.doc)));
+    return l;
+  });
+}
+
+}  // namespace heddle::python
