@@ -7,6 +7,10 @@
 
 namespace heddle {
 
+namespace storage {
+class PoolState;
+}
+
 struct Memory {
   void* data = nullptr;
   size_t bytes = 0;  // as asked for
@@ -14,9 +18,9 @@ struct Memory {
 };
 
 struct MemoryStats {
-  int64_t live = 0;       // bytes handed out now
-  int64_t cached = 0;     // bytes kept in the pool
-  int64_t peak_live = 0;  // since the start or the last reset_peak()
+  int64_t live = 0;       // bytes handed out now, as asked for
+  int64_t cached = 0;     // bytes kept in the pool, with what rounding adds
+  int64_t peak_live = 0;  // since the start or the last reset_peak(); to 64 KiB per thread
   int64_t allocations = 0;  // calls to allocate since the start
 };
 
@@ -24,19 +28,23 @@ struct MemoryStats {
 class Pool {
  public:
   static Pool& of(Device device);
-  // Memory aligned to 64 bytes, not initialised. When the device is out of memory, gives the pool's
-  // cache back and tries once more, then throws Error naming the bytes asked, live and cached.
+  // Memory aligned to 64 bytes, not initialised; data is null for 0 bytes. When the device is out of
+  // memory, gives the pool's cache back and tries once more, then throws Error naming the bytes
+  // asked, live and cached.
   Memory allocate(size_t bytes);
   void free(const Memory& memory);
-  void release_cache();  // gives every cached block back to the device
+  // The same once the device has reached `after`; until then nobody gets the block. Null: at once.
+  void free(const Memory& memory, EventRef after);
+  // Gives every cached block back to the device; other threads add the few small ones they keep to
+  // themselves at their next call.
+  void release_cache();
   MemoryStats stats() const;
   void reset_peak();
 
  private:
-  explicit Pool(Device device);
+  explicit Pool(storage::PoolState* state) : state_(state) {}
   ~Pool() = delete;
-  struct State;
-  State* state_;
+  storage::PoolState* state_;
 };
 
 }  // namespace heddle
