@@ -1,0 +1,172 @@
+// Portable matrix products, and the choice between them and those that libraries offer.
+#include "operator/linalg.h"
+
+#include <algorithm>
+
+namespace heddle::linalg {
+
+// --- the portable product -----------------------------------------------------------------------
+constexpr int64_t kTileM = 4, kTileN = 16, kBlockK = 256;
+
+// c(i, j) for a tile of at most kTileM x kTileN, over k in [0, depth). `a` walks by (am, ak); `b`
+// is a packed panel of rows of kTileN.
+template <class T>
+void tile(const T* a, int64_t am, int64_t ak, const T* b, int64_t depth, T* c, int64_t ld,
+          int64_t m, int64_t n, bool accumulate) {
+  T acc[kTileM][kTileN] = {};
+  for (int64_t q = 0; q < depth; ++q, b += kTileN) {
+    for (int64_t i = 0; i < m; ++i) {
+      const T v = a[i * am + q * ak];
+      for (int64_t j = 0; j < kTileN; ++j) acc[i][j] += v * b[j];
+    }
+  }
+  for (int64_t i = 0; i < m; ++i)
+    for (int64_t j = 0; j < n; ++j)
+      c[i * ld + j] = accumulate ? T(c[i * ld + j] + acc[i][j]) : acc[i][j];
+}
+
+template <class T>
+void portable_gemm(Mat<T> a, Mat<T> b, Mat<T> c, bool accumulate) {
+  const int64_t m = c.rows, n = c.cols, k = a.n();
+  const int64_t am = a.transposed ? 1 : a.ld, ak = a.transposed ? a.ld : 1;
+  const int64_t bk = b.transposed ? 1 : b.ld, bn = b.transposed ? b.ld : 1;
+  if (k == 0 && !accumulate)
+    for (int64_t i = 0; i < m; ++i) std::fill_n(c.data + i * c.ld, n, T(0));
+  T panel[kBlockK * kTileN];
+  for (int64_t k0 = 0; k0 < k; k0 += kBlockK) {
+    const int64_t depth = std::min(kBlockK, k - k0);
+    for (int64_t j0 = 0; j0 < n; j0 += kTileN) {
+      const int64_t width = std::min(kTileN, n - j0);
+      for (int64_t q = 0; q < depth; ++q)
+        for (int64_t j = 0; j < kTileN; ++j)
+          panel[q * kTileN + j] = j < width ? b.data[(k0 + q) * bk + (j0 + j) * bn] : T(0);
+      for (int64_t i0 = 0; i0 < m; i0 += kTileM)
+        tile(a.data + i0 * am + k0 * ak, am, ak, panel, depth, c.data + i0 * c.ld + j0, c.ld,
+             std::min(kTileM, m - i0), width, accumulate || k0 > 0);
+    }
+  }
+}
+
+// --- the choice ---------------------------------------------------------------------------------
+constexpr int kMaxOffers = 4;
+Offer offers[kMaxOffers];
+int offer_count = 0;
+
+void offer(const Offer& o) {
+  check(offer_count < kMaxOffers, "[linalg] too many libraries offer products, at {}", o.library);
+  offers[offer_count++] = o;
+}
+
+template <class T>
+auto product_of(const Offer& o) {
+  if constexpr (std::is_same_v<T, float>) return o.sgemm;
+  else return o.dgemm;
+}
+
+// Halves: the product of float copies.
+template <class T>
+void gemm_through_float(Mat<T> a, Mat<T> b, Mat<T> c, bool accumulate) {
+  ScratchScope scope;
+  auto copy = [](const Mat<T>& x) {
+    auto* y = static_cast<float*>(thread_scratch(size_t(x.rows * x.cols) * sizeof(float)));
+    for (int64_t i = 0; i < x.rows; ++i)
+      for (int64_t j = 0; j < x.cols; ++j) y[i * x.cols + j] = float(x.data[i * x.ld + j]);
+    return Mat<float>{y, x.rows, x.cols, x.cols, x.transposed};
+  };
+  const Mat<float> sum = copy(c);
+  gemm(copy(a), copy(b), sum, accumulate);
+  for (int64_t i = 0; i < c.rows; ++i)
+    for (int64_t j = 0; j < c.cols; ++j) c.data[i * c.ld + j] = T(sum.data[i * c.cols + j]);
+}
+
+template <class T>
+void gemm(Mat<T> a, Mat<T> b, Mat<T> c, bool accumulate) {
+  if (c.rows == 0 || c.cols == 0) return;
+  if constexpr (std::is_same_v<T, float16> || std::is_same_v<T, bfloat16>) {
+    gemm_through_float(a, b, c, accumulate);
+  } else {
+    if constexpr (std::is_floating_point_v<T>) {
+      const int64_t k = a.n();
+      for (int i = offer_count; i-- > 0 && k > 0;)
+        if (auto* f = product_of<T>(offers[i]); f && offers[i].takes(c.rows, c.cols, k))
+          return f(a, b, c, accumulate);
+    }
+    portable_gemm(a, b, c, accumulate);
+  }
+}
+
+// --- in parallel --------------------------------------------------------------------------------
+// Pieces hold at least this many multiplications, and are at most kPieces.
+constexpr int64_t kWork = int64_t(1) << 19, kPieces = 8;
+
+int64_t grain_of(int64_t extent, int64_t other, int64_t k) {
+  const int64_t pieces = std::clamp<int64_t>(extent * other * k / kWork, 1, kPieces);
+  return (extent + pieces - 1) / pieces;
+}
+
+template <class T>
+void gemm(const OpContext& ctx, Mat<T> a, Mat<T> b, Mat<T> c, bool accumulate) {
+  const int64_t m = c.rows, n = c.cols, k = a.n();
+  if (m >= n) {
+    const int64_t grain = (grain_of(m, n, k) + 3) / 4 * 4;
+    ctx.parallel_for(m, grain, [&](int64_t from, int64_t to) {
+      gemm(a.slice(from, to), b, c.slice(from, to), accumulate);
+    });
+  } else {
+    const int64_t grain = (grain_of(n, m, k) + 15) / 16 * 16;
+    ctx.parallel_for(n, grain, [&](int64_t from, int64_t to) {
+      const Mat<T> part{c.data + from, m, to - from, c.ld};
+      gemm(a, b.t().slice(from, to).t(), part, accumulate);
+    });
+  }
+}
+
+template <class T>
+void gemm_bias(const OpContext& ctx, Mat<T> a, Mat<T> b, const T* bias, Mat<T> c) {
+  if (bias)
+    for (int64_t i = 0; i < c.rows; ++i) std::copy_n(bias, c.cols, c.data + i * c.ld);
+  gemm(ctx, a, b, c, bias != nullptr);
+}
+
+template <class T>
+void transpose(const T* x, int64_t rows, int64_t cols, T* y) {
+  constexpr int64_t kTile = 16;  // both sides of a tile stay in the first cache
+  for (int64_t i0 = 0; i0 < rows; i0 += kTile)
+    for (int64_t j0 = 0; j0 < cols; j0 += kTile)
+      for (int64_t j = j0; j < std::min(j0 + kTile, cols); ++j)
+        for (int64_t i = i0; i < std::min(i0 + kTile, rows); ++i) y[j * rows + i] = x[i * cols + j];
+}
+
+template <class T>
+void sum_rows(const OpContext& ctx, const T* x, int64_t rows, int64_t cols, T* y) {
+  using Sum = std::conditional_t<(sizeof(T) < 4), float, T>;
+  constexpr int64_t kGrain = 64;
+  ctx.parallel_for(cols, std::max(kGrain, (int64_t(1) << 17) / std::max<int64_t>(rows, 1)),
+                   [&](int64_t from, int64_t to) {
+                     for (int64_t j0 = from; j0 < to; j0 += kGrain) {
+                       Sum sum[kGrain] = {};
+                       const int64_t n = std::min(kGrain, to - j0);
+                       for (int64_t i = 0; i < rows; ++i)
+                         for (int64_t j = 0; j < n; ++j) sum[j] += Sum(x[i * cols + j0 + j]);
+                       for (int64_t j = 0; j < n; ++j) y[j0 + j] = T(sum[j]);
+                     }
+                   });
+}
+
+#define HEDDLE_LINALG(T)                                                       \
+  template void gemm(Mat<T>, Mat<T>, Mat<T>, bool);                            \
+  template void gemm(const OpContext&, Mat<T>, Mat<T>, Mat<T>, bool);          \
+  template void gemm_bias(const OpContext&, Mat<T>, Mat<T>, const T*, Mat<T>); \
+  template void transpose(const T*, int64_t, int64_t, T*);                     \
+  template void sum_rows(const OpContext&, const T*, int64_t, int64_t, T*);
+HEDDLE_LINALG(float)
+HEDDLE_LINALG(double)
+HEDDLE_LINALG(float16)
+HEDDLE_LINALG(bfloat16)
+HEDDLE_LINALG(uint8_t)
+HEDDLE_LINALG(int8_t)
+HEDDLE_LINALG(int32_t)
+HEDDLE_LINALG(int64_t)
+#undef HEDDLE_LINALG
+
+}  // namespace heddle::linalg

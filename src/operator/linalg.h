@@ -1,0 +1,60 @@
+// Dense matrix products, the floor that most of nn/ stands on. linalg.cc is portable;
+// linalg.onednn.cc and linalg.blas.cc offer faster products for float32 and float64, which are then
+// preferred.
+#pragma once
+#include "heddle/op.h"
+
+namespace heddle::linalg {
+
+// A row-major matrix somebody else owns; `ld` is the distance between rows. `transposed` says that
+// it stands for its transpose: rows and cols stay those of the memory.
+template <class T>
+struct Mat {
+  T* data;
+  int64_t rows, cols, ld;
+  bool transposed = false;
+  Mat t() const { return {data, rows, cols, ld, !transposed}; }
+  int64_t m() const { return transposed ? cols : rows; }  // rows of what it stands for
+  int64_t n() const { return transposed ? rows : cols; }
+  // Rows [from, to) of what it stands for.
+  Mat slice(int64_t from, int64_t to) const {
+    if (transposed) return {data + from, rows, to - from, ld, true};
+    return {data + from * ld, to - from, cols, ld, false};
+  }
+};
+template <class T>
+Mat<T> mat(T* data, int64_t rows, int64_t cols) {
+  return {data, rows, cols, cols};
+}
+
+// c = a b, or c += a b. Runs on the calling thread. `c` is not transposed and meets neither factor.
+// Halves are multiplied and summed in float32, integers in their own type.
+template <class T>
+void gemm(Mat<T> a, Mat<T> b, Mat<T> c, bool accumulate = false);
+
+// The same, in parallel: split by rows or columns of c, in pieces that depend on the shape only.
+template <class T>
+void gemm(const OpContext& ctx, Mat<T> a, Mat<T> b, Mat<T> c, bool accumulate = false);
+
+// c = a b + bias, where `bias` has one element per column of c and may be null.
+template <class T>
+void gemm_bias(const OpContext& ctx, Mat<T> a, Mat<T> b, const T* bias, Mat<T> c);
+
+// y = the transpose of x (rows, cols).
+template <class T>
+void transpose(const T* x, int64_t rows, int64_t cols, T* y);
+
+// y[j] = the sum over rows i of x(i, j), in a fixed order.
+template <class T>
+void sum_rows(const OpContext& ctx, const T* x, int64_t rows, int64_t cols, T* y);
+
+// Products a library offers. Later offers are asked first; `takes` may decline a shape.
+struct Offer {
+  const char* library;
+  bool (*takes)(int64_t m, int64_t n, int64_t k) = nullptr;
+  void (*sgemm)(Mat<float>, Mat<float>, Mat<float>, bool) = nullptr;
+  void (*dgemm)(Mat<double>, Mat<double>, Mat<double>, bool) = nullptr;
+};
+void offer(const Offer& offer);  // while the catalogue is being filled
+
+}  // namespace heddle::linalg

@@ -1,0 +1,95 @@
+// FullyConnected: the linear layer, on the matrix products of linalg.h.
+#include "operator/linalg.h"
+
+namespace heddle::fully_connected {
+
+using linalg::mat;
+
+struct FullyConnectedParam {
+  int64_t num_hidden = 0;
+  bool no_bias = false;
+  bool flatten = true;
+
+  void fields(auto&& f) {
+    f("num_hidden", num_hidden, "Number of output units.").required().at_least(1);
+    f("no_bias", no_bias, "Leave the bias out.");
+    f("flatten", flatten, "Treat every axis of data after the first as one.");
+  }
+};
+
+std::vector<Input> inputs(const FullyConnectedParam& p) {
+  std::vector<Input> in = {{"data", "(batch, ...)"}, {"weight", "(num_hidden, features)"}};
+  if (!p.no_bias) in.push_back({"bias", "(num_hidden)"});
+  return in;
+}
+
+int64_t rows(const FullyConnectedParam& p, const Shape& x) {
+  return p.flatten ? x[0] : x.size(0, x.rank() - 1);
+}
+int64_t features(const FullyConnectedParam& p, const Shape& x) {
+  return p.flatten ? x.size(1) : x[-1];
+}
+
+void infer(const FullyConnectedParam& p, InferContext& c) {
+  c.set_in(1, {p.num_hidden, -1});
+  if (!p.no_bias) c.set_in(2, {p.num_hidden});
+  const Shape& x = c.in(0);
+  if (!x.has_rank()) return;
+  check(x.rank() >= 1, "[FullyConnected] data has shape {}, expected at least one axis", x);
+  if (p.flatten) {
+    c.set_out(0, {x[0], p.num_hidden});
+    if (c.out(0).has_rank() && x[0] < 0) {
+      Shape batch = Shape::unknown(x.rank());
+      batch[0] = c.out(0)[0];
+      c.set_in(0, batch);
+    }
+  } else {
+    Shape y = x;
+    y[-1] = p.num_hidden;
+    c.set_out(0, y);
+    Shape back = c.out(0);
+    back[-1] = c.in(1)[1];
+    c.set_in(0, back);
+  }
+  bool known = true;
+  for (int i = p.flatten ? 1 : x.rank() - 1; i < x.rank(); ++i) known = known && x[i] >= 0;
+  if (known) c.set_in(1, {p.num_hidden, features(p, x)});
+  else if (p.flatten && x.rank() == 2) c.set_in(0, {-1, c.in(1)[1]});
+}
+
+void forward(const FullyConnectedParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  with_float(in[0].dtype, "FullyConnected", [&](auto type) {
+    using T = decltype(type);
+    const int64_t n = rows(p, in[0].shape), k = features(p, in[0].shape), h = p.num_hidden;
+    linalg::gemm_bias(ctx, mat(in[0].as<T>(), n, k), mat(in[1].as<T>(), h, k).t(),
+                      p.no_bias ? nullptr : in[2].as<T>(), mat(out[0].as<T>(), n, h));
+  });
+}
+
+// in: dy, data, weight. out: gradients of data, weight and (with a bias) bias.
+void backward(const FullyConnectedParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  with_float(in[0].dtype, "FullyConnected", [&](auto type) {
+    using T = decltype(type);
+    const int64_t n = rows(p, in[1].shape), k = features(p, in[1].shape), h = p.num_hidden;
+    const auto dy = mat(in[0].as<T>(), n, h);
+    if (ctx.wants(0)) linalg::gemm(ctx, dy, mat(in[2].as<T>(), h, k), mat(out[0].as<T>(), n, k));
+    if (ctx.wants(1))
+      linalg::gemm(ctx, dy.t(), mat(in[1].as<T>(), n, k), mat(out[1].as<T>(), h, k));
+    if (!p.no_bias && ctx.wants(2)) linalg::sum_rows(ctx, dy.data, n, h, out[2].as<T>());
+  });
+}
+
+void define(OpTable& ops) {
+  ops.define({
+      .name = "FullyConnected",
+      .aliases = {"_npx_fully_connected", "_sparse_FullyConnected"},
+      .doc = "Linear layer: data * weight^T + bias.",
+      .params = schema<FullyConnectedParam>(),
+      .inputs = inputs,
+      .infer = infer,
+      .cpu = forward,
+      .backward = {.reads = {dy(), x(0), x(1)}, .run = backward},
+  });
+}
+
+}  // namespace heddle::fully_connected
