@@ -46,6 +46,13 @@ Graph Graph::of(const Symbol& s) {
   return g;
 }
 
+Kwargs Graph::Node::attributes() const {
+  if (!call) return attrs;
+  Kwargs all = call->kwargs;
+  for (const auto& [key, value] : attrs) all[key] = value;
+  return all;
+}
+
 int Graph::add(Node node) {
   node.first_output = values;
   values += node.outputs();

@@ -9,13 +9,14 @@ namespace heddle {
 
 struct Graph {
   struct Node {
-    OpCallRef call = nullptr;      // null: a variable
-    std::string name = {};         // may be empty on a tape
+    OpCallRef call = nullptr;  // null: a variable
+    std::string name = {};     // may be empty on a tape
     Kwargs attrs = {};
     std::vector<int> inputs = {};  // value ids
-    int first_output = 0;     // value ids first_output ... first_output + number of outputs
-    int forward = -1;         // of a "_backward_*" node: the node whose gradient it computes
+    int first_output = 0;          // value ids first_output ... first_output + number of outputs
+    int forward = -1;              // of a "_backward_*" node: the node whose gradient it computes
     std::vector<int> after = {};  // nodes that must run before, besides the producers of the inputs
+    Kwargs attributes() const;    // parameters and attributes together, as files hold them
     int outputs() const { return call ? int(call->outputs.size()) : 1; }
   };
   std::vector<Node> nodes;
@@ -24,8 +25,8 @@ struct Graph {
   int forward_nodes = 0;  // nodes[0, forward_nodes) are forward, the rest backward
 
   static Graph of(const Symbol& s);
-  int add(Node node);                    // numbers its outputs; returns the node's index
-  std::vector<int> producers() const;    // value id -> node index
+  int add(Node node);                  // numbers its outputs; returns the node's index
+  std::vector<int> producers() const;  // value id -> node index
 };
 
 }  // namespace heddle

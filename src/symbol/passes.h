@@ -16,8 +16,8 @@ using Placement = std::vector<Device>;      // indexed by node
 
 // Propagates known shapes, dtypes and storage kinds both ways until nothing changes. `known` names
 // variables; attributes __shape__ and __dtype__ of variables take part. Gradients take the types of
-// what they are gradients of. Throws Error naming the node on a conflict. What stays unknown is left
-// so: the caller decides.
+// what they are gradients of. Throws Error naming the node on a conflict. What stays unknown is
+// left so: the caller decides.
 ValueTypes infer(const Graph& g, const std::map<std::string, ValueInfo, std::less<>>& known,
                  bool training = false);
 
@@ -41,9 +41,9 @@ struct MemoryPlan {
   static constexpr int64_t kOutside = -1;  // variables, outputs: memory of their own
   static constexpr int64_t kUnused = -2;   // nobody reads it
   std::vector<int64_t> offset;             // value id -> byte offset in the arena
-  std::vector<int> shares;                 // value id -> value whose memory it takes in place, or -1
-  int64_t arena_bytes = 0;                 // the stated peak
-  int64_t peak_live_bytes = 0;             // the largest sum of live values: a lower bound
+  std::vector<int> shares;      // value id -> value whose memory it takes in place, or -1
+  int64_t arena_bytes = 0;      // the stated peak
+  int64_t peak_live_bytes = 0;  // the largest sum of live values: a lower bound
 };
 // `outside` marks value ids that have memory of their own. In-place where the records allow it and
 // nothing else reads the input later; then offsets by lifetime.
@@ -51,6 +51,7 @@ MemoryPlan plan_memory(const Graph& g, const ValueTypes& t, const std::vector<bo
                        std::vector<std::vector<int>>* after);
 
 // Chooses a device per node from __ctx_group__ attributes and inserts _CrossDeviceCopy nodes.
-Graph place(Graph g, const std::map<std::string, Device>& groups, Device fallback, Placement* where);
+Graph place(Graph g, const std::map<std::string, Device>& groups, Device fallback,
+            Placement* where);
 
 }  // namespace heddle

@@ -47,6 +47,10 @@ bool is_private_key(std::string_view key) {
   return key.size() > 4 && key.starts_with("__") && key.ends_with("__");
 }
 
+std::string_view plain_spelling(std::string_view key) {
+  return is_private_key(key) ? key.substr(2, key.size() - 4) : key;
+}
+
 Kwargs stored_attributes(Kwargs attrs) {
   Kwargs stored;
   for (auto& [key, value] : attrs) {
@@ -57,8 +61,24 @@ Kwargs stored_attributes(Kwargs attrs) {
   return stored;
 }
 
+std::string list_of(const std::vector<std::string>& names) {
+  std::string all;
+  for (const std::string& n : names) all += (all.empty() ? "" : ", ") + n;
+  return all;
+}
+
 std::string initializer_text(const std::string& init) {
   return init.starts_with('[') ? init : format("[\"{}\", {}]", init, "{}");
+}
+
+std::shared_ptr<Node> created_variable(const OpCall& call, const Input& input,
+                                       std::string_view node_name, const Kwargs& attrs) {
+  auto v = std::make_shared<Node>();
+  v->name = format("{}_{}", node_name, input.name);
+  v->attrs = call.kwargs;  // MXNet hands on all that the operator knows
+  for (const auto& [key, value] : attrs) v->attrs[key] = value;
+  if (!input.init.empty()) v->attrs.try_emplace("__init__", initializer_text(input.init));
+  return v;
 }
 
 }  // namespace heddle::symbol
