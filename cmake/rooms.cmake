@@ -83,7 +83,8 @@ endfunction()
 
 function(heddle_library)
   get_property(rooms GLOBAL PROPERTY HEDDLE_ROOMS)
-  add_library(heddle SHARED)
+  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/heddle.cc CONTENT "// All code is in the rooms.\n")
+  add_library(heddle SHARED ${CMAKE_BINARY_DIR}/heddle.cc)
   set_target_properties(heddle PROPERTIES LINKER_LANGUAGE CXX)
   target_include_directories(heddle PUBLIC ${PROJECT_SOURCE_DIR}/include)
   target_link_libraries(heddle PRIVATE -Wl,--whole-archive ${rooms} -Wl,--no-whole-archive
