@@ -1,0 +1,374 @@
+"""Every row of tests/ops through every claim its operator's record makes."""
+import contextlib
+import pathlib
+
+import numpy as np
+import pytest
+
+import heddle as mx
+from heddle import _core
+from ops.apply import DEPENDS_ON_MODE, bound, eager, heads_for
+from ops.cases import CASES
+
+RECORDS = {record["name"]: record for record in _core.ops()}
+NAMES = {name: record for record in RECORDS.values() for name in (record["name"], *record["aliases"])}
+ROWS = [row for row in CASES if row.op in NAMES]
+LEVELS = range(2, _core.best_isa_level() + 1)
+TOLERANCE = {"float64": 1e-10, "float32": 1e-5, "float16": 1e-2, "bfloat16": 4e-2}
+
+every_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
+
+
+# --- what a row and its record say --------------------------------------------------------------
+def record_of(row):
+    return NAMES[row.op]
+
+
+def inputs_of(row, arrays):
+    """(name, role) of each input, for these parameters."""
+    record = record_of(row)
+    params = dict(row.params)
+    if record["variadic"]:
+        params.setdefault(record["variadic"], len(arrays))
+    return _core.call_info(record["name"], params)["inputs"]
+
+
+def mutated(row, arrays):
+    return tuple(i for i, (_, role) in enumerate(inputs_of(row, arrays)) if role == "mutate")
+
+
+def differentiated(row, arrays):
+    """The inputs whose gradient is checked: floating ones that are neither state nor indices."""
+    if row.grad is False or not record_of(row)["differentiable"]:
+        return ()
+    if isinstance(row.grad, tuple):
+        return row.grad
+    roles = [role for _, role in inputs_of(row, arrays)]
+    whole = [not isinstance(given, tuple) and np.array_equal(a, np.rint(a))
+             for given, a in zip(row.inputs, arrays)]
+    return tuple(i for i, a in enumerate(arrays)
+                 if a.dtype.kind == "f" and roles[i] == "read" and not whole[i])
+
+
+def smooth(row):
+    """Whether finite differences can tell the gradient."""
+    record = record_of(row)
+    return record["differentiable"] and not record["zero_gradient"] and not record["loss"] and row.grad is not False
+
+
+def compare(found, wanted, rtol, atol=None, what=""):
+    for name, value in wanted.items():
+        np.testing.assert_allclose(np.asarray(found[name], "float64"), np.asarray(value, "float64"),
+                                   rtol=rtol, atol=rtol if atol is None else atol, err_msg=f"{what} {name}")
+
+
+def same_bits(found, wanted, what):
+    assert found.keys() == wanted.keys()
+    for name, value in wanted.items():
+        assert found[name].tobytes() == value.tobytes(), \
+            f"{what}: {name} differs by {np.nanmax(np.abs(found[name].astype('float64') - value)):.3g}"
+
+
+def run_eager(row, arrays, grads=True, **options):
+    """The row's results, with gradients for fixed head gradients."""
+    wrt = differentiated(row, arrays) if grads else ()
+    mx.random.seed(11)
+    heads = None
+    if wrt and not record_of(row)["loss"]:
+        plain = eager(mx, row, arrays)
+        heads = heads_for(row, [plain[k] for k in sorted(plain, key=lambda k: int(k[3:]))])
+        mx.random.seed(11)
+    return eager(mx, row, arrays, wrt=wrt, heads=heads, mutates=mutated(row, arrays), **options)
+
+
+def run_bound(row, arrays, **options):
+    wrt = differentiated(row, arrays)
+    mx.random.seed(11)
+    heads = None
+    if wrt and not record_of(row)["loss"]:
+        plain = bound(mx, row, arrays)
+        heads = heads_for(row, [plain[f"out{i}"] for i in range(len(plain))])
+        mx.random.seed(11)
+    return bound(mx, row, arrays, wrt=wrt, heads=heads, mutates=mutated(row, arrays), **options)
+
+
+@contextlib.contextmanager
+def kernels(library):
+    _core.prefer_kernels(library)
+    try:
+        yield
+    finally:
+        _core.prefer_kernels("")
+
+
+@contextlib.contextmanager
+def isa(level):
+    before = _core.isa_level()
+    _core.set_isa_level(level)
+    try:
+        assert _core.isa_level() == level
+        yield
+    finally:
+        _core.set_isa_level(before)
+
+
+@contextlib.contextmanager
+def threads(count):
+    before = _core.threads()
+    _core.set_threads(count)
+    try:
+        assert _core.threads() == count
+        yield
+    finally:
+        _core.set_threads(before)
+
+
+# --- the table ----------------------------------------------------------------------------------
+def test_every_operator_has_a_row_and_every_row_an_operator():
+    described = {NAMES[row.op]["name"] if row.op in NAMES else row.op for row in CASES}
+    missing = set(RECORDS) - described
+    unknown = described - set(RECORDS)
+    assert not missing and not unknown, f"operators without a row: {sorted(missing)}; rows without an " \
+                                        f"operator: {sorted(unknown)}"
+
+
+def test_rows_cover_the_operators_of_0_10():
+    listing = pathlib.Path(__file__).parents[1] / "ops" / "names_0_10.txt"
+    old = {line for line in listing.read_text().splitlines() if line and line[0] != "#"}
+    described = {row.op for row in CASES}
+    covered = [name for name in old if name in NAMES
+               and described & {NAMES[name]["name"], *NAMES[name]["aliases"]}]
+    assert len(covered) >= 120, f"{len(covered)} of {len(old)}"
+
+
+def test_losses_have_a_reference_for_their_gradient():
+    losses = {name for name, record in RECORDS.items() if record["loss"]}
+    checked = {NAMES[row.op]["name"] for row in ROWS if row.ref_grad}
+    assert losses <= checked, f"without ref_grad: {sorted(losses - checked)}"
+
+
+# --- values -------------------------------------------------------------------------------------
+def expect(row, arrays, found, rtol):
+    wanted = row.expected([a.astype("float64") if a.dtype.kind == "f" else a for a in arrays])
+    changed = mutated(row, arrays)
+    outputs = len([k for k in found if k.startswith("out")])
+    assert len(wanted) in (outputs, outputs + len(changed)), \
+        f"the reference gives {len(wanted)} arrays, the operator {outputs} and changes {len(changed)}"
+    names = [f"out{i}" for i in range(outputs)] + [f"mut{i}" for i in changed]
+    for name, value in zip(names, wanted):
+        shape = value.shape or (1,)  # as in MXNet, a full reduction has one element
+        assert found[name].shape == shape, f"{name} has shape {found[name].shape}, expected {shape}"
+    compare(found, dict(zip(names, wanted)), rtol, row.atol)
+
+
+@every_row
+def test_value(row):
+    arrays = row.arrays()
+    if record_of(row)["random"] and row.moments:
+        return check_moments(row, arrays)
+    mx.random.seed(11)
+    found = eager(mx, row, arrays, mutates=mutated(row, arrays))
+    expect(row, arrays, found, row.rtol or TOLERANCE.get(row.dtype, 0))
+
+
+def check_moments(row, arrays):
+    mx.random.seed(11)
+    sample = eager(mx, row, arrays)["out0"].astype("float64")
+    mean, variance = row.expected_moments(arrays)
+    axes = tuple(range(mean.ndim, sample.ndim))
+    n = np.prod([sample.shape[a] for a in axes])
+    assert n >= 1000, "too few samples to tell the moments"
+    centred = sample - np.expand_dims(mean, tuple(range(mean.ndim, sample.ndim)))
+    fourth = np.maximum((centred ** 4).mean(axes), variance ** 2)
+    assert np.all(np.abs(sample.mean(axes) - mean) <= 5 * np.sqrt(variance / n) + 1e-7)
+    assert np.all(np.abs((centred ** 2).mean(axes) - variance) <= 6 * np.sqrt(fourth / n) + 1e-7)
+
+
+@pytest.mark.parametrize("row", [r for r in ROWS if record_of(r)["random"]], ids=lambda r: r.id)
+def test_random_numbers_follow_the_seed(row):
+    arrays = row.arrays()
+
+    def draw(seed):
+        mx.random.seed(seed)
+        return eager(mx, row, arrays), eager(mx, row, arrays)
+
+    first, second = draw(5)
+    again, _ = draw(5)
+    other, _ = draw(6)
+    same_bits(again, first, "the same seed")
+    if row.moments:
+        assert any(np.any(first[k] != other[k]) for k in first), "another seed gives the same numbers"
+        assert any(np.any(first[k] != second[k]) for k in first), "a second call repeats the first"
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64"])
+@every_row
+def test_other_dtypes(row, dtype):
+    if row.dtype != "float32" or dtype not in row.dtypes or row.moments:
+        pytest.skip("the row says so")
+    arrays = row.arrays(dtype)
+    if not any(a.dtype == dtype for a in arrays) and "dtype" not in row.params:
+        pytest.skip("no input has this dtype")
+    mx.random.seed(11)
+    found = eager(mx, row, arrays, mutates=mutated(row, arrays))
+    rtol = TOLERANCE[dtype] if row.rtol is None or dtype == "float16" else min(row.rtol, 1e-5)
+    expect(row, arrays, found, rtol)
+
+
+# --- gradients ----------------------------------------------------------------------------------
+@every_row
+def test_gradient(row):
+    arrays = row.arrays()
+    if not record_of(row)["differentiable"]:
+        return check_refuses_gradient(row, arrays)
+    wrt = differentiated(row, arrays)
+    if row.ref_grad:
+        found = run_eager(row, arrays)
+        wanted = {f"grad{i}": g for i, g in enumerate(row.expected_grads(arrays)) if g is not None}
+        return compare(found, wanted, row.rtol or 1e-5)
+    if record_of(row)["zero_gradient"]:
+        found = run_eager(row, arrays)
+        return compare(found, {f"grad{i}": 0 * arrays[i] for i in wrt}, 0)
+    if not wrt or not smooth(row):
+        pytest.skip("no input to differentiate")
+    check_finite_differences(row, wrt)
+
+
+def check_refuses_gradient(row, arrays):
+    """Backward through an operator without a gradient is an error, not silence."""
+    floating = [i for i, a in enumerate(arrays) if a.dtype.kind == "f"]
+    if not floating or mutated(row, arrays):
+        return
+    with pytest.raises(mx.base.MXNetError):
+        eager(mx, row, arrays, wrt=floating[:1])
+
+
+def check_finite_differences(row, wrt, most=120):
+    wide = "float64" in row.dtypes and row.dtype == "float32" or row.dtype == "float64"
+    arrays = row.arrays("float64" if wide else None)
+    step, rtol, atol = (1e-5, 1e-5, 1e-6) if wide else (1e-2, 2e-2, 2e-2)
+    mx.random.seed(11)
+    plain = eager(mx, row, arrays)
+    heads = heads_for(row, [plain[f"out{i}"] for i in range(len(plain))])
+    mx.random.seed(11)
+    found = eager(mx, row, arrays, wrt=wrt, heads=heads)
+
+    def total(changed):
+        mx.random.seed(11)
+        outs = eager(mx, row, changed)
+        return sum(float((outs[f"out{i}"].astype("float64") * h).sum()) for i, h in enumerate(heads))
+
+    rng = np.random.default_rng(3)
+    for i in wrt:
+        flat = np.arange(arrays[i].size)
+        picked = flat if flat.size <= most else rng.choice(flat, most, replace=False)
+        wanted = np.zeros(len(picked))
+        for k, at in enumerate(picked):
+            ends = []
+            for sign in (1, -1):
+                moved = [a.copy() for a in arrays]
+                moved[i].reshape(-1)[at] += sign * step
+                ends.append(total(moved))
+            wanted[k] = (ends[0] - ends[1]) / (2 * step)
+        np.testing.assert_allclose(found[f"grad{i}"].reshape(-1)[picked], wanted, rtol=rtol, atol=atol,
+                                   err_msg=f"gradient of input {i}")
+
+
+@every_row
+def test_adding_gradients_is_writing_twice(row):
+    arrays = row.arrays()
+    if not differentiated(row, arrays) or record_of(row)["random"]:
+        pytest.skip("no gradient that repeats")
+    for run in (run_eager, run_bound):
+        once = run(row, arrays)
+        twice = run(row, arrays, req="add", passes=2)
+        wanted = {k: 2 * v for k, v in once.items() if k.startswith("grad")}
+        compare(twice, wanted, 1e-6, 1e-7, run.__name__)
+
+
+# --- the same answer every way --------------------------------------------------------------------
+@every_row
+def test_eager_is_bound(row):
+    arrays = row.arrays()
+    if record_of(row)["dynamic"]:
+        with pytest.raises(mx.base.MXNetError, match="extent|shape"):
+            bound(mx, row, arrays)
+        return
+    if row.moments:
+        return same_bits(run_bound(row, arrays), run_bound(row, arrays), "the same seed")
+    wanted = run_eager(row, arrays)
+    rtol = TOLERANCE.get(row.dtype, 0)
+    for copied in (False, True):
+        found = run_bound(row, arrays, copied=copied)
+        if row.op in DEPENDS_ON_MODE and not row.training:
+            wanted = {k: v for k, v in wanted.items() if not k.startswith("grad")}
+        assert found.keys() == wanted.keys()
+        compare(found, wanted, rtol, what="inputs inside the graph" if copied else "")
+        for name in wanted:
+            assert found[name].dtype == wanted[name].dtype and found[name].shape == wanted[name].shape, name
+
+
+@pytest.mark.parametrize("row", [r for r in ROWS if len({k for k, _ in record_of(r)["kernels"]}) > 1],
+                         ids=lambda row: row.id)
+def test_kernels_agree_with_the_portable_one(row):
+    arrays = row.arrays()
+    with kernels("portable"):
+        wanted = run_eager(row, arrays)
+    for library in {k for k, _ in record_of(row)["kernels"]} - {"portable"}:
+        with kernels(library):
+            compare(run_eager(row, arrays), wanted, row.rtol or 1e-5, row.atol, library)
+
+
+def enlarged(row):
+    """The row's inputs with a first axis long enough to be shared between threads, where the operator
+    allows it; as they are otherwise."""
+    arrays = row.arrays()
+    if not arrays or not arrays[0].ndim or not all(isinstance(i, tuple) for i in row.inputs[:1]):
+        return arrays
+    first = arrays[0].shape[0]
+    times = -(-150_000 // max(1, arrays[0].size))
+    wide = [np.concatenate([a] * times) if a.ndim and a.shape[0] == first else a for a in arrays]
+    try:
+        eager(mx, row, wide, mutates=mutated(row, wide))
+    except mx.base.MXNetError:  # another shape rule: a parameter fixes the extent
+        return arrays
+    return wide
+
+
+@every_row
+def test_bits_do_not_depend_on_level_threads_or_run(row):
+    arrays = enlarged(row)
+    with threads(2):
+        wanted = run_eager(row, arrays)
+    for n in (1, 2, 4):
+        with threads(n):
+            same_bits(run_eager(row, arrays), wanted, f"{n} threads")
+    with kernels("portable"):
+        portable = None
+        for level in LEVELS:
+            with isa(level):
+                found = run_eager(row, arrays)
+            portable = portable or found
+            same_bits(found, portable, f"level {level}")
+
+
+def test_loops_run_at_the_level_that_was_set():
+    x = mx.nd.ones((1000,))
+    for level in LEVELS:
+        with isa(level):
+            mx.nd.exp(x).wait_to_read()
+            assert _core.last_isa_level() == level
+
+
+@every_row
+def test_output_over_an_input(row):
+    """An output may be written over an input of its shape and dtype."""
+    arrays = row.arrays()
+    wanted = run_eager(row, arrays, grads=False)
+    if "out1" in wanted or "out0" not in wanted or row.moments:
+        pytest.skip("not one output")
+    fits = [i for i, a in enumerate(arrays)
+            if a.shape == wanted["out0"].shape and a.dtype == wanted["out0"].dtype and i not in mutated(row, arrays)]
+    for i in fits:
+        found = run_eager(row, arrays, grads=False, out=i)
+        same_bits(found, wanted, f"written over input {i}")
