@@ -1,5 +1,6 @@
 // NDArray: a handle on a tensor whose contents the engine keeps in order.
 #pragma once
+#include <atomic>
 #include <map>
 #include <memory>
 #include <string>
@@ -19,19 +20,28 @@ struct TapeEntry;
 // Storage and the variable that guards it. Shared by all views of one array.
 class Chunk {
  public:
-  Chunk(Device device, size_t bytes) : var(Var::make()), device(device), bytes(bytes) {}
+  Chunk(Device device, size_t bytes)
+      : var(Var::make()), device(device), bytes(bytes), reached_by_(device) {}
   ~Chunk();
   Chunk(const Chunk&) = delete;
   Chunk& operator=(const Chunk&) = delete;
-  void* data();  // allocates on first use; only inside a task that named var
+  // Allocates on first use; only inside a task that named var. Null when there are no bytes.
+  void* data() {
+    void* p = data_.load(std::memory_order_acquire);
+    return p || bytes == 0 ? p : allocate();
+  }
+  // Work on `other`, an asynchronous device, has reached this memory: it is freed in that order.
+  void reached_by(Device other) { reached_by_.store(other, std::memory_order_relaxed); }
   const Var var;
   const Device device;
   const size_t bytes;
 
  private:
   friend class NDArray;
-  Memory memory_;
-  std::shared_ptr<void> owner_;  // of foreign or arena memory; then memory_ is not the pool's
+  void* allocate();
+  std::atomic<void*> data_{nullptr};
+  std::shared_ptr<void> owner_;  // of foreign or arena memory; then data_ is not the pool's
+  std::atomic<Device> reached_by_;
 };
 
 // Copying an NDArray shares the data. Arrays are contiguous, in C order; views are row ranges and
@@ -63,15 +73,19 @@ class NDArray {
   int64_t offset() const { return offset_; }  // bytes from the start of the chunk
 
   NDArray slice(int64_t begin, int64_t end) const;  // rows [begin, end), same memory
-  NDArray at(int64_t index) const;                  // row `index`, without the first axis
+  NDArray at(int64_t index) const;  // row `index`, without the first axis; (1) where that was all
   NDArray reshape(Shape shape) const;               // same memory, same size
   NDArray view(Shape shape, Dtype dtype, int64_t offset) const;  // any window of the chunk
   NDArray detach() const;                           // same memory, off the tape
 
   void wait_to_read() const { Engine::get().wait(var()); }
   void wait_to_write() const { Engine::get().wait_to_write(var()); }
-  void copy_to(void* dst) const;          // waits, then copies bytes() to host memory
-  void copy_from(const void* src) const;  // waits, then copies bytes() from host memory
+  // Waits, then copies bytes() to host memory. An array whose task failed throws that error once and
+  // then reads as NaN (floats) or zero.
+  void copy_to(void* dst) const;
+  // Copies bytes() from host memory before it returns; where tasks still use the array, through
+  // a copy that the engine keeps in order. Waits for nothing.
+  void copy_from(const void* src) const;
 
   Blob blob() const;  // only inside a task that named var()
 

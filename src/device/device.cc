@@ -46,9 +46,10 @@ void load_cuda() {
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library) {
     const char* why = dlerror();
-    throw Error(format("[gpu] the CUDA part of heddle could not be loaded ({}): build it with "
-                       "HEDDLE_CUDA=ON, or name it in HEDDLE_CUDA_LIBRARY",
-                       why ? why : path.c_str()));
+    throw Error(
+        format("[gpu] the CUDA part of heddle could not be loaded ({}): build it with "
+               "HEDDLE_CUDA=ON, or name it in HEDDLE_CUDA_LIBRARY",
+               why ? why : path.c_str()));
   }
   auto entry = reinterpret_cast<void (*)()>(dlsym(library, kCudaEntry));
   check(entry != nullptr, "[gpu] '{}' has no {}: it is not the CUDA part of heddle", path,

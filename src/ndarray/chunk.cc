@@ -1,0 +1,55 @@
+// Chunk: memory on first use, freed in the order of whoever worked on it.
+#include <mutex>
+#include <utility>
+
+#include "heddle/ndarray.h"
+
+namespace heddle {
+namespace chunk {
+
+// Two readers may meet a chunk nobody has written yet. Rare, so one lock serves all chunks.
+constinit std::mutex first_use;
+
+struct Block {
+  Memory memory;
+  std::shared_ptr<void> owner;
+};
+
+// An asynchronous device may still be at work on the block: its freeing is one more task.
+void free_in_order(const Var& var, Device by, Block block) {
+  Engine::get().push(Task{.name = "free",
+                          .run =
+                              [block](RunContext& ctx) {
+                                EventRef after = ctx.stream ? ctx.stream->record() : nullptr;
+                                if (!block.owner)
+                                  Pool::of(block.memory.device).free(block.memory, after);
+                                else if (after) after->wait();
+                              },
+                          .uses = {{var, Access::kOverwrite}},  // also when a task before it failed
+                          .device = by});
+}
+
+}  // namespace chunk
+
+void* Chunk::allocate() {
+  std::lock_guard lock(chunk::first_use);
+  if (void* p = data_.load(std::memory_order_relaxed)) return p;
+  void* p = Pool::of(device).allocate(bytes).data;
+  data_.store(p, std::memory_order_release);
+  return p;
+}
+
+Chunk::~Chunk() {
+  void* p = data_.load(std::memory_order_relaxed);
+  if (!p) return;
+  const Memory memory{p, bytes, device};
+  try {
+    const Device by = reached_by_.load(std::memory_order_relaxed);
+    if (device_api(by).asynchronous()) chunk::free_in_order(var, by, {memory, std::move(owner_)});
+    else if (!owner_) Pool::of(device).free(memory);
+  } catch (const std::exception&) {
+    // Without an engine or a device, at the end of the process, the memory goes with it.
+  }
+}
+
+}  // namespace heddle
