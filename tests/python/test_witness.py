@@ -23,6 +23,7 @@ def ask(program, *arguments):
         message = f"the real MXNet is not at {PYTHON}: tools/peers.sh mxnet installs it, HEDDLE_MXNET_PYTHON names another"
         pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
     clean = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
+    clean["MXNET_SUBGRAPH_BACKEND"] = "NONE"  # its fusion of BatchNorm into convolutions answers differently
     done = subprocess.run([PYTHON, ROOT / "tests/witness" / program, *arguments], env=clean, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300)
     assert done.returncode == 0, done.stdout[-3000:]
@@ -106,9 +107,11 @@ def travels(tmp_path_factory):
     """The folder in which both have written checkpoints and read the other's."""
     folder = tmp_path_factory.mktemp("checkpoints")
     rng = np.random.default_rng(1)
-    data = {name: rng.uniform(-1, 1, make(mx)[1]).astype("float32") for name, make in networks.NETWORKS.items()}
+    data = {}
+    for name in networks.NETWORKS:
+        data |= networks.start(mx, name, rng)
     np.savez(folder / "data.npz", **data)
-    wrote = {name: networks.write(mx, str(folder / f"heddle-{name}"), name, data[name]) for name in data}
+    wrote = {name: networks.write(mx, str(folder / f"heddle-{name}"), name, data) for name in networks.NETWORKS}
     ask("checkpoints.py", "write", str(folder))
     ask("checkpoints.py", "read", str(folder))
     return folder, data, wrote
@@ -141,9 +144,10 @@ def test_symbols_are_written_alike(name, travels):
 
 @pytest.mark.parametrize("name", networks.NETWORKS)
 def test_both_train_alike(name, travels):
-    """One step from the same parameters gives the same parameters."""
-    folder, data, _ = travels
+    """One step from the same parameters leads to the same parameters and moving averages."""
+    folder, _, _ = travels
     ours = mx.nd.load(str(folder / f"heddle-{name}-0000.params"))
     theirs = mx.nd.load(str(folder / f"mxnet-{name}-0000.params"))
     assert set(ours) == set(theirs)
-    assert {k: v.shape for k, v in ours.items()} == {k: v.shape for k, v in theirs.items()}
+    for key, value in theirs.items():
+        np.testing.assert_allclose(ours[key].asnumpy(), value.asnumpy(), rtol=1e-4, atol=1e-5, err_msg=key)

@@ -2,7 +2,7 @@
 
     MXNET_PYTHON tests/witness/checkpoints.py write|read FOLDER
 
-FOLDER holds data.npz (an input per network); read takes heddle-NAME, write makes mxnet-NAME; both
+FOLDER holds data.npz (networks.start of each network); read takes heddle-NAME, write makes mxnet-NAME; both
 leave the outputs in FOLDER/write.npz or read.npz.
 """
 import pathlib
@@ -20,12 +20,13 @@ from witness import networks  # noqa: E402
 
 def main(verb, folder):
     folder, found = pathlib.Path(folder), {}
-    with np.load(folder / "data.npz") as data:
-        for name in networks.NETWORKS:
-            if verb == "write":
-                found[name] = networks.write(mx, str(folder / f"mxnet-{name}"), name, data[name])
-            else:
-                found[name] = networks.read(mx, str(folder / f"heddle-{name}"), data[name])
+    with np.load(folder / "data.npz") as file:
+        data = dict(file)
+    for name in networks.NETWORKS:
+        if verb == "write":
+            found[name] = networks.write(mx, str(folder / f"mxnet-{name}"), name, data)
+        else:
+            found[name] = networks.read(mx, str(folder / f"heddle-{name}"), data[name])
     np.savez(folder / f"{verb}.npz", **found)
 
 

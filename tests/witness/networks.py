@@ -45,17 +45,30 @@ def resnet(mx):
 NETWORKS = {"mlp": mlp, "lenet": lenet, "resnet": resnet}
 
 
-def write(mx, prefix, name, data):
+def start(mx, name, rng):
+    """Inputs and first parameters of a network as NumPy arrays; keys name or name/parameter."""
+    symbol, shape = NETWORKS[name](mx)
+    arguments, _, _ = symbol.infer_shape(data=shape)
+    found = {name: rng.uniform(-1, 1, shape).astype("float32")}
+    for parameter, extent in zip(symbol.list_arguments(), arguments):
+        if parameter not in ("data", "softmax_label"):
+            value = rng.uniform(-0.3, 0.3, extent).astype("float32")
+            found[f"{name}/{parameter}"] = value + 1 if parameter.endswith("gamma") else value
+    return found
+
+
+def write(mx, prefix, name, begin):
     """Saves a checkpoint of a network after one training step, and returns its outputs."""
     symbol, shape = NETWORKS[name](mx)
-    mx.random.seed(3)
     module = mx.mod.Module(symbol)
     module.bind([("data", shape)], [("softmax_label", shape[:1])])
-    module.init_params(mx.init.Xavier())
-    module.init_optimizer(optimizer="sgd", optimizer_params={"learning_rate": 0.1})
-    batch = mx.io.DataBatch([mx.nd.array(data)], [mx.nd.array([i % 3 for i in range(shape[0])])])
+    first = {k.split("/")[1]: mx.nd.array(v) for k, v in begin.items() if k.startswith(name + "/")}
+    module.init_params(mx.init.Zero(), arg_params=first)
+    module.init_optimizer(optimizer="sgd", optimizer_params={"learning_rate": 0.5, "momentum": 0.9, "wd": 0.01})
+    batch = mx.io.DataBatch([mx.nd.array(begin[name])], [mx.nd.array([i % 3 for i in range(shape[0])])])
     module.forward_backward(batch)  # moves the averages of BatchNorm
     module.update()
+    mx.nd.waitall()
     module.save_checkpoint(prefix, 0)
     return outputs(mx, module, batch)
 
