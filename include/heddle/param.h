@@ -36,7 +36,7 @@ struct GraphText {
 struct FieldInfo {
   std::string name, type, default_value, doc;
   bool required = false;
-  std::vector<std::string> choices;  // of an enum
+  std::vector<std::string> choices = {};  // of an enum
 };
 
 // Each parse() reads the whole text or returns false. The texts are those of MXNet's files:
