@@ -1,0 +1,28 @@
+// Splitting work without oneTBB: the same pieces, in order, on the calling thread.
+#include <atomic>
+
+#include "device/parallel.h"
+
+namespace heddle {
+namespace parallel {
+
+std::atomic<int>& width() {
+  static std::atomic<int> w{default_width()};
+  return w;
+}
+
+}  // namespace parallel
+
+void parallel_for(int64_t n, int64_t grain, const parallel::Piece& body) {
+  parallel::run_in_order(n, std::max<int64_t>(grain, 1), body);
+}
+
+void run_in_arena(void (*body)(void*), void* arg) { body(arg); }
+
+void set_threads(int threads) {
+  parallel::width() = threads > 0 ? threads : parallel::default_width();
+}
+
+int threads() { return parallel::width(); }
+
+}  // namespace heddle

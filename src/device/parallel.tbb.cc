@@ -1,0 +1,153 @@
+// Splitting work on oneTBB: one arena for the process, entered by at most as many threads as it has
+// slots.
+#include <pthread.h>
+#include <tbb/blocked_range.h>
+#include <tbb/global_control.h>
+#include <tbb/parallel_for.h>
+#include <tbb/partitioner.h>
+#include <tbb/task_arena.h>
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+
+#include "device/parallel.h"
+
+namespace heddle {
+namespace parallel {
+
+// A thread that finds all slots taken must not wait for one: the thread that holds it may be asleep
+// in a task that waits for this very thread. So at most `width` threads enter at a time, counted
+// here, and those that find the arena full work alone, outside. (A thread that is let in may still
+// find oneTBB's own workers in the slots; they hold only pieces of loops, which end.)
+struct Arena {
+  explicit Arena(int w) : width(w), slots(w) {}
+  const int width;
+  tbb::task_arena slots;
+  std::atomic<int> inside{0};
+};
+
+// Never destroyed: threads may be inside while the process exits.
+struct Current {
+  std::atomic<Arena*> arena{nullptr};
+  std::mutex changing;
+  std::unique_ptr<tbb::global_control> more_workers;
+};
+Current& current() {
+  static Current* const c = new Current;
+  return *c;
+}
+
+// Where this thread is: inside an arena, working alone, or neither.
+struct Where {
+  const Arena* arena = nullptr;
+  bool alone = false;
+};
+constinit thread_local Where where;
+
+// Sets `where` until the end of the block.
+class Mark {
+ public:
+  explicit Mark(Where now) : before_(where) { where = now; }
+  ~Mark() { where = before_; }
+  Mark(const Mark&) = delete;
+  Mark& operator=(const Mark&) = delete;
+
+ private:
+  Where before_;
+};
+
+// The child of a fork has none of the threads that were inside.
+void renew_in_child() {
+  Arena* old = current().arena.load();
+  if (old) current().arena.store(new Arena(old->width));
+}
+
+Arena& set_width(int width) {
+  std::lock_guard lock(current().changing);
+  Arena* const have = current().arena.load();
+  if (have && have->width == width) return *have;
+  if (!have) pthread_atfork(nullptr, nullptr, renew_in_child);
+  // Tests may ask for more threads than there are processors.
+  const size_t workers =
+      tbb::global_control::active_value(tbb::global_control::max_allowed_parallelism);
+  if (static_cast<size_t>(width) > workers)
+    current().more_workers = std::make_unique<tbb::global_control>(
+        tbb::global_control::max_allowed_parallelism, static_cast<size_t>(width));
+  auto* const made = new Arena(width);  // the old one stays: a thread may still be leaving it
+  current().arena.store(made);
+  return *made;
+}
+
+Arena& arena() {
+  Arena* const have = current().arena.load(std::memory_order_acquire);
+  return have ? *have : set_width(default_width());
+}
+
+class Permit {
+ public:
+  explicit Permit(Arena& a) : arena_(a), granted_(a.inside.fetch_add(1) < a.width) {}
+  ~Permit() { arena_.inside.fetch_sub(1); }
+  Permit(const Permit&) = delete;
+  Permit& operator=(const Permit&) = delete;
+  explicit operator bool() const { return granted_; }
+
+ private:
+  Arena& arena_;
+  const bool granted_;
+};
+
+// Calls `body` inside the arena, or alone where that is full.
+template <class Body>
+void enter(Arena& a, const Body& body) {
+  if (where.arena == &a || where.alone) return body();
+  const Permit permit(a);
+  if (!permit) {
+    const Mark mark({nullptr, true});
+    return body();
+  }
+  a.slots.execute([&] {
+    const Mark mark({&a, false});
+    body();
+  });
+}
+
+}  // namespace parallel
+
+void parallel_for(int64_t n, int64_t grain, const parallel::Piece& body) {
+  using parallel::where;
+  grain = std::max<int64_t>(grain, 1);
+  if (n <= 0) return;
+  if (n <= grain) return body(0, n);
+  parallel::Arena& a = parallel::arena();
+  if (a.width == 1 || where.alone) return parallel::run_in_order(n, grain, body);
+  const int64_t pieces = (n - 1) / grain + 1;
+  auto run = [&](const tbb::blocked_range<int64_t>& range) {
+    const parallel::Mark mark({&a, false});
+    for (int64_t i = range.begin(); i != range.end(); ++i) {
+      const int64_t begin = i * grain;
+      body(begin, n - begin > grain ? begin + grain : n);
+    }
+  };
+  parallel::enter(a, [&] {
+    if (where.alone) return parallel::run_in_order(n, grain, body);
+    // Isolated: while this thread waits for the last pieces it takes no other loop's, whose end it
+    // would then have to wait for too.
+    tbb::this_task_arena::isolate([&] {
+      tbb::parallel_for(tbb::blocked_range<int64_t>(0, pieces, 1), run, tbb::simple_partitioner());
+    });
+  });
+}
+
+void run_in_arena(void (*body)(void*), void* arg) {
+  parallel::enter(parallel::arena(), [&] { body(arg); });
+}
+
+void set_threads(int threads) {
+  check(threads >= 0 && threads <= 4096, "[set_threads] found {}, expected 0 to 4096", threads);
+  parallel::set_width(threads > 0 ? threads : parallel::default_width());
+}
+
+int threads() { return parallel::arena().width; }
+
+}  // namespace heddle
