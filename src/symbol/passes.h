@@ -27,7 +27,8 @@ struct GradientSpec {
   std::vector<int> head_grads;  // value ids, or -1: ones (losses ignore it)
   bool create_graph = false;    // prefer gradients that can be differentiated again
 };
-// Appends the nodes that compute d(sum of heads * head_grads)/d(wrt); grads[i] is the value id of
+// Appends the nodes that compute d(sum of heads * head_grads)/d(wrt), named "<node>_backward" and
+// with `forward` set, and sets forward_nodes to the count before; grads[i] is the value id of
 // wrt[i], or -1 when no head depends on it. Several contributions are summed by add_n. Iterative.
 struct Gradient {
   Graph graph;
@@ -45,12 +46,16 @@ struct MemoryPlan {
   int64_t arena_bytes = 0;      // the stated peak
   int64_t peak_live_bytes = 0;  // the largest sum of live values: a lower bound
 };
-// `outside` marks value ids that have memory of their own. In-place where the records allow it and
-// nothing else reads the input later; then offsets by lifetime.
+// `outside` marks value ids that have memory of their own, or live on another device. In-place
+// where the records allow it and nothing else reads the input later; then offsets by lifetime.
+// `after` gets, per node, the nodes that must run before it for the plan to hold in any order:
+// readers of memory before its next writer, and reads and changes of auxiliary states in the
+// graph's order.
 MemoryPlan plan_memory(const Graph& g, const ValueTypes& t, const std::vector<bool>& outside,
                        std::vector<std::vector<int>>* after);
 
 // Chooses a device per node from __ctx_group__ attributes and inserts _CrossDeviceCopy nodes.
+// Values keep their numbers; nodes do not.
 Graph place(Graph g, const std::map<std::string, Device>& groups, Device fallback,
             Placement* where);
 

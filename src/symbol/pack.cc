@@ -1,0 +1,145 @@
+// Packing blocks with lifetimes into one arena: greedy, in several orders, until one reaches the
+// lower bound.
+#include "symbol/pack.h"
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+#include <queue>
+#include <set>
+#include <utility>
+
+namespace heddle::memory {
+
+int64_t peak_live(const std::vector<Block>& blocks) {
+  std::map<int, int64_t> change;
+  for (const Block& b : blocks) change[b.begin] += b.bytes, change[b.end + 1] -= b.bytes;
+  int64_t live = 0, peak = 0;
+  for (const auto& [step, bytes] : change) peak = std::max(peak, live += bytes);
+  return peak;
+}
+
+// Free stretches of an arena that has no end.
+class FreeList {
+ public:
+  int64_t top() const { return top_; }
+
+  // The smallest stretch that is large enough; otherwise the arena grows.
+  int64_t take(int64_t bytes) {
+    if (auto it = by_size_.lower_bound({bytes, 0}); it != by_size_.end()) {
+      const auto [size, begin] = *it;
+      erase(begin, size);
+      if (size > bytes) insert(begin + bytes, size - bytes);
+      return begin;
+    }
+    int64_t begin = top_;
+    if (!by_begin_.empty()) {
+      const auto last = *by_begin_.rbegin();
+      if (last.first + last.second == top_) begin = last.first, erase(last.first, last.second);
+    }
+    top_ = begin + bytes;
+    return begin;
+  }
+
+  void give(int64_t begin, int64_t bytes) {
+    auto next = by_begin_.lower_bound(begin);
+    if (next != by_begin_.begin()) {
+      const auto before = *std::prev(next);
+      if (before.first + before.second == begin) {
+        erase(before.first, before.second);
+        begin = before.first, bytes += before.second;
+      }
+    }
+    if (next != by_begin_.end() && next->first == begin + bytes) {
+      const int64_t size = next->second;
+      erase(next->first, size);
+      bytes += size;
+    }
+    insert(begin, bytes);
+  }
+
+ private:
+  void insert(int64_t begin, int64_t bytes) {
+    by_begin_[begin] = bytes;
+    by_size_.insert({bytes, begin});
+  }
+  void erase(int64_t begin, int64_t bytes) {
+    by_begin_.erase(begin);
+    by_size_.erase({bytes, begin});
+  }
+  std::map<int64_t, int64_t> by_begin_;            // begin -> bytes
+  std::set<std::pair<int64_t, int64_t>> by_size_;  // (bytes, begin)
+  int64_t top_ = 0;
+};
+
+// In order of time, as an allocator would; n log n.
+int64_t pack_by_time(std::vector<Block>& blocks) {
+  FreeList free;
+  using Ending = std::pair<int, const Block*>;
+  std::priority_queue<Ending, std::vector<Ending>, std::greater<>> ending;
+  for (Block& b : blocks) {
+    for (; !ending.empty() && ending.top().first < b.begin; ending.pop())
+      if (const Block& dead = *ending.top().second; dead.bytes > 0)
+        free.give(dead.offset, dead.bytes);
+    b.offset = b.bytes > 0 ? free.take(b.bytes) : 0;
+    ending.push({b.end, &b});
+  }
+  return free.top();
+}
+
+// In the given order, each into the smallest gap between those placed before that live at the same
+// time; n^2.
+int64_t pack_in_order(std::vector<Block>& blocks, const std::vector<int>& order) {
+  std::vector<int> placed;  // by offset
+  int64_t arena = 0;
+  for (int index : order) {
+    Block& b = blocks[index];
+    int64_t at = 0, best = -1, best_gap = 0;
+    for (int other : placed) {
+      const Block& o = blocks[other];
+      if (o.end < b.begin || b.end < o.begin) continue;
+      if (const int64_t gap = o.offset - at; gap >= b.bytes && (best < 0 || gap < best_gap))
+        best = at, best_gap = gap;
+      at = std::max(at, o.offset + o.bytes);
+    }
+    b.offset = best >= 0 ? best : at;
+    arena = std::max(arena, b.offset + b.bytes);
+    placed.insert(std::upper_bound(placed.begin(), placed.end(), b.offset,
+                                   [&](int64_t v, int i) { return v < blocks[i].offset; }),
+                  index);
+  }
+  return arena;
+}
+
+int64_t pack(std::vector<Block>& blocks) {
+  constexpr size_t kFewEnoughToTry = 4000;
+  const int64_t bound = peak_live(blocks);
+  int64_t best = pack_by_time(blocks);
+  if (best == bound || blocks.size() > kFewEnoughToTry) return best;
+  auto area = [](const Block& b) { return double(b.bytes) * (b.end - b.begin + 1); };
+  auto length = [](const Block& b) { return b.end - b.begin; };
+  const auto before = [&](int rule, const Block& a, const Block& b) {
+    switch (rule) {
+      case 0:
+        return a.bytes > b.bytes;
+      case 1:
+        return area(a) > area(b);
+      case 2:
+        return length(a) > length(b);
+      default:
+        return a.end > b.end;  // backwards in time
+    }
+  };
+  std::vector<Block> trial = blocks;
+  std::vector<int> order(blocks.size());
+  for (int rule = 0; rule < 4 && best > bound; ++rule) {
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(),
+                     [&](int a, int b) { return before(rule, blocks[a], blocks[b]); });
+    const int64_t arena = pack_in_order(trial, order);
+    if (arena < best) best = arena, blocks = trial;
+  }
+  return best;
+}
+
+}  // namespace heddle::memory
