@@ -1,0 +1,68 @@
+// add_n: the sum of any number of tensors of one shape; and _grad_add, which sums two gradients.
+#include "operator/elemwise/binary.h"
+#include "operator/elemwise/gradients.h"
+#include "operator/elemwise/loops.h"
+
+namespace heddle::add_n {
+using namespace ew;
+
+struct Param {
+  int num_args = 0;
+  void fields(auto&& f) { f("num_args", num_args, "Number of inputs.").required().at_least(1); }
+};
+
+struct Add3 {
+  static constexpr bool exact = true;
+  HD static auto f(auto a, auto b, auto c) { return (a + b) + c; }
+};
+
+std::vector<Input> inputs(const Param& p) {
+  std::vector<Input> in;
+  for (int i = 0; i < p.num_args; ++i) in.push_back({"arg" + std::to_string(i)});
+  return in;
+}
+
+// From left to right, two at a time. The output may be the first input, so it is written last of all
+// inputs that a pass reads.
+void run(const Param&, OpContext& ctx, Inputs in, Outputs out) {
+  if (in.count() == 1) return copy_broadcast(ctx, in[0], out[0]);
+  int next = 2;
+  if (in.count() % 2 == 0) map(ctx, kLoops<Add>, {in[0], in[1]}, out[0]);
+  else map(ctx, kLoops<Add3>, {in[0], in[1], in[2]}, out[0]), next = 3;
+  for (; next < in.count(); next += 2)
+    map(ctx, kLoops<Add3>, {out[0], in[next], in[next + 1]}, out[0]);
+}
+
+void gradient(const Param&, OpContext& ctx, Inputs in, Outputs out) {
+  for (int i = 0; i < int(out.size()); ++i)
+    if (ctx.wants(i)) copy_broadcast(ctx, in[0], out[size_t(i)]);
+}
+
+std::vector<GradContext::Value> build(GradContext& g) {
+  return std::vector<GradContext::Value>(size_t(g.inputs()), g.dy());
+}
+
+void add(OpContext& ctx, Inputs in, Outputs out) {
+  map(ctx, kLoops<Add>, {in[0], in[1]}, out[0]);
+}
+void add_gradient(OpContext& ctx, Inputs in, Outputs out) { gradient({}, ctx, in, out); }
+
+void define(OpTable& ops) {
+  ops.define({.name = "add_n",
+              .aliases = {"ElementWiseSum"},
+              .doc = "Sum of all inputs, which have one shape.",
+              .params = schema<Param>(),
+              .inputs = inputs,
+              .variadic = "num_args",
+              .inplace = {{0, 0}},
+              .cpu = run,
+              .backward = {.reads = {dy()}, .run = gradient, .build = build}});
+  ops.define({.name = "_grad_add",
+              .doc = "Sum of two gradients.",
+              .inputs = {{"lhs"}, {"rhs"}},
+              .inplace = {{0, 0}, {1, 0}},
+              .cpu = add,
+              .backward = {.reads = {dy()}, .run = add_gradient, .build = build}});
+}
+
+}  // namespace heddle::add_n

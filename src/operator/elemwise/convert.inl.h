@@ -1,0 +1,50 @@
+// Loops that convert between dtypes, once per instruction-set level.
+namespace heddle::HEDDLE_ISA {
+
+template <class From, class To>
+HD To converted(From v) {
+  if constexpr (std::is_same_v<To, bool>) {
+    return v != From(0);
+  } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To> && sizeof(To) < 4) {
+    // Through int32, whose overflow is the same in vector and scalar code; then the low bits.
+    return To(int32_t(v));
+  } else {
+    return To(v);
+  }
+}
+
+template <class C, class T>
+void load(const void* from, C* to, int64_t n) {
+  simd::ran(HEDDLE_LEVEL);
+  const T* x = static_cast<const T*>(from);
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) {
+    if constexpr (std::is_same_v<T, float16>) to[i] = C(half::from_f16(x[i].bits));
+    else if constexpr (std::is_same_v<T, bfloat16>) to[i] = C(half::from_bf16(x[i].bits));
+    else to[i] = converted<T, C>(x[i]);
+  }
+}
+
+template <class C, class T>
+void truth(const void* from, C* to, int64_t n) {
+  simd::ran(HEDDLE_LEVEL);
+  const T* x = static_cast<const T*>(from);
+  for (int64_t i = 0; i < n; ++i) {
+    if constexpr (std::is_same_v<T, float16> || std::is_same_v<T, bfloat16>) to[i] = C((x[i].bits & 0x7fff) != 0);
+    else to[i] = C(x[i] != T(0));
+  }
+}
+
+template <class C, class T>
+void store(const C* from, void* to, int64_t n) {
+  simd::ran(HEDDLE_LEVEL);
+  T* y = static_cast<T*>(to);
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) {
+    if constexpr (std::is_same_v<T, float16>) y[i].bits = half::to_f16(float(from[i]));
+    else if constexpr (std::is_same_v<T, bfloat16>) y[i].bits = half::to_bf16(float(from[i]));
+    else y[i] = converted<C, T>(from[i]);
+  }
+}
+
+}  // namespace heddle::HEDDLE_ISA

@@ -1,0 +1,92 @@
+// Operators that hand their input on: copies, casts, gradient stops and loss heads.
+#include <cstring>
+
+#include "operator/elemwise/gradients.h"
+#include "operator/elemwise/loops.h"
+
+namespace heddle::ew {
+
+struct Identity {
+  static constexpr bool exact = true;
+  HD static auto f(auto x) { return x; }
+};
+
+void copy_broadcast(const OpContext& ctx, const Blob& x, const Blob& y) {
+  if (x.dtype == y.dtype && x.shape.size() == y.shape.size()) {
+    if (x.data == y.data) return;
+    const char* from = static_cast<const char*>(x.data);
+    char* to = static_cast<char*>(y.data);
+    const int64_t size = dtype_size(x.dtype);
+    return ctx.parallel_for(x.size(), 8 * kGrain, [&](int64_t begin, int64_t end) {
+      std::memcpy(to + begin * size, from + begin * size, size_t((end - begin) * size));
+    });
+  }
+  map(ctx, kLoops<Identity>, {y.dtype == Dtype::kBool ? Operand::truth(x) : Operand(x)}, y);
+}
+
+}  // namespace heddle::ew
+
+namespace heddle::identity {
+using namespace ew;
+
+void run(OpContext& ctx, Inputs in, Outputs out) { copy_broadcast(ctx, in[0], out[0]); }
+
+struct CastParam {
+  Dtype dtype = Dtype::kUnknown;
+  void fields(auto&& f) { f("dtype", dtype, "The dtype of the result.").required(); }
+};
+void infer_cast_dtype(const CastParam& p, InferContext& c) { c.set_out_dtype(0, p.dtype); }
+void cast(const CastParam&, OpContext& ctx, Inputs in, Outputs out) {
+  copy_broadcast(ctx, in[0], out[0]);
+}
+// The second input gives only its type; only the first is read.
+void copy_first(OpContext& ctx, Inputs in, Outputs out) {
+  if (ctx.wants(0)) copy_broadcast(ctx, in[0], out[0]);
+  if (out.size() > 1 && ctx.wants(1)) std::memset(out[1].data, 0, size_t(out[1].bytes()));
+}
+void ones(OpContext& ctx, Inputs, Outputs out) { map(ctx, kLoops<Identity>, {1.0}, out[0]); }
+
+OpDef cast_def(std::string name, std::vector<std::string> aliases) {
+  return {.name = std::move(name),
+          .aliases = std::move(aliases),
+          .doc = "Converts to another dtype. Toward integers it rounds toward zero; to bool, "
+                 "anything but zero is true.",
+          .params = schema<CastParam>(),
+          .infer_dtype = infer_cast_dtype,
+          .cpu = cast,
+          .backward = {.reads = {dy()}, .run = cast}};
+}
+
+void define(OpTable& ops) {
+  ops.define({.name = "_copy",
+              .aliases = {"identity"},
+              .doc = "A copy; the gradient passes.",
+              .inplace = {{0, 0}},
+              .cpu = run,
+              .backward = {.reads = {dy()},
+                           .run = run,
+                           .build = composed_gradient("_copy"),
+                           .inplace = {{0, 0}}}});
+  ops.define({.name = "BlockGrad",
+              .aliases = {"stop_gradient"},
+              .doc = "A copy through which no gradient passes.",
+              .inplace = {{0, 0}},
+              .cpu = run,
+              .backward = {.zero = true}});
+  ops.define({.name = "make_loss",
+              .doc = "A copy that is a loss: its gradient is 1, whatever comes from above.",
+              .outputs = {{"loss"}},
+              .inplace = {{0, 0}},
+              .cpu = run,
+              .backward = {.run = ones, .ignores_head = true}});
+  ops.define({.name = "_identity_with_attr_like_rhs",
+              .doc = "A copy of lhs, which has the shape and dtype of rhs.",
+              .inputs = {{"lhs"}, {"rhs"}},
+              .inplace = {{0, 0}},
+              .cpu = copy_first,
+              .backward = {.reads = {dy()}, .run = copy_first}});
+  ops.define(cast_def("Cast", {"cast"}));
+  ops.define(cast_def("amp_cast", {}));
+}
+
+}  // namespace heddle::identity

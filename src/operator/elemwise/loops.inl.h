@@ -1,0 +1,32 @@
+// The innermost loops of elementwise formulas, once per instruction-set level. "omp simd" says that
+// iterations do not meet, which stays true when an output is the memory of an input.
+namespace heddle::HEDDLE_ISA {
+
+template <class F, class T>
+void map1(const void*, const T* const* in, T* const* out, int64_t n) {
+  simd::ran(HEDDLE_LEVEL);
+  const T* a = in[0];
+  T* y = out[0];
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) y[i] = T(F::f(a[i]));
+}
+
+template <class F, class T>
+void map2(const void*, const T* const* in, T* const* out, int64_t n) {
+  simd::ran(HEDDLE_LEVEL);
+  const T *a = in[0], *b = in[1];
+  T* y = out[0];
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) y[i] = T(F::f(a[i], b[i]));
+}
+
+template <class F, class T>
+void map3(const void*, const T* const* in, T* const* out, int64_t n) {
+  simd::ran(HEDDLE_LEVEL);
+  const T *a = in[0], *b = in[1], *c = in[2];
+  T* y = out[0];
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) y[i] = T(F::f(a[i], b[i], c[i]));
+}
+
+}  // namespace heddle::HEDDLE_ISA

@@ -1,0 +1,155 @@
+// The driver of elementwise formulas: see map.h.
+#include "operator/elemwise/map.h"
+
+#include <cstring>
+
+#include "operator/elemwise/walk.h"
+#include "operator/simd/level.h"
+
+namespace heddle::ew {
+
+// Where the elements of one operand come from, as loops of compute type C want them.
+template <class C>
+class Source {
+ public:
+  // `y` is the shape and `d` the dtype of the output. A constant beside integers is one: 1.7 is 1.
+  void set(const Operand& o, const Shape& y, Dtype d) {
+    if (!o.blob()) {
+      constant_ = is_float(d) ? C(o.constant()) : C(static_cast<int64_t>(o.constant()));
+      return;
+    }
+    const Blob& b = *o.blob();
+    data_ = static_cast<const char*>(b.data);
+    size_ = dtype_size(b.dtype);
+    if (!(b.shape == y)) walk_ = Walk(b.shape, y);
+    if (o.is_truth()) load_ = truth_of<C>(b.dtype);
+    else if (b.dtype != dtype_of<C>) load_ = load_of<C>(b.dtype);
+  }
+  bool constant() const { return !data_; }
+  C value() const { return constant_; }
+  bool direct() const { return data_ && !load_ && walk_.contiguous(); }
+  const C* at(int64_t begin) const { return reinterpret_cast<const C*>(data_) + begin; }
+
+  // Elements [begin, begin + n), n <= kTile: where they lie, or in the buffer (which holds the
+  // constant already).
+  const C* tile(int64_t begin, int64_t n, C* buffer) const {
+    if (constant()) return buffer;
+    if (direct()) return at(begin);
+    if (walk_.contiguous()) {
+      read(begin, buffer, n);
+      return buffer;
+    }
+    walk_.runs(begin, n, [&](int64_t from, int64_t stride, int64_t to, int64_t length) {
+      if (stride == 1) return read(from, buffer + to, length);
+      C one;
+      read(from, &one, 1);
+      std::fill_n(buffer + to, length, one);
+    });
+    return buffer;
+  }
+
+ private:
+  void read(int64_t from, C* to, int64_t n) const {
+    if (load_) return load_(data_ + from * size_, to, n);
+    const C* x = at(from);
+    if (n < 16)
+      for (int64_t i = 0; i < n; ++i) to[i] = x[i];
+    else
+      std::memcpy(to, x, size_t(n) * sizeof(C));
+  }
+
+  const char* data_ = nullptr;
+  C constant_{};
+  int64_t size_ = 0;
+  Walk walk_;
+  Load<C> load_ = nullptr;  // null: the elements are of type C
+};
+
+template <class C>
+struct Mapping {
+  Loop<C> loop;
+  const void* params;
+  int inputs, outputs;
+  Source<C> in[kMaxInputs];
+  const Blob* out;
+  Store<C> store[kMaxOutputs];  // null: written where it belongs
+  bool direct = true;           // nothing needs a buffer
+
+  // Elements [begin, end) where everything lies in memory as the loop wants it.
+  void whole(int64_t begin, int64_t end) const {
+    const C* x[kMaxInputs];
+    C* y[kMaxOutputs];
+    for (int i = 0; i < inputs; ++i) x[i] = in[i].at(begin);
+    for (int i = 0; i < outputs; ++i) y[i] = static_cast<C*>(out[i].data) + begin;
+    loop(params, x, y, end - begin);
+  }
+
+  // The same through buffers, a tile at a time.
+  void tiles(int64_t begin, int64_t end) const {
+    alignas(64) C x_buffer[kMaxInputs][kTile];
+    alignas(64) C y_buffer[kMaxOutputs][kTile];
+    for (int i = 0; i < inputs; ++i)
+      if (in[i].constant()) std::fill_n(x_buffer[i], std::min(kTile, end - begin), in[i].value());
+    for (; begin < end; begin += kTile) {
+      const int64_t n = std::min(kTile, end - begin);
+      const C* x[kMaxInputs];
+      C* y[kMaxOutputs];
+      for (int i = 0; i < inputs; ++i) x[i] = in[i].tile(begin, n, x_buffer[i]);
+      for (int i = 0; i < outputs; ++i)
+        y[i] = store[i] ? y_buffer[i] : static_cast<C*>(out[i].data) + begin;
+      loop(params, x, y, n);
+      for (int i = 0; i < outputs; ++i)
+        if (store[i])
+          store[i](y[i], static_cast<char*>(out[i].data) + begin * dtype_size(out[i].dtype), n);
+    }
+  }
+};
+
+template <class C>
+void map_in(const OpContext& ctx, const Loop<C> (&loops)[3], std::span<const Operand> in,
+            std::span<const Blob> out, const void* params) {
+  Mapping<C> m{.loop = loops[simd::level() - 2],
+               .params = params,
+               .inputs = int(in.size()),
+               .outputs = int(out.size()),
+               .in = {},
+               .out = out.data(),
+               .store = {}};
+  for (int i = 0; i < m.inputs; ++i) {
+    m.in[i].set(in[i], out[0].shape, out[0].dtype);
+    m.direct = m.direct && m.in[i].direct();
+  }
+  for (int i = 0; i < m.outputs; ++i) {
+    if (out[i].dtype == dtype_of<C>) continue;
+    m.store[i] = store_of<C>(out[i].dtype);
+    m.direct = false;
+  }
+  ctx.parallel_for(out[0].size(), kGrain, [&](int64_t begin, int64_t end) {
+    if (m.direct) m.whole(begin, end);
+    else m.tiles(begin, end);
+  });
+}
+
+void map(const OpContext& ctx, const MapLoops& loops, std::span<const Operand> in,
+         std::span<const Blob> out, const void* params) {
+  const Dtype d = out[0].dtype;
+  if (d == Dtype::kFloat64) map_in<double>(ctx, loops.f64, in, out, params);
+  else if (is_float(d)) map_in<float>(ctx, loops.f32, in, out, params);
+  else if (loops.i64[0]) map_in<int64_t>(ctx, loops.i64, in, out, params);
+  else map_in<double>(ctx, loops.f64, in, out, params);
+}
+
+Shape broadcast_shape(std::string_view op, const Shape& a, const Shape& b) {
+  if (!a.has_rank() || !b.has_rank()) return {};
+  Shape y = Shape::unknown(std::max(a.rank(), b.rank()));
+  for (int d = 1; d <= y.rank(); ++d) {
+    const int64_t p = d <= a.rank() ? a[-d] : 1, q = d <= b.rank() ? b[-d] : 1;
+    check(p == q || p == 1 || q == 1 || p < 0 || q < 0,
+          "[{}] operands could not be broadcast together with shapes {} {}", op, a, b);
+    if (p >= 0 && q >= 0) y[-d] = p == 1 ? q : p;
+    else if (p > 1 || q > 1) y[-d] = std::max(p, q);
+  }
+  return y;
+}
+
+}  // namespace heddle::ew

@@ -1,0 +1,180 @@
+// Reduction operators, their gradients, and the sum that undoes broadcasting.
+#include "operator/elemwise/reduce.h"
+
+#include "operator/elemwise/binary.h"
+#include "operator/elemwise/gradients.h"
+#include "operator/elemwise/loops.h"
+#include "operator/elemwise/reduction.h"
+
+#define HEDDLE_LOOPS "operator/elemwise/reduction.inl.h"
+#include "operator/simd/each_target.h"
+
+namespace heddle::ew {
+
+template <class F, class T>
+constexpr void set_loops(ReduceLoops<T> (&to)[3]) {
+  constexpr decltype(ReduceLoops<T>::row) kRows[] = HEDDLE_EACH(reduce_row<F, T>);
+  constexpr decltype(ReduceLoops<T>::columns) kColumns[] = HEDDLE_EACH(reduce_columns<F, T>);
+  for (int i = 0; i < 3; ++i) to[i] = {kRows[i], kColumns[i], F::template init<T>()};
+}
+
+template <class F>
+constexpr Reduction make_reduction(const Reduction* again) {
+  Reduction r{};
+  set_loops<F>(r.f32);
+  set_loops<F>(r.f64);
+  set_loops<F>(r.i64);
+  r.real = {[](double a, double b) -> double { return F::merge(a, b); },
+            F::template init<double>(), nullptr};
+  r.whole = {[](int64_t a, int64_t b) -> int64_t { return F::merge(a, b); },
+             F::template init<int64_t>(), nullptr};
+  r.again = again;
+  return r;
+}
+
+constexpr Reduction kSum = make_reduction<Sum>(nullptr);
+constexpr Reduction kProd = make_reduction<Prod>(nullptr);
+template <class F>
+constexpr Reduction kReduction = make_reduction<F>(nullptr);
+template <>
+constexpr Reduction kReduction<NanSum> = make_reduction<NanSum>(&kSum);
+template <>
+constexpr Reduction kReduction<NanProd> = make_reduction<NanProd>(&kProd);
+template <>
+constexpr Reduction kReduction<SumAbs> = make_reduction<SumAbs>(&kSum);
+template <>
+constexpr Reduction kReduction<SumSquares> = [] {
+  Reduction r = make_reduction<SumSquares>(&kSum);
+  r.real.finish = [](double acc, int64_t) { return sqrt(acc); };
+  r.whole.finish = [](int64_t acc, int64_t) { return static_cast<int64_t>(sqrt(double(acc))); };
+  return r;
+}();
+template <>
+constexpr Reduction kReduction<Mean> = [] {
+  Reduction r = make_reduction<Sum>(nullptr);
+  r.real.finish = [](double acc, int64_t n) { return acc / double(n); };
+  r.whole.finish = [](int64_t acc, int64_t n) { return n ? acc / n : 0; };
+  return r;
+}();
+
+void sum_to(OpContext& ctx, const Blob& x, const Blob& y) {
+  Shape kept = x.shape;  // y's shape, seen with as many axes as x has
+  for (int d = 1; d <= x.shape.rank(); ++d) kept[-d] = d <= y.shape.rank() ? y.shape[-d] : 1;
+  reduce(ctx, kSum, x, kept, y);
+}
+
+}  // namespace heddle::ew
+
+namespace heddle::reduce {
+using namespace ew;
+
+void infer(const ReduceParam& p, InferContext& c) {
+  c.set_out(0, reduced_shape(c.op().name, c.in(0), p.axis, p.exclude, p.keepdims));
+}
+
+template <class F>
+void run(const ReduceParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  ew::reduce(ctx, kReduction<F>, in[0], kept_shape(F::name, in[0].shape, p.axis, p.exclude), out[0]);
+}
+
+// dy as x sees it: with 1 for every reduced axis.
+Blob kept_view(std::string_view op, const Blob& dy, const Shape& x, const Shape& axis, bool exclude) {
+  Blob b = dy;
+  b.shape = kept_shape(op, x, axis, exclude);
+  return b;
+}
+
+template <class F>
+struct Gradient {
+  HD static auto f(auto dy, auto x, auto y) { return F::grad(dy, x, y); }
+};
+// in: dy, x, y
+template <class F>
+void run_gradient(const ReduceParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  const Shape& x = out[0].shape;
+  map(ctx, kLoops<Gradient<F>>,
+      {kept_view(F::name, in[0], x, p.axis, p.exclude), in[1],
+       kept_view(F::name, in[2], x, p.axis, p.exclude)},
+      out[0]);
+}
+
+void sum_gradient(const ReduceParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  copy_broadcast(ctx, kept_view("sum", in[0], out[0].shape, p.axis, p.exclude), out[0]);
+}
+void mean_gradient(const ReduceParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  const Blob dy = kept_view("mean", in[0], out[0].shape, p.axis, p.exclude);
+  const double n = double(out[0].size()) / double(std::max<int64_t>(dy.size(), 1));
+  map(ctx, kLoops<Div>, {dy, n}, out[0]);
+}
+
+template <class F>
+OpDef reduce_def(std::vector<std::string> aliases) {
+  OpDef d{.name = F::name,
+          .aliases = std::move(aliases),
+          .doc = F::doc,
+          .params = schema<ReduceParam>(),
+          .infer = infer,
+          .cpu = run<F>};
+  if constexpr (requires { F::grad(1.f, 1.f, 1.f); })
+    d.backward = {.reads = {dy(), x(), y()}, .run = run_gradient<F>};
+  return d;
+}
+
+// --- norm ---------------------------------------------------------------------------------------
+enum class NormType { kFloat16, kFloat32, kFloat64, kInt64, kInt32, kInt8 };
+
+struct NormParam {
+  int ord = 2;
+  Shape axis;
+  std::optional<NormType> out_dtype;
+  bool keepdims = false;
+  void fields(auto&& f) {
+    f("ord", ord, "1: sum of absolute values; 2: root of the sum of squares.").range(1, 2);
+    f("axis", axis, "The axes to reduce; all when None or ().");
+    f("out_dtype", out_dtype, "The dtype of the result; that of data when None.")
+        .names({"float16", "float32", "float64", "int64", "int32", "int8"});
+    f("keepdims", keepdims, "Leave reduced axes in the result with size 1.");
+  }
+};
+
+void infer_norm(const NormParam& p, InferContext& c) {
+  c.set_out(0, reduced_shape("norm", c.in(0), p.axis, false, p.keepdims));
+}
+void infer_norm_dtype(const NormParam& p, InferContext& c) {
+  constexpr Dtype kTypes[] = {Dtype::kFloat16, Dtype::kFloat32, Dtype::kFloat64,
+                              Dtype::kInt64,   Dtype::kInt32,   Dtype::kInt8};
+  c.set_out_dtype(0, p.out_dtype ? kTypes[int(*p.out_dtype)] : c.in_dtype(0));
+}
+void norm(const NormParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  ew::reduce(ctx, p.ord == 1 ? kReduction<SumAbs> : kReduction<SumSquares>, in[0],
+             kept_shape("norm", in[0].shape, p.axis, false), out[0]);
+}
+void norm_gradient(const NormParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  const Shape& x = out[0].shape;
+  map(ctx, p.ord == 1 ? kLoops<Gradient<SumAbs>> : kLoops<Gradient<SumSquares>>,
+      {kept_view("norm", in[0], x, p.axis, false), in[1],
+       kept_view("norm", in[2], x, p.axis, false)},
+      out[0]);
+}
+
+void define(OpTable& ops) {
+  OpDef sum = reduce_def<Sum>({"sum_axis"}), mean = reduce_def<Mean>({});
+  sum.backward = {.reads = {dy()}, .run = sum_gradient, .build = composed_gradient("sum")};
+  mean.backward = {.reads = {dy()}, .run = mean_gradient, .build = composed_gradient("mean")};
+  ops.define(sum);
+  ops.define(mean);
+  ops.define(reduce_def<NanSum>({}));
+  ops.define(reduce_def<Prod>({}));
+  ops.define(reduce_def<NanProd>({}));
+  ops.define(reduce_def<Max>({"max_axis"}));
+  ops.define(reduce_def<Min>({"min_axis"}));
+  ops.define({.name = "norm",
+              .doc = "Norm over the given axes.",
+              .params = schema<NormParam>(),
+              .infer = infer_norm,
+              .infer_dtype = infer_norm_dtype,
+              .cpu = norm,
+              .backward = {.reads = {dy(), x(), y()}, .run = norm_gradient}});
+}
+
+}  // namespace heddle::reduce

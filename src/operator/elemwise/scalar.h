@@ -1,0 +1,179 @@
+// Scalar arithmetic shared by g++, clang, nvcc and NVRTC. Freestanding: includes nothing, and the
+// float functions are branch-free so that loops over them vectorise. Keep it so.
+//
+// Every float function is a fixed sequence of IEEE operations (no contraction, no table), so it
+// gives the same bits at every instruction-set level. The double ones go through libm.
+#pragma once
+#if defined(__CUDACC__) || defined(__CUDACC_RTC__)
+#define HD __host__ __device__ __forceinline__
+#define HEDDLE_LIBM(fn) ::fn
+#else
+#define HD inline __attribute__((always_inline))
+#define HEDDLE_LIBM(fn) __builtin_##fn
+#endif
+
+namespace heddle::ew {
+
+#ifdef __INT64_TYPE__
+using i64 = __INT64_TYPE__;
+#else
+using i64 = long long;
+#endif
+
+template <class... F> struct List {};
+
+template <class To, class From> HD To bits(From v) { return __builtin_bit_cast(To, v); }
+
+// When either is NaN, the second argument: what one vector instruction does.
+template <class T> HD T max(T a, T b) { return a > b ? a : b; }
+template <class T> HD T min(T a, T b) { return a < b ? a : b; }
+template <class T> HD bool is_nan(T x) { return x != x; }
+
+template <class T> inline constexpr T kInfinity = T(__builtin_inf());
+template <> inline constexpr i64 kInfinity<i64> = 0x7fffffffffffffffLL;
+template <class T> inline constexpr T kLowest = -kInfinity<T>;
+template <> inline constexpr i64 kLowest<i64> = -0x7fffffffffffffffLL - 1;
+template <class T> inline constexpr T kNan = T(__builtin_nanf(""));
+template <> inline constexpr i64 kNan<i64> = 0;
+
+HD float floor(float x) { return HEDDLE_LIBM(floorf)(x); }
+HD double floor(double x) { return HEDDLE_LIBM(floor)(x); }
+HD float ceil(float x) { return HEDDLE_LIBM(ceilf)(x); }
+HD double ceil(double x) { return HEDDLE_LIBM(ceil)(x); }
+HD float trunc(float x) { return HEDDLE_LIBM(truncf)(x); }
+HD double trunc(double x) { return HEDDLE_LIBM(trunc)(x); }
+HD float sqrt(float x) { return HEDDLE_LIBM(sqrtf)(x); }
+HD double sqrt(double x) { return HEDDLE_LIBM(sqrt)(x); }
+HD float abs(float x) { return HEDDLE_LIBM(fabsf)(x); }
+HD double abs(double x) { return HEDDLE_LIBM(fabs)(x); }
+HD i64 abs(i64 x) { return x < 0 ? -x : x; }
+HD float copysign(float x, float s) { return HEDDLE_LIBM(copysignf)(x, s); }
+HD double copysign(double x, double s) { return HEDDLE_LIBM(copysign)(x, s); }
+template <class T> HD T sign(T x) { return x > T(0) ? T(1) : x < T(0) ? T(-1) : T(0); }
+
+// 2^n as a float, for -126 <= n <= 127.
+HD float pow2i(int n) { return bits<float>((n + 127) << 23); }
+
+// exp by range reduction and a degree-6 polynomial; within 1 ulp. The power of two is applied in
+// two steps so that the result may be subnormal; overflow gives infinity.
+HD float exp(float x) {
+  const float c = min(max(x, -104.0f), 89.0f);  // NaN becomes -104 here, and is put back below
+  const float n = floor(c * 1.44269504f + 0.5f);
+  const float r = (c - n * 0.693359375f) - n * -2.12194440e-4f;
+  float p = 1.9875691500e-4f;
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * (r * r) + r + 1.0f;
+  const int k = int(n), h = k >> 1;
+  const float y = p * pow2i(h) * pow2i(k - h);
+  return is_nan(x) ? x : y;
+}
+HD double exp(double x) { return HEDDLE_LIBM(exp)(x); }
+
+// exp(x) - 1 without cancellation: p = expm1(r), then 2^n p + (2^n - 1).
+HD float expm1(float x) {
+  const float c = min(max(x, -30.0f), 89.0f);
+  const float n = floor(c * 1.44269504f + 0.5f);
+  const float r = (c - n * 0.693359375f) - n * -2.12194440e-4f;
+  float p = 1.9875691500e-4f;
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * (r * r) + r;
+  const int k = int(n), h = k >> 1;
+  const float s = pow2i(h), t = pow2i(k - h);
+  // Two factors again: 2^128 does not fit, and the half-sum keeps every term finite.
+  const float y = (p * s + (s - pow2i(-(k - h)))) * t;
+  return is_nan(x) ? x : y;
+}
+HD double expm1(double x) { return HEDDLE_LIBM(expm1)(x); }
+
+// The polynomial of log(1 + r) for r in [sqrt(1/2) - 1, sqrt(2) - 1], without its leading r.
+HD float log_tail(float r) {
+  float p = 7.0376836292e-2f;
+  p = p * r - 1.1514610310e-1f;
+  p = p * r + 1.1676998740e-1f;
+  p = p * r - 1.2420140846e-1f;
+  p = p * r + 1.4249322787e-1f;
+  p = p * r - 1.6668057665e-1f;
+  p = p * r + 2.0000714765e-1f;
+  p = p * r - 2.4999993993e-1f;
+  p = p * r + 3.3333331174e-1f;
+  return p * r * (r * r);
+}
+HD float log(float x) {
+  const bool tiny = x < 1.17549435e-38f;  // subnormal: scale by 2^23
+  const unsigned u = bits<unsigned>(tiny ? x * 8388608.0f : x);
+  const int e = int((u - 0x3f3504f3u)) >> 23;  // exponent counted from sqrt(1/2)
+  const float m = bits<float>(u - (unsigned(e) << 23)), n = float(e - (tiny ? 23 : 0));
+  const float r = m - 1.0f, rr = r * r;
+  float y = log_tail(r) + n * -2.12194440e-4f - 0.5f * rr;
+  y = r + y + n * 0.693359375f;
+  y = x == kInfinity<float> ? x : y;
+  y = x == 0.0f ? -kInfinity<float> : y;
+  return x < 0.0f ? kNan<float> : is_nan(x) ? x : y;
+}
+HD double log(double x) { return HEDDLE_LIBM(log)(x); }
+
+// log(1 + x): the rounding error of 1 + x, divided by it, is put back.
+HD float log1p(float x) {
+  const float u = 1.0f + x, lost = x - (u - 1.0f);
+  const float y = log(u) + lost / u;
+  const bool special = u == kInfinity<float> || u <= 0.0f || is_nan(u);
+  return special ? log(u) : abs(x) < 1e-8f ? x : y;
+}
+HD double log1p(double x) { return HEDDLE_LIBM(log1p)(x); }
+HD float log2(float x) { return HEDDLE_LIBM(log2f)(x); }
+HD double log2(double x) { return HEDDLE_LIBM(log2)(x); }
+HD float log10(float x) { return HEDDLE_LIBM(log10f)(x); }
+HD double log10(double x) { return HEDDLE_LIBM(log10)(x); }
+
+HD float sigmoid(float x) { return 1.0f / (1.0f + exp(-x)); }
+HD double sigmoid(double x) { return 1.0 / (1.0 + exp(-x)); }
+
+// tanh: an odd polynomial near zero, 1 - 2 / (exp(2|x|) + 1) elsewhere; both are computed.
+HD float tanh(float x) {
+  const float a = abs(x), s = a * a;
+  float p = -5.70498872745e-3f;
+  p = p * s + 2.06390887954e-2f;
+  p = p * s - 5.37397155531e-2f;
+  p = p * s + 1.33314422036e-1f;
+  p = p * s - 3.33332819422e-1f;
+  const float near = p * s * a + a;
+  const float far = 1.0f - 2.0f / (exp(2.0f * min(a, 15.0f)) + 1.0f);
+  return is_nan(x) ? x : copysign(a < 0.625f ? near : far, x);
+}
+HD double tanh(double x) { return HEDDLE_LIBM(tanh)(x); }
+
+// erf: an odd polynomial near zero, 1 - exp(-q(|x|)) elsewhere; from 4 on the float is 1.
+HD float erf(float x) {
+  const float a = abs(x), s = a * a;
+  float p = 7.889108884e-05f;
+  p = p * s - 8.020838094e-04f;
+  p = p * s + 5.189534982e-03f;
+  p = p * s - 2.685444441e-02f;
+  p = p * s + 1.128360017e-01f;
+  p = p * s - 3.761262714e-01f;
+  p = p * s + 1.283791659e-01f;
+  const float near = p * a + a;
+  const float c = min(a, 4.0f);
+  float q = 1.696179902e-07f;
+  q = q * c + 1.926449258e-05f;
+  q = q * c - 4.265157258e-04f;
+  q = q * c + 4.153810043e-03f;
+  q = q * c - 2.510182941e-02f;
+  q = q * c + 1.082785704e-01f;
+  q = q * c + 6.333327818e-01f;
+  q = q * c + 1.129527388e+00f;
+  q = q * c - 1.781293967e-04f;
+  const float far = 1.0f - exp(-q);
+  return is_nan(x) ? x : copysign(a < 1.0f ? near : far, x);
+}
+HD double erf(double x) { return HEDDLE_LIBM(erf)(x); }
+
+}  // namespace heddle::ew
