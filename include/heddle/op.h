@@ -26,6 +26,7 @@ struct Input {
   std::string doc = "";
   Role role = Role::kRead;
   std::string init = "";  // initialiser for a created variable: "zero", "one"
+  bool same_value = false;  // kMutate: every run writes the same value, so a tape need not object
 };
 struct Output {
   std::string name = "output";
