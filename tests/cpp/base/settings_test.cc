@@ -1,0 +1,52 @@
+// Settings: the table, and how values are read.
+#include "base/settings.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <set>
+
+#include "heddle/base.h"
+
+namespace heddle {
+namespace {
+
+TEST(Settings, TheTableIsShortAndEveryRowIsTold) {
+  EXPECT_LE(settings().size(), 12u);
+  std::set<std::string_view> names;
+  for (const Setting& s : settings()) {
+    EXPECT_TRUE(s.name.starts_with("HEDDLE_")) << s.name;
+    EXPECT_FALSE(s.doc.empty()) << s.name;
+    EXPECT_TRUE(names.insert(s.name).second) << s.name;
+  }
+}
+
+TEST(Settings, TheEnvironmentWinsOverTheFallback) {
+  unsetenv("HEDDLE_ENGINE");
+  EXPECT_EQ(setting("HEDDLE_ENGINE"), "threaded");
+  setenv("HEDDLE_ENGINE", "naive", 1);
+  EXPECT_EQ(setting("HEDDLE_ENGINE"), "naive");
+  setenv("HEDDLE_ENGINE", "", 1);
+  EXPECT_EQ(setting("HEDDLE_ENGINE"), "threaded");
+  unsetenv("HEDDLE_ENGINE");
+}
+
+TEST(Settings, NumbersAndFlagsAreChecked) {
+  setenv("HEDDLE_THREADS", "3", 1);
+  EXPECT_EQ(setting_int("HEDDLE_THREADS"), 3);
+  setenv("HEDDLE_THREADS", "3x", 1);
+  EXPECT_THROW(setting_int("HEDDLE_THREADS"), Error);
+  unsetenv("HEDDLE_THREADS");
+  setenv("HEDDLE_STRICT_READS", "on", 1);
+  EXPECT_TRUE(setting_flag("HEDDLE_STRICT_READS"));
+  setenv("HEDDLE_STRICT_READS", "0", 1);
+  EXPECT_FALSE(setting_flag("HEDDLE_STRICT_READS"));
+  setenv("HEDDLE_STRICT_READS", "perhaps", 1);
+  EXPECT_THROW(setting_flag("HEDDLE_STRICT_READS"), Error);
+  unsetenv("HEDDLE_STRICT_READS");
+}
+
+TEST(Settings, UnknownNamesThrow) { EXPECT_THROW(setting("HEDDLE_NO_SUCH_THING"), Error); }
+
+}  // namespace
+}  // namespace heddle
