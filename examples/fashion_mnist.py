@@ -92,7 +92,7 @@ def optimizer_settings(options, samples):
     updates = max(1, samples // options.batch) * options.epochs
     steps = sorted({max(1, updates * 5 // 8), max(2, updates * 7 // 8)})
     return {"learning_rate": options.rate, "momentum": 0.9, "wd": 1e-4,
-            "lr_scheduler": mx.lr_scheduler.MultiFactorScheduler(step=steps, factor=0.2)}
+            "lr_scheduler": mx.lr_scheduler.MultiFactorScheduler(step=steps, factor=0.2, base_lr=options.rate)}
 
 
 # --- style one: a Symbol --------------------------------------------------------------------------
