@@ -1,11 +1,12 @@
-// Packing blocks with lifetimes into one arena: greedy, in several orders, until one reaches the
-// lower bound.
+// Packing blocks with lifetimes into one arena: greedy, in several orders that are improved round
+// by round, until one reaches the lower bound.
 #include "symbol/pack.h"
 
 #include <algorithm>
 #include <map>
 #include <numeric>
 #include <queue>
+#include <random>
 #include <set>
 #include <utility>
 
@@ -111,33 +112,47 @@ int64_t pack_in_order(std::vector<Block>& blocks, const std::vector<int>& order)
   return arena;
 }
 
-int64_t pack(std::vector<Block>& blocks) {
-  constexpr size_t kFewEnoughToTry = 4000;
-  const int64_t bound = peak_live(blocks);
-  int64_t best = pack_by_time(blocks);
-  if (best == bound || blocks.size() > kFewEnoughToTry) return best;
-  auto area = [](const Block& b) { return double(b.bytes) * (b.end - b.begin + 1); };
-  auto length = [](const Block& b) { return b.end - b.begin; };
-  const auto before = [&](int rule, const Block& a, const Block& b) {
-    switch (rule) {
+// The order of packing to start from: largest first, by one of several measures.
+std::vector<int> order_by(int measure, const std::vector<Block>& blocks) {
+  const auto weight = [&](int i) -> double {
+    const Block& b = blocks[i];
+    const double length = b.end - b.begin + 1;
+    switch (measure) {
       case 0:
-        return a.bytes > b.bytes;
+        return double(b.bytes);
       case 1:
-        return area(a) > area(b);
+        return double(b.bytes) * length;
       case 2:
-        return length(a) > length(b);
+        return length;
       default:
-        return a.end > b.end;  // backwards in time
+        return b.end;  // backwards in time
     }
   };
-  std::vector<Block> trial = blocks;
   std::vector<int> order(blocks.size());
-  for (int rule = 0; rule < 4 && best > bound; ++rule) {
-    std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(),
-                     [&](int a, int b) { return before(rule, blocks[a], blocks[b]); });
-    const int64_t arena = pack_in_order(trial, order);
-    if (arena < best) best = arena, blocks = trial;
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return weight(a) > weight(b); });
+  return order;
+}
+
+int64_t pack(std::vector<Block>& blocks) {
+  constexpr double kSteps = 1e7;  // what may be spent on looking for a better packing
+  constexpr int kMeasures = 4;
+  const int64_t bound = peak_live(blocks);
+  int64_t best = pack_by_time(blocks);
+  const double n = double(blocks.size());
+  const int rounds = int(std::min(1000.0, kSteps / kMeasures / (n * n + 1)));
+  std::minstd_rand random;  // the same plan every time
+  std::vector<Block> trial = blocks;
+  for (int measure = 0; measure < kMeasures; ++measure) {
+    std::vector<int> order = order_by(measure, blocks);
+    for (int round = 0; round < rounds && best > bound; ++round) {
+      const int64_t arena = pack_in_order(trial, order);
+      if (arena < best) best = arena, blocks = trial;
+      // Those that ended up on top choose first next time; a swap keeps this from going in circles.
+      std::stable_partition(order.begin(), order.end(),
+                            [&](int i) { return trial[i].offset + trial[i].bytes == arena; });
+      std::swap(order[random() % order.size()], order[random() % order.size()]);
+    }
   }
   return best;
 }
