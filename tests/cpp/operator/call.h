@@ -17,7 +17,8 @@ struct Tensor {
   std::vector<double> buffer = {};  // doubles, for their alignment
 
   Tensor() = default;
-  Tensor(Shape s, Dtype d) : shape(s), dtype(d), buffer(size_t((s.size() * dtype_size(d) + 7) / 8)) {}
+  Tensor(Shape s, Dtype d)
+      : shape(s), dtype(d), buffer(size_t((s.size() * dtype_size(d) + 7) / 8)) {}
   Tensor(Shape s, const std::vector<double>& values, Dtype d = Dtype::kFloat32) : Tensor(s, d) {
     for (size_t i = 0; i < values.size(); ++i) set(int64_t(i), values[i]);
   }
@@ -25,15 +26,13 @@ struct Tensor {
   int64_t size() const { return shape.size(); }
   double at(int64_t i) const {
     double v = 0;
-    with_dtype(dtype, "test", [&](auto t) {
-      v = double(reinterpret_cast<const decltype(t)*>(buffer.data())[i]);
-    });
+    with_dtype(dtype, "test",
+               [&](auto t) { v = double(reinterpret_cast<const decltype(t)*>(buffer.data())[i]); });
     return v;
   }
   void set(int64_t i, double v) {
-    with_dtype(dtype, "test", [&](auto t) {
-      reinterpret_cast<decltype(t)*>(buffer.data())[i] = decltype(t)(v);
-    });
+    with_dtype(dtype, "test",
+               [&](auto t) { reinterpret_cast<decltype(t)*>(buffer.data())[i] = decltype(t)(v); });
   }
   std::vector<double> values() const {
     std::vector<double> v;
@@ -43,7 +42,8 @@ struct Tensor {
 };
 
 // Numbers in [low, high), the same in every run.
-inline Tensor uniform(Shape s, Dtype d = Dtype::kFloat32, double low = -1, double high = 1, int seed = 7) {
+inline Tensor uniform(Shape s, Dtype d = Dtype::kFloat32, double low = -1, double high = 1,
+                      int seed = 7) {
   Tensor t(s, d);
   std::mt19937 generator(static_cast<unsigned>(seed) + unsigned(s.size()));
   std::uniform_real_distribution<double> number(low, high);
@@ -82,14 +82,15 @@ struct Call {
   Call& backward(std::vector<Tensor> heads, std::vector<uint8_t> wanted = {}) {
     std::vector<Blob> from;
     for (Ref r : call->reads)
-      from.push_back(r.kind == Ref::kDy ? heads.at(size_t(r.index)).blob()
+      from.push_back(r.kind == Ref::kDy  ? heads.at(size_t(r.index)).blob()
                      : r.kind == Ref::kX ? in.at(size_t(r.index)).blob()
                                          : out.at(size_t(r.index)).blob());
     grads.clear();
     for (size_t i = 0; i < in.size(); ++i)
       if (call->inputs[i].role != Role::kAux) {
         grads.emplace_back(in[i].shape, in[i].dtype);
-        for (int64_t j = 0; j < grads.back().size(); ++j) grads.back().set(j, 77);  // must be overwritten
+        for (int64_t j = 0; j < grads.back().size(); ++j)
+          grads.back().set(j, 77);  // must be overwritten
       }
     auto to = blobs(grads);
     OpContext ctx;
@@ -105,14 +106,16 @@ struct Call {
   }
 };
 
-inline void expect_near(const Tensor& got, const Tensor& want, double tolerance, const char* what = "") {
+inline void expect_near(const Tensor& got, const Tensor& want, double tolerance,
+                        const char* what = "") {
   ASSERT_EQ(got.shape, want.shape);
   for (int64_t i = 0; i < got.size(); ++i)
     ASSERT_NEAR(got.at(i), want.at(i), tolerance * std::max(1.0, std::abs(want.at(i))))
         << what << " element " << i;
 }
 
-// The gradients of the inputs `which`, against central differences of sum(head * output 0). float64.
+// The gradients of the inputs `which`, against central differences of sum(head * output 0).
+// float64.
 inline void expect_gradients(Call& c, std::vector<int> which, double tolerance = 1e-6) {
   c.forward();
   std::vector<Tensor> heads;
@@ -150,16 +153,19 @@ void with_kernels(const char* library, Body&& body) {
 }
 
 // The kernels in use and the portable ones agree on outputs and gradients.
-inline void expect_kernels_agree(const char* op, const std::vector<Tensor>& in, const Kwargs& kwargs,
-                                 double tolerance = 1e-5, std::vector<uint8_t> wanted = {}) {
+inline void expect_kernels_agree(const char* op, const std::vector<Tensor>& in,
+                                 const Kwargs& kwargs, double tolerance = 1e-5,
+                                 std::vector<uint8_t> wanted = {}) {
   Call best(op, in, kwargs), portable(op, in, kwargs);
   std::vector<Tensor> heads;
   for (const Tensor& o : best.out) heads.push_back(uniform(o.shape, o.dtype, -1, 1, 5));
   best.forward().backward(heads, wanted);
   with_kernels("portable", [&] { portable.forward().backward(heads, wanted); });
-  for (size_t i = 0; i < best.out.size(); ++i) expect_near(best.out[i], portable.out[i], tolerance, "output");
+  for (size_t i = 0; i < best.out.size(); ++i)
+    expect_near(best.out[i], portable.out[i], tolerance, "output");
   for (size_t i = 0; i < best.grads.size(); ++i)
-    if (wanted.empty() || wanted[i]) expect_near(best.grads[i], portable.grads[i], tolerance, "gradient");
+    if (wanted.empty() || wanted[i])
+      expect_near(best.grads[i], portable.grads[i], tolerance, "gradient");
 }
 
 }  // namespace heddle::test
