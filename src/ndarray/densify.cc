@@ -14,10 +14,10 @@ NDArray zeros(const Reader& in, uint64_t where, const Shape& shape, Dtype dtype)
   uint64_t bytes = uint64_t(dtype_size(dtype));
   bool fits = true;
   for (int64_t d : shape) fits = fits && !__builtin_mul_overflow(bytes, uint64_t(d), &bytes);
-  const uint64_t memory = uint64_t(sysconf(_SC_PHYS_PAGES)) * uint64_t(sysconf(_SC_PAGESIZE));
+  const uint64_t memory = uint64_t(sysconf(_SC_AVPHYS_PAGES)) * uint64_t(sysconf(_SC_PAGESIZE));
   in.check_at(
       where, fits && bytes <= memory,
-      "found a sparse array of shape {} of {}, expected one that fits the {} bytes of memory",
+      "found a sparse array of shape {} of {}, expected one that fits the {} bytes of memory left",
       shape, dtype, memory);
   NDArray a(shape, Device{}, dtype);
   if (bytes) std::memset(a.chunk()->data(), 0, bytes);

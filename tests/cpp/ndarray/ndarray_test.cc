@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <limits>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -160,6 +160,7 @@ TEST(NDArray, CopiesOfAHandleShareTheTapeViewsDoNot) {
 }
 
 TEST(NDArray, CopyFromKeepsItsPlaceAmongTasks) {
+  if (Engine::get().name() == std::string("naive")) GTEST_SKIP() << "its pushes wait";
   NDArray a = floats({0, 0}, {2});
   std::vector<float> seen;
   std::mutex gate;
