@@ -144,7 +144,8 @@ NDArray read_values(Reader& in, const Shape& shape, Dtype dtype, std::string_vie
   uint64_t bytes = uint64_t(dtype_size(dtype));
   bool fits = true;
   for (int64_t d : shape)
-    fits = fits && d >= 0 && !__builtin_mul_overflow(bytes, uint64_t(d), &bytes);
+    fits = fits && d >= 0 && !__builtin_mul_overflow(bytes, uint64_t(d ? d : 1), &bytes);
+  if (shape.size() == 0) bytes = 0;
   in.check_at(in.at(), fits && bytes <= in.left(),
               "found {} bytes to the end, expected {} of shape {} of {}", in.left(), what, shape,
               dtype);
