@@ -1,0 +1,84 @@
+// Turns the rules of rules.h into operators. As in MXNet the new weight is the output, which callers
+// usually let be the weight itself (out=weight); states are changed in place.
+#include <vector>
+
+#include "operator/elemwise/map.h"
+#include "operator/optimizer/rules.h"
+
+#define HEDDLE_LOOPS "operator/optimizer/update.inl.h"
+#include "operator/simd/each_target.h"
+
+namespace heddle::update {
+using namespace opt;
+
+template <class R>
+constexpr int count_states() {
+  if constexpr (requires { R::states; }) return int(sizeof(R::states) / sizeof(R::states[0]));
+  else return 0;
+}
+
+template <class R>
+constexpr ew::MapLoops kUpdate = {HEDDLE_EACH(update<R, float, count_states<R>()>),
+                                  HEDDLE_EACH(update<R, double, count_states<R>()>), {}};
+
+void check_floating(std::string_view op, Dtype d) {
+  check(is_float(d), "[{}] weight has dtype {}, expected a floating type", op, d);
+}
+
+template <class R>
+void run(const R& rule, OpContext& ctx, Inputs in, Outputs out) {
+  check_floating(R::name, in[0].dtype);
+  std::vector<ew::Operand> from;
+  std::vector<Blob> to{out[0]};
+  for (int i = 0; i < in.count(); ++i) {
+    from.emplace_back(in[i]);
+    if (i >= 2) to.push_back(in.mut(i));
+  }
+  ew::map(ctx, kUpdate<R>, from, to, &rule);
+}
+
+template <class R>
+OpDef def() {
+  std::vector<Input> in{{"weight"}, {"grad"}};
+  if constexpr (count_states<R>() > 0)
+    for (const char* state : R::states) in.push_back({.name = state, .role = Role::kMutate});
+  return {.name = R::name,
+          .doc = R::doc,
+          .params = schema<R>(),
+          .inputs = in,
+          .inplace = {{0, 0}},
+          .cpu = run<R>};
+}
+
+// Weight, gradient and result may be half; what is kept beside them is float32.
+void infer_precise_dtype(InferContext& c) {
+  for (Dtype d : {c.in_dtype(0), c.in_dtype(1), c.out_dtype(0)}) {
+    c.set_in_dtype(0, d);
+    c.set_in_dtype(1, d);
+    c.set_out_dtype(0, d);
+  }
+  for (int i = 2; i < c.inputs(); ++i) c.set_in_dtype(i, Dtype::kFloat32);
+}
+
+template <class... R>
+void define_rules(OpTable& ops) {
+  (ops.define(def<R>()), ...);
+}
+template <class... R>
+void define_precise(OpTable& ops) {
+  for (OpDef d : {def<R>()...}) {
+    d.infer_dtype = infer_precise_dtype;
+    ops.define(d);
+  }
+}
+
+void define(OpTable& ops) {
+  define_rules<SgdUpdate, SgdMomUpdate, NagMomUpdate, AdamUpdate, RmspropUpdate, RmspropalexUpdate,
+               FtrlUpdate, FtmlUpdate, SignsgdUpdate, SignumUpdate>(ops);
+  OpDef adagrad = def<AdagradUpdate>();
+  adagrad.aliases = {"adagrad_update"};
+  ops.define(adagrad);
+  define_precise<MpSgdUpdate, MpSgdMomUpdate, MpNagMomUpdate>(ops);
+}
+
+}  // namespace heddle::update

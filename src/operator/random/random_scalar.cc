@@ -1,0 +1,189 @@
+// random_*: draws whose parameters are numbers.
+#include <cstring>
+
+#include "operator/random/random.h"
+
+namespace heddle::random_scalar {
+
+using random::Sequence;
+
+enum class RealType { kNone, kFloat32, kFloat64, kFloat16 };
+constexpr Dtype kRealTypes[] = {Dtype::kFloat32, Dtype::kFloat32, Dtype::kFloat64, Dtype::kFloat16};
+
+struct Common {
+  Shape shape;
+  std::string ctx;
+  RealType dtype = RealType::kNone;
+  void fields(auto&& f) {
+    f("shape", shape, "The result's shape; (1,) when it is not given.");
+    f("ctx", ctx, "The device, as \"cpu(0)\"; for eager calls.");
+    f("dtype", dtype, "The dtype of the result; None is float32.")
+        .names({"None", "float32", "float64", "float16"});
+  }
+};
+
+struct Uniform : Common {
+  static constexpr auto name = "uniform", doc = "Uniform numbers in [low, high).";
+  float low = 0, high = 1;
+  void fields(auto&& f) {
+    f("low", low, "The smallest number.");
+    f("high", high, "The end of the range, itself left out.");
+    Common::fields(f);
+  }
+  double draw(Sequence& s) const { return random::draw_uniform(s, low, high); }
+};
+struct Normal : Common {
+  static constexpr auto name = "normal", doc = "Normally distributed numbers.";
+  float loc = 0, scale = 1;
+  void fields(auto&& f) {
+    f("loc", loc, "Mean.");
+    f("scale", scale, "Standard deviation.").at_least(0);
+    Common::fields(f);
+  }
+  double draw(Sequence& s) const { return random::draw_normal(s, loc, scale); }
+};
+struct Gamma : Common {
+  static constexpr auto name = "gamma", doc = "Gamma-distributed numbers, of mean alpha * beta.";
+  float alpha = 1, beta = 1;
+  void fields(auto&& f) {
+    f("alpha", alpha, "Shape, above 0.").at_least(1e-30);
+    f("beta", beta, "Scale, above 0.").at_least(0);
+    Common::fields(f);
+  }
+  double draw(Sequence& s) const { return random::draw_gamma(s, alpha, beta); }
+};
+struct Exponential : Common {
+  static constexpr auto name = "exponential", doc = "Exponentially distributed numbers, of mean 1 / lam.";
+  float lam = 1;
+  void fields(auto&& f) {
+    f("lam", lam, "Rate, above 0.").at_least(1e-30);
+    Common::fields(f);
+  }
+  double draw(Sequence& s) const { return random::draw_exponential(s, lam); }
+};
+struct Poisson : Common {
+  static constexpr auto name = "poisson", doc = "Poisson-distributed counts.";
+  float lam = 1;
+  void fields(auto&& f) {
+    f("lam", lam, "Mean.").at_least(0);
+    Common::fields(f);
+  }
+  double draw(Sequence& s) const { return random::draw_poisson(s, lam); }
+};
+struct NegativeBinomial : Common {
+  static constexpr auto name = "negative_binomial",
+                        doc = "How often one fails before the k-th success of probability p.";
+  int k = 1;
+  float p = 1;
+  void fields(auto&& f) {
+    f("k", k, "Successes to wait for.").at_least(1);
+    f("p", p, "Probability of a success.").range(1e-30, 1);
+    Common::fields(f);
+  }
+  double draw(Sequence& s) const { return random::draw_negative_binomial(s, k, p); }
+};
+struct GeneralizedNegativeBinomial : Common {
+  static constexpr auto name = "generalized_negative_binomial",
+                        doc = "Negative binomial counts of mean mu and dispersion alpha.";
+  float mu = 1, alpha = 1;
+  void fields(auto&& f) {
+    f("mu", mu, "Mean.").at_least(0);
+    f("alpha", alpha, "Dispersion; 0 is Poisson.").at_least(0);
+    Common::fields(f);
+  }
+  double draw(Sequence& s) const { return random::draw_generalized_negative_binomial(s, mu, alpha); }
+};
+
+void set_shape(const Shape& shape, InferContext& c) {
+  if (shape.rank() <= 0 && c.out(0).known()) return;
+  c.set_out(0, shape.rank() > 0 ? shape : Shape{1});
+}
+
+template <class P>
+void infer(const P& p, InferContext& c) {
+  set_shape(p.shape, c);
+}
+template <class P>
+void infer_dtype(const P& p, InferContext& c) {
+  c.set_out_dtype(0, kRealTypes[int(p.dtype)]);
+}
+template <class P>
+void run(const P& p, OpContext& ctx, Inputs, Outputs out) {
+  random::fill(ctx, out[0], [&](Sequence& s, int64_t) { return p.draw(s); });
+}
+
+template <class P>
+void define_one(OpTable& ops, std::vector<std::string> aliases = {}) {
+  aliases.insert(aliases.begin(), std::string("random_") + P::name);
+  ops.define({.name = std::string("_random_") + P::name,
+              .aliases = aliases,
+              .doc = P::doc,
+              .params = schema<P>(),
+              .inputs = {},
+              .infer = infer<P>,
+              .infer_dtype = infer_dtype<P>,
+              .cpu = run<P>,
+              .backward = {.zero = true},
+              .random = true});
+}
+
+// --- randint ------------------------------------------------------------------------------------
+enum class IntType { kNone, kInt32, kInt64 };
+
+struct RandintParam {
+  int64_t low = 0, high = 0;
+  Shape shape;
+  std::string ctx;
+  IntType dtype = IntType::kNone;
+  void fields(auto&& f) {
+    f("low", low, "The smallest number.").required();
+    f("high", high, "The end of the range, itself left out.").required();
+    f("shape", shape, "The result's shape; (1,) when it is not given.");
+    f("ctx", ctx, "The device, as \"cpu(0)\"; for eager calls.");
+    f("dtype", dtype, "The dtype of the result; None is int32.").names({"None", "int32", "int64"});
+  }
+};
+void infer_randint(const RandintParam& p, InferContext& c) {
+  check(p.low < p.high, "[_random_randint] high is {}, expected more than low, which is {}", p.high,
+        p.low);
+  set_shape(p.shape, c);
+}
+void infer_randint_dtype(const RandintParam& p, InferContext& c) {
+  c.set_out_dtype(0, p.dtype == IntType::kInt64 ? Dtype::kInt64 : Dtype::kInt32);
+}
+void randint(const RandintParam& p, OpContext& ctx, Inputs, Outputs out) {
+  const uint64_t range = uint64_t(p.high) - uint64_t(p.low);
+  auto draw = [&](int64_t i) {
+    Sequence s(ctx.seed, i);
+    const uint64_t bits = uint64_t(s.next()) << 32 | s.next();
+    return int64_t(uint64_t(p.low) + uint64_t((static_cast<unsigned __int128>(bits) * range) >> 64));
+  };
+  ctx.parallel_for(out[0].size(), ew::kGrain / 16, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      if (out[0].dtype == Dtype::kInt64) static_cast<int64_t*>(out[0].data)[i] = draw(i);
+      else static_cast<int32_t*>(out[0].data)[i] = int32_t(draw(i));
+    }
+  });
+}
+
+void define(OpTable& ops) {
+  define_one<Uniform>(ops, {"uniform"});
+  define_one<Normal>(ops, {"normal"});
+  define_one<Gamma>(ops);
+  define_one<Exponential>(ops);
+  define_one<Poisson>(ops);
+  define_one<NegativeBinomial>(ops);
+  define_one<GeneralizedNegativeBinomial>(ops);
+  ops.define({.name = "_random_randint",
+              .aliases = {"random_randint"},
+              .doc = "Integers in [low, high), all equally likely.",
+              .params = schema<RandintParam>(),
+              .inputs = {},
+              .infer = infer_randint,
+              .infer_dtype = infer_randint_dtype,
+              .cpu = randint,
+              .backward = {.zero = true},
+              .random = true});
+}
+
+}  // namespace heddle::random_scalar

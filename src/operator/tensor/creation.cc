@@ -1,0 +1,174 @@
+// Operators that make tensors out of nothing, or of another one's shape.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "heddle/op.h"
+#include "operator/elemwise/convert.h"
+
+namespace heddle::creation {
+
+// Writes value(i) to every element; the pieces are the same however many threads there are.
+template <class Value>
+void generate(const OpContext& ctx, const Blob& y, Value&& value) {
+  const auto store = ew::store_of<double>(y.dtype);
+  const int64_t size = dtype_size(y.dtype);
+  ctx.parallel_for(y.size(), ew::kGrain, [&](int64_t begin, int64_t end) {
+    double buffer[ew::kTile];
+    for (int64_t at = begin; at < end; at += ew::kTile) {
+      const int64_t n = std::min(ew::kTile, end - at);
+      for (int64_t i = 0; i < n; ++i) buffer[i] = value(at + i);
+      store(buffer, static_cast<char*>(y.data) + at * size, n);
+    }
+  });
+}
+
+void zero(const Blob& y) { std::memset(y.data, 0, size_t(y.bytes())); }
+void constant(const OpContext& ctx, const Blob& y, double value) {
+  generate(ctx, y, [value](int64_t) { return value; });
+}
+
+// What every operator here has: a device for eager calls (placed by the executor) and a dtype.
+struct Where {
+  std::string ctx;
+  Dtype dtype = Dtype::kFloat32;
+  void fields(auto&& f) {
+    f("ctx", ctx, "The device, as \"cpu(0)\"; for eager calls.");
+    f("dtype", dtype, "The dtype of the result; None is float32.");
+  }
+};
+template <class P>
+void infer_dtype(const P& p, InferContext& c) {
+  c.set_out_dtype(0, p.dtype == Dtype::kUnknown ? Dtype::kFloat32 : p.dtype);
+}
+
+// --- _zeros, _ones, _full -------------------------------------------------------------------------
+struct ShapeParam : Where {
+  Shape shape = Shape::unknown(0);
+  void fields(auto&& f) {
+    f("shape", shape, "The result's shape; a 0 is found by inference.");
+    Where::fields(f);
+  }
+};
+struct FullParam : ShapeParam {
+  double value = 0;
+  void fields(auto&& f) {
+    ShapeParam::fields(f);
+    f("value", value, "What every element is.").required();
+  }
+};
+template <class P>
+void infer_shape(const P& p, InferContext& c) {
+  if (p.shape.rank() <= 0) return;
+  Shape y = p.shape;
+  for (int d = 0; d < y.rank(); ++d)
+    if (y[d] <= 0) y[d] = -1;
+  c.set_out(0, y);
+}
+void zeros(const ShapeParam&, OpContext&, Inputs, Outputs out) { zero(out[0]); }
+void ones(const ShapeParam&, OpContext& ctx, Inputs, Outputs out) { constant(ctx, out[0], 1); }
+void full(const FullParam& p, OpContext& ctx, Inputs, Outputs out) {
+  constant(ctx, out[0], p.value);
+}
+void zeros_like(OpContext&, Inputs, Outputs out) { zero(out[0]); }
+void ones_like(OpContext& ctx, Inputs, Outputs out) { constant(ctx, out[0], 1); }
+
+// --- _arange, _linspace, _eye ---------------------------------------------------------------------
+struct ArangeParam : Where {
+  double start = 0;
+  std::optional<double> stop;
+  double step = 1;
+  int64_t repeat = 1;
+  bool infer_range = false;
+  void fields(auto&& f) {
+    f("start", start, "The first value; without `stop`, the end of a range from 0.").required();
+    f("stop", stop, "Where the range ends; itself left out.");
+    f("step", step, "The distance between values.");
+    f("repeat", repeat, "How often each value stands there.").at_least(1);
+    f("infer_range", infer_range, "Take the length from inference; `stop` must be None.");
+    Where::fields(f);
+  }
+};
+void infer_arange(const ArangeParam& p, InferContext& c) {
+  if (p.infer_range && !p.stop) return c.set_out(0, Shape::unknown(1));
+  const double from = p.stop ? p.start : 0, to = p.stop ? *p.stop : p.start;
+  check(p.step != 0 && std::isfinite(p.step), "[_arange] step is {}, expected a number other than 0",
+        p.step);
+  const double n = std::ceil((to - from) / p.step);
+  check(n >= 0 && n < 9e15, "[_arange] cannot go from {} to {} by steps of {}", from, to, p.step);
+  c.set_out(0, {static_cast<int64_t>(n) * p.repeat});
+}
+void arange(const ArangeParam& p, OpContext& ctx, Inputs, Outputs out) {
+  const double from = p.stop || p.infer_range ? p.start : 0;
+  generate(ctx, out[0], [&](int64_t i) { return from + double(i / p.repeat) * p.step; });
+}
+
+struct LinspaceParam : Where {
+  double start = 0, stop = 0;
+  int64_t num = 0;
+  bool endpoint = true;
+  void fields(auto&& f) {
+    f("start", start, "The first value.").required();
+    f("stop", stop, "The last value.").required();
+    f("num", num, "How many values.").required().at_least(0);
+    f("endpoint", endpoint, "Whether `stop` is one of them.");
+    Where::fields(f);
+  }
+};
+void infer_linspace(const LinspaceParam& p, InferContext& c) { c.set_out(0, {p.num}); }
+void linspace(const LinspaceParam& p, OpContext& ctx, Inputs, Outputs out) {
+  const int64_t gaps = p.endpoint ? p.num - 1 : p.num;
+  const double step = gaps > 0 ? (p.stop - p.start) / double(gaps) : 0;
+  generate(ctx, out[0], [&](int64_t i) { return p.start + double(i) * step; });
+}
+
+struct EyeParam : Where {
+  int64_t N = 0, M = 0, k = 0;
+  void fields(auto&& f) {
+    f("N", N, "Rows.").required().at_least(0);
+    f("M", M, "Columns; as many as rows when 0.").at_least(0);
+    f("k", k, "Which diagonal is 1: above the main one when positive.");
+    Where::fields(f);
+  }
+};
+void infer_eye(const EyeParam& p, InferContext& c) { c.set_out(0, {p.N, p.M ? p.M : p.N}); }
+void eye(const EyeParam& p, OpContext& ctx, Inputs, Outputs out) {
+  const int64_t columns = out[0].shape[1];
+  generate(ctx, out[0],
+           [&](int64_t i) { return i % columns == i / columns + p.k ? 1.0 : 0.0; });
+}
+
+template <class P>
+OpDef def(const char* name, const char* doc, Infer infer, Kernel run) {
+  return {.name = name,
+          .doc = doc,
+          .params = schema<P>(),
+          .inputs = {},
+          .infer = infer,
+          .infer_dtype = infer_dtype<P>,
+          .cpu = run,
+          .backward = {.zero = true}};
+}
+
+void define(OpTable& ops) {
+  ops.define(def<ShapeParam>("_zeros", "Zeros.", infer_shape<ShapeParam>, zeros));
+  ops.define(def<ShapeParam>("_ones", "Ones.", infer_shape<ShapeParam>, ones));
+  ops.define(def<FullParam>("_full", "One value everywhere.", infer_shape<FullParam>, full));
+  ops.define(def<ArangeParam>("_arange", "Evenly spaced values: start, start + step, ...",
+                              infer_arange, arange));
+  ops.define(def<LinspaceParam>("_linspace", "A number of evenly spaced values from start to stop.",
+                                infer_linspace, linspace));
+  ops.define(def<EyeParam>("_eye", "Ones on a diagonal, zeros elsewhere.", infer_eye, eye));
+  ops.define({.name = "zeros_like",
+              .doc = "Zeros in the shape and dtype of data.",
+              .inplace = {{0, 0}},
+              .cpu = zeros_like,
+              .backward = {.zero = true}});
+  ops.define({.name = "ones_like",
+              .doc = "Ones in the shape and dtype of data.",
+              .inplace = {{0, 0}},
+              .cpu = ones_like,
+              .backward = {.zero = true}});
+}
+
+}  // namespace heddle::creation
