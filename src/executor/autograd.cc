@@ -1,0 +1,96 @@
+// autograd::backward and grad: which gradients are wanted, and where they go.
+#include "executor/backward.h"
+#include "executor/fill.h"
+
+namespace heddle {
+
+namespace autograd {
+
+void check_head_grads(std::span<const NDArray> heads, std::span<const NDArray> head_grads) {
+  check(!heads.empty(), "[backward] found no heads");
+  check(head_grads.empty() || head_grads.size() == heads.size(),
+        "[backward] found {} head gradients, expected {}", head_grads.size(), heads.size());
+  for (size_t i = 0; i < head_grads.size(); ++i)
+    if (head_grads[i])
+      check(head_grads[i].shape() == heads[i].shape() && head_grads[i].dtype() == heads[i].dtype(),
+            "[backward] head gradient {} has shape {} and dtype {}, expected {} and {}", i,
+            head_grads[i].shape(), head_grads[i].dtype(), heads[i].shape(), heads[i].dtype());
+}
+
+// Puts a gradient where the leaf wants it.
+void deliver(const NDArray& found, const NDArray& into, GradReq req) {
+  if (!found) {
+    if (req != GradReq::kAdd) fill_zero(into);  // nothing flows back
+  } else if (req == GradReq::kAdd) {
+    static const OpCallRef add = make_call(OpTable::get().at("elemwise_add"), {});
+    std::vector<NDArray> out = {into};
+    const NDArray* in[] = {&into, &found};
+    const bool recording = set_recording(false);
+    try {
+      invoke(add, in, out);
+    } catch (...) {
+      set_recording(recording);
+      throw;
+    }
+    set_recording(recording);
+  } else if (!found.shares_memory(into) || found.offset() != into.offset()) {
+    copy(found, into);
+  }
+}
+
+void backward(std::span<const NDArray> heads, std::span<const NDArray> head_grads,
+              bool retain_graph, bool training) {
+  check_head_grads(heads, head_grads);
+  FrozenTape tape = freeze(heads);
+  std::vector<BackwardTarget> targets;
+  for (int i : tape.leaves) {
+    const TapeRef& leaf = tape.nodes[i];
+    const GradReq req = leaf->node->req;
+    if (req == GradReq::kNone) continue;
+    targets.push_back({leaf, req == GradReq::kAdd ? NDArray() : leaf->node->gradient});
+  }
+  check(!targets.empty(),
+        "There are no inputs in computation graph that require gradients.");
+  const auto found = run_backward(
+      std::move(tape), targets,
+      {.heads = heads, .head_grads = head_grads, .retain_graph = retain_graph, .training = training});
+  for (size_t i = 0; i < targets.size(); ++i) {
+    const TapeNode& leaf = *targets[i].entry->node;
+    deliver(found[i], leaf.gradient, leaf.req);
+  }
+}
+
+std::vector<NDArray> grad(std::span<const NDArray> heads, std::span<const NDArray> variables,
+                          std::span<const NDArray> head_grads, bool retain_graph,
+                          bool create_graph, bool training) {
+  check_head_grads(heads, head_grads);
+  FrozenTape tape = freeze(heads);
+  std::vector<BackwardTarget> targets;
+  for (size_t i = 0; i < variables.size(); ++i) {
+    const NDArray& v = variables[i];
+    check(v && v.tape,
+          "Cannot differentiate with respect to the {}-th variable because it does not require "
+          "gradient.",
+          i + 1);
+    check(tape.value_of(*v.tape) >= 0,
+          "Cannot differentiate with respect to the {}-th variable because it is unreachable from "
+          "the outputs.",
+          i + 1);
+    targets.push_back({v.tape});
+  }
+  auto found = run_backward(std::move(tape), targets,
+                            {.heads = heads,
+                             .head_grads = head_grads,
+                             .retain_graph = retain_graph,
+                             .create_graph = create_graph,
+                             .training = training});
+  for (size_t i = 0; i < found.size(); ++i) {
+    if (found[i]) continue;
+    found[i] = NDArray(variables[i].shape(), variables[i].device(), variables[i].dtype());
+    fill_zero(found[i]);
+  }
+  return found;
+}
+
+}  // namespace autograd
+}  // namespace heddle

@@ -1,0 +1,182 @@
+// Runs one operator on arrays: inline when it is small and nothing is in its way, else as a task.
+#include "executor/call.h"
+
+#include <memory_resource>
+
+#include "executor/start.h"
+#include "heddle/imperative.h"
+
+namespace heddle {
+
+namespace call {
+
+// Waking a worker costs as much as the work on so many bytes.
+constexpr int64_t kSmallBytes = 128 << 10;
+constexpr size_t kFewArrays = 8;
+
+// An array as a task holds it: the tape it stands on must not live as long as the task.
+struct Operand {
+  explicit Operand(const NDArray& a)
+      : chunk(a.chunk()), offset(a.offset()), blob{nullptr, a.shape(), a.dtype(), a.device()} {}
+  Operand(const ValueInfo& v, Device d) : blob{nullptr, v.shape, v.dtype, d} {}
+  Blob resolve() const {
+    Blob b = blob;
+    if (chunk) b.data = static_cast<char*>(chunk->data()) + offset;
+    return b;
+  }
+  std::shared_ptr<Chunk> chunk;
+  int64_t offset = 0;
+  Blob blob;
+};
+
+struct Pushed {
+  OpCallRef call;
+  std::vector<Operand> in, out;
+  std::vector<uint8_t> wanted;
+  bool training;
+  uint64_t seed;
+
+  void run(RunContext& where) const {
+    std::vector<Blob> ins, outs;
+    ins.reserve(in.size()), outs.reserve(out.size());
+    for (const Operand& o : in) ins.push_back(o.resolve());
+    for (const Operand& o : out) outs.push_back(o.resolve());
+    OpContext ctx;
+    ctx.device = where.device;
+    ctx.stream = where.stream;
+    ctx.training = training;
+    ctx.wanted = wanted;
+    ctx.seed = seed;
+    run_kernel(*call, ctx, ins, outs);
+  }
+};
+
+// Hands each variable of the call to add(var, access), each once where that matters: an array that
+// is read and overwritten in one call is updated.
+template <class Add>
+void each_use(const ArrayCall& c, Add&& add) {
+  for (size_t i = 0; i < c.in.size(); ++i) {
+    const bool reads = c.call->inputs[i].role == Role::kRead;
+    add(c.in[i]->var(), reads ? Access::kRead : Access::kUpdate);
+  }
+  for (const NDArray& o : c.out) {
+    if (!o) continue;
+    Access access = o.write_access();
+    if (c.overlaps)
+      for (const NDArray* a : c.in)
+        if (a->shares_memory(o)) access = Access::kUpdate;
+    add(o.var(), access);
+  }
+}
+
+struct Inline {
+  const ArrayCall& c;
+  uint64_t seed;
+};
+
+void run_inline(void* arg) {
+  const auto& [c, seed] = *static_cast<const Inline*>(arg);
+  alignas(Blob) std::byte room[2 * kFewArrays * sizeof(Blob)];
+  std::pmr::monotonic_buffer_resource memory(room, sizeof room);
+  std::pmr::vector<Blob> in(&memory), out(&memory);
+  in.reserve(c.in.size()), out.reserve(c.out.size());
+  for (const NDArray* a : c.in) in.push_back(a->blob());
+  uint8_t wanted[kFewArrays];
+  bool all = true;
+  for (size_t i = 0; i < c.out.size(); ++i) {
+    const NDArray& o = c.out[i];
+    wanted[i] = bool(o);
+    all &= bool(o);
+    if (o) out.push_back(o.blob());
+    else out.push_back({nullptr, c.types[i].shape, c.types[i].dtype, c.device});
+  }
+  OpContext ctx;
+  ctx.device = c.device;
+  ctx.training = c.training;
+  ctx.seed = seed;
+  if (!all) ctx.wanted = {wanted, c.out.size()};
+  run_kernel(*c.call, ctx, in, out);
+}
+
+bool try_inline(const ArrayCall& c, uint64_t seed) {
+  if (c.device.kind != Device::kCpu || c.bytes > kSmallBytes) return false;
+  if (c.in.size() > kFewArrays || c.out.size() > kFewArrays) return false;
+  Engine::BorrowedUse uses[2 * kFewArrays];
+  size_t count = 0;
+  each_use(c, [&](const Var& var, Access access) {
+    for (size_t i = 0; i < count; ++i) {
+      if (*uses[i].var != var) continue;
+      if (access != Access::kRead) uses[i].access = Access::kUpdate;
+      return;
+    }
+    uses[count++] = {&var, access};
+  });
+  Inline now{c, seed};
+  return Engine::get().run_if_idle({uses, count}, c.call->op->name.c_str(), &run_inline, &now);
+}
+
+void push(const ArrayCall& c, uint64_t seed) {
+  auto work = std::make_shared<Pushed>();
+  work->call = c.call;
+  work->training = c.training;
+  work->seed = seed;
+  Task task{.name = c.call->op->name.c_str(), .device = c.device, .place = current_place()};
+  for (const NDArray* a : c.in) work->in.emplace_back(*a);
+  for (size_t i = 0; i < c.out.size(); ++i) {
+    const NDArray& o = c.out[i];
+    work->wanted.push_back(bool(o));
+    if (o) work->out.emplace_back(o), task.bytes += o.bytes();
+    else work->out.emplace_back(c.types[i], c.device);
+  }
+  each_use(c, [&](const Var& v, Access access) { task.uses.push_back({v, access}); });
+  task.run = [work = std::move(work)](RunContext& where) { work->run(where); };
+  Engine::get().push(std::move(task));
+}
+
+bool overlap(const NDArray& a, const NDArray& b) {
+  return a.shares_memory(b) && a.offset() < b.offset() + b.bytes() &&
+         b.offset() < a.offset() + a.bytes();
+}
+
+// May output i be written while the inputs are still being read?
+bool in_place_allowed(const ArrayCall& c, size_t i) {
+  const NDArray& o = c.out[i];
+  for (size_t j = 0; j < c.in.size(); ++j) {
+    const NDArray& a = *c.in[j];
+    if (!overlap(a, o)) continue;
+    bool allowed = false;
+    for (auto [input, output] : c.call->inplace)
+      allowed |= size_t(input) == j && size_t(output) == i;
+    if (!allowed || a.offset() != o.offset() || a.bytes() != o.bytes()) return false;
+  }
+  for (size_t k = 0; k < i; ++k)
+    if (c.out[k] && overlap(c.out[k], o)) return false;
+  return true;
+}
+
+// Outputs that must not be written in place are written aside and copied.
+void run_aside(ArrayCall c) {
+  std::vector<NDArray> out(c.out.begin(), c.out.end());
+  std::vector<size_t> aside;
+  for (size_t i = 0; i < out.size(); ++i) {
+    if (!out[i] || in_place_allowed(c, i)) continue;
+    out[i] = NDArray(out[i].shape(), out[i].device(), out[i].dtype());
+    aside.push_back(i);
+  }
+  const std::span<NDArray> wanted = c.out;
+  c.out = out;
+  const uint64_t seed = c.call->op->random ? next_seed(c.device) : 0;
+  if (!try_inline(c, seed)) push(c, seed);
+  for (size_t i : aside) copy(out[i], wanted[i]);
+}
+
+}  // namespace call
+
+void run(const ArrayCall& c) {
+  start_once();
+  if (c.overlaps) return call::run_aside(c);
+  const uint64_t seed = c.call->op->random ? next_seed(c.device) : 0;
+  if (!call::try_inline(c, seed)) call::push(c, seed);
+}
+
+}  // namespace heddle

@@ -1,0 +1,171 @@
+// Eager calls: infer, make the outputs, run, and put the call on the tape.
+#include "heddle/imperative.h"
+
+#include "executor/call.h"
+#include "executor/tape.h"
+
+namespace heddle {
+
+namespace imperative {
+
+bool same_place(Device a, Device b) {
+  auto host = [](Device d) { return d.kind == Device::kCpu || d.kind == Device::kPinned; };
+  return a == b || (host(a) && host(b));
+}
+
+void check_inputs(const OpCall& call, std::span<const NDArray* const> in) {
+  check(in.size() == call.inputs.size(), "[{}] found {} inputs, expected {}", call.op->name,
+        in.size(), call.inputs.size());
+  for (size_t i = 0; i < in.size(); ++i) {
+    check(in[i] && *in[i], "[{}] {} is missing", call.op->name, call.inputs[i].name);
+    check(same_place(in[i]->device(), in[0]->device()),
+          "[{}] requires all inputs live on the same context. But the first argument is on {} while "
+          "the {}-th argument is on {}",
+          call.op->name, in[0]->device(), i + 1, in[i]->device());
+  }
+}
+
+// Where the inputs are; without inputs where the result is wanted.
+Device device_of(const OpCall& call, std::span<const NDArray* const> in,
+                 std::span<const NDArray> given, Device fallback) {
+  if (!in.empty()) return in[0]->device();
+  for (const NDArray& a : given)
+    if (a) return a.device();
+  auto ctx = call.kwargs.find("ctx");
+  return ctx == call.kwargs.end() ? fallback : device_from_name(ctx->second, fallback);
+}
+
+// Before the call: with an output that already stands on the tape, MXNet refuses to record.
+void check_writes(const OpCall& call, std::span<const NDArray* const> in,
+                  std::span<const NDArray> given) {
+  for (const NDArray& a : given) autograd::check_inplace(a);
+  for (size_t i = 0; call.mutates && i < in.size(); ++i)
+    if (call.inputs[i].role == Role::kMutate && !call.inputs[i].same_value)
+      autograd::check_inplace(*in[i]);
+}
+
+bool reads_output(const OpCall& call, int i) {
+  for (const Ref& r : call.reads)
+    if (r.kind == Ref::kY && r.index == i) return true;
+  return false;
+}
+
+// Operators whose extents only the kernel knows: the call waits for the kernel.
+void invoke_dynamic(const OpCallRef& call, std::span<const NDArray* const> in,
+                    const CallTypes& types, std::span<NDArray> out, Device device, bool training) {
+  struct Open {
+    OpCallRef call;
+    std::vector<NDArray> in, out;
+    std::vector<ValueInfo> types;
+    bool training;
+    uint64_t seed;
+    void run(RunContext& where) {
+      OpContext ctx;
+      ctx.device = where.device;
+      ctx.stream = where.stream;
+      ctx.training = training;
+      ctx.seed = seed;
+      ctx.allocate_ = [this](int i, Shape shape) {
+        out[i] = NDArray(shape, in.empty() ? Device{} : in[0].device(), types[i].dtype);
+        return out[i].blob();
+      };
+      std::vector<Blob> ins, outs;
+      for (const NDArray& a : in) ins.push_back(a.blob());
+      for (const ValueInfo& v : types) outs.push_back({nullptr, v.shape, v.dtype, where.device});
+      run_kernel(*call, ctx, ins, outs);
+    }
+  };
+  auto open = std::make_shared<Open>();
+  open->call = call;
+  open->types = types.out;
+  open->training = training;
+  open->seed = call->op->random ? next_seed(device) : 0;
+  open->out.resize(out.size());
+  const Var done = Var::make();
+  Task task{.name = call->op->name.c_str(), .device = device, .place = current_place()};
+  task.uses.push_back({done, Access::kOverwrite});
+  for (size_t i = 0; i < in.size(); ++i) {
+    open->in.push_back(in[i]->detach());
+    const bool reads = call->inputs[i].role == Role::kRead;
+    task.uses.push_back({in[i]->var(), reads ? Access::kRead : Access::kUpdate});
+  }
+  task.run = [open](RunContext& where) { open->run(where); };
+  Engine::get().push(std::move(task));
+  Engine::get().wait(done);
+  for (size_t i = 0; i < out.size(); ++i) {
+    check(bool(open->out[i]), "[{}] did not give output {} its extent", call->op->name, i);
+    if (out[i]) copy(open->out[i], out[i]);
+    else out[i] = open->out[i];
+  }
+}
+
+// Makes the outputs that are wanted and not there yet. True when some were there.
+bool make_outputs(const OpCall& call, const CallTypes& types, std::span<NDArray> out, Device device,
+                  bool taped) {
+  bool given = false;
+  for (size_t i = 0; i < out.size(); ++i) {
+    const ValueInfo& v = types.out[i];
+    if (out[i]) {
+      check(out[i].shape() == v.shape && out[i].dtype() == v.dtype,
+            "[{}] out has shape {} and dtype {}, expected {} and {}", call.op->name,
+            out[i].shape(), out[i].dtype(), v.shape, v.dtype);
+      given = true;
+    } else if (!call.outputs[i].hidden || (taped && reads_output(call, int(i)))) {
+      out[i] = NDArray(v.shape, device, v.dtype);
+    }
+  }
+  return given;
+}
+
+// `out`: one place per output, hidden ones too.
+void apply(const OpCallRef& call, std::span<const NDArray* const> in, std::span<NDArray> out,
+           const CallTypes& types, Device device) {
+  const bool training = autograd::is_training();
+  const bool taped = autograd::is_recording() && tape::reaches(in);
+  if (call->op->dynamic_shape) {
+    invoke_dynamic(call, in, types, out, device, training);
+  } else {
+    const bool overlaps = make_outputs(*call, types, out, device, taped);
+    run({call, in, out, types.out, device, training, overlaps, types.bytes});
+  }
+  if (!taped) return;
+  if (!call->op->dynamic_shape) return tape::record(call, in, out, types.out, training);
+  std::vector<ValueInfo> found;
+  for (const NDArray& a : out) found.push_back(info_of(a));
+  tape::record(call, in, out, found, training);
+}
+
+}  // namespace imperative
+
+void invoke(const OpCallRef& call, std::span<const NDArray* const> inputs, std::vector<NDArray>& out,
+            Device device) {
+  namespace i = imperative;
+  i::check_inputs(*call, inputs);
+  check(out.size() <= size_t(call->visible_outputs), "[{}] found {} outputs, expected {}",
+        call->op->name, out.size(), call->visible_outputs);
+  if (autograd::is_recording()) i::check_writes(*call, inputs, out);
+  const auto held = types_of(call, inputs, out, autograd::is_training());
+  const CallTypes& types = *held;
+  const Device where = i::device_of(*call, inputs, out, device);
+  out.resize(call->visible_outputs);
+  if (call->outputs.size() == out.size()) return i::apply(call, inputs, out, types, where);
+  std::vector<NDArray> all(call->outputs.size());
+  for (size_t k = 0, next = 0; k < all.size(); ++k)
+    if (!call->outputs[k].hidden) all[k] = std::move(out[next++]);
+  i::apply(call, inputs, all, types, where);
+  for (size_t k = 0, next = 0; k < all.size(); ++k)
+    if (!call->outputs[k].hidden) out[next++] = std::move(all[k]);
+}
+
+std::vector<NDArray> invoke(std::string_view op, const std::vector<NDArray>& inputs, Kwargs kwargs,
+                            Device device) {
+  std::vector<const NDArray*> in;
+  for (const NDArray& a : inputs) in.push_back(&a);
+  const OpDef& def = OpTable::get().at(op);
+  if (!def.variadic.empty()) kwargs.try_emplace(def.variadic, param::print(uint64_t(in.size())));
+  std::vector<NDArray> out;
+  invoke(make_call(def, std::move(kwargs)), in, out, device);
+  return out;
+}
+
+}  // namespace heddle

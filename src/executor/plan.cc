@@ -1,0 +1,48 @@
+// Memory of a program, device by device.
+#include "executor/plan.h"
+
+#include <algorithm>
+
+namespace heddle {
+
+int64_t Plan::stated_bytes() const {
+  int64_t n = 0;
+  for (const auto& [device, bytes] : arenas) n += bytes;
+  return n;
+}
+
+void plan_values(Plan& p) {
+  const Graph& g = p.graph;
+  p.producer = g.producers();
+  p.wanted.assign(g.values, 0);
+  for (int v = 0; v < g.values; ++v) p.wanted[v] = bool(p.outside[v]);
+  for (const Graph::Node& n : g.nodes)
+    for (int v : n.inputs) p.wanted[v] = 1;
+  p.offset.assign(g.values, MemoryPlan::kOutside);
+  p.shares.assign(g.values, -1);
+  p.after.assign(g.nodes.size(), {});
+  std::vector<Device> devices;
+  for (Device d : p.where)
+    if (std::find(devices.begin(), devices.end(), d) == devices.end()) devices.push_back(d);
+  for (Device d : devices) {
+    std::vector<bool> elsewhere(g.values);
+    for (int v = 0; v < g.values; ++v)
+      elsewhere[v] = p.outside[v] || !g.nodes[p.producer[v]].call || p.where[p.producer[v]] != d;
+    std::vector<std::vector<int>> after;
+    const MemoryPlan m = plan_memory(g, p.types, elsewhere, &after);
+    p.arenas.emplace_back(d, m.arena_bytes);
+    for (int v = 0; v < g.values; ++v)
+      if (!elsewhere[v]) p.offset[v] = m.offset[v], p.shares[v] = m.shares[v];
+    for (size_t n = 0; n < after.size(); ++n)
+      p.after[n].insert(p.after[n].end(), after[n].begin(), after[n].end());
+  }
+}
+
+NDArray Arenas::of(Device device, int64_t bytes) {
+  for (const NDArray& a : arenas_)
+    if (a.device() == device && a.bytes() >= bytes) return a;
+  arenas_.emplace_back(Shape{bytes}, device, Dtype::kUint8);
+  return arenas_.back();
+}
+
+}  // namespace heddle

@@ -1,0 +1,220 @@
+// One run is one prepared graph of the engine: a first task that takes the arena, the steps, and a
+// last task that gives it back.
+//
+// The first task overwrites the arena's variable and the last one updates it, after every other
+// task. So runs take turns on the arena without naming it in every node; a step that fails skips
+// the last task, which poisons the arena, and backward then carries the cause of a failed forward.
+#include "executor/program.h"
+
+#include <algorithm>
+#include <array>
+
+#include "executor/start.h"
+
+namespace heddle {
+
+namespace program {
+
+// Steps that touch so few bytes are run together: starting a task would cost as much as they do.
+constexpr int64_t kTinyBytes = 32 << 10;
+
+bool is_part(const Steps& steps, int i, Part part) {
+  return (steps[i].node >= steps.plan().graph.forward_nodes) == (part == Part::kBackward);
+}
+
+// "<node>_<output>", as MXNet's monitors know it.
+std::string shown_name(const Graph::Node& n, int output) {
+  if (!n.call->op->forward) return n.name + "_" + n.call->outputs[output].name;
+  return n.name + "_output" + (n.outputs() > 1 ? format("{}", output) : "");
+}
+
+}  // namespace program
+
+Program::Program(Plan plan, bool training, Arenas& arenas) : work_(std::make_shared<Work>()) {
+  start_once();
+  work_->steps = std::make_unique<Steps>(std::move(plan), training, arenas);
+}
+
+void Program::push(Part part, bool training, uint64_t seed) {
+  GraphRef& graph = prepared_[int(part)][training];
+  if (!graph) graph = prepare(part, training);
+  if (part == Part::kForward && steps().random()) {
+    std::lock_guard lock(work_->mutex);
+    work_->seeds.push_back(seed);
+  }
+  Engine::get().push(graph);
+}
+
+// Runs of steps, in order, that become one task each.
+std::vector<std::vector<int>> Program::segments(Part part) const {
+  const Steps& s = steps();
+  std::vector<std::vector<int>> all;
+  int64_t bytes = 0;
+  bool open = false;
+  for (int i = 0; i < s.size(); ++i) {
+    if (!program::is_part(s, i, part)) continue;
+    const bool tiny = s[i].kernel && s.device(i).kind == Device::kCpu &&
+                      bytes + s[i].bytes <= program::kTinyBytes;
+    const bool joins = open && tiny && s.device(i) == s.device(all.back().back());
+    if (joins) {
+      all.back().push_back(i);
+      bytes += s[i].bytes;
+    } else {
+      all.push_back({i});
+      bytes = s[i].bytes;
+    }
+    // What users can see is released as soon as it is done: nothing joins after it.
+    open = s[i].kernel && bytes <= program::kTinyBytes && !s[i].writes_outside;
+  }
+  return all;
+}
+
+Task Program::begin(Part part) const {
+  Task task{.name = "begin", .place = {}};
+  for (const NDArray& arena : steps().arenas())
+    task.uses.push_back(
+        {arena.var(), part == Part::kForward ? Access::kOverwrite : Access::kUpdate});
+  const bool draws = part == Part::kForward && steps().random();
+  task.run = [work = work_, draws](RunContext&) {
+    work->steps->touch_arenas();
+    if (!draws) return;
+    std::lock_guard lock(work->mutex);
+    work->seed = work->seeds.front();
+    work->seeds.pop_front();
+  };
+  return task;
+}
+
+Task Program::end() const {
+  Task task{.name = "end", .run = [work = work_](RunContext&) {}};
+  for (const NDArray& arena : steps().arenas())
+    task.uses.push_back({arena.var(), Access::kUpdate});
+  return task;
+}
+
+Task Program::task_of(std::vector<int> segment, bool training) const {
+  const Steps& s = steps();
+  const int first = segment.front();
+  const Graph::Node& n = s.node(first);
+  Task task{.name = n.name.empty() ? n.call->op->name.c_str() : n.name.c_str(),
+            .device = s.device(first)};
+  if (!s[first].kernel) task.lane = Lane::kCopyIn;
+  for (int i : segment) {
+    for (const Use& u : s[i].uses) {
+      auto same = std::find_if(task.uses.begin(), task.uses.end(),
+                               [&](const Use& have) { return have.var == u.var; });
+      if (same == task.uses.end()) task.uses.push_back(u);
+      // What was overwritten first may be read after; what was read first is not healed.
+      else if (u.access != Access::kRead && same->access == Access::kRead)
+        same->access = Access::kUpdate;
+    }
+  }
+  if (segment.size() == 1)
+    task.run = [work = work_, first, training](RunContext& where) {
+      work->steps->run(first, where, training, work->seed);
+    };
+  else
+    task.run = [work = work_, segment = std::move(segment), training](RunContext& where) {
+      for (int i : segment) work->steps->run(i, where, training, work->seed);
+    };
+  return task;
+}
+
+GraphRef Program::prepare(Part part, bool training) const {
+  const Steps& s = steps();
+  const Plan& plan = s.plan();
+  const auto all = segments(part);
+  std::vector<int> task_of_step(s.size(), -1);
+  for (size_t k = 0; k < all.size(); ++k)
+    for (int i : all[k]) task_of_step[i] = int(k) + 1;
+  std::vector<GraphTask> tasks;
+  tasks.push_back({begin(part)});
+  std::vector<int> sinks(all.size() + 1, 1);
+  for (size_t k = 0; k < all.size(); ++k) {
+    GraphTask t{task_of(all[k], training)};
+    auto wait_for = [&](int node) {
+      const int step = s.of_node(node);
+      if (step < 0 || task_of_step[step] < 0 || task_of_step[step] == int(k) + 1) return;
+      t.after.push_back(task_of_step[step]);
+    };
+    for (int i : all[k]) {
+      for (int v : s.node(i).inputs) wait_for(plan.producer[v]);
+      for (int node : s.node(i).after) wait_for(node);
+      for (int node : plan.after[s[i].node]) wait_for(node);
+    }
+    if (t.after.empty()) t.after.push_back(0);
+    std::sort(t.after.begin(), t.after.end());
+    t.after.erase(std::unique(t.after.begin(), t.after.end()), t.after.end());
+    for (int before : t.after) sinks[before] = 0;
+    tasks.push_back(std::move(t));
+  }
+  GraphTask last{end()};
+  for (size_t k = 0; k < sinks.size(); ++k)
+    if (sinks[k]) last.after.push_back(int(k));
+  tasks.push_back(std::move(last));
+  return Engine::get().prepare(std::move(tasks));
+}
+
+// Copies of values, made by the task that has just computed them.
+std::vector<NDArray> Program::show_all(const std::vector<int>& values, Task& task) const {
+  std::vector<NDArray> copies;
+  for (int v : values) {
+    const ValueInfo& t = steps().plan().types[v];
+    const NDArray& own = steps().plan().outside[v];
+    const Device d = own ? own.device() : steps().plan().where[steps().plan().producer[v]];
+    copies.emplace_back(t.shape, d, t.dtype);
+    task.uses.push_back({copies.back().var(), Access::kOverwrite});
+  }
+  auto run = std::move(task.run);
+  task.run = [work = work_, run = std::move(run), values, copies](RunContext& where) {
+    if (run) run(where);
+    for (size_t i = 0; i < values.size(); ++i) {
+      const Blob from = work->steps->blob(values[i]), to = copies[i].blob();
+      device_api(to.device).copy(to.data, to.device, from.data, from.device, size_t(to.bytes()),
+                                 where.stream);
+    }
+  };
+  return copies;
+}
+
+void Program::push_watched(Part part, bool training, uint64_t seed, const Monitor& each,
+                           bool inputs_too) {
+  const Steps& s = steps();
+  if (part == Part::kForward && s.random()) {
+    std::lock_guard lock(work_->mutex);
+    work_->seeds.push_back(seed);
+  }
+  Engine::get().push(begin(part));
+  auto push = [&](Task task, const std::vector<int>& values, const std::vector<std::string>& names) {
+    for (const NDArray& arena : s.arenas()) task.uses.push_back({arena.var(), Access::kUpdate});
+    const auto copies = show_all(values, task);
+    Engine::get().push(std::move(task));
+    for (size_t i = 0; i < copies.size(); ++i) each(names[i], copies[i]);
+  };
+  for (int i = 0; i < s.size(); ++i) {
+    if (!program::is_part(s, i, part)) continue;
+    const Graph::Node& n = s.node(i);
+    std::vector<int> values;
+    std::vector<std::string> names;
+    if (inputs_too) {
+      Task look{.name = "monitor", .device = s.device(i)};
+      for (const Use& u : s[i].uses)
+        if (u.access == Access::kRead) look.uses.push_back(u);
+      for (size_t k = 0; k < n.inputs.size(); ++k) {
+        if (s.plan().outside[n.inputs[k]] && n.call->inputs[k].role != Role::kRead) continue;
+        values.push_back(n.inputs[k]);
+        names.push_back(n.name + "_" + n.call->inputs[k].name);
+      }
+      push(std::move(look), values, names);
+      values.clear(), names.clear();
+    }
+    for (int k = 0; k < n.outputs(); ++k) {
+      if (n.call->outputs[k].hidden || !s.plan().wanted[n.first_output + k]) continue;
+      values.push_back(n.first_output + k);
+      names.push_back(program::shown_name(n, k));
+    }
+    push(task_of({i}, training), values, names);
+  }
+}
+
+}  // namespace heddle
