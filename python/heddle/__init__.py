@@ -1,0 +1,53 @@
+"""heddle: deep learning with MXNet's interface.
+
+    import heddle as mx
+
+`nd` holds arrays and the operators on them, `sym` networks built from symbols, `autograd` gradients of eager
+code, and `mod` training loops.
+"""
+import importlib as _importlib
+import os as _os
+
+from . import _core
+from .base import MXNetError
+from .context import Context, cpu, cpu_pinned, current_context, gpu, gpu_memory_info, num_gpus
+from . import base, context
+from . import ndarray
+from . import ndarray as nd
+from . import attribute, name
+from .attribute import AttrScope
+from . import symbol
+from . import symbol as sym
+from . import autograd, executor, registry
+from . import random
+from . import random as rnd
+from . import initializer
+from . import initializer as init
+from . import lr_scheduler, optimizer
+from . import metric
+from . import kvstore
+from . import kvstore as kv
+from . import io
+from . import model, callback
+from . import monitor
+from . import monitor as mon
+from . import module
+from . import module as mod
+from . import contrib, engine, libinfo, log, profiler, util
+from . import visualization
+from . import visualization as viz
+from ._alias import install_as
+from .libinfo import __version__
+
+Error = MXNetError
+NDArray = ndarray.NDArray
+Symbol = symbol.Symbol
+
+_os.register_at_fork(before=_core.before_fork, after_in_parent=lambda: _core.after_fork(False),
+                     after_in_child=lambda: _core.after_fork(True))
+
+
+def __getattr__(attribute):
+    if attribute == "test_utils":  # needs NumPy, so only when asked for
+        return _importlib.import_module(".test_utils", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {attribute!r}")

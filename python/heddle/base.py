@@ -1,0 +1,146 @@
+"""Words every module uses: errors, dtypes, and how Python values become operator parameters."""
+import sys
+
+from . import _core
+
+MXNetError = _core.Error
+
+
+class _NullType:
+    """Marks a parameter that was not given, where None means something else."""
+
+    __slots__ = ()
+
+    def __repr__(self):
+        return "<default>"
+
+    def __bool__(self):
+        return False
+
+
+_Null = _NullType()
+
+string_types = (str,)
+numeric_types = (int, float)
+integer_types = (int,)
+
+# Names and the numbers that files and symbol attributes use for them.
+DTYPE_CODES = {
+    "float32": 0, "float64": 1, "float16": 2, "uint8": 3, "int32": 4, "int8": 5, "int64": 6, "bool": 7,
+    "int16": 8, "uint16": 9, "uint32": 10, "uint64": 11, "bfloat16": 12,
+}
+_ITEM_SIZES = {
+    "float32": 4, "float64": 8, "float16": 2, "uint8": 1, "int32": 4, "int8": 1, "int64": 8, "bool": 1,
+    "int16": 2, "uint16": 2, "uint32": 4, "uint64": 8, "bfloat16": 2,
+}
+
+
+class DType(str):
+    """The element type of an array: its name, equal to the NumPy type of the same name.
+
+    A str, so that it works as a dtype in NumPy itself; NumPy is not needed to have one.
+    """
+
+    __slots__ = ()
+
+    @property
+    def name(self):
+        return str(self)
+
+    @property
+    def itemsize(self):
+        return _ITEM_SIZES[self]
+
+    @property
+    def kind(self):
+        return "b" if self == "bool" else "f" if "float" in self else "u" if self[0] == "u" else "i"
+
+    @property
+    def type(self):
+        """The NumPy scalar type."""
+        import numpy
+        return numpy.dtype(str(self)).type
+
+    def __call__(self, value=0):
+        return self.type(value)
+
+    def __eq__(self, other):
+        if isinstance(other, str):
+            return str.__eq__(self, other)
+        try:
+            return str.__eq__(self, dtype_name(other))
+        except TypeError:
+            return NotImplemented
+
+    def __ne__(self, other):
+        equal = self.__eq__(other)
+        return equal if equal is NotImplemented else not equal
+
+    __hash__ = str.__hash__
+
+
+_DTYPES = {name: DType(name) for name in DTYPE_CODES}
+_CODES = {code: name for name, code in DTYPE_CODES.items()}
+_PYTHON_TYPES = {float: "float32", int: "int32", bool: "bool"}
+mx_real_t = _DTYPES["float32"]
+
+
+def dtype_name(dtype):
+    """The name of a dtype given as a name, a NumPy type or dtype, a Python type, or a type number."""
+    if isinstance(dtype, str):
+        name = str(dtype)
+    elif dtype in _PYTHON_TYPES:
+        name = _PYTHON_TYPES[dtype]
+    elif isinstance(dtype, int):
+        name = _CODES.get(dtype)
+    else:
+        name = getattr(dtype, "name", None)
+        if not isinstance(name, str):
+            name = getattr(dtype, "__name__", None)
+        name = {"bool_": "bool"}.get(name, name)
+    if name not in _DTYPES:
+        if isinstance(dtype, str) and "numpy" in sys.modules:  # "f4", "<i8", "double"
+            name = sys.modules["numpy"].dtype(dtype).name
+        if name not in _DTYPES:
+            raise TypeError(f"found dtype {dtype!r}, expected one of {', '.join(_DTYPES)}")
+    return name
+
+
+def as_dtype(name):
+    """The DType of a name."""
+    return _DTYPES[name]
+
+
+def is_numpy(value):
+    """Whether value is a NumPy array; does not import NumPy to find out."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(value, numpy.ndarray)
+
+
+def is_number(value):
+    """Whether value is one number: Python's or NumPy's."""
+    if isinstance(value, (int, float)):
+        return True
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(value, (numpy.number, numpy.bool_))
+
+
+def param_text(key, value):
+    """An operator parameter as MXNet writes it."""
+    if isinstance(value, str) and not isinstance(value, DType):
+        return value
+    if key == "dtype":
+        return dtype_name(value)
+    if isinstance(value, (list, tuple)):
+        return "(" + ", ".join(map(_item_text, value)) + ("," if len(value) == 1 else "") + ")"
+    return _item_text(value)
+
+
+def _item_text(value):
+    if isinstance(value, (int, float, str, type(None))):
+        return str(value)
+    if isinstance(value, (list, tuple)):
+        return param_text("", value)
+    if hasattr(value, "item"):  # a NumPy scalar, whose str may carry its type
+        return str(value.item())
+    return str(value)

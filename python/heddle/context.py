@@ -1,0 +1,116 @@
+"""Devices, and the one that arrays are made on by default."""
+import threading
+
+from . import _core
+
+_STATE = threading.local()
+
+
+class _ContextMeta(type):
+    @property
+    def default_ctx(cls):
+        return current_context()
+
+    @default_ctx.setter
+    def default_ctx(cls, context):
+        _STATE.stack = [context]
+
+
+class Context(metaclass=_ContextMeta):
+    """A device: its type and number. As a context manager, the default device of its block."""
+
+    __slots__ = ("device_type", "device_id")
+    devtype2str = {1: "cpu", 2: "gpu", 3: "cpu_pinned", 5: "cpu_shared"}
+    devstr2type = {name: code for code, name in devtype2str.items()}
+
+    def __init__(self, device_type, device_id=0):
+        if isinstance(device_type, Context):
+            device_type, device_id = device_type.device_type, device_type.device_id
+        if isinstance(device_type, int):
+            device_type = self.devtype2str.get(device_type, device_type)
+        if device_type not in self.devstr2type:
+            raise ValueError(
+                f"found device type {device_type!r}, expected one of {', '.join(self.devstr2type)}")
+        self.device_type = device_type
+        self.device_id = int(device_id)
+
+    @property
+    def device_typeid(self):
+        return self.devstr2type[self.device_type]
+
+    def empty_cache(self):
+        """Gives the memory that the pool of this device holds back to the system."""
+        _core.empty_cache()
+
+    def __eq__(self, other):
+        return (isinstance(other, Context) and self.device_type == other.device_type
+                and self.device_id == other.device_id)
+
+    def __hash__(self):
+        return hash((self.device_type, self.device_id))
+
+    def __str__(self):
+        return f"{self.device_type}({self.device_id})"
+
+    __repr__ = __str__
+
+    def __reduce__(self):
+        return Context, (self.device_type, self.device_id)
+
+    def __enter__(self):
+        _stack().append(self)
+        return self
+
+    def __exit__(self, *_):
+        _stack().pop()
+
+
+def _stack():
+    try:
+        return _STATE.stack
+    except AttributeError:
+        _STATE.stack = [_CPU0]
+        return _STATE.stack
+
+
+def current_context():
+    """The device arrays are made on when none is given."""
+    return _stack()[-1]
+
+
+def cpu(device_id=0):
+    """The main memory. Numbers other than 0 are the same memory under another name."""
+    return Context("cpu", device_id)
+
+
+def cpu_pinned(device_id=0):
+    """Main memory that GPUs can reach directly."""
+    return Context("cpu_pinned", device_id)
+
+
+def gpu(device_id=0):
+    """A GPU. Whether there is one shows when it is first used."""
+    return Context("gpu", device_id)
+
+
+def num_gpus():
+    """How many GPUs this process can use."""
+    return _core.device_count("gpu")
+
+
+def gpu_memory_info(device_id=0):
+    """(free, total) bytes of a GPU."""
+    stats = _core.memory_stats("gpu", device_id)
+    return stats["free"], stats["total"]
+
+
+_CPU0 = Context("cpu", 0)
+_INTERNED = {("cpu", 0): _CPU0}
+
+
+def context_of(device):
+    """The Context of a (type, number) pair."""
+    context = _INTERNED.get(device)
+    if context is None:
+        context = _INTERNED[device] = Context(*device)
+    return context

@@ -1,0 +1,130 @@
+"""A symbol bound to arrays, ready to run."""
+from . import _core
+from .context import Context
+
+_REQUESTS = {"null": 0, "write": 1, "add": 3}
+
+
+def bind_arrays(what, given, names, gaps):
+    """A dict of arrays, from a dict or a list in the order of `names`."""
+    if given is None:
+        return {}
+    if isinstance(given, dict):
+        return {name: given[name] for name in names if given.get(name) is not None}
+    if len(given) != len(names):
+        raise ValueError(f"found {len(given)} arrays in {what}, expected {len(names)}")
+    missing = [name for name, array in zip(names, given) if array is None]
+    if missing and not gaps:
+        raise ValueError(f"{what} has no array for {', '.join(missing)}")
+    return {name: array for name, array in zip(names, given) if array is not None}
+
+
+class Executor:
+    """Runs a bound symbol: forward, then backward. Made by Symbol.bind and Symbol.simple_bind."""
+
+    def __init__(self, core, symbol, ctx, grad_req, group2ctx):
+        self._core = core
+        self._symbol = symbol
+        self._ctx = ctx
+        self._grad_req = grad_req
+        self._group2ctx = group2ctx
+        self.arg_arrays = core.args
+        self.grad_arrays = core.grads
+        self.aux_arrays = core.aux
+        self.outputs = core.outputs
+        self._dicts = {}
+
+    @classmethod
+    def _bind(cls, symbol, ctx, shapes, dtypes, args, grads, aux, requests, group2ctx):
+        ctx = Context(ctx)
+        for name in requests.values():
+            if name not in _REQUESTS:
+                raise ValueError(f"found grad_req {name!r}, expected one of {', '.join(_REQUESTS)}")
+        groups = {g: (c.device_type, c.device_id) for g, c in (group2ctx or {}).items()}
+        core = _core.Executor.bind(
+            symbol._core, ctx.device_type, ctx.device_id, shapes, dtypes, args, grads, aux,
+            {name: _REQUESTS[r] for name, r in requests.items()}, 0,
+            any(r != "null" for r in requests.values()), groups)
+        return cls(core, symbol, ctx, requests, group2ctx)
+
+    def _dict(self, what, names, arrays):
+        if what not in self._dicts:
+            if len(set(names)) != len(names):
+                raise ValueError(f"Duplicate names detected, {names}")
+            self._dicts[what] = dict(zip(names, arrays))
+        return self._dicts[what]
+
+    @property
+    def arg_dict(self):
+        """Argument names to their arrays."""
+        return self._dict("arg", self._symbol.list_arguments(), self.arg_arrays)
+
+    @property
+    def grad_dict(self):
+        """Argument names to their gradients; None where there is none."""
+        return self._dict("grad", self._symbol.list_arguments(), self.grad_arrays)
+
+    @property
+    def aux_dict(self):
+        """Names of auxiliary states to their arrays."""
+        return self._dict("aux", self._symbol.list_auxiliary_states(), self.aux_arrays)
+
+    @property
+    def output_dict(self):
+        """Output names to their arrays."""
+        return self._dict("output", self._symbol.list_outputs(), self.outputs)
+
+    def forward(self, is_train=False, **kwargs):
+        """Runs the graph; keywords are copied into arguments first. Returns the outputs."""
+        if kwargs:
+            arguments = self.arg_dict
+            for name, value in kwargs.items():
+                if name not in arguments:
+                    raise TypeError(f"Unknown argument {name}")
+                if tuple(value.shape) != arguments[name].shape:
+                    raise ValueError(f"Shape not match! Argument {name}, need: {arguments[name].shape}, "
+                                     f"received: {value.shape}")
+                arguments[name][:] = value
+        self._core.forward(bool(is_train))
+        return self.outputs
+
+    def backward(self, out_grads=None, is_train=True):
+        """Gradients of the arguments. out_grads: of the outputs; not needed when all are losses."""
+        if isinstance(out_grads, dict):
+            out_grads = [out_grads[name] for name in self._symbol.list_outputs()]
+        elif isinstance(out_grads, _core.NDArrayBase):
+            out_grads = [out_grads]
+        self._core.backward(out_grads, bool(is_train))
+
+    def set_monitor_callback(self, callback, monitor_all=False):
+        """Calls callback(name, array) after every node's run; None ends it."""
+        self._core.monitor(callback, bool(monitor_all))
+
+    def copy_params_from(self, arg_params, aux_params=None, allow_extra_params=False):
+        """Copies parameters in, converting their dtype."""
+        for what, given, have in (("arg", arg_params, self.arg_dict), ("aux", aux_params or {}, self.aux_dict)):
+            for name, array in given.items():
+                if name in have:
+                    if array.shape != have[name].shape:
+                        raise ValueError(f"{name} has shape {array.shape}, expected {have[name].shape}")
+                    array._copyto(have[name])
+                elif not allow_extra_params:
+                    raise ValueError(f'Find name "{name}" that is not in the {what}uments'
+                                     if what == "arg" else
+                                     f'Find name "{name}" that is not in the auxiliary states')
+
+    def reshape(self, partial_shaping=False, allow_up_sizing=False, **kwargs):
+        """An executor for other input shapes that shares the parameters."""
+        core = self._core.reshape(kwargs, partial_shaping, allow_up_sizing)
+        return Executor(core, self._symbol, self._ctx, self._grad_req, self._group2ctx)
+
+    def get_optimized_symbol(self):
+        """The symbol this executor runs."""
+        return self._symbol
+
+    def debug_str(self):
+        """The final graph, where it runs, and its memory plan."""
+        memory = self._core.memory()
+        return f"{self._core.describe()}\nTotal {memory['planned_arena'] / 2**20:.4f} MB allocated\n"
+
+

@@ -1,0 +1,144 @@
+"""Batches of arrays in memory."""
+import array as _array
+import random as _random
+
+from .. import _core
+from ..ndarray import NDArray, op
+from ..ndarray.functions import array
+from .io import DataBatch, DataDesc, DataIter
+
+
+def _sources(given, default_name, allow_empty):
+    """(name, NDArray) pairs of an array, a list or a dict of arrays."""
+    if given is None:
+        given = []
+    if isinstance(given, NDArray) or not isinstance(given, (list, dict, tuple)):
+        given = [given]
+    if not given and not allow_empty:
+        raise ValueError("found no data, expected at least one array")
+    if isinstance(given, dict):
+        named = given.items()
+    elif len(given) == 1:
+        named = [(default_name, given[0])]
+    else:
+        named = [(f"_{i}_{default_name}", value) for i, value in enumerate(given)]
+    return sorted(((name, value if isinstance(value, NDArray) else array(value)) for name, value in named),
+                  key=lambda pair: pair[0])
+
+
+class NDArrayIter(DataIter):
+    """Batches of rows of arrays.
+
+    The last batch of an epoch that is not full is filled from the start ("pad"), dropped ("discard"), or kept for
+    the start of the next epoch ("roll_over"). With shuffle the order, drawn from Python's `random`, is new in
+    every epoch.
+    """
+
+    def __init__(self, data, label=None, batch_size=1, shuffle=False, last_batch_handle="pad", data_name="data",
+                 label_name="softmax_label", layout="NCHW"):
+        super().__init__(batch_size)
+        if last_batch_handle not in ("pad", "discard", "roll_over"):
+            raise ValueError(f"found last_batch_handle {last_batch_handle!r}, expected pad, discard or roll_over")
+        self.data = _sources(data, data_name, False)
+        self.label = _sources(label, label_name, True)
+        self.num_data = self.data[0][1].shape[0]
+        for name, value in (*self.data, *self.label):
+            if value.shape[0] != self.num_data:
+                raise ValueError(f"{name} has {value.shape[0]} rows, expected {self.num_data}")
+        self.data_list = [value for _, value in (*self.data, *self.label)]
+        self.num_source = len(self.data_list)
+        self.shuffle = shuffle
+        self.last_batch_handle = last_batch_handle
+        self.layout = layout
+        self._left_over = _array.array("i")
+        self._start()
+
+    # --- the order of an epoch
+    def _start(self):
+        """The order of the next epoch: rows left over from the last one come first."""
+        rows = _array.array("i", range(self.num_data))
+        if self.shuffle:
+            _random.shuffle(rows)
+        carried = len(self._left_over)
+        self._carried = carried
+        self._plain = not self.shuffle and not carried  # rows in their own order
+        self._order = self._left_over + rows
+        self._left_over = _array.array("i")
+        self._rows = None
+        self.cursor = -self.batch_size
+        self._taken = None
+
+    def hard_reset(self):
+        """Starts over, without rows left over."""
+        self._left_over = _array.array("i")
+        self._start()
+
+    def reset(self):
+        self._start()
+
+    def iter_next(self):
+        if self.cursor >= len(self._order):
+            return False
+        self.cursor += self.batch_size
+        self._taken = None
+        missing = self.cursor + self.batch_size - len(self._order)
+        if missing <= 0:
+            return True
+        if self.last_batch_handle == "pad":
+            return self.cursor < len(self._order)
+        if self.last_batch_handle == "roll_over":
+            self._left_over = self._order[self.cursor:]
+        self.cursor = len(self._order)
+        return False
+
+    def next(self):
+        if not self.iter_next():
+            raise StopIteration
+        return DataBatch(self.getdata(), self.getlabel(), self.getpad(), self.getindex())
+
+    # --- the current batch
+    def _take(self):
+        """The rows of every source."""
+        if self._taken is None:
+            begin, end = self.cursor, self.cursor + self.batch_size
+            if self._plain and end <= self.num_data:
+                self._taken = [value._slice(begin, end) for value in self.data_list]
+            else:
+                rows = self._row_numbers(begin, end)
+                self._taken = [op.take(value, rows, axis=0) for value in self.data_list]
+        return self._taken
+
+    def _row_numbers(self, begin, end):
+        """An int32 array of the rows of a batch."""
+        if self._rows is None:
+            self._rows = _core.array_from_buffer(self._order, "int32", "cpu", 0)
+        if end <= len(self._order):
+            return self._rows._slice(begin, end)
+        index = self._order[begin:]
+        while len(index) < self.batch_size:
+            index += self._order[:self.batch_size - len(index)]
+        return _core.array_from_buffer(index, "int32", "cpu", 0)
+
+    def getdata(self):
+        return self._take()[:len(self.data)]
+
+    def getlabel(self):
+        return self._take()[len(self.data):]
+
+    def getpad(self):
+        if self.last_batch_handle == "pad":
+            return max(0, self.cursor + self.batch_size - len(self._order))
+        return self._carried if self.last_batch_handle == "roll_over" and self.cursor == 0 else 0
+
+    # --- what the batches look like
+    def _descriptions(self, sources):
+        return [DataDesc(name, (self.batch_size, *value.shape[1:]), value.dtype, self.layout)
+                for name, value in sources]
+
+    @property
+    def provide_data(self):
+        return self._descriptions(self.data)
+
+    @property
+    def provide_label(self):
+        return self._descriptions(self.label)

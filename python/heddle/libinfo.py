@@ -1,0 +1,10 @@
+"""The version, and where the library is."""
+import os
+
+__version__ = "0.1.0"
+
+
+def find_lib_path(prefix="_core"):
+    """Paths of the compiled library."""
+    folder = os.path.dirname(os.path.abspath(__file__))
+    return [os.path.join(folder, f) for f in sorted(os.listdir(folder)) if f.startswith(prefix)]

@@ -1,0 +1,178 @@
+"""Checkpoints, and FeedForward: MXNet's first way to train."""
+import logging
+import warnings
+from collections import namedtuple
+
+from . import symbol as _symbol
+from .context import Context, cpu
+from .initializer import Uniform
+from .ndarray import load as _load
+from .ndarray import save as _save
+
+BatchEndParam = namedtuple("BatchEndParams", ["epoch", "nbatch", "eval_metric", "locals"])
+
+
+def save_checkpoint(prefix, epoch, symbol, arg_params, aux_params, remove_amp_cast=True):
+    """Writes PREFIX-symbol.json and PREFIX-EPOCH.params."""
+    if symbol is not None:
+        symbol.save(f"{prefix}-symbol.json")
+    named = {f"arg:{name}": value for name, value in arg_params.items()}
+    named.update((f"aux:{name}", value) for name, value in aux_params.items())
+    path = f"{prefix}-{epoch:04d}.params"
+    _save(path, named)
+    logging.info('Saved checkpoint to "%s"', path)
+
+
+def split_params(named, path):
+    """(arg_params, aux_params) of a dict whose keys start with "arg:" or "aux:"."""
+    parts = {"arg": {}, "aux": {}}
+    for key, value in named.items():
+        kind, _, name = key.partition(":")
+        if kind in parts:
+            parts[kind][name] = value
+    if named and not any(parts.values()):
+        raise ValueError(f"{path} has no names that start with arg: or aux:")
+    return parts["arg"], parts["aux"]
+
+
+def load_params(prefix, epoch):
+    """(arg_params, aux_params) of a checkpoint."""
+    path = f"{prefix}-{epoch:04d}.params"
+    named = _load(path)
+    if not named:
+        logging.warning("Params file '%s' is empty", path)
+        return {}, {}
+    if not isinstance(named, dict):
+        raise ValueError(f"{path} holds arrays without names, expected a checkpoint")
+    return split_params(named, path)
+
+
+def load_checkpoint(prefix, epoch):
+    """(symbol, arg_params, aux_params) of a checkpoint."""
+    return (_symbol.load(f"{prefix}-symbol.json"), *load_params(prefix, epoch))
+
+
+class FeedForward:
+    """A network with its parameters: fit, predict, score. Module does the same and more."""
+
+    def __init__(self, symbol, ctx=None, num_epoch=None, epoch_size=None, optimizer="sgd",
+                 initializer=Uniform(0.01), numpy_batch_size=128, arg_params=None, aux_params=None,
+                 allow_extra_params=False, begin_epoch=0, **kwargs):
+        warnings.warn("mxnet.model.FeedForward has been deprecated. Please use mxnet.mod.Module instead.",
+                      DeprecationWarning, stacklevel=2)
+        self.symbol = symbol
+        self.ctx = [ctx or cpu()] if isinstance(ctx, (Context, type(None))) else list(ctx)
+        self.num_epoch = num_epoch
+        self.epoch_size = epoch_size
+        self.optimizer = optimizer
+        self.initializer = initializer
+        self.numpy_batch_size = numpy_batch_size
+        self.arg_params = arg_params
+        self.aux_params = aux_params
+        self.allow_extra_params = allow_extra_params
+        self.begin_epoch = begin_epoch
+        self.kwargs = dict(kwargs)
+        self._module = None
+
+    # --- data
+    def _as_iter(self, data, label=None, shuffle=False):
+        from .io import DataIter, NDArrayIter
+        if isinstance(data, DataIter):
+            return data
+        if isinstance(data, (tuple, list)) and len(data) == 2 and label is None:
+            data, label = data
+        return NDArrayIter(data, label, min(len(data), self.numpy_batch_size), shuffle=shuffle,
+                           last_batch_handle="roll_over" if shuffle else "pad")
+
+    def _bound(self, data, training=False):
+        """A module for the shapes of `data`, with the parameters."""
+        from .module import Module
+        arguments = self.symbol.list_arguments()
+        labels = [d for d in data.provide_label or [] if d[0] in arguments]
+        if not training:
+            labels = labels or None
+        module = Module(self.symbol, [d[0] for d in data.provide_data], [d[0] for d in labels or []],
+                        context=self.ctx)
+        module.bind(data.provide_data, labels, for_training=training)
+        if self.arg_params is not None:
+            module.init_params(self.initializer, self.arg_params, self.aux_params, allow_missing=training,
+                               allow_extra=self.allow_extra_params)
+        return module
+
+    # --- training and using
+    def fit(self, X, y=None, eval_data=None, eval_metric="acc", epoch_end_callback=None, batch_end_callback=None,
+            kvstore="local", logger=None, work_load_list=None, monitor=None, eval_end_callback=None,
+            eval_batch_end_callback=None):
+        """Trains for num_epoch epochs."""
+        if self.num_epoch is None:
+            raise ValueError("num_epoch is missing: give it to FeedForward")
+        from .io import ResizeIter
+        data = self._as_iter(X, y, shuffle=True)
+        if self.epoch_size:
+            data = ResizeIter(data, self.epoch_size, reset_internal=False)
+        if eval_data is not None:
+            eval_data = self._as_iter(eval_data)
+        self._module = self._bound(data, training=True)
+        if logger is not None:
+            self._module.logger = logger
+        self._module.fit(
+            data, eval_data, eval_metric, epoch_end_callback, batch_end_callback, kvstore, self.optimizer,
+            self.kwargs, eval_end_callback, eval_batch_end_callback, self.initializer, self.arg_params,
+            self.aux_params, allow_missing=True, begin_epoch=self.begin_epoch, num_epoch=self.num_epoch,
+            monitor=monitor)
+        self.arg_params, self.aux_params = self._module.get_params()
+
+    def predict(self, X, num_batch=None, return_data=False, reset=True):
+        """The outputs for all of X as NumPy arrays; with return_data also the data and labels."""
+        data = self._as_iter(X)
+        module = self._bound(data)
+        outputs = module.predict(data, num_batch, reset=reset, always_output_list=True)
+        outputs = [o.asnumpy() for o in outputs]
+        outputs = outputs[0] if len(outputs) == 1 else outputs
+        if not return_data:
+            return outputs
+        data.reset()
+        return (outputs, *_collect(data, num_batch))
+
+    def score(self, X, eval_metric="acc", num_batch=None, batch_end_callback=None, reset=True):
+        """The metric over X."""
+        data = self._as_iter(X)
+        result = self._bound(data).score(data, eval_metric, num_batch, batch_end_callback, reset=reset)
+        return result[0][1]
+
+    # --- files
+    def save(self, prefix, epoch=None, remove_amp_cast=True):
+        """Writes a checkpoint, for num_epoch unless an epoch is given."""
+        epoch = self.num_epoch if epoch is None else epoch
+        save_checkpoint(prefix, epoch, self.symbol, self.arg_params, self.aux_params)
+
+    @staticmethod
+    def load(prefix, epoch, ctx=None, **kwargs):
+        """A model from a checkpoint."""
+        symbol, arg_params, aux_params = load_checkpoint(prefix, epoch)
+        return FeedForward(symbol, ctx, arg_params=arg_params, aux_params=aux_params, begin_epoch=epoch, **kwargs)
+
+    @staticmethod
+    def create(symbol, X, y=None, ctx=None, num_epoch=None, epoch_size=None, optimizer="sgd",
+               initializer=Uniform(0.01), eval_data=None, eval_metric="acc", epoch_end_callback=None,
+               batch_end_callback=None, kvstore="local", logger=None, work_load_list=None, eval_end_callback=None,
+               eval_batch_end_callback=None, **kwargs):
+        """A model, trained."""
+        model = FeedForward(symbol, ctx, num_epoch, epoch_size, optimizer, initializer, **kwargs)
+        model.fit(X, y, eval_data, eval_metric, epoch_end_callback, batch_end_callback, kvstore, logger,
+                  work_load_list, eval_end_callback=eval_end_callback,
+                  eval_batch_end_callback=eval_batch_end_callback)
+        return model
+
+
+def _collect(data, num_batch):
+    """All data and labels of an iterator as NumPy arrays, without padding."""
+    from .ndarray import concatenate
+    rows = {"data": [], "label": []}
+    for i, batch in enumerate(data):
+        if num_batch is not None and i == num_batch:
+            break
+        for kind, arrays in (("data", batch.data), ("label", batch.label)):
+            rows[kind].append([a[:a.shape[0] - (batch.pad or 0)] for a in arrays])
+    joined = [[concatenate(list(column)).asnumpy() for column in zip(*rows[kind])] for kind in ("data", "label")]
+    return tuple(part[0] if len(part) == 1 else part for part in joined)

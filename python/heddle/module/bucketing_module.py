@@ -1,0 +1,202 @@
+"""Modules for inputs of several lengths, sharing their parameters."""
+import logging
+import warnings
+
+from ..initializer import Uniform
+from .base_module import BaseModule, descriptions
+from .module import Module
+
+
+class BucketingModule(BaseModule):
+    """One Module per bucket key; sym_gen(key) gives (symbol, data_names, label_names)."""
+
+    def __init__(self, sym_gen, default_bucket_key=None, logger=logging, context=None, work_load_list=None,
+                 fixed_param_names=None, state_names=None, group2ctxs=None, compression_params=None):
+        super().__init__(logger)
+        if default_bucket_key is None:
+            raise ValueError("default_bucket_key is missing")
+        self._default_bucket_key = default_bucket_key
+        self._sym_gen = sym_gen
+        self._options = {"logger": logger, "context": context, "work_load_list": work_load_list,
+                         "fixed_param_names": fixed_param_names, "state_names": state_names,
+                         "group2ctxs": group2ctxs, "compression_params": compression_params}
+        self._buckets = {}
+        self._curr_module = None
+        self._curr_bucket_key = None
+        self._params_dirty = False
+        self._monitor = None
+        self._grad_req = None
+
+    def _make(self, key):
+        symbol, data_names, label_names = self._sym_gen(key)
+        return Module(symbol, data_names, label_names, **self._options)
+
+    # --- what goes in and out
+    @property
+    def symbol(self):
+        self._need("bind")
+        return self._curr_module.symbol
+
+    @property
+    def data_names(self):
+        return self._curr_module.data_names if self.binded else self._sym_gen(self._default_bucket_key)[1]
+
+    @property
+    def output_names(self):
+        if self.binded:
+            return self._curr_module.output_names
+        return self._sym_gen(self._default_bucket_key)[0].list_outputs()
+
+    @property
+    def data_shapes(self):
+        self._need("bind")
+        return self._curr_module.data_shapes
+
+    @property
+    def label_shapes(self):
+        self._need("bind")
+        return self._curr_module.label_shapes
+
+    @property
+    def output_shapes(self):
+        self._need("bind")
+        return self._curr_module.output_shapes
+
+    # --- parameters
+    def get_params(self):
+        self._need("bind", "init_params")
+        self._curr_module._params_dirty = self._params_dirty
+        params = self._curr_module.get_params()
+        self._params_dirty = False
+        return params
+
+    def init_params(self, initializer=Uniform(0.01), arg_params=None, aux_params=None, allow_missing=False,
+                    force_init=False, allow_extra=False):
+        if self.params_initialized and not force_init:
+            return
+        self._need("bind")
+        self._curr_module.init_params(initializer, arg_params, aux_params, allow_missing, force_init, allow_extra)
+        self._params_dirty = False
+        self.params_initialized = True
+
+    def set_params(self, arg_params, aux_params, allow_missing=False, force_init=True, allow_extra=False):
+        if not allow_missing:
+            self.init_params(None, arg_params, aux_params, allow_missing, force_init, allow_extra)
+            return
+        if self.params_initialized and not force_init:
+            warnings.warn("Parameters already initialized and force_init=False. set_params call ignored.",
+                          stacklevel=2)
+            return
+        self._curr_module.set_params(arg_params, aux_params, allow_missing, force_init, allow_extra)
+        self._params_dirty = True
+        self.params_initialized = True
+
+    def get_states(self, merge_multi_context=True):
+        self._need("bind", "init_params")
+        return self._curr_module.get_states(merge_multi_context)
+
+    def set_states(self, states=None, value=None):
+        self._need("bind", "init_params")
+        self._curr_module.set_states(states, value)
+
+    # --- binding
+    def bind(self, data_shapes, label_shapes=None, for_training=True, inputs_need_grad=False, force_rebind=False,
+             shared_module=None, grad_req="write"):
+        """Binds the default bucket; others when they are first used."""
+        if shared_module is not None:
+            raise ValueError("shared_module for BucketingModule is not supported")
+        params = self.get_params() if self.params_initialized and self.binded else None
+        if self.binded and not force_rebind:
+            self.logger.warning("Already bound, ignoring bind()")
+            return
+        self.for_training, self.inputs_need_grad, self._grad_req = for_training, inputs_need_grad, grad_req
+        module = self._make(self._default_bucket_key)
+        module.bind(data_shapes, label_shapes, for_training, inputs_need_grad, grad_req=grad_req)
+        self._buckets = {self._default_bucket_key: module}
+        self._curr_module, self._curr_bucket_key = module, self._default_bucket_key
+        self.binded = True
+        if params is not None:
+            self.set_params(*params)
+
+    def switch_bucket(self, bucket_key, data_shapes, label_shapes=None):
+        """Makes the module of a bucket the current one."""
+        self._need("bind")
+        default = self._buckets[self._default_bucket_key]
+        if bucket_key not in self._buckets:
+            module = self._make(bucket_key)
+            module.bind(data_shapes, label_shapes, self.for_training, self.inputs_need_grad,
+                        shared_module=default, grad_req=self._grad_req)
+            if self._monitor is not None:
+                module.install_monitor(self._monitor)
+            self._buckets[bucket_key] = module
+        self._curr_module, self._curr_bucket_key = self._buckets[bucket_key], bucket_key
+
+    def prepare(self, data_batch, sparse_row_id_fn=None):
+        """Binds the bucket of the next batch."""
+        self._need("bind", "init_params")
+        current = self._curr_bucket_key
+        self._switch_to(data_batch)
+        self._curr_module.prepare(data_batch, sparse_row_id_fn)
+        self._curr_module, self._curr_bucket_key = self._buckets[current], current
+
+    def _switch_to(self, batch):
+        key = self._default_bucket_key if batch.bucket_key is None else batch.bucket_key
+        if key in self._buckets and batch.provide_data is None:
+            self._curr_module, self._curr_bucket_key = self._buckets[key], key
+            return
+        self.switch_bucket(key, *descriptions(batch.provide_data, batch.provide_label))
+
+    # --- the optimizer
+    def init_optimizer(self, kvstore="local", optimizer="sgd", optimizer_params=(("learning_rate", 0.01),),
+                       force_init=False):
+        self._need("bind", "init_params")
+        if self.optimizer_initialized and not force_init:
+            self.logger.warning("optimizer already initialized, ignoring.")
+            return
+        self._curr_module.init_optimizer(kvstore, optimizer, optimizer_params, force_init)
+        for module in self._buckets.values():
+            if module is not self._curr_module:
+                module.borrow_optimizer(self._curr_module)
+        self.optimizer_initialized = True
+
+    def update(self):
+        """Changes the parameters by their gradients."""
+        self._need("bind", "init_params", "init_optimizer")
+        if not self._curr_module.optimizer_initialized:
+            self._curr_module.borrow_optimizer(self._buckets[self._default_bucket_key])
+        self._params_dirty = True
+        self._curr_module.update()
+
+    # --- running
+    def forward(self, data_batch, is_train=None):
+        """Runs the network of the batch's bucket."""
+        self._need("bind", "init_params")
+        self._switch_to(data_batch)
+        self._curr_module.forward(data_batch, is_train)
+
+    def backward(self, out_grads=None):
+        """Gradients of the parameters."""
+        self._need("bind", "init_params")
+        self._curr_module.backward(out_grads)
+
+    def get_outputs(self, merge_multi_context=True):
+        """The outputs of the last forward."""
+        self._need("bind", "init_params")
+        return self._curr_module.get_outputs(merge_multi_context)
+
+    def get_input_grads(self, merge_multi_context=True):
+        """The gradients of the data."""
+        self._need("bind", "init_params")
+        return self._curr_module.get_input_grads(merge_multi_context)
+
+    def update_metric(self, eval_metric, labels, pre_sliced=False):
+        """Shows outputs and labels to a metric."""
+        self._need("bind", "init_params")
+        self._curr_module.update_metric(eval_metric, labels, pre_sliced)
+
+    def install_monitor(self, mon):
+        """Lets a Monitor watch all buckets."""
+        self._need("bind")
+        self._monitor = mon
+        for module in self._buckets.values():
+            module.install_monitor(mon)

@@ -1,0 +1,366 @@
+"""The module of one symbol."""
+import logging
+import warnings
+
+from .. import kvstore as _kvstore
+from .. import optimizer as _optimizer
+from ..context import Context, cpu
+from ..initializer import InitDesc, Uniform
+from ..io import DataDesc
+from ..model import load_checkpoint, save_checkpoint
+from ..ndarray import zeros
+from .base_module import BaseModule, descriptions
+from .executor_group import DataParallelExecutorGroup
+
+
+def _check_names(names, arguments, kind, must):
+    for name in names:
+        if name in arguments:
+            continue
+        candidates = [a for a in arguments if not a.endswith(("_weight", "_bias", "_gamma", "_beta"))]
+        text = (f"You created Module with Module(..., {kind}_names={names}) but input with name '{name}' is not "
+                f"found in symbol.list_arguments(). Did you mean one of:\n\t" + "\n\t".join(candidates))
+        if must:
+            raise ValueError(text)
+        warnings.warn(text, stacklevel=3)
+
+
+class Module(BaseModule):
+    """Runs one symbol on one or more devices, which share each batch."""
+
+    def __init__(self, symbol, data_names=("data",), label_names=("softmax_label",), logger=logging,
+                 context=None, work_load_list=None, fixed_param_names=None, state_names=None, group2ctxs=None,
+                 compression_params=None):
+        super().__init__(logger)
+        context = cpu() if context is None else context
+        self._context = [context] if isinstance(context, Context) else list(context)
+        self._work_load_list = work_load_list or [1] * len(self._context)
+        if len(self._work_load_list) != len(self._context):
+            raise ValueError(f"found {len(self._work_load_list)} loads for {len(self._context)} devices")
+        self._group2ctxs = [group2ctxs] * len(self._context) if isinstance(group2ctxs, dict) else group2ctxs
+        self._compression_params = compression_params
+        self._symbol = symbol
+        arguments = symbol.list_arguments()
+        self._data_names = list(data_names or [])
+        self._label_names = list(label_names or [])
+        self._state_names = list(state_names or [])
+        self._fixed_param_names = list(fixed_param_names or [])
+        _check_names(self._data_names, arguments, "data", True)
+        _check_names(self._label_names, arguments, "label", False)
+        _check_names(self._state_names, arguments, "state", True)
+        _check_names(self._fixed_param_names, arguments, "fixed_param", True)
+        inputs = {*self._data_names, *self._label_names, *self._state_names}
+        self._param_names = [a for a in arguments if a not in inputs]
+        self._aux_names = symbol.list_auxiliary_states()
+        self._output_names = symbol.list_outputs()
+        self._arg_params = self._aux_params = None
+        self._params_dirty = False
+        self._optimizer = self._kvstore = self._updater = None
+        self._update_on_kvstore = False
+        self._preload_opt_states = None
+        self._grad_req = None
+        self._group = None
+
+    # --- files
+    @staticmethod
+    def load(prefix, epoch, load_optimizer_states=False, **kwargs):
+        """A module of a checkpoint; bind it before use."""
+        symbol, arg_params, aux_params = load_checkpoint(prefix, epoch)
+        module = Module(symbol, **kwargs)
+        module._arg_params, module._aux_params = arg_params, aux_params
+        module.params_initialized = True
+        if load_optimizer_states:
+            module._preload_opt_states = f"{prefix}-{epoch:04d}.states"
+        return module
+
+    def save_checkpoint(self, prefix, epoch, save_optimizer_states=False, remove_amp_cast=True):
+        """Writes the symbol, the parameters, and the optimizer's states if wanted."""
+        save_checkpoint(prefix, epoch, self.symbol, *self.get_params())
+        if save_optimizer_states:
+            path = f"{prefix}-{epoch:04d}.states"
+            self.save_optimizer_states(path)
+            logging.info('Saved optimizer state to "%s"', path)
+
+    # --- what goes in and out
+    @property
+    def data_names(self):
+        return self._data_names
+
+    @property
+    def label_names(self):
+        return self._label_names
+
+    @property
+    def output_names(self):
+        return self._output_names
+
+    @property
+    def data_shapes(self):
+        self._need("bind")
+        return self._group.data_shapes
+
+    @property
+    def label_shapes(self):
+        self._need("bind")
+        return self._group.label_shapes
+
+    @property
+    def output_shapes(self):
+        self._need("bind")
+        return self._group.get_output_shapes()
+
+    # --- parameters
+    def get_params(self):
+        self._need("bind", "init_params")
+        if self._params_dirty:
+            self._group.get_params(self._arg_params, self._aux_params)
+            self._params_dirty = False
+        return self._arg_params, self._aux_params
+
+    def init_params(self, initializer=Uniform(0.01), arg_params=None, aux_params=None, allow_missing=False,
+                    force_init=False, allow_extra=False):
+        if self.params_initialized and not force_init:
+            if arg_params or aux_params:
+                warnings.warn("Parameters already initialized and force_init=False. init_params call ignored.",
+                              stacklevel=2)
+            return
+        self._need("bind")
+        attrs = self._symbol.attr_dict()
+        first = self._group.execs[0]
+        args = {n: first.arg_dict[n] for n in self._param_names}
+        if self._arg_params is None:
+            self._arg_params = {n: zeros(a.shape, dtype=a.dtype) for n, a in args.items()}
+        if self._aux_params is None:
+            self._aux_params = {n: zeros(a.shape, dtype=a.dtype) for n, a in first.aux_dict.items()}
+        for own, given in ((self._arg_params, arg_params), (self._aux_params, aux_params)):
+            for name in sorted(own):
+                self._init_one(InitDesc(name, attrs.get(name)), own[name], given, initializer, allow_missing)
+            if given and not allow_extra:
+                self._refuse_extra(given)
+        self.params_initialized = True
+        self._params_dirty = False
+        self._group.set_params(self._arg_params, self._aux_params, allow_extra=True)
+
+    def _init_one(self, desc, array, given, initializer, allow_missing):
+        if given is not None and desc in given:
+            source = given[desc]
+            if source is array:
+                return
+            if source.shape != array.shape:
+                raise ValueError(f"{desc} has shape {source.shape}, expected {array.shape}")
+            source._copyto(array)
+            return
+        if given is not None and not allow_missing:
+            raise RuntimeError(f"{desc} is not presented")
+        if initializer is not None:
+            initializer(desc, array)
+
+    def _refuse_extra(self, given):
+        known = {*self._symbol.list_inputs(), *self._data_names, *self._label_names}
+        extra = [n for n in given if n not in known]
+        if extra:
+            raise ValueError(f'Find name "{extra[0]}" that is not in the arguments')
+
+    def set_params(self, arg_params, aux_params, allow_missing=False, force_init=True, allow_extra=False):
+        if not allow_missing:
+            self.init_params(None, arg_params, aux_params, allow_missing, force_init, allow_extra)
+            return
+        if self.params_initialized and not force_init:
+            warnings.warn("Parameters already initialized and force_init=False. set_params call ignored.",
+                          stacklevel=2)
+            return
+        self._group.set_params(arg_params, aux_params, allow_extra)
+        self._params_dirty = True
+        self.params_initialized = True
+
+    # --- binding
+    def bind(self, data_shapes, label_shapes=None, for_training=True, inputs_need_grad=False, force_rebind=False,
+             shared_module=None, grad_req="write"):
+        """Makes the executors. A module bound already stays as it is, unless force_rebind."""
+        if self.binded and not force_rebind:
+            self.logger.warning("Already bound, ignoring bind()")
+            return
+        if inputs_need_grad and not for_training:
+            raise ValueError("inputs_need_grad needs for_training")
+        data, labels = descriptions(data_shapes, label_shapes)
+        self._check_inputs(data, labels)
+        shared_group = None
+        if shared_module is not None:
+            if not (shared_module.binded and shared_module.params_initialized):
+                raise ValueError("shared_module must be bound and have parameters")
+            shared_group = shared_module._group
+        if self.params_initialized and self.binded:
+            self.get_params()  # before the old executors go
+        self.for_training, self.inputs_need_grad, self._grad_req = for_training, inputs_need_grad, grad_req
+        self._group = DataParallelExecutorGroup(
+            self._symbol, self._context, self._work_load_list, data, labels, self._param_names, for_training,
+            inputs_need_grad, self._fixed_param_names, grad_req, self._state_names, self._group2ctxs,
+            shared_group)
+        self.binded = True
+        if shared_module is not None:
+            self.params_initialized = True
+            self._arg_params, self._aux_params = shared_module._arg_params, shared_module._aux_params
+        elif self.params_initialized:
+            self._group.set_params(self._arg_params, self._aux_params, allow_extra=True)
+        if shared_module is not None and shared_module.optimizer_initialized:
+            self.borrow_optimizer(shared_module)
+
+    def _check_inputs(self, data, labels):
+        for names, found, kind in ((self._data_names, data, "data"), (self._label_names, labels or [], "label")):
+            if kind == "label" and not found:
+                continue
+            if sorted(names) != sorted(d.name for d in found):
+                raise ValueError(f"Data provided by {kind}_shapes don't match names specified by {kind}_names "
+                                 f"({[tuple(d) for d in found]} vs. {names})")
+
+    def reshape(self, data_shapes, label_shapes=None):
+        """Takes batches of other shapes from now on."""
+        self._need("bind")
+        self._group.reshape(*descriptions(data_shapes, label_shapes))
+
+    # --- the optimizer
+    def init_optimizer(self, kvstore="local", optimizer="sgd", optimizer_params=(("learning_rate", 0.01),),
+                       force_init=False):
+        """Decides how update() works."""
+        self._need("bind", "init_params")
+        if self.optimizer_initialized and not force_init:
+            self.logger.warning("optimizer already initialized, ignoring...")
+            return
+        store, on_store = _kvstore.create_for(kvstore, len(self._context), self._arg_params)
+        self._optimizer = self._make_optimizer(optimizer, dict(optimizer_params), on_store)
+        self._kvstore, self._update_on_kvstore = store, on_store
+        self._updater = None if on_store else _optimizer.get_updater(self._optimizer)
+        if store is not None:
+            if self._compression_params:
+                store.set_gradient_compression(self._compression_params)
+            for name, arrays in zip(self._param_names, self._group.param_arrays):
+                store.init(name, self._arg_params[name])
+                if on_store:
+                    store.pull(name, arrays)
+            if on_store:
+                store.set_optimizer(self._optimizer)
+        self.optimizer_initialized = True
+        if self._preload_opt_states is not None:
+            self.load_optimizer_states(self._preload_opt_states)
+            self._preload_opt_states = None
+
+    def _make_optimizer(self, optimizer, params, on_store):
+        devices = len(self._context)
+        if on_store:
+            names = {**dict(enumerate(self._param_names)), **{n: n for n in self._param_names}}
+        else:
+            names = {i * devices + k: n for i, n in enumerate(self._param_names) for k in range(devices)}
+        rescale = 1.0 / self._group.batch_size
+        if isinstance(optimizer, str):
+            params.setdefault("rescale_grad", rescale)
+            return _optimizer.create(optimizer, sym=self.symbol, param_idx2name=names, **params)
+        if not isinstance(optimizer, _optimizer.Optimizer):
+            raise TypeError(f"found an optimizer of type {type(optimizer).__name__}, expected a name or an Optimizer")
+        if optimizer.rescale_grad != rescale:
+            warnings.warn("Optimizer created manually outside Module but rescale_grad is not normalized to "
+                          f"1.0/batch_size/num_workers ({optimizer.rescale_grad} vs. {rescale}). Is this "
+                          "intended?", stacklevel=3)
+        if not optimizer.idx2name:
+            optimizer.idx2name = names
+        return optimizer
+
+    def borrow_optimizer(self, shared_module):
+        """Uses the optimizer of another module."""
+        self._optimizer = shared_module._optimizer
+        self._kvstore = shared_module._kvstore
+        self._update_on_kvstore = shared_module._update_on_kvstore
+        self._updater = shared_module._updater
+        self.optimizer_initialized = True
+
+    def update(self):
+        """Changes the parameters by their gradients."""
+        self._need("bind", "init_params", "init_optimizer")
+        self._params_dirty = True
+        group, store = self._group, self._kvstore
+        devices = len(self._context)
+        for i, (name, weights, grads) in enumerate(zip(self._param_names, group.param_arrays,
+                                                       group.grad_arrays)):
+            if grads[0] is None:
+                continue
+            if store is not None:
+                store.push(name, grads, priority=-i)
+                store.pull(name, weights if self._update_on_kvstore else grads, priority=-i)
+            if not self._update_on_kvstore:
+                for k, (weight, grad) in enumerate(zip(weights, grads)):
+                    self._updater(i * devices + k, grad, weight)
+
+    def save_optimizer_states(self, fname):
+        """Writes the optimizer's states."""
+        self._need("init_optimizer")
+        if self._update_on_kvstore:
+            self._kvstore.save_optimizer_states(fname)
+            return
+        with open(fname, "wb") as f:
+            f.write(self._updater.get_states())
+
+    def load_optimizer_states(self, fname):
+        """Reads the optimizer's states."""
+        self._need("init_optimizer")
+        if self._update_on_kvstore:
+            self._kvstore.load_optimizer_states(fname)
+            return
+        with open(fname, "rb") as f:
+            self._updater.set_states(f.read())
+
+    # --- running
+    def forward(self, data_batch, is_train=None):
+        """Runs the network on a batch; batches of another shape rebind it."""
+        self._need("bind", "init_params")
+        group = self._group
+        shapes = tuple(a.shape for a in data_batch.data)
+        if shapes != tuple(d.shape for d in group.data_shapes):
+            self._follow(data_batch, shapes)
+        group.forward(data_batch, is_train)
+
+    def _follow(self, batch, shapes):
+        """Binds for the shapes of a batch."""
+        group = self._group
+        data = batch.provide_data or [DataDesc(d.name, s, d.dtype, d.layout)
+                                      for d, s in zip(group.data_shapes, shapes)]
+        labels = batch.provide_label
+        if not labels and batch.label and group.label_shapes:
+            labels = [DataDesc(d.name, a.shape, d.dtype, d.layout)
+                      for d, a in zip(group.label_shapes, batch.label)]
+        elif not labels and group.label_shapes:
+            size, before = shapes[0][0], group.batch_size
+            labels = [DataDesc(d.name, tuple(size if i == 0 and n == before else n
+                                             for i, n in enumerate(d.shape)), d.dtype, d.layout)
+                      for d in group.label_shapes]
+        self.reshape(data, labels)
+
+    def backward(self, out_grads=None):
+        """Gradients of the parameters."""
+        self._need("bind", "init_params")
+        self._group.backward(out_grads)
+
+    def get_outputs(self, merge_multi_context=True):
+        """The outputs of the last forward."""
+        self._need("bind", "init_params")
+        return self._group.get_outputs(merge_multi_context)
+
+    def get_input_grads(self, merge_multi_context=True):
+        """The gradients of the data."""
+        self._need("bind", "init_params")
+        return self._group.get_input_grads(merge_multi_context)
+
+    def get_states(self, merge_multi_context=True):
+        self._need("bind", "init_params")
+        return self._group.get_states(merge_multi_context)
+
+    def set_states(self, states=None, value=None):
+        self._need("bind", "init_params")
+        self._group.set_states(states, value)
+
+    def update_metric(self, eval_metric, labels, pre_sliced=False):
+        """Shows outputs and labels to a metric."""
+        self._group.update_metric(eval_metric, labels, pre_sliced)
+
+    def install_monitor(self, mon):
+        """Lets a Monitor watch the executors."""
+        self._need("bind")
+        self._group.install_monitor(mon)

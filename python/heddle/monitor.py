@@ -1,0 +1,70 @@
+"""Statistics of the values inside a network while it runs."""
+import logging
+import math
+import re
+
+from .ndarray import NDArray
+
+
+class Monitor:
+    """Every interval batches, stat_func (the root mean square by default) of outputs and parameters."""
+
+    def __init__(self, interval, stat_func=None, pattern=".*", sort=False, monitor_all=False):
+        self.stat_func = stat_func or (lambda x: x.norm() / math.sqrt(x.size))
+        self.interval = interval
+        self.activated = False
+        self.queue = []
+        self.step = 0
+        self.exes = []
+        self.re_prog = re.compile(pattern)
+        self.sort = sort
+        self.monitor_all = monitor_all
+
+    def _see(self, name, array):
+        if self.activated and self.re_prog.match(name):
+            self.queue.append((self.step, name, self.stat_func(array)))
+
+    stat_helper = _see
+
+    def install(self, exe):
+        """Watches an executor."""
+        exe.set_monitor_callback(self._see, self.monitor_all)
+        self.exes.append(exe)
+
+    def tic(self):
+        """Starts collecting, if this batch is one to look at."""
+        if self.step % self.interval == 0:
+            self.queue = []
+            self.activated = True
+        self.step += 1
+
+    def toc(self):
+        """Ends collecting; a list of (step, name, text of the statistic)."""
+        if not self.activated:
+            return []
+        self.activated = False
+        for exe in self.exes:
+            symbol = exe._symbol
+            for names, arrays in ((symbol.list_arguments(), exe.arg_arrays),
+                                  (symbol.list_auxiliary_states(), exe.aux_arrays)):
+                for name, array in zip(names, arrays):
+                    if self.re_prog.match(name):
+                        self.queue.append((self.step, name, self.stat_func(array)))
+        queue = sorted(self.queue, key=lambda item: item[1]) if self.sort else self.queue
+        self.queue = []
+        return [(step, name, _text(value)) for step, name, value in queue]
+
+    def toc_print(self):
+        """Logs what toc gives."""
+        for step, name, text in self.toc():
+            logging.info("Batch: %7d %30s %s", step, name, text)
+
+
+def _text(values):
+    values = [values] if isinstance(values, NDArray) else values
+    texts = []
+    for value in values:
+        if not isinstance(value, NDArray):
+            raise TypeError("the argument must be NDArray")
+        texts.append(str(value.asscalar()) if value.size == 1 else str(value.tolist()))
+    return "\t".join(texts) + "\t"

@@ -1,0 +1,13 @@
+"""Arrays and the operators on them, applied at once."""
+from . import _internal, contrib, linalg, op
+from ._register import register
+
+register({"op": op, "_internal": _internal, "contrib": contrib, "linalg": linalg})
+
+from .op import *  # noqa: E402,F401,F403
+from . import ndarray, random  # noqa: E402
+from .functions import *  # noqa: E402,F401,F403
+from .ndarray import NDArray, _adopt_operators  # noqa: E402
+from .functions import _GRAD_REQ_MAP  # noqa: E402,F401
+
+_adopt_operators()

@@ -1,0 +1,255 @@
+"""Functions of arrays beside the generated ones: making, joining, comparing, saving them."""
+import os
+
+from .. import _core
+from ..base import dtype_name, is_number
+from ..context import current_context
+from . import _internal, op
+from .ndarray import GRAD_REQS as _GRAD_REQ_MAP
+from .ndarray import NDArray, to_ndarray
+
+__all__ = [
+    "NDArray", "add", "arange", "array", "concatenate", "divide", "empty", "equal", "eye", "from_dlpack",
+    "from_numpy", "full", "greater", "greater_equal", "lesser", "lesser_equal", "linspace", "load",
+    "load_frombuffer", "logical_and", "logical_or", "logical_xor", "maximum", "minimum", "modulo",
+    "moveaxis", "multiply", "not_equal", "ones", "onehot_encode", "power", "save", "split_v2", "subtract",
+    "to_dlpack_for_read", "to_dlpack_for_write", "true_divide", "waitall", "zeros"]
+
+
+def waitall():
+    """Waits until all work is done; raises the first error of work that failed."""
+    _core.wait_all()
+
+
+# --- making arrays
+
+
+def _shape(shape):
+    return (shape,) if isinstance(shape, int) else tuple(shape)
+
+
+def _create(name, ctx, dtype, out=None, **params):
+    params["ctx"] = str(ctx or current_context())
+    params["dtype"] = "float32" if dtype is None else dtype_name(dtype)
+    return _core.invoke(name, (), params, out)
+
+
+def array(source_array, ctx=None, dtype=None):
+    """An array with the values of a list, a number, a buffer, a NumPy array or another array.
+
+    Its dtype is float32 unless the source is an NDArray or dtype is given.
+    """
+    if isinstance(source_array, NDArray):
+        made = empty(source_array.shape, ctx, dtype or source_array.dtype)
+        made[:] = source_array
+        return made
+    return to_ndarray(source_array, ctx or current_context(), dtype or "float32")
+
+
+def empty(shape, ctx=None, dtype=None):
+    """An array whose values are undefined."""
+    ctx = ctx or current_context()
+    name = "float32" if dtype is None else dtype_name(dtype)
+    return _core.empty(_shape(shape), name, ctx.device_type, ctx.device_id)
+
+
+def zeros(shape, ctx=None, dtype=None, **kwargs):
+    """An array of zeros."""
+    return _create("_zeros", ctx, dtype, kwargs.get("out"), shape=_shape(shape))
+
+
+def ones(shape, ctx=None, dtype=None, **kwargs):
+    """An array of ones."""
+    return _create("_ones", ctx, dtype, kwargs.get("out"), shape=_shape(shape))
+
+
+def full(shape, val, ctx=None, dtype=None, out=None):
+    """An array with one value everywhere."""
+    made = empty(shape, ctx, dtype) if out is None else out
+    made[:] = val
+    return made
+
+
+def arange(start, stop=None, step=1.0, repeat=1, infer_range=None, ctx=None, dtype=None):
+    """Numbers from start (0 if only one bound is given) up to, not including, stop."""
+    if stop is None:
+        start, stop = 0, start
+    return _create("_arange", ctx, dtype, start=start, stop=stop, step=step, repeat=repeat)
+
+
+def linspace(start, stop, num, endpoint=True, ctx=None, dtype=None):
+    """num numbers at equal distances from start to stop."""
+    gaps = num - 1 if endpoint else num
+    step = (stop - start) / gaps if gaps else 0.0
+    return array([start + i * step for i in range(num)], ctx, dtype)
+
+
+def eye(N, M=0, k=0, ctx=None, dtype=None):
+    """A matrix with ones on its k-th diagonal."""
+    columns = M or N
+    rows = [[1 if c - r == k else 0 for c in range(columns)] for r in range(N)]
+    return array(rows, ctx, dtype)
+
+
+def from_numpy(ndarray, zero_copy=True):
+    """An array with the values and dtype of a NumPy array. Always a copy."""
+    return to_ndarray(ndarray, None, ndarray.dtype)
+
+
+def from_dlpack(dlpack):
+    """An array sharing the memory of another library's tensor."""
+    return _core.from_dlpack(dlpack)
+
+
+def to_dlpack_for_read(data):
+    """A DLPack capsule of an array whose pending writes are done."""
+    return data.to_dlpack_for_read()
+
+
+def to_dlpack_for_write(data):
+    """A DLPack capsule of an array that nothing reads or writes any more."""
+    return data.to_dlpack_for_write()
+
+
+# --- joining and moving
+
+
+def concatenate(arrays, axis=0, always_copy=True):
+    """Arrays joined along an axis."""
+    if len(arrays) == 1 and not always_copy:
+        return arrays[0]
+    return op.concat(*arrays, dim=axis)
+
+
+def moveaxis(tensor, source, destination):
+    """The array with axes moved to other places."""
+    sources = [source] if isinstance(source, int) else list(source)
+    targets = [destination] if isinstance(destination, int) else list(destination)
+    if len(sources) != len(targets):
+        raise ValueError("`source` and `destination` arguments must have the same number of elements")
+    rank = tensor.ndim
+    sources, targets = ([a % rank for a in axes] for axes in (sources, targets))
+    order = [axis for axis in range(rank) if axis not in sources]
+    for target, axis in sorted(zip(targets, sources)):
+        order.insert(target, axis)
+    return op.transpose(tensor, axes=tuple(order))
+
+
+def split_v2(ary, indices_or_sections, axis=0, squeeze_axis=False):
+    """Parts of an array: a number of equal ones, or those between the indices."""
+    size = ary.shape[axis]
+    if isinstance(indices_or_sections, int):
+        if size % indices_or_sections:
+            raise ValueError("array split does not result in an equal division")
+        part = size // indices_or_sections
+        bounds = list(range(0, size + 1, part))
+    else:
+        bounds = [0, *indices_or_sections, size]
+    parts = [op.slice_axis(ary, axis=axis, begin=b, end=e) for b, e in zip(bounds, bounds[1:])]
+    if squeeze_axis:
+        shape = ary.shape[:axis] + ary.shape[axis + 1:]
+        parts = [p.reshape(shape) for p in parts]
+    return parts
+
+
+def onehot_encode(indices, out):
+    """Writes one-hot rows for the indices into out."""
+    return _core.invoke("_onehot_encode", (indices, out), None, out)
+
+
+# --- arithmetic of arrays and numbers
+
+
+def _binary(name, doc, arrays, right_scalar, left_scalar, numbers):
+    """A function of two operands, each an array or a number."""
+
+    def function(lhs, rhs):
+        if isinstance(lhs, NDArray):
+            if isinstance(rhs, NDArray):
+                return _core.invoke(arrays, (lhs, rhs), None, None)
+            if is_number(rhs):
+                return _core.invoke(right_scalar, (lhs,), {"scalar": float(rhs)}, None)
+        elif is_number(lhs):
+            if isinstance(rhs, NDArray):
+                return _core.invoke(left_scalar, (rhs,), {"scalar": float(lhs)}, None)
+            if is_number(rhs):
+                return numbers(lhs, rhs)
+        raise TypeError(f"{name}: found {type(lhs).__name__} and {type(rhs).__name__}, "
+                        "expected arrays or numbers")
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = doc
+    return function
+
+
+def _same(scalar):
+    return scalar, scalar
+
+
+add = _binary("add", "lhs + rhs, broadcast.", "broadcast_add", *_same("_plus_scalar"), lambda a, b: a + b)
+subtract = _binary("subtract", "lhs - rhs, broadcast.", "broadcast_sub", "_minus_scalar", "_rminus_scalar",
+                   lambda a, b: a - b)
+multiply = _binary("multiply", "lhs * rhs, broadcast.", "broadcast_mul", *_same("_mul_scalar"),
+                   lambda a, b: a * b)
+divide = _binary("divide", "lhs / rhs, broadcast.", "broadcast_div", "_div_scalar", "_rdiv_scalar",
+                 lambda a, b: a / b)
+true_divide = divide
+modulo = _binary("modulo", "lhs % rhs, broadcast; the sign is the divisor's.", "broadcast_mod", "_mod_scalar",
+                 "_rmod_scalar", lambda a, b: a % b)
+power = _binary("power", "base ** exp, broadcast.", "broadcast_power", "_power_scalar", "_rpower_scalar",
+                lambda a, b: a ** b)
+maximum = _binary("maximum", "The larger of each pair, broadcast.", "broadcast_maximum",
+                  *_same("_maximum_scalar"), max)
+minimum = _binary("minimum", "The smaller of each pair, broadcast.", "broadcast_minimum",
+                  *_same("_minimum_scalar"), min)
+equal = _binary("equal", "1 where lhs == rhs, else 0.", "broadcast_equal", *_same("_equal_scalar"),
+                lambda a, b: float(a == b))
+not_equal = _binary("not_equal", "1 where lhs != rhs, else 0.", "broadcast_not_equal",
+                    *_same("_not_equal_scalar"), lambda a, b: float(a != b))
+greater = _binary("greater", "1 where lhs > rhs, else 0.", "broadcast_greater", "_greater_scalar",
+                  "_lesser_scalar", lambda a, b: float(a > b))
+greater_equal = _binary("greater_equal", "1 where lhs >= rhs, else 0.", "broadcast_greater_equal",
+                        "_greater_equal_scalar", "_lesser_equal_scalar", lambda a, b: float(a >= b))
+lesser = _binary("lesser", "1 where lhs < rhs, else 0.", "broadcast_lesser", "_lesser_scalar",
+                 "_greater_scalar", lambda a, b: float(a < b))
+lesser_equal = _binary("lesser_equal", "1 where lhs <= rhs, else 0.", "broadcast_lesser_equal",
+                       "_lesser_equal_scalar", "_greater_equal_scalar", lambda a, b: float(a <= b))
+logical_and = _binary("logical_and", "1 where both are nonzero, else 0.", "broadcast_logical_and",
+                      *_same("_logical_and_scalar"), lambda a, b: float(bool(a) and bool(b)))
+logical_or = _binary("logical_or", "1 where one is nonzero, else 0.", "broadcast_logical_or",
+                     *_same("_logical_or_scalar"), lambda a, b: float(bool(a) or bool(b)))
+logical_xor = _binary("logical_xor", "1 where exactly one is nonzero, else 0.", "broadcast_logical_xor",
+                      *_same("_logical_xor_scalar"), lambda a, b: float(bool(a) != bool(b)))
+
+
+# --- files
+
+
+def save(fname, data):
+    """Writes an array, a list of arrays, or a dict from names to arrays, in MXNet's format."""
+    if isinstance(data, NDArray):
+        data = [data]
+    if isinstance(data, dict):
+        names, arrays = [str(n) for n in data], list(data.values())
+    elif isinstance(data, (list, tuple)):
+        names, arrays = [], list(data)
+    else:
+        raise ValueError("data needs to either be a NDArray, dict of str, NDArray pairs or a list of NDarrays.")
+    for value in arrays:
+        if not isinstance(value, NDArray):
+            raise TypeError(f"save: found {type(value).__name__} among the arrays, expected NDArray")
+    _core.save(os.fspath(fname), arrays, names)
+
+
+def _list_or_dict(arrays, names):
+    return dict(zip(names, arrays)) if names else list(arrays)
+
+
+def load(fname):
+    """What save wrote: a list, or a dict when it has names."""
+    return _list_or_dict(*_core.load(os.fspath(fname)))
+
+
+def load_frombuffer(buf):
+    """What save wrote, from bytes."""
+    return _list_or_dict(*_core.load_bytes(bytes(buf)))

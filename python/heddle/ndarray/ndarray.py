@@ -1,0 +1,299 @@
+"""The array: MXNet's methods over the library's handle."""
+import sys
+
+from .. import _core
+from ..base import MXNetError, as_dtype, dtype_name, is_number
+from ..context import Context, context_of
+from . import _internal, op
+from ._format import format_array
+from .indexing import get_item, set_item
+
+_invoke = _core.invoke
+GRAD_REQS = {"null": 0, "write": 1, "add": 3}
+_IN_PLACE = "Inplace operations (+=, -=, x[:]=, etc) are not supported when recording with autograd."
+
+
+class NDArray(_core.NDArrayBase):
+    """A tensor on a device. Operations on it return at once; reading its values waits.
+
+    Arithmetic and comparisons broadcast, and give results of the operands' dtype.
+    """
+
+    __slots__ = ()
+    __array_ufunc__ = None  # NumPy's operators leave NDArrays alone
+
+    # --- what it is
+    @property
+    def dtype(self):
+        return as_dtype(self.dtype_name)
+
+    @property
+    def context(self):
+        return context_of(self.device)
+
+    ctx = context
+
+    @property
+    def stype(self):
+        return "default"
+
+    @property
+    def T(self):
+        return op.transpose(self)
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __bool__(self):
+        size = self.size
+        if size == 0:
+            return False
+        if size == 1:
+            return bool(self.asscalar())
+        raise ValueError("The truth value of an NDArray with multiple elements is ambiguous.")
+
+    def __float__(self):
+        return float(self.asscalar())
+
+    def __int__(self):
+        return int(self.asscalar())
+
+    def __index__(self):
+        value = self.asscalar()
+        if not isinstance(value, int):
+            raise TypeError("only integer scalar arrays can be converted to a scalar index")
+        return value
+
+    def __repr__(self):
+        shape = "x".join(map(str, self.shape))
+        return f"\n{format_array(self)}\n<NDArray {shape} @{self.context}>"
+
+    def __str__(self):
+        return self.__repr__()
+
+    # --- its values
+    def asnumpy(self):
+        """A NumPy copy. Waits for pending writes."""
+        import numpy
+        if self.dtype_name == "bfloat16":  # NumPy has no such type
+            return self.astype("float32").asnumpy()
+        return numpy.array(memoryview(self), copy=True)
+
+    def __array__(self, dtype=None, copy=None):
+        value = self.asnumpy()
+        return value if dtype is None else value.astype(dtype)
+
+    def asscalar(self):
+        """The value of an array with one element, as a Python number. Waits."""
+        if self.size != 1:
+            raise ValueError("The current array is not a scalar")
+        return self._item()
+
+    item = asscalar
+
+    def __iter__(self):
+        for i in range(len(self)):
+            yield self[i]
+
+    def __getitem__(self, key):
+        return get_item(self, key)
+
+    def __setitem__(self, key, value):
+        self._refuse_in_place()
+        set_item(self, key, value)
+
+    def _refuse_in_place(self):
+        if _core.is_recording() and (self._recorded or self._grad() is not None):
+            raise MXNetError(_IN_PLACE)
+
+    # --- copies
+    def copy(self):
+        return _internal._copy(self)
+
+    def copyto(self, other):
+        """Copies into another array, or to a device. Returns the array written."""
+        if isinstance(other, Context):
+            made = _core.empty(self.shape, self.dtype_name, other.device_type, other.device_id)
+            return self._copy_into(made)
+        if not isinstance(other, NDArray):
+            raise TypeError(f"copyto does not support type {type(other)}")
+        if other is self:
+            import warnings
+            warnings.warn("You are attempting to copy an array to itself", RuntimeWarning, stacklevel=2)
+            return other
+        if self.shape != other.shape:
+            raise ValueError(f"found an array of shape {other.shape} to copy to, expected {self.shape}")
+        return self._copy_into(other)
+
+    def _copy_into(self, other):
+        if _core.is_recording() and self.dtype_name == other.dtype_name:
+            _internal._copyto(self, out=other)
+        else:
+            self._copyto(other)
+        return other
+
+    def as_in_context(self, context):
+        return self if context == self.context else self.copyto(context)
+
+    as_in_ctx = as_in_context
+
+    def astype(self, dtype, copy=True):
+        name = dtype_name(dtype)
+        if not copy and name == self.dtype_name:
+            return self
+        return op.cast(self, dtype=name)
+
+    def tostype(self, stype):
+        """The array in another storage type; there is one here, "default"."""
+        if stype != "default":
+            raise ValueError(f"found storage type {stype!r}, expected 'default'")
+        return self
+
+    # --- shapes
+    def reshape(self, *shape, **kwargs):
+        """A view with another shape; the codes 0, -1, -2, -3 and -4 mean what they mean in Reshape."""
+        if len(shape) == 1 and isinstance(shape[0], (list, tuple)):
+            shape = shape[0]
+        elif not shape:
+            shape = kwargs.pop("shape", None)
+            if shape is None:
+                raise TypeError("reshape: shape is missing")
+            shape = (shape,) if isinstance(shape, int) else shape
+        reverse = kwargs.pop("reverse", False)
+        if kwargs:
+            raise TypeError(f"reshape: found {', '.join(kwargs)}, expected shape and reverse only")
+        shape = tuple(shape)
+        if reverse or _core.is_recording() or any(n <= 0 for n in shape):
+            return op.reshape(self, shape=shape, reverse=bool(reverse))
+        return self._reshape(shape)
+
+    def expand_dims(self, axis, inplace=False):
+        return op.expand_dims(self, axis=axis)
+
+    def flatten(self, inplace=False):
+        return op.flatten(self)
+
+    def squeeze(self, axis=None, inplace=False):
+        return op.squeeze(self) if axis is None else op.squeeze(self, axis=axis)
+
+    def transpose(self, *axes, **kwargs):
+        if len(axes) == 1 and isinstance(axes[0], (list, tuple)):
+            axes = axes[0]
+        axes = kwargs.get("axes", axes)
+        return op.transpose(self, axes=tuple(axes)) if axes else op.transpose(self)
+
+    def swapaxes(self, dim1, dim2):
+        return op.swapaxes(self, dim1=dim1, dim2=dim2)
+
+    def broadcast_to(self, shape):
+        shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        if len(shape) > self.ndim:  # missing leading axes count as 1
+            padded = (1,) * (len(shape) - self.ndim) + self.shape
+            return op.broadcast_to(self.reshape(padded), shape=shape)
+        return op.broadcast_to(self, shape=shape)
+
+    def broadcast_like(self, other):
+        return self.broadcast_to(other.shape)
+
+    def split(self, num_outputs, axis=1, squeeze_axis=False):
+        return op.split(self, num_outputs=num_outputs, axis=axis, squeeze_axis=squeeze_axis)
+
+    # --- autograd
+    @property
+    def grad(self):
+        """The gradient array that attach_grad made, or None."""
+        return self._grad()
+
+    def attach_grad(self, grad_req="write", stype=None):
+        """Makes a gradient for this array: backward writes it there. Cuts its history."""
+        if stype not in (None, "default"):
+            raise ValueError(f"found storage type {stype!r}, expected 'default'")
+        name, (device, index) = self.dtype_name, self.device
+        zeros = _invoke("_zeros", (), {"shape": self.shape, "dtype": name, "ctx": f"{device}({index})"}, None)
+        self._mark(zeros, GRAD_REQS[grad_req])
+
+    def detach(self):
+        return self._detach()
+
+    def backward(self, out_grad=None, retain_graph=False, train_mode=True):
+        """The gradients of this array (times out_grad, ones by default), into the arrays marked for them."""
+        _core.backward([self], None if out_grad is None else [out_grad], retain_graph, train_mode)
+
+    # --- other libraries
+    def to_dlpack_for_read(self):
+        self.wait_to_read()
+        return self.__dlpack__()
+
+    def to_dlpack_for_write(self):
+        self.wait_to_write()
+        return self.__dlpack__()
+
+    # --- pickles
+    def __reduce__(self):
+        return NDArray, (), {"handle": self._state_bytes()}
+
+    def __setstate__(self, state):
+        self._set_state(bytes(state["handle"]))
+
+    def __copy__(self):
+        return self.copy()
+
+    def __deepcopy__(self, memo):
+        return self.copy()
+
+    __hash__ = object.__hash__
+
+    def __matmul__(self, other):
+        return op.dot(self, other)
+
+
+def _adopt_operators():
+    """Operators that are methods too: a function takes the array as its first argument."""
+    for name in _FLUENT:
+        if name not in vars(NDArray) and hasattr(op, name):
+            setattr(NDArray, name, getattr(op, name))
+
+
+_FLUENT = (
+    "abs arccos arccosh arcsin arcsinh arctan arctanh argmax argmax_channel argmin argsort "
+    "broadcast_axes cbrt ceil clip cos cosh degrees depth_to_space diag exp expm1 fix flip floor log "
+    "log10 log1p log2 log_softmax max mean min nanprod nansum norm one_hot ones_like pad pick prod "
+    "radians rcbrt reciprocal relu repeat reshape_like rint round rsqrt shape_array sigmoid sign sin "
+    "sinh size_array slice slice_axis slice_like softmax softmin sort space_to_depth sqrt square sum "
+    "take tan tanh tile topk trunc zeros_like").split()
+
+
+def to_ndarray(value, ctx=None, dtype=None):
+    """An array made of any value that holds numbers: an array, a buffer, lists, a number."""
+    if isinstance(value, NDArray):
+        return value
+    device = ctx or context_of(("cpu", 0))
+    name = None if dtype is None else dtype_name(dtype)
+    place = device.device_type, device.device_id
+    if is_number(value):
+        return _core.array_from_list([value], name or "float32", *place)
+    if isinstance(value, (list, tuple)):
+        if any(isinstance(v, NDArray) or hasattr(v, "__array__") for v in value):
+            value = _plain(value)
+        return _core.array_from_list(value, name or "float32", *place)
+    if hasattr(value, "__array__") and "numpy" in sys.modules:
+        value = sys.modules["numpy"].ascontiguousarray(value)
+    try:
+        return _core.array_from_buffer(value, name, *place)
+    except (TypeError, BufferError):
+        if hasattr(value, "__iter__"):
+            return _core.array_from_list(list(value), name or "float32", *place)
+        raise
+
+
+def _plain(value):
+    """Nested lists of Python numbers."""
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if hasattr(value, "tolist"):
+        inner = value.tolist()
+        return inner[0] if isinstance(value, NDArray) and value.shape == (1,) else inner
+    return value
+
+
+_core.set_ndarray_type(NDArray)

@@ -1,0 +1,10 @@
+"""How parameters change: optimizers, and the updater that keeps their states."""
+from . import optimizer, rules
+from .optimizer import Optimizer, create, register
+from .rules import (DCASGD, FTML, LAMB, LARS, NAG, SGD, SGLD, AdaDelta, AdaGrad, Adam, Adamax, Ftrl, Nadam,
+                    RMSProp, Signum, Test, ccSGD)
+from .updater import Updater, get_updater
+
+__all__ = ["AdaDelta", "AdaGrad", "Adam", "Adamax", "DCASGD", "FTML", "Ftrl", "LAMB", "LARS", "NAG", "Nadam",
+           "Optimizer", "RMSProp", "SGD", "SGLD", "Signum", "Test", "Updater", "ccSGD", "create", "get_updater",
+           "optimizer", "register", "rules"]

@@ -1,0 +1,404 @@
+"""The update rules. g is the rescaled and clipped gradient, t the number of the update."""
+import math
+
+from ..ndarray import op, random
+from .optimizer import Optimizer, register, zeros_like
+
+
+@register
+class SGD(Optimizer):
+    """w -= lr * (g + wd * w), or the same with momentum."""
+
+    _master_first = False
+
+    def __init__(self, momentum=0.0, lazy_update=True, **kwargs):
+        super().__init__(**kwargs)
+        self.momentum = momentum
+        self.lazy_update = lazy_update
+
+    def create_state(self, index, weight):
+        return zeros_like(weight) if self.momentum else None
+
+    def update(self, index, weight, grad, state):
+        lr, wd, _ = self._begin(index)
+        if state is None:
+            op.sgd_update(weight, grad, out=weight, **self._fused(lr=lr, wd=wd))
+        else:
+            op.sgd_mom_update(weight, grad, state, out=weight,
+                              **self._fused(lr=lr, wd=wd, momentum=self.momentum))
+
+
+@register
+class ccSGD(SGD):
+    """Another name of SGD."""
+
+
+@register
+class NAG(Optimizer):
+    """SGD with Nesterov's momentum: the step is taken from where the momentum leads."""
+
+    _master_first = False
+
+    def __init__(self, momentum=0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.momentum = momentum
+
+    def create_state(self, index, weight):
+        return zeros_like(weight) if self.momentum else None
+
+    def update(self, index, weight, grad, state):
+        lr, wd, _ = self._begin(index)
+        step = lr * (self._gradient(grad) + wd * weight)
+        if state is None:
+            weight -= step
+            return
+        state *= self.momentum
+        weight -= state
+        weight += (self.momentum + 1) * (state - step)
+        state -= step
+
+
+@register
+class SGLD(Optimizer):
+    """Langevin dynamics: half a gradient step, and noise of variance lr."""
+
+    def update(self, index, weight, grad, state):
+        lr, wd, _ = self._begin(index)
+        noise = random.normal(0, math.sqrt(lr), shape=weight.shape, dtype=weight.dtype_name, ctx=weight.context)
+        weight += noise - (lr / 2) * (self._gradient(grad) + wd * weight)
+
+
+@register
+class DCASGD(Optimizer):
+    """SGD for delayed gradients: corrects by how far the weight has moved since."""
+
+    def __init__(self, momentum=0.0, lamda=0.04, **kwargs):
+        super().__init__(**kwargs)
+        self.momentum = momentum
+        self.lamda = lamda
+        self.weight_previous = {}
+
+    def create_state(self, index, weight):
+        return (zeros_like(weight) if self.momentum else None), weight.copy()
+
+    def update(self, index, weight, grad, state):
+        lr, wd, _ = self._begin(index)
+        momentum, previous = state
+        g = self._gradient(grad)
+        step = -lr * (g + wd * weight + self.lamda * g * g * (weight - previous))
+        if momentum is not None:
+            momentum *= self.momentum
+            momentum += step
+            step = momentum
+        weight._copyto(previous)
+        weight += step
+
+
+@register
+class Signum(Optimizer):
+    """Steps of the size lr in the direction of the sign of the momentum."""
+
+    def __init__(self, learning_rate=0.01, momentum=0.9, wd_lh=0.0, **kwargs):
+        super().__init__(learning_rate=learning_rate, **kwargs)
+        self.momentum = momentum
+        self.wd_lh = wd_lh
+
+    def create_state(self, index, weight):
+        return zeros_like(weight) if self.momentum else None
+
+    def update(self, index, weight, grad, state):
+        lr, wd, _ = self._begin(index)
+        if state is None:
+            step = op.sign(grad)
+            weight *= 1 - lr * wd
+            weight -= lr * step
+            return
+        state *= self.momentum
+        state -= (1 - self.momentum) * (wd * weight + self._gradient(grad))
+        weight *= 1 - lr * self.wd_lh
+        weight += lr * op.sign(state)
+
+
+@register
+class Adam(Optimizer):
+    """Steps scaled by running means of the gradient and of its square."""
+
+    def __init__(self, learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-8, lazy_update=True, **kwargs):
+        super().__init__(learning_rate=learning_rate, **kwargs)
+        self.beta1 = beta1
+        self.beta2 = beta2
+        self.epsilon = epsilon
+        self.lazy_update = lazy_update
+
+    def create_state(self, index, weight):
+        return zeros_like(weight), zeros_like(weight)
+
+    def update(self, index, weight, grad, state):
+        lr, wd, t = self._begin(index)
+        lr *= math.sqrt(1 - self.beta2 ** t) / (1 - self.beta1 ** t)
+        op.adam_update(weight, grad, *state, out=weight,
+                       **self._fused(lr=lr, wd=wd, beta1=self.beta1, beta2=self.beta2, epsilon=self.epsilon))
+
+
+def _average(running, value, keep):
+    """running = keep * running + (1 - keep) * value, in place."""
+    running *= keep
+    running += (1 - keep) * value
+
+
+@register
+class Adamax(Optimizer):
+    """Adam with the largest gradient seen in place of the mean square."""
+
+    def __init__(self, learning_rate=0.002, beta1=0.9, beta2=0.999, **kwargs):
+        super().__init__(learning_rate=learning_rate, **kwargs)
+        self.beta1 = beta1
+        self.beta2 = beta2
+
+    def create_state(self, index, weight):
+        return zeros_like(weight), zeros_like(weight)
+
+    def update(self, index, weight, grad, state):
+        lr, wd, t = self._begin(index)
+        lr /= 1 - self.beta1 ** t
+        g = self._gradient(grad, weight, wd)
+        mean, largest = state
+        _average(mean, g, self.beta1)
+        op.broadcast_maximum(self.beta2 * largest, op.abs(g), out=largest)
+        weight -= lr * mean / largest
+
+
+@register
+class Nadam(Optimizer):
+    """Adam with Nesterov's momentum; one momentum schedule is shared by all parameters."""
+
+    def __init__(self, learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-8, schedule_decay=0.004, **kwargs):
+        super().__init__(learning_rate=learning_rate, **kwargs)
+        self.beta1 = beta1
+        self.beta2 = beta2
+        self.epsilon = epsilon
+        self.schedule_decay = schedule_decay
+        self.m_schedule = 1.0
+
+    def create_state(self, index, weight):
+        return zeros_like(weight), zeros_like(weight)
+
+    def _momentum(self, t):
+        return self.beta1 * (1.0 - 0.5 * 0.96 ** (t * self.schedule_decay))
+
+    def update(self, index, weight, grad, state):
+        lr, wd, t = self._begin(index)
+        g = self._gradient(grad, weight, wd)
+        now, following = self._momentum(t), self._momentum(t + 1)
+        self.m_schedule *= now
+        mean, square = state
+        _average(mean, g, self.beta1)
+        _average(square, g * g, self.beta2)
+        step = (1 - now) / (1 - self.m_schedule) * g + following / (1 - self.m_schedule * following) * mean
+        weight -= lr * step / (op.sqrt(square / (1 - self.beta2 ** t)) + self.epsilon)
+
+
+@register
+class AdaGrad(Optimizer):
+    """Steps divided by the root of the sum of all squared gradients."""
+
+    def __init__(self, eps=1e-7, **kwargs):
+        super().__init__(**kwargs)
+        self.float_stable_eps = eps
+
+    def create_state(self, index, weight):
+        return zeros_like(weight)
+
+    def update(self, index, weight, grad, state):
+        lr, wd, _ = self._begin(index)
+        g = self._gradient(grad)
+        state += g * g
+        weight -= lr * (g / op.sqrt(state + self.float_stable_eps) + wd * weight)
+
+
+@register
+class AdaDelta(Optimizer):
+    """Steps as large as past steps were, relative to the gradients; has no learning rate."""
+
+    def __init__(self, rho=0.90, epsilon=1e-5, **kwargs):
+        super().__init__(**kwargs)
+        self.rho = rho
+        self.epsilon = epsilon
+
+    def create_state(self, index, weight):
+        return zeros_like(weight), zeros_like(weight)
+
+    def update(self, index, weight, grad, state):
+        _, wd, _ = self._begin(index)
+        g = self._gradient(grad)
+        gradients, steps = state
+        _average(gradients, g * g, self.rho)
+        step = op.sqrt(steps + self.epsilon) / op.sqrt(gradients + self.epsilon) * g
+        _average(steps, step * step, self.rho)
+        weight -= step + wd * weight
+
+
+@register
+class RMSProp(Optimizer):
+    """Steps divided by the running root mean square of the gradient; `centered` takes out its mean."""
+
+    def __init__(self, learning_rate=0.001, gamma1=0.9, gamma2=0.9, epsilon=1e-8, centered=False,
+                 clip_weights=None, **kwargs):
+        super().__init__(learning_rate=learning_rate, **kwargs)
+        self.gamma1 = gamma1
+        self.gamma2 = gamma2
+        self.epsilon = epsilon
+        self.centered = centered
+        self.clip_weights = clip_weights
+
+    def create_state(self, index, weight):
+        return tuple(zeros_like(weight) for _ in range(3 if self.centered else 1))
+
+    def update(self, index, weight, grad, state):
+        lr, wd, _ = self._begin(index)
+        g = self._gradient(grad, weight, wd)
+        square = state[0]
+        _average(square, g * g, self.gamma1)
+        if self.centered:
+            _, mean, step = state
+            _average(mean, g, self.gamma1)
+            step *= self.gamma2
+            step -= lr * g / op.sqrt(square - mean * mean + self.epsilon)
+            weight += step
+        else:
+            weight -= lr * g / op.sqrt(square + self.epsilon)
+        if self.clip_weights:
+            op.clip(weight, a_min=-self.clip_weights, a_max=self.clip_weights, out=weight)
+
+
+@register
+class Ftrl(Optimizer):
+    """Follows the regularised leader; lamda1 drives weights to exactly zero."""
+
+    def __init__(self, lamda1=0.01, learning_rate=0.1, beta=1, **kwargs):
+        super().__init__(learning_rate=learning_rate, **kwargs)
+        self.lamda1 = lamda1
+        self.beta = beta
+
+    def create_state(self, index, weight):
+        return zeros_like(weight), zeros_like(weight)
+
+    def update(self, index, weight, grad, state):
+        lr, wd, _ = self._begin(index)
+        g = self._gradient(grad)
+        z, n = state
+        before = op.sqrt(n)
+        n += g * g
+        after = op.sqrt(n)
+        z += g - (after - before) * weight / lr
+        value = (op.sign(z) * self.lamda1 - z) / ((self.beta + after) / lr + wd)
+        weight[:] = value * (op.abs(z) > self.lamda1)
+
+
+@register
+class FTML(Optimizer):
+    """Follows the moving leader."""
+
+    def __init__(self, beta1=0.6, beta2=0.999, epsilon=1e-8, **kwargs):
+        super().__init__(**kwargs)
+        self.beta1 = beta1
+        self.beta2 = beta2
+        self.epsilon = epsilon
+
+    def create_state(self, index, weight):
+        return zeros_like(weight), zeros_like(weight), zeros_like(weight)
+
+    def update(self, index, weight, grad, state):
+        lr, wd, t = self._begin(index)
+        g = self._gradient(grad, weight, wd)
+        previous, square, z = state
+        _average(square, g * g, self.beta2)
+        d = (1 - self.beta1 ** t) / lr * (op.sqrt(square / (1 - self.beta2 ** t)) + self.epsilon)
+        z *= self.beta1
+        z += (1 - self.beta1) * g - (d - self.beta1 * previous) * weight
+        d._copyto(previous)
+        weight[:] = -1.0 * z / d
+
+
+@register
+class LARS(SGD):
+    """SGD whose rate is scaled per layer by the ratio of the norms of weight and gradient."""
+
+    def __init__(self, momentum=0.0, lazy_update=True, eta=0.001, eps=0, momentum_correction=True, **kwargs):
+        super().__init__(momentum, lazy_update, **kwargs)
+        self.eta = eta
+        self.eps = eps
+        self.momentum_correction = momentum_correction
+        self.last_lr = None
+        self.cur_lr = None
+
+    def _scaled(self, index, weight, grad, lr, wd):
+        name = self.idx2name.get(index, str(index))
+        if name.endswith(("gamma", "beta", "bias")):
+            return lr
+        w = weight.norm().asscalar()
+        g = self._gradient(grad).norm().asscalar()
+        return lr * self.eta * w / (g + wd * w + self.eps) if w > 0 and g > 0 else lr
+
+    def update(self, index, weight, grad, state):
+        lr, wd, _ = self._begin(index)
+        if self.cur_lr != lr:
+            self.last_lr, self.cur_lr = self.cur_lr, lr
+        momentum = self.momentum
+        if self.momentum_correction and self.last_lr:
+            momentum *= lr / self.last_lr
+        lr = self._scaled(index, weight, grad, lr, wd)
+        if state is None:
+            op.sgd_update(weight, grad, out=weight, **self._fused(lr=lr, wd=wd))
+        else:
+            op.sgd_mom_update(weight, grad, state, out=weight, **self._fused(lr=lr, wd=wd, momentum=momentum))
+
+
+@register
+class LAMB(Optimizer):
+    """Adam's direction, with a step in proportion to the norm of the weight."""
+
+    def __init__(self, learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-6, lower_bound=None,
+                 upper_bound=None, bias_correction=True, **kwargs):
+        super().__init__(learning_rate=learning_rate, **kwargs)
+        self.beta1 = beta1
+        self.beta2 = beta2
+        self.epsilon = epsilon
+        self.lower_bound = lower_bound
+        self.upper_bound = upper_bound
+        self.bias_correction = bias_correction
+
+    def create_state(self, index, weight):
+        return zeros_like(weight), zeros_like(weight)
+
+    def update(self, index, weight, grad, state):
+        lr, wd, t = self._begin(index)
+        g = self._gradient(grad)
+        mean, square = state
+        _average(mean, g, self.beta1)
+        _average(square, g * g, self.beta2)
+        if self.bias_correction:
+            direction = mean / (1 - self.beta1 ** t) / (
+                op.sqrt(square / (1 - self.beta2 ** t)) + self.epsilon)
+        else:
+            direction = mean / (op.sqrt(square) + self.epsilon)
+        direction += wd * weight
+        size = weight.norm().asscalar()
+        if self.lower_bound:
+            size = max(size, self.lower_bound)
+        if self.upper_bound:
+            size = min(size, self.upper_bound)
+        length = direction.norm().asscalar()
+        weight -= (lr * size / length if size and length else lr) * direction
+
+
+@register
+class Test(Optimizer):
+    """Adds the gradient, and shows the weight as its state: for tests."""
+
+    def create_state(self, index, weight):
+        return zeros_like(weight)
+
+    def update(self, index, weight, grad, state):
+        weight += grad * self.rescale_grad
+        weight._copyto(state)

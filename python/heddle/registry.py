@@ -1,0 +1,75 @@
+"""Classes that are made from a name, a JSON description or a dict."""
+import json
+import warnings
+
+_REGISTRIES = {}
+
+
+def get_registry(base_class):
+    """A copy of the names known for a base class."""
+    return dict(_REGISTRIES.get(base_class, {}))
+
+
+def get_register_func(base_class, nickname):
+    """A decorator that registers subclasses under their lower-case names."""
+    known = _REGISTRIES.setdefault(base_class, {})
+
+    def register(klass, name=None):
+        if not issubclass(klass, base_class):
+            raise TypeError(f"Can only register subclass of {base_class.__name__}")
+        key = (name or klass.__name__).lower()
+        if known.get(key, klass) is not klass:
+            warnings.warn(f"New {nickname} {klass.__module__}.{klass.__name__} registered with name {key} is "
+                          f"overriding existing {nickname} {known[key].__module__}.{known[key].__name__}",
+                          UserWarning, stacklevel=2)
+        known[key] = klass
+        return klass
+
+    register.__doc__ = f"Register {nickname} to the {nickname} factory"
+    return register
+
+
+def get_alias_func(base_class, nickname):
+    """A decorator that registers a class under more names."""
+    register = get_register_func(base_class, nickname)
+
+    def alias(*aliases):
+        def decorate(klass):
+            for name in aliases:
+                register(klass, name)
+            return klass
+        return decorate
+
+    return alias
+
+
+def get_create_func(base_class, nickname):
+    """A function that makes an instance of a registered class."""
+    known = _REGISTRIES.setdefault(base_class, {})
+
+    def create(*args, **kwargs):
+        if args:
+            name, args = args[0], args[1:]
+        else:
+            name = kwargs.pop(nickname)
+        if isinstance(name, base_class):
+            if args or kwargs:
+                raise ValueError(f"{nickname} is already an instance. Additional arguments are invalid")
+            return name
+        if isinstance(name, dict):
+            return create(**name)
+        if not isinstance(name, str):
+            raise TypeError(f"{nickname} must be of string type, found {type(name).__name__}")
+        if name.startswith("["):
+            if args or kwargs:
+                raise ValueError(f"{nickname} is a JSON description. Additional arguments are invalid")
+            name, kwargs = json.loads(name)
+            return create(name, **kwargs)
+        if name.startswith("{"):
+            return create(**json.loads(name))
+        if name.lower() not in known:
+            raise ValueError(f"{name} is not registered as a {nickname}; found {', '.join(sorted(known))}")
+        return known[name.lower()](*args, **kwargs)
+
+    create.__doc__ = f"Makes a {nickname} from its name, an instance, a dict, or JSON."
+    return create

@@ -1,0 +1,1 @@
+"""Contributed operators, for symbols. Filled from the catalogue when heddle is imported."""

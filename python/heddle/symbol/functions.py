@@ -1,0 +1,77 @@
+"""Functions of symbols beside the generated ones."""
+from ..base import is_number
+from . import _internal, op
+from .symbol import Group, Symbol, Variable, _arithmetic, load, load_json, var
+
+__all__ = ["Group", "Symbol", "Variable", "arange", "eye", "full", "hypot", "linspace", "load", "load_json",
+           "maximum", "minimum", "ones", "pow", "power", "split_v2", "var", "zeros"]
+
+
+def _binary(name, doc, what, numbers, reflected=None):
+    """A function of two operands, each a symbol or a number."""
+
+    def function(left, right):
+        if isinstance(left, Symbol):
+            return _arithmetic(what, left, right)
+        if isinstance(right, Symbol) and is_number(left):
+            return _arithmetic(reflected or what, right, left)
+        if is_number(left) and is_number(right):
+            return numbers(left, right)
+        raise TypeError(f"types ({type(left)}, {type(right)}) not supported")
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = doc
+    return function
+
+
+power = _binary("power", "base ** exp, elementwise.", "_power", lambda a, b: a ** b, "_rpower")
+pow = power
+maximum = _binary("maximum", "The larger of each pair.", "_maximum", max)
+minimum = _binary("minimum", "The smaller of each pair.", "_minimum", min)
+hypot = _binary("hypot", "The length of the hypotenuse over each pair.", "_hypot",
+                lambda a, b: (a * a + b * b) ** 0.5)
+
+
+def zeros(shape, dtype=None, **kwargs):
+    """Zeros."""
+    return _internal._zeros(shape=shape, dtype=dtype or "float32", **kwargs)
+
+
+def ones(shape, dtype=None, **kwargs):
+    """Ones."""
+    return _internal._ones(shape=shape, dtype=dtype or "float32", **kwargs)
+
+
+def full(shape, val, dtype=None, **kwargs):
+    """One value everywhere."""
+    return ones(shape, dtype, **kwargs) * val
+
+
+def arange(start, stop=None, step=1.0, repeat=1, infer_range=False, name=None, dtype=None):
+    """Numbers from start (0 if only one bound is given) up to, not including, stop."""
+    if stop is None:
+        start, stop = 0, start
+    return _internal._arange(start=start, stop=stop, step=step, repeat=repeat, name=name,
+                             dtype=dtype or "float32")
+
+
+def linspace(start, stop, num, endpoint=True, name=None, dtype=None):
+    """num numbers at equal distances from start to stop."""
+    gaps = num - 1 if endpoint else num
+    step = (stop - start) / gaps if gaps else 0.0
+    return arange(num, dtype=dtype) * step + start
+
+
+def eye(N, M=0, k=0, dtype=None, **kwargs):
+    """A matrix with ones on its k-th diagonal."""
+    rows = arange(N, dtype=dtype) + k
+    return op.one_hot(rows, depth=M or N, dtype=dtype or "float32", **kwargs)
+
+
+def split_v2(ary, indices_or_sections, axis=0, squeeze_axis=False):
+    """Parts of a symbol: a number of equal ones, or those between the indices."""
+    if isinstance(indices_or_sections, int):
+        return op.split(ary, num_outputs=indices_or_sections, axis=axis, squeeze_axis=squeeze_axis)
+    bounds = [0, *indices_or_sections, None]
+    parts = [op.slice_axis(ary, axis=axis, begin=b, end=e) for b, e in zip(bounds, bounds[1:])]
+    return Group([op.squeeze(p, axis=axis) for p in parts] if squeeze_axis else parts)

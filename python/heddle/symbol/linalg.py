@@ -1,0 +1,1 @@
+"""Linear algebra, for symbols. Filled from the catalogue when heddle is imported."""

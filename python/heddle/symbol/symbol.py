@@ -1,0 +1,408 @@
+"""Symbolic expressions: networks built without data, bound to arrays later."""
+import os
+import warnings
+
+from .. import _core, attribute
+from .. import name as _name
+from ..base import DTYPE_CODES, as_dtype, dtype_name, is_number
+from ..context import current_context
+from ..executor import Executor, bind_arrays
+
+
+class Symbol:
+    """An expression over operators. Immutable; operators on symbols make new ones."""
+
+    __slots__ = ("_core",)
+
+    def __init__(self, core):
+        self._core = core
+
+    # --- what it is
+    @property
+    def name(self):
+        """The name of the head node; None for a group."""
+        return self._core.name if self._core.size == 1 else None
+
+    def __repr__(self):
+        if self._core.size == 1:
+            return f"<Symbol {self.name}>"
+        return f"<Symbol group [{', '.join(s.name for s in self)}]>"
+
+    def list_arguments(self):
+        """Names of the inputs that are not auxiliary states, in the order they are first used."""
+        return self._core.arguments()
+
+    def list_auxiliary_states(self):
+        """Names of the inputs that operators change, such as moving averages."""
+        return self._core.auxiliary_states()
+
+    def list_inputs(self):
+        """Names of all inputs."""
+        return self._core.inputs()
+
+    def list_outputs(self):
+        """Names of the outputs."""
+        return self._core.outputs()
+
+    def get_internals(self):
+        """Every output of every node, as a group."""
+        return Symbol(self._core.internals())
+
+    def get_children(self):
+        """The inputs of the head nodes as a group; None for a variable."""
+        children = self._core.children()
+        return Symbol(children) if children.size else None
+
+    def __len__(self):
+        return self._core.size
+
+    def __bool__(self):
+        raise NotImplementedError("a Symbol has no truth value: it is not computed yet")
+
+    def __iter__(self):
+        return (self[i] for i in range(len(self)))
+
+    def __getitem__(self, index):
+        size = len(self)
+        if isinstance(index, str):
+            return Symbol(self._core.output_named(index))
+        if isinstance(index, slice):
+            return Group([self[i] for i in range(*index.indices(size))])
+        if not isinstance(index, int):
+            raise TypeError("Symbol only support integer index to fetch i-th output")
+        if not -size <= index < size:
+            raise IndexError(f"output {index} is out of range, expected less than {size}")
+        return Symbol(self._core.output(index % size))
+
+    def __call__(self, *args, **kwargs):
+        """This expression with its variables replaced: by name, or in the order of its arguments."""
+        kwargs.pop("name", None)
+        if args and kwargs:
+            raise TypeError("compose only accept input Symbols either as positional or keyword arguments, not both")
+        for value in (*args, *kwargs.values()):
+            if not isinstance(value, Symbol):
+                raise TypeError("Compose expect `Symbol` as arguments")
+        return Symbol(self._core.compose([s._core for s in args], {k: s._core for k, s in kwargs.items()}))
+
+    def __copy__(self):
+        return Symbol(self._core)
+
+    def __deepcopy__(self, _):
+        return Symbol(self._core)
+
+    def __reduce__(self):
+        return load_json, (self.tojson(),)
+
+    # --- attributes
+    def attr(self, key):
+        """An attribute of the head node, or None."""
+        return self._core.attribute(key) or self._core.attribute(f"__{key}__") or None
+
+    def list_attr(self, recursive=False):
+        """The attributes of the head node."""
+        if recursive:
+            raise DeprecationWarning("Symbol.list_attr with recursive=True has been deprecated. "
+                                     "Please use attr_dict instead.")
+        return self.attr_dict().get(self.name, {})
+
+    def attr_dict(self):
+        """Node names to their attributes and parameters."""
+        result = {}
+        for node, attrs in self._core.attributes().items():
+            for key in attribute.HIDDEN_KEYS:
+                if f"__{key}__" in attrs:
+                    attrs = {**attrs, key: attrs[f"__{key}__"]}
+            if attrs:
+                result[node] = attrs
+        return result
+
+    def _set_attr(self, **attrs):
+        for key, value in attrs.items():
+            if not isinstance(value, str):
+                raise ValueError(f"attribute {key} has the value {value!r}, expected a string")
+        self._core = self._core.with_attributes(attribute.hide(attrs))
+
+    # --- shapes and dtypes
+    def infer_shape(self, *args, **kwargs):
+        """Shapes of (arguments, outputs, auxiliary states) given some; three Nones when they stay unknown."""
+        arguments, outputs, aux = self._infer_shape(False, args, kwargs)
+        unknown = [name for name, shape in zip(self.list_arguments(), arguments) if _unknown(shape)]
+        if unknown or any(_unknown(s) for s in (*outputs, *aux)):
+            shapes = dict(zip(self.list_arguments(), arguments))
+            listing = "".join(f"\n\t{name}: {shapes[name]}" for name in unknown[:10])
+            more = "\n\t..." if len(unknown) > 10 else ""
+            warnings.warn("Cannot decide shape for the following arguments (0s in shape means unknown dimensions). "
+                          f"Consider providing them as input:{listing}{more}", stacklevel=2)
+            return None, None, None
+        return arguments, outputs, aux
+
+    def infer_shape_partial(self, *args, **kwargs):
+        """The same, with 0 for unknown extents and () for unknown shapes."""
+        return self._infer_shape(True, args, kwargs)
+
+    def _infer_shape(self, partial, args, kwargs):
+        if args and kwargs:
+            raise ValueError("Can only specify known argument shapes either by positional or kwargs way.")
+        if args:
+            names = self.list_arguments()
+            known = {n: tuple(s) for n, s in zip(names, args) if s is not None}
+        else:
+            names = set(self.list_inputs())
+            known = {n: (s,) if isinstance(s, int) else tuple(s) for n, s in kwargs.items() if n in names}
+        inferred = self._core.infer(known, {}, True)
+        return tuple([() if s is None else s for s in part] for part in inferred[:3])
+
+    def infer_type(self, *args, **kwargs):
+        """Dtypes of (arguments, outputs, auxiliary states) given some; three Nones when they stay unknown."""
+        parts = self.infer_type_partial(*args, **kwargs)
+        return (None, None, None) if any(t is None for part in parts for t in part) else parts
+
+    def infer_type_partial(self, *args, **kwargs):
+        """The same, with None for unknown dtypes."""
+        if args and kwargs:
+            raise ValueError("Can only specify known argument types either by positional or kwargs way.")
+        given = dict(zip(self.list_arguments(), args)) if args else kwargs
+        known = {name: dtype_name(t) for name, t in given.items() if t is not None}
+        inferred = self._core.infer({}, known, True)
+        return tuple([None if t is None else as_dtype(t) for t in part] for part in inferred[3:6])
+
+    # --- files
+    def tojson(self, remove_amp_cast=True):
+        """The graph in MXNet's JSON."""
+        return self._core.to_json()
+
+    def save(self, fname, remove_amp_cast=True):
+        """Writes tojson() to a file."""
+        with open(os.fspath(fname), "w", encoding="utf-8") as f:
+            f.write(self.tojson())
+
+    def debug_str(self):
+        """The nodes as text."""
+        lines = ["Symbol Outputs:"]
+        lines += [f"\toutput[{i}]={name}" for i, name in enumerate(self.list_outputs())]
+        nodes = self._core.nodes()
+        for node in nodes:
+            if node["op"] == "null":
+                lines.append(f"Variable:{node['name']}")
+                continue
+            lines += ["-" * 20, f"Op:{node['op']}, Name={node['name']}", "Inputs:"]
+            lines += [f"\targ[{i}]={nodes[at]['name']}({output})" for i, (at, output) in enumerate(node["inputs"])]
+            lines += ["Attrs:"] + [f"\t{k}={v}" for k, v in sorted(node["attrs"].items())]
+        return "\n".join(lines) + "\n"
+
+    # --- running it
+    def simple_bind(self, ctx, grad_req="write", type_dict=None, stype_dict=None, group2ctx=None,
+                    shared_arg_names=None, shared_exec=None, shared_buffer=None, **kwargs):
+        """An Executor with arrays made for it, zero-filled; keywords are the shapes of inputs."""
+        names = self.list_arguments()
+        shared = {}
+        if shared_exec is not None:
+            shared = {n: shared_exec.arg_dict[n] for n in shared_arg_names or () if n in shared_exec.arg_dict}
+            shared = {n: a for n, a in shared.items() if n not in kwargs or tuple(kwargs[n]) == a.shape}
+        dtypes = {n: dtype_name(t) for n, t in (type_dict or {}).items()}
+        return Executor._bind(self, ctx, kwargs, dtypes, shared, {}, {}, _requests(names, grad_req), group2ctx)
+
+    def bind(self, ctx, args, args_grad=None, grad_req="write", aux_states=None, group2ctx=None,
+             shared_exec=None):
+        """An Executor on the given arrays."""
+        names = self.list_arguments()
+        arrays = bind_arrays("args", args, names, False)
+        grads = bind_arrays("args_grad", args_grad, names, True)
+        aux = bind_arrays("aux_states", aux_states, self.list_auxiliary_states(), False)
+        requests = {n: r if n in grads else "null" for n, r in _requests(names, grad_req).items()}
+        return Executor._bind(self, ctx, {}, {}, arrays, grads, aux, requests, group2ctx)
+
+    def eval(self, ctx=None, **kwargs):
+        """The outputs for the given arrays."""
+        return self.bind(ctx or current_context(), kwargs, grad_req="null").forward()
+
+    def grad(self, wrt):
+        """Not offered, as in MXNet: bind with args_grad and call backward, or use autograd."""
+        raise NotImplementedError("gradients of a Symbol come from an Executor's backward() or from autograd")
+
+    gradient = grad
+
+    # --- arithmetic
+    def __add__(self, other):
+        return _arithmetic("_plus", self, other)
+
+    __radd__ = __add__
+
+    def __sub__(self, other):
+        return _arithmetic("_minus", self, other)
+
+    def __rsub__(self, other):
+        return _arithmetic("_rminus", self, other)
+
+    def __mul__(self, other):
+        return _arithmetic("_mul", self, other)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other):
+        return _arithmetic("_div", self, other)
+
+    def __rtruediv__(self, other):
+        return _arithmetic("_rdiv", self, other)
+
+    def __mod__(self, other):
+        return _arithmetic("_mod", self, other)
+
+    def __rmod__(self, other):
+        return _arithmetic("_rmod", self, other)
+
+    def __pow__(self, other):
+        return _arithmetic("_power", self, other)
+
+    def __rpow__(self, other):
+        return _arithmetic("_rpower", self, other)
+
+    def __neg__(self):
+        return self * -1.0
+
+    def __abs__(self):
+        return self.abs()
+
+    def __eq__(self, other):
+        return _arithmetic("_equal", self, other)
+
+    def __ne__(self, other):
+        return _arithmetic("_not_equal", self, other)
+
+    def __gt__(self, other):
+        return _arithmetic("_greater", self, other)
+
+    def __ge__(self, other):
+        return _arithmetic("_greater_equal", self, other)
+
+    def __lt__(self, other):
+        return _arithmetic("_lesser", self, other)
+
+    def __le__(self, other):
+        return _arithmetic("_lesser_equal", self, other)
+
+    __hash__ = object.__hash__
+
+    def astype(self, dtype, **kwargs):
+        return _op("cast")(self, dtype=dtype_name(dtype), **kwargs)
+
+    def reshape(self, *shape, **kwargs):
+        if len(shape) == 1 and isinstance(shape[0], (list, tuple)):
+            shape = shape[0]
+        if shape:
+            kwargs["shape"] = tuple(shape)
+        return _op("reshape")(self, **kwargs)
+
+    def __getattr__(self, name):
+        if name in _ONLY_ARRAYS:
+            raise NotImplementedError(f"{name} is not available in a Symbol: it has no values until it is bound")
+        raise AttributeError(f"'Symbol' object has no attribute {name!r}")
+
+
+_ONLY_ARRAYS = {"wait_to_read", "asnumpy", "asscalar", "copy", "as_in_context", "detach", "backward"}
+
+# How a symbol's arithmetic is named: (operator of two symbols, its hint), (operator with a number, its hint).
+_ARITHMETIC = {
+    "_plus": ("elemwise_add", "_plus_scalar", "_plusscalar"),
+    "_minus": ("elemwise_sub", "_minus_scalar", "_minusscalar"),
+    "_rminus": (None, "_rminus_scalar", "_rminusscalar"),
+    "_mul": ("elemwise_mul", "_mul_scalar", "_mulscalar"),
+    "_div": ("elemwise_div", "_div_scalar", "_divscalar"),
+    "_rdiv": (None, "_rdiv_scalar", "_rdivscalar"),
+    "_mod": ("_mod", "_mod_scalar", "_modscalar"),
+    "_rmod": (None, "_rmod_scalar", "_rmodscalar"),
+    "_power": ("_power", "_power_scalar", "_powerscalar"),
+    "_rpower": (None, "_rpower_scalar", "_rpower_scalar"),
+    "_maximum": ("_maximum", "_maximum_scalar", "_maximumscalar"),
+    "_minimum": ("_minimum", "_minimum_scalar", "_minimumscalar"),
+    "_hypot": ("_hypot", "_hypot_scalar", "_hypotscalar"),
+    "_equal": ("_equal", "_equal_scalar", "_equal_scalar"),
+    "_not_equal": ("_not_equal", "_not_equal_scalar", "_not_equal_scalar"),
+    "_greater": ("_greater", "_greater_scalar", "_greater_scalar"),
+    "_greater_equal": ("_greater_equal", "_greater_equal_scalar", "_greater_equal_scalar"),
+    "_lesser": ("_lesser", "_lesser_scalar", "_lesser_scalar"),
+    "_lesser_equal": ("_lesser_equal", "_lesser_equal_scalar", "_lesser_equal_scalar"),
+}
+
+
+def _arithmetic(what, left, right):
+    """A node for `left what right`, where right is a symbol or a number."""
+    arrays, with_number, hint = _ARITHMETIC[what]
+    attrs = attribute.hide(attribute.current().get(None))
+    if isinstance(right, Symbol) and arrays:
+        name = _name.current().get(None, what)
+        return Symbol(_core.Symbol.apply(arrays, {}, [left._core, right._core], {}, name, attrs))
+    if is_number(right):
+        name = _name.current().get(None, hint)
+        return Symbol(_core.Symbol.apply(with_number, {"scalar": str(right)}, [left._core], {}, name, attrs))
+    if what in ("_equal", "_not_equal"):
+        return NotImplemented
+    raise TypeError(f"type {type(right)} not supported")
+
+
+def _op(name):
+    from . import op
+    return getattr(op, name)
+
+
+def _unknown(shape):
+    return len(shape) == 0 or 0 in shape
+
+
+def _requests(names, grad_req):
+    """Argument names to "write", "add" or "null"."""
+    if isinstance(grad_req, str):
+        return dict.fromkeys(names, grad_req)
+    if isinstance(grad_req, dict):
+        return {name: grad_req.get(name, "null") for name in names}
+    if len(grad_req) != len(names):
+        raise ValueError(f"found {len(grad_req)} values in grad_req, expected {len(names)}")
+    return dict(zip(names, grad_req))
+
+
+def var(name, attr=None, shape=None, lr_mult=None, wd_mult=None, dtype=None, init=None, stype=None, **kwargs):
+    """A variable: an input that is given when the expression is bound."""
+    if not isinstance(name, str):
+        raise TypeError("Expect a string for variable `name`")
+    attrs = attribute.hide(attribute.current().get(attr))
+    if shape is not None:
+        attrs["__shape__"] = str(tuple(shape))
+    if lr_mult is not None:
+        attrs["__lr_mult__"] = str(lr_mult)
+    if wd_mult is not None:
+        attrs["__wd_mult__"] = str(wd_mult)
+    if dtype is not None:
+        attrs["__dtype__"] = str(DTYPE_CODES[dtype_name(dtype)])
+    if init is not None:
+        attrs["__init__"] = init if isinstance(init, str) else init.dumps()
+    if stype not in (None, "default"):
+        raise ValueError(f"found storage type {stype!r}, expected 'default'")
+    for key, value in kwargs.items():
+        if not (key.startswith("__") and key.endswith("__")):
+            raise ValueError(f"Attribute name={key} is not supported. Additional attributes must start and "
+                             "end with double underscores, e.g, __yourattr__")
+        attrs[key] = str(value)
+    return Symbol(_core.Symbol.variable(_name.current().get(name, None), attrs))
+
+
+Variable = var
+
+
+def Group(symbols):
+    """One symbol with the outputs of several."""
+    if not symbols or any(not isinstance(s, Symbol) for s in symbols):
+        raise TypeError("Expected a list of symbols as input")
+    return Symbol(_core.Symbol.group([s._core for s in symbols]))
+
+
+def load_json(json_str):
+    """A symbol from MXNet's JSON, of any version from 0.8 on."""
+    if not isinstance(json_str, str):
+        raise TypeError("fname need to be string")
+    return Symbol(_core.Symbol.from_json(json_str))
+
+
+def load(fname):
+    """A symbol from a file that save wrote."""
+    with open(os.fspath(fname), encoding="utf-8") as f:
+        return load_json(f.read())

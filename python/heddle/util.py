@@ -1,0 +1,46 @@
+"""Small things that scripts ask for."""
+import os
+
+from .context import gpu_memory_info, num_gpus
+
+
+def get_gpu_count():
+    """How many GPUs this process can use."""
+    return num_gpus()
+
+
+def get_gpu_memory(gpu_dev_id):
+    """(free, total) bytes of a GPU."""
+    return gpu_memory_info(gpu_dev_id)
+
+
+def is_np_shape():
+    """Whether shapes have NumPy's meaning: never, as there is no mx.np."""
+    return False
+
+
+is_np_array = is_np_shape
+
+
+def set_module(module):
+    """A decorator that sets __module__."""
+
+    def decorate(thing):
+        if module is not None:
+            thing.__module__ = module
+        return thing
+
+    return decorate
+
+
+def getenv(name):
+    """An environment variable, or None."""
+    return os.environ.get(name)
+
+
+def setenv(name, value):
+    """Sets an environment variable; None removes it."""
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = str(value)
