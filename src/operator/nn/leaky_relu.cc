@@ -1,0 +1,190 @@
+// LeakyReLU: the rectifiers that let something through below zero.
+#include <algorithm>
+
+#include "operator/elemwise/loops.h"
+#include "operator/random/philox.h"
+
+namespace heddle::leaky_relu {
+
+enum class ActType { kRrelu, kLeaky, kPrelu, kElu, kSelu, kGelu };
+
+struct LeakyReluParam {
+  ActType act_type = ActType::kLeaky;
+  float slope = 0.25f, lower_bound = 0.125f, upper_bound = 0.334f;
+  void fields(auto&& f) {
+    f("act_type", act_type, "Which function.").names({"rrelu", "leaky", "prelu", "elu", "selu", "gelu"});
+    f("slope", slope, "Below zero, for leaky and elu.");
+    f("lower_bound", lower_bound, "Of the random slopes of rrelu.");
+    f("upper_bound", upper_bound, "Of the random slopes of rrelu.");
+  }
+  double mean_slope() const { return (double(lower_bound) + double(upper_bound)) / 2; }
+};
+
+std::vector<Input> inputs(const LeakyReluParam& p) {
+  if (p.act_type != ActType::kPrelu) return {{"data"}};
+  return {{"data"}, {.name = "gamma", .doc = "Slopes: one, or one per channel.", .init = "[\"Constant\", {\"value\": 0.25}]"}};
+}
+std::vector<Output> outputs(const LeakyReluParam& p) {
+  if (p.act_type != ActType::kRrelu) return {{}};
+  return {{}, {"mask", true}};
+}
+
+void infer(const LeakyReluParam& p, InferContext& c) {
+  c.set_out(0, c.in(0));
+  c.set_in(0, c.out(0));
+  const Shape& x = c.in(0);
+  if (p.act_type == ActType::kRrelu) c.set_out(1, x);
+  if (p.act_type != ActType::kPrelu || !x.has_rank()) return;
+  const int64_t channels = x.rank() > 1 ? x[1] : x[0];
+  if (c.in(1).known() && c.in(1) == Shape{1}) return;
+  c.set_in(1, {channels});
+}
+
+// gamma beside data: along axis 1.
+Blob along_channels(Blob gamma, const Shape& x) {
+  Shape s{gamma.size()};
+  for (int i = 2; i < x.rank(); ++i) s.append(1);
+  gamma.shape = s;
+  return gamma;
+}
+
+struct Leaky {  // (x, slope)
+  HD static auto f(auto x, auto slope) { return x > 0 ? x : slope * x; }
+  struct Grad {
+    HD static auto f(auto dy, auto x, auto slope) { return x > 0 ? dy : dy * slope; }
+  };
+};
+struct Elu {
+  HD static auto f(auto x, auto slope) { return x > 0 ? x : slope * ew::expm1(x); }
+  struct Grad {
+    HD static auto f(auto dy, auto x, auto slope) { return x > 0 ? dy : dy * slope * ew::exp(x); }
+  };
+};
+struct Selu {
+  static constexpr double kAlpha = 1.6732632423543772, kScale = 1.0507009873554805;
+  HD static auto f(auto x) {
+    using T = decltype(x);
+    return T(kScale) * (x > 0 ? x : T(kAlpha) * ew::expm1(x));
+  }
+  struct Grad {
+    HD static auto f(auto dy, auto x) {
+      using T = decltype(x);
+      return dy * T(kScale) * (x > 0 ? T(1) : T(kAlpha) * ew::exp(x));
+    }
+  };
+};
+struct Gelu {  // x * (the normal distribution's share below x)
+  HD static auto share(auto x) {
+    using T = decltype(x);
+    return T(0.5) * (1 + ew::erf(x * T(0.70710678118654752)));
+  }
+  HD static auto f(auto x) { return x * share(x); }
+  struct Grad {
+    HD static auto f(auto dy, auto x) {
+      using T = decltype(x);
+      return dy * (share(x) + x * T(0.39894228040143268) * ew::exp(T(-0.5) * x * x));
+    }
+  };
+};
+struct Product {
+  HD static auto f(auto a, auto b) { return a * b; }
+};
+struct BelowZero {  // (dy, x): what gamma is multiplied with
+  HD static auto f(auto dy, auto x) { return x > 0 ? decltype(x)(0) : dy * x; }
+};
+struct Mask {  // (x, slope)
+  HD static auto f(auto x, auto slope) { return x > 0 ? decltype(x)(1) : slope; }
+};
+
+// The mask is 1 above zero and a slope below: random in training, the mean otherwise.
+void fill_mask(const LeakyReluParam& p, OpContext& ctx, const Blob& x, const Blob& mask) {
+  if (!ctx.training)
+    return ew::map(ctx, ew::kLoops<Mask>, {x, ew::Operand(p.mean_slope())}, mask);
+  const int64_t n = x.size();
+  float* u = ctx.scratch_of<float>(n);
+  const float low = p.lower_bound, width = p.upper_bound - p.lower_bound;
+  ctx.parallel_for(n, 16384, [&](int64_t from, int64_t to) {
+    philox::uniforms(ctx.seed, from, to - from, u + from);
+    for (int64_t i = from; i < to; ++i) u[i] = low + width * u[i];
+  });
+  const Blob slopes{u, x.shape, Dtype::kFloat32, x.device};
+  ew::map(ctx, ew::kLoops<Mask>, {x, slopes}, mask);
+}
+
+void forward(const LeakyReluParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  const Blob& x = in[0];
+  const ew::Operand slope = double(p.slope);
+  switch (p.act_type) {
+    case ActType::kLeaky: return ew::map(ctx, ew::kLoops<Leaky>, {x, slope}, out[0]);
+    case ActType::kElu: return ew::map(ctx, ew::kLoops<Elu>, {x, slope}, out[0]);
+    case ActType::kSelu: return ew::map(ctx, ew::kLoops<Selu>, {x}, out[0]);
+    case ActType::kGelu: return ew::map(ctx, ew::kLoops<Gelu>, {x}, out[0]);
+    case ActType::kPrelu: {
+      const Blob gamma = along_channels(in[1], x.shape);
+      return ew::map(ctx, ew::kLoops<Leaky>, {x, gamma}, out[0]);
+    }
+    case ActType::kRrelu:
+      fill_mask(p, ctx, x, out[1]);
+      return ew::map(ctx, ew::kLoops<Product>, {x, out[1]}, out[0]);
+  }
+}
+
+std::vector<Ref> reads(const LeakyReluParam& p) {
+  if (p.act_type == ActType::kRrelu) return {dy(), y(1)};
+  if (p.act_type == ActType::kPrelu) return {dy(), x(0), x(1)};
+  return {dy(), x(0)};
+}
+
+// The sum of dy * x where x is not positive, per channel or over everything.
+void gamma_gradient(OpContext& ctx, const Blob& dy, const Blob& x, const Blob& dgamma) {
+  Blob parts{ctx.scratch(size_t(x.size()) * sizeof(double)), x.shape,
+             x.dtype == Dtype::kFloat64 ? x.dtype : Dtype::kFloat32, x.device};
+  ew::map(ctx, ew::kLoops<BelowZero>, {dy, x}, parts);
+  const int64_t channels = dgamma.size(), inner = x.shape.rank() > 1 ? x.shape.size(2) : 1;
+  double* sum = ctx.scratch_of<double>(channels);
+  std::fill_n(sum, channels, 0.0);
+  with_float(parts.dtype, "LeakyReLU", [&](auto type) {
+    const auto* v = parts.as<decltype(type)>();
+    for (int64_t i = 0; i < x.size(); ++i) sum[i / inner % channels] += double(v[i]);
+  });
+  with_float(dgamma.dtype, "LeakyReLU", [&](auto type) {
+    using T = decltype(type);
+    using A = std::conditional_t<(sizeof(T) < 4), float, T>;
+    for (int64_t i = 0; i < channels; ++i) dgamma.as<T>()[i] = T(A(sum[i]));
+  });
+}
+
+// in: dy, then data (and gamma), or rrelu's mask. out: gradients of data and of gamma.
+void backward(const LeakyReluParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  const ew::Operand slope = double(p.slope);
+  switch (p.act_type) {
+    case ActType::kLeaky: return ew::map(ctx, ew::kLoops<Leaky::Grad>, {in[0], in[1], slope}, out[0]);
+    case ActType::kElu: return ew::map(ctx, ew::kLoops<Elu::Grad>, {in[0], in[1], slope}, out[0]);
+    case ActType::kSelu: return ew::map(ctx, ew::kLoops<Selu::Grad>, {in[0], in[1]}, out[0]);
+    case ActType::kGelu: return ew::map(ctx, ew::kLoops<Gelu::Grad>, {in[0], in[1]}, out[0]);
+    case ActType::kRrelu: return ew::map(ctx, ew::kLoops<Product>, {in[0], in[1]}, out[0]);
+    case ActType::kPrelu:
+      if (ctx.wants(1)) gamma_gradient(ctx, in[0], in[1], out[1]);
+      if (!ctx.wants(0)) return;
+      const Blob gamma = along_channels(in[2], in[1].shape);
+      return ew::map(ctx, ew::kLoops<Leaky::Grad>, {in[0], in[1], gamma}, out[0]);
+  }
+}
+
+void define(OpTable& ops) {
+  ops.define({
+      .name = "LeakyReLU",
+      .aliases = {"_npx_leaky_relu"},
+      .doc = "Rectifiers: leaky and prelu (slope * x below zero), elu (slope * (exp(x) - 1)), selu, gelu, "
+             "and rrelu, whose slopes are random in training.",
+      .params = schema<LeakyReluParam>(),
+      .inputs = inputs,
+      .outputs = outputs,
+      .infer = infer,
+      .cpu = forward,
+      .backward = {.reads = reads, .run = backward},
+      .random = true,
+  });
+}
+
+}  // namespace heddle::leaky_relu
