@@ -22,6 +22,7 @@ namespace heddle {
 namespace engine {
 struct VarState;   // the queue of one variable
 struct Running;    // a task on its way
+struct Failure;    // why a task failed
 class Prepared;    // a task made ready to be pushed many times
 class PreparedGraph;
 }  // namespace engine
@@ -81,6 +82,14 @@ struct Place {
   int line = 0;
 };
 
+// What waits throw: the text of the first cause, with the name of the task and the place that pushed
+// it. `cause` is what the task threw.
+struct TaskError : Error {
+  TaskError(const std::string& text, std::shared_ptr<engine::Failure> failure);
+  std::exception_ptr cause;
+  std::shared_ptr<engine::Failure> root;
+};
+
 // A token that many tasks share. A cancelled task that has not started is skipped; what it writes
 // is poisoned with "cancelled".
 class CancelToken {
@@ -102,6 +111,7 @@ struct Task {
   Device device = {};
   Lane lane = Lane::kCompute;
   int priority = 0;  // larger first, among ready tasks
+  bool small = false;  // takes microseconds and waits for nothing: may run on the pushing thread
   int64_t bytes = 0;  // memory it keeps alive until done: counts towards the cap on bytes in flight
   Place place = {};
   std::shared_ptr<const CancelToken> cancel = {};
@@ -151,6 +161,14 @@ class Engine {
   virtual void before_fork() = 0;
   virtual void after_fork(bool child) = 0;
 
+  // How far pushes from outside tasks may run ahead before they are held back. A task larger than
+  // `bytes` runs alone.
+  struct RunAhead {
+    int64_t tasks = 1 << 16;
+    int64_t bytes = INT64_MAX;
+  };
+  virtual void set_run_ahead(RunAhead cap) = 0;
+
   virtual const char* name() const = 0;  // "naive", "threaded" or "per_device"
   virtual int workers() const = 0;       // worker threads alive now
 
@@ -158,12 +176,16 @@ class Engine {
   // Another engine with variables of its own world: for tests.
   static std::unique_ptr<Engine> make(std::string_view kind, int workers = 0);
 
+  // Ends what can end and stops the workers of every engine; pushes after it run where they are made.
+  // Happens at exit by itself; an interpreter calls it before it takes itself down.
+  static void finish();
+
   // How workers call a task's body; by default directly. The library installs run_in_arena.
   using Scope = void (*)(void (*body)(void*), void* arg);
   static void set_scope(Scope scope);
 
-  // Called around every sleep of a thread that is not a worker, in wait() and at the cap: bindings
-  // let go of their interpreter's lock there. leave() returns what enter() is given back.
+  // Called around every sleep in wait(), at the cap and at fork: bindings let go of their
+  // interpreter's lock there, if this thread holds it. leave() returns what enter() is given back.
   static void set_sleep_hooks(void* (*leave)(), void (*enter)(void*));
 };
 

@@ -18,7 +18,11 @@ inline int default_width() {
 }
 
 inline void run_in_order(int64_t n, int64_t grain, const Piece& body) {
-  for (int64_t begin = 0; begin < n; begin += grain) body(begin, std::min(n, begin + grain));
+  for (int64_t begin = 0; begin < n;) {
+    const int64_t end = n - begin > grain ? begin + grain : n;
+    body(begin, end);
+    begin = end;
+  }
 }
 
 }  // namespace heddle::parallel

@@ -1,0 +1,96 @@
+// Counting what is on its way, and holding back who runs too far ahead.
+#include "engine/cap.h"
+
+#include <cstdio>
+
+#include "engine/spin_lock.h"
+
+namespace heddle::engine {
+
+void Tally::done(const Slot& slot) {
+  shard(slot).done.fetch_add(1, std::memory_order_seq_cst);
+  // Pairs with wait_until(): either this sees the sleeper, or the sleeper sees the new count.
+  if (sleepers_.load(std::memory_order_seq_cst) == 0) return;
+  if (on_their_way() > limit_.load(std::memory_order_seq_cst)) return;
+  bell_.fetch_add(1, std::memory_order_seq_cst);
+  bell_.notify_all();
+}
+
+// All of `done` is read before any of `pushed`. Both only grow, so the difference is never below
+// what was on its way in between; when it is zero, nothing was.
+int64_t Tally::on_their_way() const {
+  int64_t done = 0, pushed = 0;
+  for (const Shard& s : shards_) done += s.done.load(std::memory_order_seq_cst);
+  for (const Shard& s : shards_) pushed += s.pushed.load(std::memory_order_seq_cst);
+  return pushed - done;
+}
+
+bool Tally::all_done() const { return on_their_way() == 0; }
+
+void Tally::wait_until(int64_t limit) {
+  for (int i = 0; i < 200; ++i) {
+    if (on_their_way() <= limit) return;
+    pause();
+  }
+  const Asleep asleep;
+  // The largest limit of all sleepers; it may stay too large, which only costs a look.
+  for (int64_t old = limit_.load(); old < limit && !limit_.compare_exchange_weak(old, limit);) {
+  }
+  sleepers_.fetch_add(1, std::memory_order_seq_cst);
+  for (;;) {
+    const int heard = bell_.load(std::memory_order_seq_cst);
+    if (on_their_way() <= limit) break;
+    bell_.wait(heard);
+  }
+  if (sleepers_.fetch_sub(1, std::memory_order_seq_cst) == 1) limit_.store(0);
+}
+
+void Cap::set(Engine::RunAhead cap) {
+  check(cap.tasks > 0 && cap.bytes > 0,
+        "[engine] found a run-ahead of {} tasks and {} bytes, expected both above 0", cap.tasks,
+        cap.bytes);
+  max_tasks_.store(cap.tasks);
+  max_bytes_.store(cap.bytes);
+}
+
+// Below three quarters before it goes on, so that it does not wake for every task.
+void Cap::wait_for_room(Tally& tally, int64_t most) {
+  if (tally.on_their_way() >= most) tally.wait_until(most - most / 4 - 1);
+}
+
+void Cap::admit_bytes(int64_t bytes, bool may_block) {
+  if (bytes <= 0) return;
+  const int64_t most = max_bytes_.load(std::memory_order_relaxed);
+  auto take = [&] {
+    int64_t now = bytes_.load(std::memory_order_seq_cst);
+    while (!may_block || now == 0 || now <= most - bytes)
+      if (bytes_.compare_exchange_weak(now, now + bytes)) return true;
+    return false;
+  };
+  if (take()) {
+    if (bytes > most && !warned_.exchange(true))
+      std::fprintf(stderr,
+                   "heddle: a task of %lld bytes exceeds the %lld bytes that may be in flight "
+                   "(HEDDLE_INFLIGHT_BYTES); such tasks run alone\n",
+                   static_cast<long long>(bytes), static_cast<long long>(most));
+    return;
+  }
+  const Asleep asleep;
+  sleepers_.fetch_add(1, std::memory_order_seq_cst);
+  for (;;) {
+    const int heard = bell_.load(std::memory_order_seq_cst);
+    if (take()) break;
+    bell_.wait(heard);
+  }
+  sleepers_.fetch_sub(1, std::memory_order_seq_cst);
+}
+
+void Cap::give_back(int64_t bytes) {
+  if (bytes <= 0) return;
+  bytes_.fetch_sub(bytes, std::memory_order_seq_cst);
+  if (sleepers_.load(std::memory_order_seq_cst) == 0) return;
+  bell_.fetch_add(1, std::memory_order_seq_cst);
+  bell_.notify_all();
+}
+
+}  // namespace heddle::engine

@@ -1,0 +1,56 @@
+// How much is on its way: the count of tasks that wait_all waits for, and the caps on run-ahead.
+#pragma once
+#include <atomic>
+#include <cstdint>
+
+#include "engine/gate.h"
+#include "heddle/engine.h"
+
+namespace heddle::engine {
+
+// Pushed and done, counted in shards so that threads do not fight over one line of cache.
+class Tally {
+ public:
+  void pushed(const Slot& slot) { shard(slot).pushed.fetch_add(1, std::memory_order_seq_cst); }
+  void done(const Slot& slot);
+  bool all_done() const;
+  int64_t on_their_way() const;
+  // Sleeps until all_done(), or until at most `limit` are on their way.
+  void wait_until(int64_t limit);
+  void start_over() { sleepers_.store(0); }
+
+ private:
+  static constexpr int kShards = 32;
+  struct alignas(64) Shard {
+    std::atomic<int64_t> pushed{0}, done{0};
+  };
+  Shard& shard(const Slot& slot) { return shards_[slot.index % kShards]; }
+  Shard shards_[kShards];
+  alignas(64) std::atomic<int> sleepers_{0};
+  std::atomic<int> bell_{0};
+  std::atomic<int64_t> limit_{0};
+};
+
+// Holds back pushes from outside tasks. Bytes never exceed the cap, unless one task alone does.
+class Cap {
+ public:
+  void set(Engine::RunAhead cap);
+  // Before a push: blocks until the task may be on its way.
+  void admit_task(Slot& slot, Tally& tally) {
+    // Looking costs more than pushing: a large cap may be exceeded by a few tasks.
+    const int64_t most = max_tasks_.load(std::memory_order_relaxed);
+    if (most < 4096 || (++slot.pushes & 63) == 0) wait_for_room(tally, most);
+  }
+  void admit_bytes(int64_t bytes, bool may_block);
+  void give_back(int64_t bytes);
+  void start_over() { sleepers_.store(0); }
+
+ private:
+  static void wait_for_room(Tally& tally, int64_t most);
+  std::atomic<int64_t> max_tasks_{1 << 16}, max_bytes_{INT64_MAX};
+  std::atomic<int64_t> bytes_{0};
+  std::atomic<int> sleepers_{0}, bell_{0};
+  std::atomic<bool> warned_{false};
+};
+
+}  // namespace heddle::engine

@@ -1,0 +1,115 @@
+// The engine behind all three names: they differ in where a ready task runs.
+//
+//   naive       on the thread that made it ready, at once
+//   threaded    on a pool of workers for all CPU lanes that compute, another for those that move data
+//   per_device  on workers of its own device and lane
+#pragma once
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "engine/cap.h"
+#include "engine/events.h"
+#include "engine/group.h"
+#include "engine/record.h"
+#include "heddle/engine.h"
+
+namespace heddle::engine {
+
+class Core final : public Engine {
+ public:
+  enum class Style { kNaive, kThreaded, kPerDevice };
+  Core(Style style, int workers);
+  ~Core() override;  // waits for everything that was pushed
+
+  TaskRef prepare(Task task) override;
+  void push(const TaskRef& task) override;
+  void push(Task task) override;
+  GraphRef prepare(std::vector<GraphTask> nodes) override;
+  void push(const GraphRef& graph) override;
+  bool run_if_idle(std::span<const BorrowedUse> uses, const char* name, void (*body)(void*),
+                   void* arg) override;
+  void wait(const Var& var) override { wait_for(var, Access::kRead); }
+  void wait_to_write(const Var& var) override { wait_for(var, Access::kUpdate); }
+  void wait_all() override;
+  void before_fork() override;
+  void after_fork(bool child) override;
+  void set_run_ahead(RunAhead cap) override { cap_.set(cap); }
+  const char* name() const override;
+  int workers() const override;
+
+  // --- for the other files of this room ---------------------------------------------------------
+  // Runs records, one after the other, on the calling worker, inside the scope of set_scope.
+  static void run_chain(Running* r, Group* worker_of);
+  Running* execute(Slot& slot, Running* r, Group* chain);
+  // The second half of an asynchronous task.
+  static void finish_start(Running* r, std::exception_ptr error, EventRef event);
+  // In a critical section: gives a ready record to its group; ends a record that is done.
+  void dispatch(Slot& slot, Running* r);
+  void retire(Slot& slot, Running* r, Leftovers* leftovers);
+  void drop_body(Running* r);
+  // Runs what dispatch() left to the calling thread.
+  static void run_later(Slot& slot);
+
+  bool quiet() const;  // nothing is ready, runs, or waits for a device
+  void stop();         // the workers; from now on tasks run where they are pushed
+  void start_over_in_child();
+  void lose(Slot& slot, Running* r);
+
+ private:
+  bool runs_where_pushed() const {
+    return style_ == Style::kNaive || stopped_.load(std::memory_order_relaxed);
+  }
+  Group* group_of(Device device, Lane lane);
+  Group* add_group(Device device, Lane lane);
+
+  template <class Fill>
+  void launch(const Task& t, const Fill& fill);
+  void fill_in(Slot& slot, Running* r);
+  bool submit(Running* r);
+  void submit_graph(Running* head, RunningList& ready);
+  bool may_run_here(const Running* r) const;
+
+  FailureRef why_skip(Running* r);
+  Stream* prepare_stream(Running* r);
+  void call_run(Slot& slot, Running* r);
+  void call_start(Slot& slot, Running* r);
+  Running* complete(Slot& slot, Running* r, Group* chain);
+  Running* complete_node(Slot& slot, Running* r, Group* chain);
+  void finish_graph(Slot& slot, GraphRun& run, RunningList& ready, Leftovers* leftovers);
+  void release(Request& request, const FailureRef& failure, const Pending* pending,
+               RunningList& ready);
+  void let_go(Request& request, RunningList& ready);
+  void grant(Request& request, RunningList& ready);
+  Running* hand_out(Slot& slot, RunningList& ready, Group* chain);
+  void log(const FailureRef& failure);
+  // Fills r->after. True when the host must wait for a device before it runs `r`.
+  bool must_wait_for_events(Running* r);
+
+  void wait_for(const Var& var, Access access);
+  void sleep_on(Slot& slot, Running* waiter);
+  void check_nested(Slot& slot, Running* waiter);
+  bool leads_to(const Running* waiter, const Running* task);
+
+  const Style style_;
+  const int width_;
+  std::atomic<bool> stopped_{false};
+  std::atomic<bool> events_seen_{false};
+
+  Group* compute_ = nullptr;  // of CPU devices, in the threaded engine
+  mutable SpinLock groups_lock_;
+  std::vector<std::unique_ptr<Group>> groups_;
+
+  Tally tally_;
+  Cap cap_;
+  FailureLog failures_;
+  SpinLock nested_;  // waits from inside tasks look for cycles one at a time
+  Watcher watcher_;
+};
+
+// What engines share: all that live now.
+void enlist(Core* core);
+void delist(Core* core);
+void for_each_core(void (*each)(Core&));
+
+}  // namespace heddle::engine

@@ -1,0 +1,242 @@
+// Workers: when they start, spin, sleep and stop.
+#include "engine/group.h"
+
+#include <signal.h>
+
+#include <algorithm>
+#include <chrono>
+#include <mutex>
+
+#include "engine/core.h"
+
+namespace heddle::engine {
+
+void ReadyQueue::add(Running* r) {
+  if (r->priority == 0) return usual_.add(r);
+  others_.push_back({r->priority, added_++, r});
+  std::push_heap(others_.begin(), others_.end());
+}
+
+Running* ReadyQueue::take() {
+  if (!others_.empty() && (others_.front().priority > 0 || !usual_.first)) {
+    std::pop_heap(others_.begin(), others_.end());
+    Running* const r = others_.back().record;
+    others_.pop_back();
+    return r;
+  }
+  return usual_.take();
+}
+
+int ReadyQueue::top() const {
+  if (others_.empty()) return 0;
+  return usual_.first ? std::max(0, others_.front().priority) : others_.front().priority;
+}
+
+Group::Group(Device d, Lane l, int width) : device(d), lane(l), width_(width) {
+  if (d.kind == Device::kCpu || d.kind == Device::kPinned) return;
+  try {
+    stream_ = device_api(d).make_stream(d);
+  } catch (...) {
+    stream_error_ = std::current_exception();  // the tasks of this group will fail with it
+  }
+}
+
+void Group::check_stream() const {
+  if (stream_error_) std::rethrow_exception(stream_error_);
+}
+
+void Group::note_queue() {
+  waiting_.store(queued_, std::memory_order_relaxed);
+  top_.store(queued_ ? ready_.top() : INT32_MIN, std::memory_order_relaxed);
+}
+
+Group::Help Group::find_help() {
+  if (queued_ <= spinning_ + tokens_ || busy_ + spinning_ + tokens_ >= width_) return Help::kNone;
+  if (sleeping_ > 0) {
+    --sleeping_;
+    ++tokens_;
+    return Help::kWake;
+  }
+  if (alive_.load(std::memory_order_relaxed) - asleep_in_task_ >= width_) return Help::kNone;
+  alive_.fetch_add(1, std::memory_order_relaxed);
+  ++spinning_;  // a new worker begins as one that looks for work
+  return Help::kSpawn;
+}
+
+void Group::give(Help help) {
+  if (help == Help::kWake) {
+    bell_.fetch_add(1, std::memory_order_seq_cst);
+    bell_.notify_one();
+  } else if (help == Help::kSpawn) {
+    spawn();
+  }
+}
+
+void Group::add(Running* r) {
+  Help help;
+  {
+    std::lock_guard lock(lock_);
+    ready_.add(r);
+    ++queued_;
+    note_queue();
+    help = find_help();
+  }
+  give(help);
+}
+
+Running* Group::take(bool was_busy) {
+  std::lock_guard lock(lock_);
+  if (was_busy) --busy_;
+  if (!can_take()) return nullptr;
+  Running* const r = ready_.take();
+  --queued_;
+  ++busy_;
+  note_queue();
+  r->stage.store(Stage::kStarted, std::memory_order_relaxed);
+  return r;
+}
+
+void Group::fall_asleep() {
+  Help help;
+  {
+    std::lock_guard lock(lock_);
+    --busy_;
+    ++asleep_in_task_;
+    help = find_help();
+  }
+  give(help);
+}
+
+void Group::wake_up() {
+  std::lock_guard lock(lock_);
+  ++busy_;  // perhaps beyond width_: then a stand-in goes to sleep after its task
+  --asleep_in_task_;
+}
+
+void Group::spawn() {
+  // Signals are for the threads of the program.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  try {
+    std::thread made([this] { work(); });
+    std::lock_guard lock(lock_);
+    threads_.push_back(std::move(made));
+  } catch (const std::exception&) {
+    // The machine gives no more threads: those that live go on; with none, the task waits for the
+    // next push to try again.
+    std::lock_guard lock(lock_);
+    alive_.fetch_sub(1, std::memory_order_relaxed);
+    --spinning_;
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+void Group::work() {
+  Slot& slot = this_slot();
+  bool busy = false;
+  bool fresh = true;
+  int forks = 0;
+  for (;;) {
+    Running* r = nullptr;
+    {
+      Critical in(slot);
+      if (fresh) {
+        std::lock_guard lock(lock_);
+        --spinning_;
+        forks = forks_;
+        fresh = false;
+      }
+      if (forks != forks_) {  // this thread forked inside a task, and this is the child
+        forks = forks_;
+        busy = false;
+        alive_.fetch_add(1, std::memory_order_relaxed);
+      }
+      r = take(busy);
+      busy = r != nullptr;
+      if (r) in.leave_to(Slot::kBody);
+    }
+    if (r) {
+      Core::run_chain(r, this);
+      slot.state.store(Slot::kOutside, std::memory_order_release);
+    } else if (!spin_then_sleep(slot)) {
+      return;
+    }
+  }
+}
+
+// False when the worker should end.
+bool Group::spin_then_sleep(Slot& slot) {
+  constexpr auto kSpin = std::chrono::microseconds(5);  // waking a thread costs about ten
+  {
+    const Critical in(slot);
+    std::lock_guard lock(lock_);
+    if (can_take()) return true;
+    ++spinning_;
+  }
+  const auto until = std::chrono::steady_clock::now() + kSpin;
+  while (waiting_.load(std::memory_order_relaxed) == 0) {
+    for (int i = 0; i < 16; ++i) pause();
+    if (std::chrono::steady_clock::now() >= until) break;
+  }
+  bool counted = false;
+  for (;;) {
+    int heard;
+    {
+      const Critical in(slot);
+      std::lock_guard lock(lock_);
+      if (!counted) {
+        --spinning_;
+        if (can_take()) return true;
+        ++sleeping_;
+        counted = true;
+      } else if (tokens_ > 0) {
+        --tokens_;
+        return true;
+      }
+      if (stopping_) {
+        --sleeping_;
+        alive_.fetch_sub(1, std::memory_order_relaxed);
+        return false;
+      }
+      heard = bell_.load(std::memory_order_seq_cst);
+    }
+    bell_.wait(heard, std::memory_order_seq_cst);
+  }
+}
+
+bool Group::idle(bool but_for_me) const {
+  std::lock_guard lock(lock_);
+  return queued_ == 0 && busy_ == (but_for_me ? 1 : 0);
+}
+
+void Group::stop() {
+  std::vector<std::thread> threads;
+  bool all_will_end;
+  {
+    const Critical in(this_slot());
+    std::lock_guard lock(lock_);
+    stopping_ = true;
+    all_will_end = asleep_in_task_ == 0;
+    threads.swap(threads_);
+    bell_.fetch_add(1, std::memory_order_seq_cst);
+    bell_.notify_all();
+  }
+  for (std::thread& t : threads) {
+    if (all_will_end && t.get_id() != std::this_thread::get_id()) t.join();
+    else t.detach();
+  }
+}
+
+void Group::start_over() {
+  // Handles of threads that are not here can be neither joined nor destroyed.
+  if (!threads_.empty()) new std::vector<std::thread>(std::move(threads_));
+  threads_.clear();
+  busy_ = asleep_in_task_ = spinning_ = sleeping_ = tokens_ = 0;
+  ++forks_;
+  alive_.store(0);
+  bell_.fetch_add(1);
+  for (int i = 0; i < width_; ++i) give(find_help());
+}
+
+}  // namespace heddle::engine

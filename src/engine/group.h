@@ -1,0 +1,95 @@
+// Workers of one device and lane, and the queue of ready tasks they take from.
+#pragma once
+#include <atomic>
+#include <list>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "engine/record.h"
+
+namespace heddle::engine {
+
+class Core;
+
+// Ready tasks: larger priorities first, equal ones in order. Priority 0, the usual one, is a list.
+class ReadyQueue {
+ public:
+  void add(Running* r);
+  Running* take();
+  bool empty() const { return !usual_.first && others_.empty(); }
+  int top() const;  // the priority of the next one; not when empty
+
+ private:
+  struct Ranked {
+    int priority;
+    uint64_t order;
+    Running* record;
+    bool operator<(const Ranked& o) const {
+      return priority != o.priority ? priority < o.priority : order > o.order;
+    }
+  };
+  RunningList usual_;
+  std::vector<Ranked> others_;  // a heap
+  uint64_t added_ = 0;
+};
+
+class Group {
+ public:
+  Group(Device device, Lane lane, int width);
+  ~Group() { stop(); }
+  Group(const Group&) = delete;
+  Group& operator=(const Group&) = delete;
+
+  const Device device;
+  const Lane lane;
+  Stream* stream() const { return stream_.get(); }
+  void check_stream() const;  // throws what kept the stream from being made
+
+  // In a critical section. Wakes or starts a worker where that helps.
+  void add(Running* r);
+  // Is a task of this priority as good as any that waits here?
+  bool is_next(int priority) const { return priority >= top_.load(std::memory_order_relaxed); }
+  // A worker of this group sleeps inside its task: another one stands in.
+  void fall_asleep();
+  void wake_up();
+
+  int workers() const { return alive_.load(std::memory_order_relaxed); }
+  bool idle(bool but_for_me) const;  // `but_for_me`: the caller is one of its workers
+  void stop();  // waits for the workers, but for the one that calls it
+  void start_over();  // in the child of a fork
+
+ private:
+  void work();
+  Running* take(bool was_busy);
+  bool spin_then_sleep(Slot& slot);
+  bool can_take() const { return !ready_.empty() && busy_ < width_; }
+  // With lock_ held: what to do after it is let go, so that a ready task finds a worker.
+  enum class Help { kNone, kWake, kSpawn };
+  Help find_help();
+  void give(Help help);
+  void spawn();
+  void note_queue();
+
+  const int width_;
+  std::unique_ptr<Stream> stream_;
+  std::exception_ptr stream_error_;
+
+  mutable SpinLock lock_;
+  ReadyQueue ready_;
+  int queued_ = 0;
+  int busy_ = 0;      // workers that run a task and do not sleep in it
+  int asleep_in_task_ = 0;
+  int spinning_ = 0;
+  int sleeping_ = 0;  // not counting those that a token wakes
+  int tokens_ = 0;
+  bool stopping_ = false;
+  int forks_ = 0;
+  std::vector<std::thread> threads_;
+  std::atomic<int> alive_{0};
+  std::atomic<int> waiting_{0};        // queued_, for those who spin
+  std::atomic<int> top_{INT32_MIN};    // the best priority queued
+  std::atomic<int> bell_{0};
+};
+
+}  // namespace heddle::engine

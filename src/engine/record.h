@@ -1,0 +1,112 @@
+// The record of a task on its way, and the store that records are taken from and given back to.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include "engine/gate.h"
+#include "engine/var_state.h"
+
+namespace heddle::engine {
+
+class Core;
+class Group;
+struct GraphRun;
+
+// A task whose uses are in the order in which their variables are locked, each variable once.
+class Prepared {
+ public:
+  Prepared() = default;
+  explicit Prepared(Task t) : task(std::move(t)) { order_uses(task); }
+  // Throws Error when a variable is none or the task has not exactly one body.
+  static void order_uses(Task& task);
+  Task task;
+};
+
+enum class Kind : uint8_t { kTask, kInline, kNode, kGraph, kWaiter };
+enum class Stage : uint8_t {
+  kFree,
+  kWaiting,  // for its variables, or in a queue of ready tasks
+  kStarted,  // taken by a thread, or waiting for its Done
+  kLost,     // in the child of a fork: its thread stayed in the parent
+};
+
+struct Running {
+  Kind kind = Kind::kTask;
+  std::atomic<Stage> stage{Stage::kFree};
+  bool counted = false;          // in the engine's tally
+  int priority = 0;
+  int64_t bytes = 0;             // that it counts for in the cap
+  std::atomic<int> missing{0};   // requests not granted, predecessors not done
+  std::atomic<int> parts{0};     // of an asynchronous task: the return of `start`, and Done
+  std::atomic<int> signal{0};    // what a waiting thread sleeps on
+  Core* engine = nullptr;
+  Group* group = nullptr;
+  Running* next = nullptr;       // in whatever list it is
+  Running* outer = nullptr;      // the task this one runs inside of, on the same thread
+  Running* asleep_on = nullptr;  // the waiter of a nested wait; guarded by Core::nested_
+  const Task* task = nullptr;    // what to run: `own`, or part of `shared`
+  const char* name = "";
+  Place place;
+  TaskRef shared;
+  Prepared own;
+  GraphRef graph;                // of a graph's head
+  GraphRun* run = nullptr;       // of a node, or of the graph itself
+  int node = -1;
+  Var var;                       // of a waiter
+  FailureRef failure;
+  FailureRef thrown;             // by `start`, while Done may be writing `failure`
+  EventRef event;                // the device's part, once the task is done on the host
+  std::vector<Pending> after;    // what the device, or this thread, must wait for first
+  Request few[4];
+  std::vector<Request> many;     // instead of `few`; keeps its room for the next task
+  Request* requests = few;
+  int count = 0;
+
+  void set_count(int n) {
+    count = n;
+    if (n <= 4) {
+      requests = few;
+    } else {
+      many.resize(static_cast<size_t>(n));
+      requests = many.data();
+    }
+  }
+};
+
+// What a finished record held of the user's, to be destroyed outside critical sections.
+struct Leftovers {
+  std::vector<Use> uses;
+  TaskRef shared;
+  GraphRef graph;
+  std::shared_ptr<const CancelToken> cancel;
+  FailureRef failure;
+  EventRef event;
+  std::vector<FailureRef> failures;
+  std::vector<EventRef> events;
+};
+
+// A list of records through Running::next, first in, first out.
+struct RunningList {
+  Running* first = nullptr;
+  Running* last = nullptr;
+  void add(Running* r) {
+    r->next = nullptr;
+    (last ? last->next : first) = r;
+    last = r;
+  }
+  Running* take() {
+    Running* const r = first;
+    if (r && !(first = r->next)) last = nullptr;
+    return r;
+  }
+};
+
+// Records are never freed. Each thread keeps some; the rest moves between threads in batches.
+// To be called in a critical section.
+Running* take_record(Slot& slot);
+void give_record(Slot& slot, Running* r);
+// Calls each(record) for all there are, those in use and those not. Only while nothing moves.
+void for_each_record(void (*each)(Running*, void*), void* arg);
+
+}  // namespace heddle::engine

@@ -1,0 +1,283 @@
+// Running a task: its body, what it leaves behind, and what becomes ready because of it.
+#include <mutex>
+
+#include "engine/core.h"
+#include "engine/graph.h"
+
+namespace heddle::engine {
+
+extern constinit std::atomic<Engine::Scope> the_scope;
+
+// Marks the task that the calling thread is inside of.
+class Frame {
+ public:
+  Frame(Slot& slot, Running* r) : slot_(slot) {
+    r->outer = slot.current;
+    slot.current = r;
+  }
+  ~Frame() { slot_.current = slot_.current->outer; }
+  Frame(const Frame&) = delete;
+  Frame& operator=(const Frame&) = delete;
+
+ private:
+  Slot& slot_;
+};
+
+// The exception in flight, as the failure of `r`.
+FailureRef failure_of(const Running* r) {
+  return make_failure(std::current_exception(), r->name, r->place);
+}
+
+// --- on a worker --------------------------------------------------------------------------------
+
+struct Chain {
+  Running* first;
+  Group* group;
+};
+
+// The arena may call this on a thread of its own, in place of the worker.
+void run_in_turn(void* arg) {
+  const Chain& chain = *static_cast<Chain*>(arg);
+  Slot& slot = this_slot();
+  const int state = slot.state.load(std::memory_order_relaxed);
+  Group* const group = slot.group;
+  slot.state.store(Slot::kBody, std::memory_order_relaxed);
+  slot.group = chain.group;
+  for (Running* r = chain.first; r;) r = r->engine->execute(slot, r, chain.group);
+  slot.group = group;
+  slot.state.store(state, std::memory_order_release);
+}
+
+void Core::run_chain(Running* r, Group* worker_of) {
+  Chain chain{r, worker_of};
+  if (Engine::Scope scope = the_scope.load(std::memory_order_acquire)) scope(run_in_turn, &chain);
+  else run_in_turn(&chain);
+}
+
+// --- one task -----------------------------------------------------------------------------------
+
+// Returns what the calling worker, one of `chain`, should run next.
+Running* Core::execute(Slot& slot, Running* r, Group* chain) {
+  if (!r->failure) r->failure = why_skip(r);
+  if (!r->failure) {
+    if (r->task->start) {
+      r->parts.store(2, std::memory_order_relaxed);
+      call_start(slot, r);
+      if (r->parts.fetch_sub(1, std::memory_order_acq_rel) != 1) return nullptr;
+    } else {
+      call_run(slot, r);
+    }
+  }
+  return complete(slot, r, chain);
+}
+
+FailureRef Core::why_skip(Running* r) {
+  const Task& t = *r->task;
+  if (t.cancel && t.cancel->cancelled()) return make_cancelled(r->name, r->place);
+  FailureRef why;
+  for (const Use& use : t.uses) {
+    VarState& v = *use.var.state();
+    if (use.access == Access::kOverwrite || !v.poisoned.load(std::memory_order_acquire)) continue;
+    const Critical in(this_slot());
+    std::lock_guard lock(v.lock);
+    why = first_of(why, v.failure);
+  }
+  if (r->kind == Kind::kNode) why = first_of(why, r->run->failure_before(r->node));
+  return why;
+}
+
+// Makes the device's stream come after what this task depends on.
+Stream* Core::prepare_stream(Running* r) {
+  r->group->check_stream();
+  Stream* const stream = r->group->stream();
+  if (stream)
+    for (const Pending& p : r->after) stream->wait_for(p.event);
+  return stream;
+}
+
+void Core::call_run(Slot& slot, Running* r) {
+  const Frame frame(slot, r);
+  RunContext context{r->task->device, nullptr};
+  try {
+    context.stream = prepare_stream(r);
+    r->task->run(context);
+  } catch (...) {
+    r->failure = failure_of(r);
+  }
+  if (!context.stream) return;
+  try {  // even a task that failed may have put work on the stream
+    r->event = context.stream->record();
+  } catch (...) {
+    if (!r->failure) r->failure = failure_of(r);
+  }
+}
+
+void Core::call_start(Slot& slot, Running* r) {
+  const Frame frame(slot, r);
+  RunContext context{r->task->device, nullptr};
+  try {
+    Done done(r);
+    context.stream = prepare_stream(r);
+    r->task->start(context, std::move(done));
+  } catch (...) {
+    r->thrown = failure_of(r);  // not `failure`, which Done may be writing
+  }
+}
+
+void Core::finish_start(Running* r, std::exception_ptr error, EventRef event) {
+  Slot& slot = this_slot();
+  const int before = slot.state.load(std::memory_order_relaxed);
+  if (r->stage.load(std::memory_order_acquire) == Stage::kLost) return;
+  {
+    Critical in(slot);
+    if (r->stage.load(std::memory_order_acquire) == Stage::kLost) return;
+    in.leave_to(Slot::kBody);
+  }
+  if (error) r->failure = make_failure(std::move(error), r->name, r->place);
+  r->event = std::move(event);
+  if (r->parts.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    Core* const core = r->engine;
+    core->complete(slot, r, nullptr);
+    core->run_later(slot);
+  }
+  slot.state.store(before, std::memory_order_release);
+}
+
+void Core::log(const FailureRef& failure) {
+  if (!failure->cancelled && !failure->logged.exchange(true)) failures_.add(failure);
+}
+
+// --- completion ---------------------------------------------------------------------------------
+
+Running* Core::complete(Slot& slot, Running* r, Group* chain) {
+  if (r->thrown) r->failure = std::move(r->thrown);
+  if (r->event && runs_where_pushed()) std::exchange(r->event, nullptr)->wait();
+  if (r->kind == Kind::kNode) return complete_node(slot, r, chain);
+  // The closure goes before the variables: who waits on them finds its memory given back. Not while
+  // a device may still use it.
+  const bool device_works = r->event != nullptr;
+  if (!device_works) drop_body(r);
+  const Pending pending{r->event, r->group ? r->group->stream() : nullptr, false};
+  RunningList ready;
+  Leftovers leftovers;
+  Running* next;
+  {
+    const Critical in(slot);
+    if (r->failure) log(r->failure);
+    for (int i = 0; i < r->count; ++i)
+      release(r->requests[i], r->failure, device_works ? &pending : nullptr, ready);
+    next = hand_out(slot, ready, chain);
+    if (device_works) {
+      events_seen_.store(true);
+      r->after.assign(1, pending);
+      watcher_.retire_after_events(r);
+    } else {
+      retire(slot, r, &leftovers);
+    }
+  }
+  return next;
+}
+
+void Core::drop_body(Running* r) {
+  if (r->shared) return;
+  r->own.task.run = nullptr;
+  r->own.task.start = nullptr;
+}
+
+// What a record held that may belong to the user goes to `leftovers`, to be destroyed outside the
+// critical section.
+void Core::retire(Slot& slot, Running* r, Leftovers* leftovers) {
+  cap_.give_back(r->bytes);
+  r->bytes = 0;
+  const bool counted = r->counted;
+  leftovers->uses.swap(r->own.task.uses);
+  leftovers->shared = std::move(r->shared);
+  leftovers->graph = std::move(r->graph);
+  leftovers->cancel = std::move(r->own.task.cancel);
+  leftovers->failure = std::move(r->failure);
+  leftovers->event = std::move(r->event);
+  r->after.clear();
+  r->task = nullptr;
+  give_record(slot, r);
+  if (counted) tally_.done(slot);
+}
+
+void Core::release(Request& request, const FailureRef& failure, const Pending* pending,
+                   RunningList& ready) {
+  VarState& v = *request.var;
+  std::lock_guard lock(v.lock);
+  v.settle(request.access, failure, pending);
+  let_go(request, ready);
+}
+
+// With the variable's lock held.
+void Core::let_go(Request& request, RunningList& ready) {
+  VarState& v = *request.var;
+  v.drop(request);
+  while (Request* const turn = v.take_turn()) grant(*turn, ready);
+}
+
+void Core::grant(Request& request, RunningList& ready) {
+  Running* const r = request.owner;
+  VarState& v = *request.var;
+  if (r->kind == Kind::kWaiter) {  // sees the state of now, and holds nobody up
+    r->failure = v.failure;
+    if (v.has_events.load(std::memory_order_relaxed)) v.collect_events(request.access, r->after);
+    ready.add(r);
+    return;
+  }
+  v.hold(request);
+  if (r->kind == Kind::kGraph) r->run->granted(static_cast<int>(&request - r->requests), ready);
+  else if (r->missing.fetch_sub(1, std::memory_order_acq_rel) == 1) ready.add(r);
+}
+
+// Of the tasks that became ready, the calling worker keeps the best one of its own group, unless the
+// queue has a better one; so chains run on one worker. In a critical section.
+Running* Core::hand_out(Slot& slot, RunningList& ready, Group* chain) {
+  Running* keep = nullptr;
+  const bool may_keep = chain && !Gate::draining() && !runs_where_pushed();
+  while (Running* r = ready.take()) {
+    if (r->kind == Kind::kWaiter) {
+      // The sleeper may take the record back as soon as it sees the signal.
+      std::atomic<int>& signal = r->signal;
+      signal.store(1, std::memory_order_seq_cst);
+      signal.notify_all();
+      continue;
+    }
+    Core* const core = r->engine;
+    const bool good = may_keep && core == this && r->group == chain &&
+                      (!keep || r->priority > keep->priority) && chain->is_next(r->priority) &&
+                      !must_wait_for_events(r);
+    if (good) std::swap(keep, r);
+    if (r) core->dispatch(slot, r);
+  }
+  if (keep) keep->stage.store(Stage::kStarted, std::memory_order_relaxed);
+  return keep;
+}
+
+void Core::dispatch(Slot& slot, Running* r) {
+  if (must_wait_for_events(r)) return watcher_.run_after_events(r);
+  if (!runs_where_pushed()) return r->group->add(r);
+  r->stage.store(Stage::kStarted, std::memory_order_relaxed);
+  Running** at = &slot.later;
+  while (*at && (*at)->priority >= r->priority) at = &(*at)->next;
+  r->next = *at;
+  *at = r;
+}
+
+void Core::run_later(Slot& slot) {
+  if (!slot.later) [[likely]]
+    return;
+  const int before = slot.state.load(std::memory_order_relaxed);
+  {
+    Critical in(slot);
+    in.leave_to(Slot::kBody);
+  }
+  while (Running* const r = slot.later) {
+    slot.later = r->next;
+    r->engine->execute(slot, r, nullptr);
+  }
+  slot.state.store(before, std::memory_order_release);
+}
+
+}  // namespace heddle::engine

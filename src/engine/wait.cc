@@ -1,0 +1,195 @@
+// Waiting: for a variable, for everything, from outside and from inside of tasks.
+#include <mutex>
+
+#include "engine/core.h"
+#include "engine/graph.h"
+
+namespace heddle::engine {
+
+namespace waiting {
+
+// Is `r`, or a task it runs inside of, one that holds `v` for writing?
+bool owns(const Running* r, const VarState* v) {
+  for (; r; r = r->outer) {
+    if (r->kind == Kind::kNode) {
+      for (const Use& u : r->task->uses)
+        if (u.var.state() == v && u.access != Access::kRead) return true;
+    }
+    for (int i = 0; i < r->count; ++i)
+      if (r->requests[i].var == v && r->requests[i].writes()) return true;
+  }
+  return false;
+}
+
+[[noreturn]] void throw_own(const Running* r) {
+  throw Error(format("[engine] task {} waits for what cannot end before it ends itself", r->name));
+}
+
+}  // namespace waiting
+
+void Core::wait_for(const Var& var, Access access) {
+  VarState* const v = var.state();
+  if (!v) return;
+  Slot& slot = this_slot();
+  if (slot.current && waiting::owns(slot.current, v)) waiting::throw_own(slot.current);
+  FailureRef failure;
+  std::vector<Pending> pending;
+  Running* waiter = nullptr;
+  {
+    const Critical in(slot);
+    std::lock_guard lock(v->lock);
+    if (v->idle_for(access)) {
+      failure = v->failure;
+      if (v->has_events.load(std::memory_order_relaxed)) v->collect_events(access, pending);
+    } else {
+      waiter = take_record(slot);
+      waiter->kind = Kind::kWaiter;
+      waiter->engine = this;
+      waiter->name = "wait";
+      waiter->var = var;
+      waiter->outer = nullptr;
+      waiter->counted = false;
+      waiter->signal.store(0, std::memory_order_relaxed);
+      waiter->after.clear();
+      waiter->set_count(1);
+      waiter->requests[0].owner = waiter;
+      waiter->requests[0].var = v;
+      waiter->requests[0].access = access;
+      waiter->stage.store(Stage::kStarted, std::memory_order_relaxed);
+      v->enqueue(waiter->requests[0]);
+    }
+  }
+  if (waiter) {
+    sleep_on(slot, waiter);
+    failure = std::move(waiter->failure);
+    pending.swap(waiter->after);
+    Var last = std::move(waiter->var);
+    const Critical in(slot);
+    give_record(slot, waiter);
+  }
+  if (!pending.empty()) {
+    const Asleep asleep;
+    for (const Pending& p : pending) p.event->wait();
+  }
+  // A task is a waiter of its own: it hears of every failure it meets.
+  if (failure && (slot.current || failure->first_time(slot.thread))) raise(failure);
+}
+
+// Returns when the waiter has been signalled. Throws, with the waiter given back, when that cannot
+// happen before the calling task ends.
+void Core::sleep_on(Slot& slot, Running* waiter) {
+  run_later(slot);
+  if (slot.current) check_nested(slot, waiter);
+  for (int i = 0; i < 300 && !waiter->signal.load(std::memory_order_acquire); ++i) pause();
+  if (!waiter->signal.load(std::memory_order_acquire)) {
+    const int before = slot.state.load(std::memory_order_relaxed);
+    if (slot.current && slot.group) {
+      const Critical in(slot);
+      slot.group->fall_asleep();
+    }
+    // A fork need not wait for a task that sleeps: in the child, it is lost.
+    slot.state.store(Slot::kOutside, std::memory_order_release);
+    {
+      const Asleep asleep;
+      while (!waiter->signal.load(std::memory_order_acquire))
+        waiter->signal.wait(0, std::memory_order_acquire);
+    }
+    Critical in(slot);
+    if (slot.current && slot.group) slot.group->wake_up();
+    in.leave_to(before);
+  }
+  if (slot.current) {
+    const Critical in(slot);
+    std::lock_guard lock(nested_);
+    slot.current->asleep_on = nullptr;
+  }
+}
+
+void Core::check_nested(Slot& slot, Running* waiter) {
+  bool hopeless = false;
+  {
+    const Critical in(slot);
+    // One at a time: of two tasks that come to wait for each other, the second sees the first.
+    std::lock_guard lock(nested_);
+    slot.current->asleep_on = waiter;
+    for (const Running* r = slot.current; r && !hopeless; r = r->outer)
+      hopeless = leads_to(waiter, r);
+    if (hopeless) {
+      slot.current->asleep_on = nullptr;
+      VarState& v = *waiter->requests[0].var;
+      std::lock_guard var_lock(v.lock);
+      v.withdraw(waiter->requests[0]);
+    }
+  }
+  if (!hopeless) return;
+  Var last = std::move(waiter->var);
+  {
+    const Critical in(slot);
+    give_record(slot, waiter);
+  }
+  waiting::throw_own(slot.current);
+}
+
+// Follows what `waiter` waits for: the requests before it on its variable, the variables that their
+// tasks are still missing, the waits that running ones sleep in. True when that meets `task`.
+//
+// A record is looked at only while a lock is held that it needs in order to end: that of a variable
+// it has a request on. What lies behind it is remembered as variables, which handles keep alive.
+bool Core::leads_to(const Running* waiter, const Running* task) {
+  struct Step {
+    Var var;
+    const Running* who;  // everything before this one's request
+  };
+  std::vector<Step> steps{{waiter->var, waiter}};
+  std::vector<const Running*> seen;
+  bool found = false;
+  auto visit = [&](const Running* r) {
+    if (r->kind == Kind::kWaiter || found) return;
+    const bool mine = r == task || (r->kind == Kind::kGraph && task->run == r->run);
+    if (mine) {
+      found = true;
+      return;
+    }
+    for (const Running* s : seen)
+      if (s == r) return;
+    seen.push_back(r);
+    if (r->asleep_on) steps.push_back({r->asleep_on->var, r->asleep_on});
+    if (r->kind == Kind::kTask && r->stage.load() == Stage::kWaiting)
+      for (const Use& u : r->task->uses) steps.push_back({u.var, r});
+    if (r->kind == Kind::kGraph) {
+      for (const PreparedGraph::Outside& o : r->run->graph.vars) steps.push_back({o.var, r});
+      for (size_t i = 0; i < r->run->graph.nodes.size(); ++i)
+        if (const Running* w = r->run->nodes[i].asleep_on) steps.push_back({w->var, w});
+    }
+  };
+  while (!steps.empty() && !found) {
+    const Step step = std::move(steps.back());
+    steps.pop_back();
+    VarState& v = *step.var.state();
+    std::lock_guard lock(v.lock);
+    bool waits = false;
+    for (Request* q = v.first; q && !waits; q = q->next) waits = q->owner == step.who;
+    if (!waits) continue;  // it was granted
+    for (Request* q = v.holders; q; q = q->next) visit(q->owner);
+    for (Request* q = v.first; q->owner != step.who; q = q->next) visit(q->owner);
+  }
+  return found;
+}
+
+void Core::wait_all() {
+  Slot& slot = this_slot();
+  if (slot.current)
+    throw Error(format("[engine] task {} waits for all tasks, and so for itself",
+                       slot.current->name));
+  run_later(slot);
+  tally_.wait_until(0);
+  int more = 0;
+  FailureRef failure;
+  {
+    const Critical in(slot);
+    failure = failures_.next_for(slot.thread, &more);
+  }
+  if (failure) raise(failure, more);
+}
+
+}  // namespace heddle::engine
