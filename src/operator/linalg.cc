@@ -95,6 +95,23 @@ void gemm(Mat<T> a, Mat<T> b, Mat<T> c, bool accumulate) {
   }
 }
 
+// --- on other devices ---------------------------------------------------------------------------
+DeviceProducts cuda_products;
+
+void offer(Device::Kind on, const DeviceProducts& products) {
+  check(on == Device::kCuda, "[linalg] found products for a device of kind {}, expected gpu", int(on));
+  cuda_products = products;
+}
+
+const DeviceProducts* products_on(const OpContext& ctx) {
+  return ctx.device.kind == Device::kCuda ? &cuda_products : nullptr;
+}
+
+template <class T>
+Mat<void> erase(Mat<T> m) {
+  return {m.data, m.rows, m.cols, m.ld, m.transposed};
+}
+
 // --- in parallel --------------------------------------------------------------------------------
 // Pieces hold at least this many multiplications, and are at most kPieces.
 constexpr int64_t kWork = int64_t(1) << 19, kPieces = 8;
@@ -106,6 +123,8 @@ int64_t grain_of(int64_t extent, int64_t other, int64_t k) {
 
 template <class T>
 void gemm(const OpContext& ctx, Mat<T> a, Mat<T> b, Mat<T> c, bool accumulate) {
+  if (const DeviceProducts* d = products_on(ctx))
+    return d->gemm(ctx, dtype_of<T>, erase(a), erase(b), erase(c), accumulate);
   const int64_t m = c.rows, n = c.cols, k = a.n();
   if (m >= n) {
     const int64_t grain = (grain_of(m, n, k) + 3) / 4 * 4;
@@ -123,7 +142,9 @@ void gemm(const OpContext& ctx, Mat<T> a, Mat<T> b, Mat<T> c, bool accumulate) {
 
 template <class T>
 void gemm_bias(const OpContext& ctx, Mat<T> a, Mat<T> b, const T* bias, Mat<T> c) {
-  if (bias)
+  if (const DeviceProducts* d = products_on(ctx); d && bias)
+    d->spread_rows(ctx, dtype_of<T>, bias, erase(c));
+  else if (bias)
     for (int64_t i = 0; i < c.rows; ++i) std::copy_n(bias, c.cols, c.data + i * c.ld);
   gemm(ctx, a, b, c, bias != nullptr);
 }
@@ -139,6 +160,8 @@ void transpose(const T* x, int64_t rows, int64_t cols, T* y) {
 
 template <class T>
 void sum_rows(const OpContext& ctx, const T* x, int64_t rows, int64_t cols, T* y) {
+  if (const DeviceProducts* d = products_on(ctx))
+    return d->sum_rows(ctx, dtype_of<T>, x, rows, cols, y);
   using Sum = std::conditional_t<(sizeof(T) < 4), float, T>;
   constexpr int64_t kGrain = 64;
   ctx.parallel_for(cols, std::max(kGrain, (int64_t(1) << 17) / std::max<int64_t>(rows, 1)),

@@ -57,4 +57,15 @@ struct Offer {
 };
 void offer(const Offer& offer);  // while the catalogue is being filled
 
+// The products of a device whose memory the host cannot touch: put on ctx.stream, done later. With
+// these, gemm, gemm_bias and sum_rows that are given an OpContext work there.
+struct DeviceProducts {
+  void (*gemm)(const OpContext&, Dtype, const Mat<void>& a, const Mat<void>& b, const Mat<void>& c,
+               bool accumulate) = nullptr;
+  void (*spread_rows)(const OpContext&, Dtype, const void* row, const Mat<void>& c) = nullptr;
+  void (*sum_rows)(const OpContext&, Dtype, const void* x, int64_t rows, int64_t cols,
+                   void* y) = nullptr;
+};
+void offer(Device::Kind on, const DeviceProducts& products);  // before the device's first use
+
 }  // namespace heddle::linalg
