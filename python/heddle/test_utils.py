@@ -1,0 +1,526 @@
+"""What tests of operators and networks need: comparisons, finite differences, random arrays. Uses NumPy."""
+import contextlib
+import functools
+import os
+import time
+
+import numpy as np
+
+from . import autograd, context, ndarray, symbol
+from .ndarray import NDArray, array
+
+_RTOL = {"float16": 1e-2, "bfloat16": 1e-2, "float32": 1e-4, "float64": 1e-5}
+_ATOL = {"float16": 1e-1, "bfloat16": 1e-1, "float32": 1e-3, "float64": 1e-20}
+
+
+# --- settings
+
+
+def default_context():
+    """The device that tests run on."""
+    return context.current_context()
+
+
+def set_default_context(ctx):
+    """Changes it."""
+    context.Context.default_ctx = ctx
+
+
+def default_dtype():
+    """The dtype that tests use."""
+    return np.float32
+
+
+def default_rtols():
+    """Relative tolerances by dtype."""
+    return dict(_RTOL)
+
+
+def default_atols():
+    """Absolute tolerances by dtype."""
+    return dict(_ATOL)
+
+
+def _dtype(value):
+    return np.dtype(str(value.dtype)).name if hasattr(value, "dtype") else "float64"
+
+
+def get_rtol(rtol=None, dtype=np.float64):
+    """rtol, or the default for a dtype."""
+    return _RTOL.get(np.dtype(dtype).name, 0) if rtol is None else rtol
+
+
+def get_atol(atol=None, dtype=np.float64):
+    """atol, or the default for a dtype."""
+    return _ATOL.get(np.dtype(dtype).name, 0) if atol is None else atol
+
+
+def get_tols(x, y, rtol=None, atol=None):
+    """Both tolerances for comparing two arrays: those of the less exact dtype."""
+    tols = [(_RTOL.get(_dtype(v), 0), _ATOL.get(_dtype(v), 0)) for v in (x, y)]
+    return (max(t[0] for t in tols) if rtol is None else rtol, max(t[1] for t in tols) if atol is None else atol)
+
+
+@contextlib.contextmanager
+def environment(*args):
+    """A block with environment variables set; None removes one."""
+    wanted = args[0] if len(args) == 1 else {args[0]: args[1]}
+    before = {name: os.environ.get(name) for name in wanted}
+    _set_environment(wanted)
+    try:
+        yield
+    finally:
+        _set_environment(before)
+
+
+def _set_environment(values):
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = str(value)
+
+
+def set_env_var(key, val, default_val=""):
+    """Sets an environment variable; returns what it was."""
+    before = os.environ.get(key, default_val)
+    os.environ[key] = val
+    return before
+
+
+# --- random values
+
+
+def random_arrays(*shapes):
+    """Normally distributed NumPy arrays."""
+    arrays = [np.array(np.random.randn(), dtype=default_dtype()) if len(s) == 0 else
+              np.random.randn(*s).astype(default_dtype()) for s in shapes]
+    return arrays[0] if len(arrays) == 1 else arrays
+
+
+def random_uniform_arrays(*shapes, low=0.0, high=1.0, dtype=np.float32):
+    """Uniformly distributed NumPy arrays."""
+    return [np.random.uniform(low, high, size=s).astype(dtype) for s in shapes]
+
+
+def random_sample(population, k):
+    """k elements in random order, each at most once."""
+    chosen = list(population)
+    np.random.shuffle(chosen)
+    return chosen[:k]
+
+
+def rand_ndarray(shape, stype="default", density=None, dtype=None, ctx=None, **_):
+    """An array of numbers from [-1, 1)."""
+    if stype != "default":
+        raise ValueError(f"found storage type {stype!r}, expected 'default'")
+    dtype = default_dtype() if dtype is None else dtype
+    return array(np.random.uniform(-1, 1, size=shape), ctx=ctx, dtype=dtype)
+
+
+def rand_shape_nd(num_dim, dim=10, allow_zero_size=False):
+    """A shape of num_dim extents up to dim."""
+    return tuple(int(n) for n in np.random.randint(0 if allow_zero_size else 1, dim + 1, size=num_dim))
+
+
+def rand_shape_2d(dim0=10, dim1=10, allow_zero_size=False):
+    """A shape of two extents."""
+    least = 0 if allow_zero_size else 1
+    return tuple(int(np.random.randint(least, d + 1)) for d in (dim0, dim1))
+
+
+def rand_shape_3d(dim0=10, dim1=10, dim2=10, allow_zero_size=False):
+    """A shape of three extents."""
+    least = 0 if allow_zero_size else 1
+    return tuple(int(np.random.randint(least, d + 1)) for d in (dim0, dim1, dim2))
+
+
+# --- comparing
+
+
+def _numpy(value):
+    return value.asnumpy() if isinstance(value, NDArray) else np.asarray(value)
+
+
+def np_reduce(dat, axis, keepdims, numpy_reduce_func):
+    """A reduction over several axes with a NumPy function for one."""
+    axes = list(range(dat.ndim)) if axis is None else [axis] if isinstance(axis, int) else list(axis)
+    result = dat
+    for axis in sorted((a % dat.ndim for a in axes), reverse=True):
+        result = numpy_reduce_func(result, axis=axis)
+    if keepdims:
+        kept = [1 if i in [a % dat.ndim for a in axes] else n for i, n in enumerate(dat.shape)]
+        result = result.reshape(kept)
+    return result
+
+
+def same(a, b):
+    """Whether two arrays hold the same values."""
+    return np.array_equal(_numpy(a), _numpy(b))
+
+
+def same_array(array1, array2):
+    """Whether two arrays share their memory."""
+    before = array1.asnumpy()
+    array1[:] = before + 1
+    shared = same(array1, array2)
+    array1[:] = before
+    return shared and same(array1, array2)
+
+
+def almost_equal(a, b, rtol=None, atol=None, equal_nan=False, use_broadcast=True):
+    """Whether two arrays are equal within tolerances."""
+    rtol, atol = get_tols(a, b, rtol, atol)
+    a, b = _numpy(a), _numpy(b)
+    return (use_broadcast or a.shape == b.shape) and np.allclose(a, b, rtol=rtol, atol=atol, equal_nan=equal_nan)
+
+
+def find_max_violation(a, b, rtol=None, atol=None):
+    """The place where two arrays differ most, and by how many tolerances."""
+    rtol, atol = get_tols(a, b, rtol, atol)
+    a, b = np.broadcast_arrays(_numpy(a).astype("float64"), _numpy(b).astype("float64"))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        violation = np.abs(a - b) / (atol + rtol * np.abs(b) + 1e-20)
+    violation = np.where(np.isnan(violation), np.inf, violation)
+    place = np.unravel_index(np.argmax(violation), violation.shape)
+    return tuple(int(i) for i in place), float(violation[place])
+
+
+def assert_almost_equal(a, b, rtol=None, atol=None, names=("a", "b"), equal_nan=False, use_broadcast=True,
+                        mismatches=(10, 10)):
+    """Raises AssertionError, saying where and by how much, unless the arrays are equal within tolerances."""
+    rtol, atol = get_tols(a, b, rtol, atol)
+    a, b = _numpy(a), _numpy(b)
+    if not use_broadcast and a.shape != b.shape:
+        raise AssertionError(f"{names[0]} has shape {a.shape}, {names[1]} has {b.shape}")
+    close = np.isclose(a, b, rtol=rtol, atol=atol, equal_nan=equal_nan)
+    if close.all():
+        return
+    place, violation = find_max_violation(a, b, rtol, atol)
+    wrong = np.argwhere(~close)
+    a, b = np.broadcast_arrays(a, b)
+    lines = [f"{names[0]}{tuple(map(int, w))} = {a[tuple(w)]!r}, {names[1]} = {b[tuple(w)]!r}"
+             for w in wrong[:max(mismatches)]]
+    raise AssertionError(
+        f"{names[0]} and {names[1]} differ in {len(wrong)} of {close.size} elements; the largest error, at {place}, "
+        f"is {violation:.6g} times the tolerance (rtol={rtol}, atol={atol})\n" + "\n".join(lines))
+
+
+def assert_allclose(a, b, rtol=1e-07, atol=0, equal_nan=True):
+    """assert_almost_equal with NumPy's defaults."""
+    assert_almost_equal(a, b, rtol=rtol, atol=atol, equal_nan=equal_nan)
+
+
+def _without_nan(a, b):
+    a, b = _numpy(a).copy(), _numpy(b).copy()
+    hole = np.logical_or(np.isnan(a), np.isnan(b))
+    a[hole] = b[hole] = 0
+    return a, b
+
+
+def almost_equal_ignore_nan(a, b, rtol=None, atol=None):
+    """almost_equal where neither is NaN."""
+    return almost_equal(*_without_nan(a, b), rtol, atol)
+
+
+def assert_almost_equal_ignore_nan(a, b, rtol=None, atol=None, names=("a", "b")):
+    """assert_almost_equal where neither is NaN."""
+    assert_almost_equal(*_without_nan(a, b), rtol, atol, names)
+
+
+def assert_exception(f, exception_type, *args, **kwargs):
+    """Raises AssertionError unless f(*args) raises."""
+    try:
+        f(*args, **kwargs)
+    except exception_type:
+        return
+    raise AssertionError(f"{f.__name__} raised no {exception_type.__name__}")
+
+
+def retry(n):
+    """A decorator that runs a test up to n times, until it passes."""
+    if n < 1:
+        raise ValueError("retry: n must be at least 1")
+
+    def decorate(function):
+        @functools.wraps(function)
+        def wrapper(*args, **kwargs):
+            for left in reversed(range(n)):
+                try:
+                    function(*args, **kwargs)
+                    return
+                except AssertionError:
+                    if not left:
+                        raise
+                    ndarray.waitall()
+
+        return wrapper
+
+    return decorate
+
+
+# --- running symbols
+
+
+def simple_forward(sym, ctx=None, is_train=False, **inputs):
+    """The outputs of a symbol for NumPy inputs, as NumPy."""
+    ctx = ctx or default_context()
+    inputs = {name: array(value) for name, value in inputs.items()}
+    executor = sym.bind(ctx, args=inputs, grad_req="null")
+    outputs = [out.asnumpy() for out in executor.forward(is_train=is_train)]
+    return outputs[0] if len(outputs) == 1 else outputs
+
+
+def _named(names, values, ctx, dtype):
+    """A dict of arrays from a dict or list of NumPy arrays."""
+    if isinstance(values, dict):
+        unknown = set(values) - set(names)
+        missing = set(names) - set(values)
+        if unknown or missing:
+            raise ValueError(f"Symbol arguments and keys of the given location do not match: symbol args {names}, "
+                             f"location.keys() {list(values)}")
+        pairs = values.items()
+    else:
+        pairs = zip(names, values)
+    return {name: value.copyto(ctx) if isinstance(value, NDArray)
+            else array(value, ctx, np.asarray(value).dtype if dtype is None else dtype) for name, value in pairs}
+
+
+def _states(sym, aux_states, ctx, dtype):
+    return _named(sym.list_auxiliary_states(), aux_states, ctx, dtype) if aux_states else None
+
+
+def numeric_grad(executor, location, aux_states=None, eps=1e-4, use_forward_train=True, dtype=np.float32):
+    """Gradients of the sum of the first output, by central differences."""
+    for name, value in location.items():
+        executor.arg_dict[name][:] = value
+    found = {}
+    for name, value in location.items():
+        value = np.asarray(value)
+        if value.dtype.kind != "f":
+            continue
+        grad = np.zeros(value.shape, value.dtype)
+        flat = value.ravel().copy()
+        for i in range(flat.size):
+            total = []
+            for step in (eps / 2, -eps / 2):
+                moved = flat.copy()
+                moved[i] += step
+                executor.arg_dict[name][:] = moved.reshape(value.shape)
+                for state, initial in (aux_states or {}).items():
+                    executor.aux_dict[state][:] = initial
+                executor.forward(is_train=use_forward_train)
+                total.append(float(executor.outputs[0].asnumpy().astype("float64").sum()))
+            grad.ravel()[i] = (total[0] - total[1]) / eps
+        executor.arg_dict[name][:] = value
+        found[name] = grad
+    return found
+
+
+def check_numeric_gradient(sym, location, aux_states=None, numeric_eps=None, rtol=None, atol=None, grad_nodes=None,
+                           use_forward_train=True, ctx=None, grad_stype_dict=None, dtype=np.float32):
+    """Compares gradients with finite differences, of the output times a random matrix."""
+    ctx = ctx or default_context()
+    numeric_eps = numeric_eps or (1e-3 if np.dtype(dtype) == np.float32 else 1e-5)
+    rtol = 1e-2 if rtol is None else rtol
+    arguments = _named(sym.list_arguments(), location, ctx, dtype)
+    numbers = {name: value.asnumpy() for name, value in arguments.items()}
+    aux = _states(sym, aux_states, ctx, dtype)
+    requests = dict.fromkeys(sym.list_arguments(), "null")
+    if grad_nodes is None:
+        requests.update((n, "write") for n, v in numbers.items() if v.dtype.kind == "f")
+    elif isinstance(grad_nodes, dict):
+        requests.update(grad_nodes)
+    else:
+        requests.update((n, "write") for n in grad_nodes)
+
+    _, out_shapes, _ = sym.infer_shape(**{n: v.shape for n, v in numbers.items()})
+    proj = symbol.Variable("__random_proj")
+    out = symbol.make_loss(symbol.sum(sym * proj))
+    projection = np.random.rand(*out_shapes[0]).astype(dtype) + 0.1
+    args = {**arguments, "__random_proj": array(projection, ctx, dtype)}
+    grads = {n: array(np.random.normal(0, 0.01, size=numbers[n].shape), ctx, numbers[n].dtype)
+             for n, r in requests.items() if r != "null"}
+    before = {n: g.asnumpy() for n, g in grads.items()}
+    executor = out.bind(ctx, args, grads, {**requests, "__random_proj": "null"}, aux)
+    executor.forward(is_train=True)
+    executor.backward()
+    symbolic = {n: g.asnumpy() for n, g in executor.grad_dict.items() if n in grads}
+
+    wanted = {n: numbers[n] for n in grads}
+    states = {n: a.asnumpy() for n, a in _states(sym, aux_states, ctx, dtype).items()} if aux else None
+    plain = out.bind(ctx, {n: a.copy() for n, a in args.items()}, grad_req="null",
+                     aux_states=_states(sym, aux_states, ctx, dtype))
+    numeric = numeric_grad(plain, wanted, states, numeric_eps, use_forward_train, dtype)
+    for name, request in requests.items():
+        if request == "null":
+            continue
+        expected = numeric[name] + (before[name] if request == "add" else 0)
+        assert_almost_equal(expected, symbolic[name], rtol, 1e-3 if atol is None else atol,
+                            (f"NUMERICAL_{name}", f"BACKWARD_{name}"))
+
+
+def check_symbolic_forward(sym, location, expected, rtol=None, atol=None, aux_states=None, ctx=None,
+                           equal_nan=False, dtype=np.float32):
+    """Compares outputs with expected arrays; returns the outputs."""
+    ctx = ctx or default_context()
+    arguments = _named(sym.list_arguments(), location, ctx, dtype)
+    if isinstance(expected, dict):
+        expected = [expected[name] for name in sym.list_outputs()]
+    executor = sym.bind(ctx, arguments, grad_req="null", aux_states=_states(sym, aux_states, ctx, dtype))
+    outputs = executor.forward(is_train=False)
+    for name, want, out in zip(sym.list_outputs(), expected, outputs):
+        assert_almost_equal(want, out, rtol, atol, (f"EXPECTED_{name}", f"FORWARD_{name}"), equal_nan)
+    return outputs
+
+
+def check_symbolic_backward(sym, location, out_grads, expected, rtol=None, atol=None, aux_states=None,
+                            grad_req="write", ctx=None, grad_stypes=None, equal_nan=False, dtype=np.float32):
+    """Compares gradients with expected arrays, by every argument's grad_req; returns the gradients."""
+    ctx = ctx or default_context()
+    names = sym.list_arguments()
+    arguments = _named(names, location, ctx, dtype)
+    if isinstance(expected, (list, tuple)):
+        expected = dict(zip(names, expected))
+    if isinstance(grad_req, str):
+        grad_req = dict.fromkeys(names, grad_req)
+    elif isinstance(grad_req, (list, tuple)):
+        grad_req = dict(zip(names, grad_req))
+    grads = {n: array(np.random.normal(size=arguments[n].shape), ctx, arguments[n].dtype) for n in expected}
+    before = {n: g.asnumpy() for n, g in grads.items()}
+    executor = sym.bind(ctx, arguments, grads, grad_req, _states(sym, aux_states, ctx, dtype))
+    executor.forward(is_train=True)
+    if isinstance(out_grads, dict):
+        out_grads = [out_grads[name] for name in sym.list_outputs()]
+    elif isinstance(out_grads, (NDArray, np.ndarray)):
+        out_grads = [out_grads]
+    if out_grads is not None:
+        out_grads = [array(_numpy(g), ctx, out.dtype) for g, out in zip(out_grads, executor.outputs)]
+    executor.backward(out_grads)
+    for name, want in expected.items():
+        request = grad_req.get(name, "null")
+        if request == "null":
+            want = before[name]
+        elif request == "add":
+            want = _numpy(want) + before[name]
+        assert_almost_equal(want, grads[name], rtol, atol, (f"EXPECTED_{name}", f"BACKWARD_{name}"), equal_nan)
+    return executor.grad_arrays
+
+
+def check_consistency(sym, ctx_list, scale=1.0, grad_req="write", arg_params=None, aux_params=None, rtol=None,
+                      atol=None, raise_on_err=True, ground_truth=None, equal_nan=False, use_uniform=False, **_):
+    """Runs a symbol in several settings (device, shapes, dtypes) and compares outputs and gradients.
+
+    ctx_list: dicts with "ctx", shapes of the inputs and "type_dict". All are compared with the most exact.
+    """
+    symbols = sym if isinstance(sym, (list, tuple)) else [sym] * len(ctx_list)
+    executors = [s.simple_bind(grad_req=grad_req, **c) for s, c in zip(symbols, ctx_list)]
+    draw = functools.partial(np.random.uniform, -0.5, 0.5) if use_uniform else np.random.normal
+    first = executors[0]
+    values = {n: draw(size=a.shape) * scale if arg_params is None or n not in arg_params else _numpy(arg_params[n])
+              for n, a in first.arg_dict.items()}
+    states = {n: np.zeros(a.shape) if aux_params is None or n not in aux_params else _numpy(aux_params[n])
+              for n, a in first.aux_dict.items()}
+    exactness = []
+    for executor in executors:
+        for name, target in executor.arg_dict.items():
+            target[:] = values[name].astype(target.dtype.type)
+        for name, target in executor.aux_dict.items():
+            target[:] = states[name]
+        exactness.append(min(_RANK.get(str(a.dtype), 3) for a in (*executor.outputs, *executor.arg_arrays)))
+    training = grad_req != "null"
+    for executor in executors:
+        executor.forward(is_train=training)
+        if training:
+            executor.backward([o.copy() for o in executor.outputs])
+    best = max(range(len(executors)), key=exactness.__getitem__)
+    truth = ground_truth or _results(executors[best], training)
+    for at, executor in enumerate(executors):
+        if at == best and ground_truth is None:
+            continue
+        for name, value in _results(executor, training).items():
+            tolerance = _CONSISTENT[exactness[at]]
+            try:
+                assert_almost_equal(value, truth[name], tolerance if rtol is None else rtol,
+                                    tolerance if atol is None else atol, (f"{name} of {at}", f"{name} of {best}"),
+                                    equal_nan)
+            except AssertionError:
+                if raise_on_err:
+                    raise
+                return None
+    return truth
+
+
+_RANK = {"float16": 0, "bfloat16": 0, "float32": 1, "float64": 2}
+_CONSISTENT = {0: 1e-1, 1: 1e-3, 2: 1e-5, 3: 0}
+
+
+def _results(executor, training):
+    found = {n: a.asnumpy().astype("float64") for n, a in executor.output_dict.items()}
+    if training:
+        found.update((f"grad_{n}", a.asnumpy().astype("float64")) for n, a in executor.grad_dict.items()
+                     if a is not None)
+    return found
+
+
+def check_speed(sym, location=None, ctx=None, N=20, grad_req=None, typ="whole", **kwargs):
+    """Seconds per run of a symbol: forward and backward ("whole"), or "forward" alone."""
+    ctx = ctx or default_context()
+    grad_req = "write" if grad_req is None else grad_req
+    if typ not in ("whole", "forward"):
+        raise ValueError('typ can only be "whole" or "forward".')
+    if location is not None:
+        kwargs = {name: value.shape for name, value in location.items()}
+    executor = sym.simple_bind(ctx, grad_req if typ == "whole" else "null", **kwargs)
+    for name, target in executor.arg_dict.items():
+        target[:] = np.random.normal(size=target.shape) if location is None else location[name]
+
+    def run():
+        executor.forward(is_train=typ == "whole")
+        if typ == "whole":
+            executor.backward(executor.outputs)
+
+    run()
+    ndarray.waitall()
+    start = time.perf_counter()
+    for _ in range(N):
+        run()
+    ndarray.waitall()
+    return (time.perf_counter() - start) / N
+
+
+def same_symbol_structure(sym1, sym2):
+    """Whether two symbols are the same operators in the same order."""
+    one, two = sym1._core.nodes(), sym2._core.nodes()
+    return [(n["op"], n["inputs"]) for n in one] == [(n["op"], n["inputs"]) for n in two]
+
+
+def compare_optimizer(opt1, opt2, shape, dtype, w_stype="default", g_stype="default", rtol=1e-4, atol=1e-5,
+                      compare_states=True):
+    """Gives two optimizers the same weight and gradient, and compares what becomes of them."""
+    with autograd.pause():
+        w1, g1 = rand_ndarray(shape, w_stype, dtype=dtype), rand_ndarray(shape, g_stype, dtype=dtype)
+        w2, g2 = w1.copy(), g1.copy()
+        s1 = opt1.create_state_multi_precision(0, w1)
+        s2 = opt2.create_state_multi_precision(0, w2)
+        opt1.update_multi_precision(0, w1, g1, s1)
+        opt2.update_multi_precision(0, w2, g2, s2)
+    if compare_states:
+        compare_ndarray_tuple(s1, s2, rtol, atol)
+    assert_almost_equal(w1, w2, rtol, atol)
+
+
+def compare_ndarray_tuple(t1, t2, rtol=None, atol=None):
+    """assert_almost_equal of nested tuples of arrays."""
+    if t1 is None or t2 is None:
+        return
+    if isinstance(t1, tuple):
+        for a, b in zip(t1, t2):
+            compare_ndarray_tuple(a, b, rtol, atol)
+    else:
+        assert_almost_equal(t1, t2, rtol, atol)
+
+
+def list_gpus():
+    """Numbers of the GPUs this process can use."""
+    return range(context.num_gpus())

@@ -1,0 +1,149 @@
+"""Networks as tables and as pictures."""
+import ast
+
+from ._plot import Plot
+from .symbol import Symbol
+
+
+def _is_parameter(name):
+    return name.endswith(("_weight", "_bias", "_gamma", "_beta", "_moving_mean", "_moving_var", "_moving_inv_var",
+                          "_moving_avg"))
+
+
+def _internal_shapes(symbol, shape):
+    """Output names of all nodes to their shapes."""
+    internals = symbol.get_internals()
+    _, shapes, _ = internals.infer_shape_partial(**shape)
+    unknown = [n for n, s in zip(internals.list_outputs(), shapes) if not s]
+    if unknown:
+        raise ValueError(f"Input shape is incomplete: the shape of {unknown[0]} stays unknown")
+    return dict(zip(internals.list_outputs(), shapes))
+
+
+def _layers(symbol, shape):
+    """(name, operator, output shape or None, parameter count, names of the layers before) of each layer."""
+    nodes = symbol._core.nodes()
+    shapes = _internal_shapes(symbol, shape) if shape else {}
+    data = set(shape or {})
+    parameters = {at for at, n in enumerate(nodes) if n["op"] == "null" and n["name"] not in data
+                  and (_is_parameter(n["name"]) or shape)}
+    parameters = {at for at in parameters if not _is_label(nodes, at)}
+    for at, node in enumerate(nodes):
+        if node["op"] == "null" and (at in parameters or _is_label(nodes, at)):
+            continue
+        own = [i for i, _ in node["inputs"] if i in parameters]
+        before = [nodes[i]["name"] for i, _ in node["inputs"] if i not in parameters and not _is_label(nodes, i)]
+        count = 0
+        for i in own:
+            size = 1
+            for extent in shapes.get(nodes[i]["name"], ()) or (0,):
+                size *= extent
+            count += size
+        yield node["name"], node["op"], shapes.get(_output(node, shapes)), count, before
+
+
+def _is_label(nodes, at):
+    return nodes[at]["op"] == "null" and nodes[at]["name"].endswith("label")
+
+
+def _output(node, shapes):
+    if node["op"] == "null" or f"{node['name']}_output" in shapes:
+        return node["name"] if node["op"] == "null" else f"{node['name']}_output"
+    return next((n for n in shapes if n.startswith(node["name"] + "_output")), None)
+
+
+def print_summary(symbol, shape=None, line_length=120, positions=(0.44, 0.64, 0.74, 1.0)):
+    """Prints a table of the layers: output shapes, numbers of parameters, and what comes before.
+
+    shape: input names to shapes; without it there are no shapes and counts.
+    """
+    if not isinstance(symbol, Symbol):
+        raise TypeError("symbol must be Symbol")
+    ends = [int(line_length * p) if p <= 1 else p for p in positions]
+
+    def row(*fields):
+        line = ""
+        for field, end in zip(fields, ends):
+            line = (line + str(field))[:end].ljust(end)
+        print(line)
+
+    print("_" * line_length)
+    row("Layer (type)", "Output Shape", "Param #", "Previous Layer")
+    print("=" * line_length)
+    total = 0
+    layers = list(_layers(symbol, shape))
+    for at, (name, op, out, count, before) in enumerate(layers):
+        total += count
+        shown = "x".join(map(str, out[1:])) if out else ""
+        row(f"{name}({op})", shown, count, before[0] if before else "")
+        for other in before[1:]:
+            row("", "", "", other)
+        print(("=" if at == len(layers) - 1 else "_") * line_length)
+    print(f"Total params: {total}")
+    print("_" * line_length)
+
+
+_COLOURS = {"null": "#8dd3c7", "dense": "#fb8072", "shape": "#ffffb3", "pool": "#80b1d3", "join": "#fdb462",
+            "norm": "#bebada", "loss": "#b3de69", "other": "#fccde5"}
+_KINDS = {
+    "Convolution": "dense", "Deconvolution": "dense", "FullyConnected": "dense", "Embedding": "dense",
+    "BatchNorm": "norm", "InstanceNorm": "norm", "LayerNorm": "norm", "LRN": "norm", "Dropout": "norm",
+    "Activation": "shape", "LeakyReLU": "shape", "Pooling": "pool",
+    "Concat": "join", "Flatten": "join", "Reshape": "join", "SliceChannel": "join", "elemwise_add": "join",
+    "SoftmaxOutput": "loss", "LinearRegressionOutput": "loss", "LogisticRegressionOutput": "loss",
+    "MAERegressionOutput": "loss", "SVMOutput": "loss", "MakeLoss": "loss", "softmax": "loss",
+}
+
+
+def _tuple_text(text):
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+    return "x".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
+
+
+def _label(node):
+    """What a box says."""
+    name, op, attrs = node["name"], node["op"], node["attrs"]
+    if op == "null":
+        return name
+    if op == "Convolution":
+        stride = _tuple_text(attrs.get("stride", "1"))
+        return f"Convolution\n{_tuple_text(attrs['kernel'])}/{stride}, {attrs['num_filter']}"
+    if op == "FullyConnected":
+        return f"FullyConnected\n{attrs['num_hidden']}"
+    if op == "Pooling":
+        kernel = _tuple_text(attrs.get("kernel", "global"))
+        return f"Pooling\n{attrs.get('pool_type', 'max')}, {kernel}/{_tuple_text(attrs.get('stride', '1'))}"
+    if op in ("Activation", "LeakyReLU"):
+        return f"{op}\n{attrs.get('act_type', 'leaky')}"
+    return name
+
+
+def plot_network(symbol, title="plot", save_format="pdf", shape=None, dtype=None, node_attrs=None,
+                 hide_weights=True):
+    """A picture of a network: an object with save(path) for .svg and .dot, and for whatever Graphviz writes.
+
+    shape: input names to shapes, to show what flows between the boxes.
+    """
+    if not isinstance(symbol, Symbol):
+        raise TypeError("symbol must be a Symbol")
+    shapes = _internal_shapes(symbol, shape) if shape else {}
+    nodes = symbol._core.nodes()
+    plot = Plot(title, save_format, node_attrs or {})
+    hidden = set()
+    for at, node in enumerate(nodes):
+        if node["op"] == "null" and hide_weights and _is_parameter(node["name"]):
+            hidden.add(at)
+            continue
+        colour = _COLOURS[_KINDS.get(node["op"], "other") if node["op"] != "null" else "null"]
+        plot.node(node["name"], _label(node), colour, oval=node["op"] == "null")
+    for node in nodes:
+        for at, _ in node["inputs"]:
+            if at in hidden or node["op"] == "null":
+                continue
+            out = shapes.get(_output(nodes[at], shapes))
+            text = "x".join(map(str, out if nodes[at]["op"] == "null" else out[1:])) if out else ""
+            plot.edge(nodes[at]["name"], node["name"], text)
+    return plot
