@@ -27,13 +27,11 @@ function(heddle_room name)
   file(GLOB_RECURSE all CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cc)
   set(sources)
   foreach(file ${all})
-    get_filename_component(stem ${file} NAME_WE)
-    get_filename_component(leaf ${file} NAME)
-    string(REGEX REPLACE "^[^.]*\\." "" suffix ${leaf})  # "cc" or "onednn.cc"
-    if(suffix STREQUAL "cc")
+    get_filename_component(suffix ${file} EXT)  # ".cc" or ".onednn.cc"
+    if(suffix STREQUAL ".cc")
       list(APPEND sources ${file})
     else()
-      string(REGEX REPLACE "\\.cc$" "" library ${suffix})
+      string(REGEX REPLACE "^\\.(.*)\\.cc$" "\\1" library ${suffix})
       if(library STREQUAL "serial")  # the stand-in for x.tbb.cc
         if(NOT HEDDLE_TBB)
           list(APPEND sources ${file})
