@@ -8,10 +8,6 @@
 
 namespace heddle {
 
-INSTANTIATE_TEST_SUITE_P(Engines, EveryEngine, testing::Values("naive", "threaded", "per_device"),
-                         kind_name);
-INSTANTIATE_TEST_SUITE_P(Engines, WorkerEngine, testing::Values("threaded", "per_device"),
-                         kind_name);
 
 // Each waits for the other: they end only if they run at the same time.
 TEST_P(WorkerEngine, IndependentTasksOverlap) {
