@@ -1,6 +1,6 @@
 // Turns formulas into operator records: what the unary_*.cc and binary_*.cc files share.
 #pragma once
-#include "operator/elemwise/binary.h"
+#include "operator/elemwise/binary_names.h"
 #include "operator/elemwise/gradients.h"
 #include "operator/elemwise/loops.h"
 #include "operator/elemwise/unary.h"
@@ -94,17 +94,6 @@ struct GradB {
   {
     return F::grad_b(dy);
   }
-};
-
-// What a binary operator is called in each of its forms; empty: it has no such form.
-struct BinaryNames {
-  std::string elemwise;                       // equal shapes
-  std::vector<std::string> elemwise_aliases;
-  std::string hint;                           // of a Symbol's operator
-  std::string broadcast;
-  std::vector<std::string> broadcast_aliases;
-  std::string scalar, scalar_alias;           // lhs op number
-  std::string reflected, reflected_alias;     // number op rhs
 };
 
 struct ScalarParam {

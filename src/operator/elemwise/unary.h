@@ -1,4 +1,4 @@
-// Unary elementwise formulas. To add one: write the struct, name it in the list of a unary_*.cc.
+// Unary elementwise formulas. To add one: write the struct, name it in a list at the end.
 //   f(x)           the value; `exact` says that integers need no detour through double
 //   grad_y(dy, y)  the gradient from the output (x can be freed, and f can run in place), or
 //   grad_x(dy, x)  from the input, or
@@ -242,5 +242,12 @@ struct Erfinv {
     return dy * decltype(y)(0.88622692545275801365) * exp(y * y);
   }
 };
+
+// --- the operators, file by file: unary_*.cc on the host, unary.cu on CUDA --------------------------
+using UnaryArithmetic = List<Abs, Negative, Sign, Square, Sqrt, Rsqrt, Cbrt, Rcbrt, Reciprocal, Degrees,
+                             Radians, Ceil, Floor, Trunc, Fix, Round, Rint, LogicalNot>;
+using UnaryMath = List<Exp, Expm1, Log, Log10, Log2, Log1p, Relu, Sigmoid, Tanh, Softsign>;
+using UnaryTrig = List<Sin, Cos, Tan, Arcsin, Arccos, Arctan, Sinh, Cosh, Arcsinh, Arccosh, Arctanh>;
+using UnarySpecial = List<Gamma, Gammaln, Erf, Erfinv>;
 
 }  // namespace heddle::ew

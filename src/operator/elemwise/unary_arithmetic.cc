@@ -4,8 +4,6 @@
 namespace heddle::unary_arithmetic {
 using namespace ew;
 
-using Formulas = List<Abs, Negative, Sign, Square, Sqrt, Rsqrt, Cbrt, Rcbrt, Reciprocal, Degrees, Radians, Ceil, Floor, Trunc, Fix, Round, Rint, LogicalNot>;
-
-void define(OpTable& ops) { define_unary(ops, Formulas{}); }
+void define(OpTable& ops) { define_unary(ops, UnaryArithmetic{}); }
 
 }  // namespace heddle::unary_arithmetic

@@ -4,8 +4,6 @@
 namespace heddle::unary_math {
 using namespace ew;
 
-using Formulas = List<Exp, Expm1, Log, Log10, Log2, Log1p, Relu, Sigmoid, Tanh, Softsign>;
-
-void define(OpTable& ops) { define_unary(ops, Formulas{}); }
+void define(OpTable& ops) { define_unary(ops, UnaryMath{}); }
 
 }  // namespace heddle::unary_math

@@ -4,8 +4,6 @@
 namespace heddle::unary_special {
 using namespace ew;
 
-using Formulas = List<Gamma, Gammaln, Erf, Erfinv>;
-
-void define(OpTable& ops) { define_unary(ops, Formulas{}); }
+void define(OpTable& ops) { define_unary(ops, UnarySpecial{}); }
 
 }  // namespace heddle::unary_special

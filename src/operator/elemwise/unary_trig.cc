@@ -4,8 +4,6 @@
 namespace heddle::unary_trig {
 using namespace ew;
 
-using Formulas = List<Sin, Cos, Tan, Arcsin, Arccos, Arctan, Sinh, Cosh, Arcsinh, Arccosh, Arctanh>;
-
-void define(OpTable& ops) { define_unary(ops, Formulas{}); }
+void define(OpTable& ops) { define_unary(ops, UnaryTrig{}); }
 
 }  // namespace heddle::unary_trig

@@ -1,0 +1,114 @@
+// The binary operators: which formula goes by which names. binary_*.cc defines them on the host,
+// binary.cu adds their CUDA kernels.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "operator/elemwise/binary.h"
+
+namespace heddle::ew {
+
+// What a binary operator is called in each of its forms; empty: it has no such form.
+struct BinaryNames {
+  std::string elemwise;  // equal shapes
+  std::vector<std::string> elemwise_aliases;
+  std::string hint;  // of a Symbol's operator
+  std::string broadcast;
+  std::vector<std::string> broadcast_aliases;
+  std::string scalar, scalar_alias;        // lhs op number
+  std::string reflected, reflected_alias;  // number op rhs
+};
+
+// Each calls each(Formula{}, names) for every formula of one file.
+
+template <class Each>
+void each_binary_arithmetic(Each&& each) {
+  each(Add{}, {.elemwise = "elemwise_add",
+               .elemwise_aliases = {"_plus", "_Plus", "_add"},
+               .hint = "_plus",
+               .broadcast = "broadcast_add",
+               .broadcast_aliases = {"broadcast_plus"},
+               .scalar = "_plus_scalar",
+               .scalar_alias = "_PlusScalar",
+               .reflected = "",
+               .reflected_alias = ""});
+  each(Sub{}, {.elemwise = "elemwise_sub",
+               .elemwise_aliases = {"_sub", "_minus", "_Minus"},
+               .hint = "_minus",
+               .broadcast = "broadcast_sub",
+               .broadcast_aliases = {"broadcast_minus"},
+               .scalar = "_minus_scalar",
+               .scalar_alias = "_MinusScalar",
+               .reflected = "_rminus_scalar",
+               .reflected_alias = "_RMinusScalar"});
+  each(Mul{}, {.elemwise = "elemwise_mul",
+               .elemwise_aliases = {"_mul", "_Mul"},
+               .hint = "_mul",
+               .broadcast = "broadcast_mul",
+               .broadcast_aliases = {},
+               .scalar = "_mul_scalar",
+               .scalar_alias = "_MulScalar",
+               .reflected = "",
+               .reflected_alias = ""});
+  each(Div{}, {.elemwise = "elemwise_div",
+               .elemwise_aliases = {"_div", "_Div"},
+               .hint = "_div",
+               .broadcast = "broadcast_div",
+               .broadcast_aliases = {},
+               .scalar = "_div_scalar",
+               .scalar_alias = "_DivScalar",
+               .reflected = "_rdiv_scalar",
+               .reflected_alias = "_RDivScalar"});
+}
+
+// elemwise "_power" (alias "_Power"), "broadcast_power", "_power_scalar" (alias "_PowerScalar").
+inline BinaryNames math_names(const std::string& word, const std::string& camel, bool reflected) {
+  return {.elemwise = "_" + word,
+          .elemwise_aliases = {"_" + camel},
+          .hint = "_" + word,
+          .broadcast = "broadcast_" + word,
+          .broadcast_aliases = {},
+          .scalar = "_" + word + "_scalar",
+          .scalar_alias = "_" + camel + "Scalar",
+          .reflected = reflected ? "_r" + word + "_scalar" : "",
+          .reflected_alias = reflected ? "_R" + camel + "Scalar" : ""};
+}
+
+template <class Each>
+void each_binary_math(Each&& each) {
+  each(Power{}, math_names("power", "Power", true));
+  each(Mod{}, math_names("mod", "Mod", true));
+  each(Hypot{}, math_names("hypot", "Hypot", false));
+  each(Maximum{}, math_names("maximum", "Maximum", false));
+  each(Minimum{}, math_names("minimum", "Minimum", false));
+}
+
+// Elemwise "_greater_equal" (alias "_Greater_Equal"), "broadcast_greater_equal",
+// "_greater_equal_scalar" (alias "_GreaterEqualScalar").
+inline BinaryNames logic_names(const std::string& word, const std::string& first,
+                               const std::string& second) {
+  return {.elemwise = "_" + word,
+          .elemwise_aliases = {"_" + first + (second.empty() ? "" : "_" + second)},
+          .hint = "_" + word,
+          .broadcast = "broadcast_" + word,
+          .broadcast_aliases = {},
+          .scalar = "_" + word + "_scalar",
+          .scalar_alias = "_" + first + second + "Scalar",
+          .reflected = "",
+          .reflected_alias = ""};
+}
+
+template <class Each>
+void each_binary_logic(Each&& each) {
+  each(Equal{}, logic_names("equal", "Equal", ""));
+  each(NotEqual{}, logic_names("not_equal", "Not", "Equal"));
+  each(Greater{}, logic_names("greater", "Greater", ""));
+  each(GreaterEqual{}, logic_names("greater_equal", "Greater", "Equal"));
+  each(Lesser{}, logic_names("lesser", "Lesser", ""));
+  each(LesserEqual{}, logic_names("lesser_equal", "Lesser", "Equal"));
+  each(LogicalAnd{}, logic_names("logical_and", "Logical", "And"));
+  each(LogicalOr{}, logic_names("logical_or", "Logical", "Or"));
+  each(LogicalXor{}, logic_names("logical_xor", "Logical", "Xor"));
+}
+
+}  // namespace heddle::ew
