@@ -1,0 +1,107 @@
+// The float functions of scalar.h and special.h against the C library in double.
+#include "operator/elemwise/special.h"
+
+#include <cmath>
+#include <limits>
+#include <random>
+
+#include "gtest/gtest.h"
+
+namespace heddle::test {
+
+// The distance in units of the last place of the right answer.
+double ulps(float got, double want) {
+  if (std::isnan(want)) return std::isnan(got) ? 0 : 1e9;
+  const float rounded = float(want);
+  if (got == rounded) return 0;
+  if (std::isinf(rounded) || std::isinf(got)) return 1e9;
+  const float magnitude = std::max(std::fabs(rounded), std::numeric_limits<float>::min());
+  const double unit = std::nextafter(magnitude, std::numeric_limits<float>::infinity()) - magnitude;
+  return std::fabs(got - want) / unit;
+}
+
+template <class F, class G>
+double worst(F f, G g, float low, float high) {
+  std::mt19937 generator(1);
+  std::uniform_real_distribution<float> number(low, high);
+  double found = 0;
+  for (int i = 0; i < 400000; ++i) {
+    const float x = number(generator);
+    found = std::max(found, ulps(f(x), g(double(x))));
+  }
+  return found;
+}
+#define FLOAT_FN(fn) [](float x) { return ew::fn(x); }
+#define DOUBLE_FN(fn) [](double x) { return fn(x); }
+
+constexpr float kInf = std::numeric_limits<float>::infinity();
+
+TEST(Scalar, ExpIsWithinOneUlp) {
+  EXPECT_LT(worst(FLOAT_FN(exp), DOUBLE_FN(std::exp), -87, 88.7f), 1.01);
+  EXPECT_LT(worst(FLOAT_FN(exp), DOUBLE_FN(std::exp), -1, 1), 1.01);
+  EXPECT_LT(worst(FLOAT_FN(exp), DOUBLE_FN(std::exp), -103, -87), 1.01);  // subnormal results
+  EXPECT_EQ(ew::exp(0.0f), 1.0f);
+  EXPECT_EQ(ew::exp(-kInf), 0.0f);
+  EXPECT_EQ(ew::exp(kInf), kInf);
+  EXPECT_EQ(ew::exp(200.0f), kInf);
+  EXPECT_TRUE(std::isnan(ew::exp(NAN)));
+}
+
+TEST(Scalar, LogIsWithinOneUlp) {
+  EXPECT_LT(worst(FLOAT_FN(log), DOUBLE_FN(std::log), 1e-3f, 10), 1.01);
+  EXPECT_LT(worst(FLOAT_FN(log), DOUBLE_FN(std::log), 0.9f, 1.1f), 1.01);
+  EXPECT_LT(worst(FLOAT_FN(log), DOUBLE_FN(std::log), 1, 3e38f), 1.01);
+  EXPECT_LT(worst(FLOAT_FN(log), DOUBLE_FN(std::log), 1e-44f, 1e-38f), 1.01);
+  EXPECT_EQ(ew::log(0.0f), -kInf);
+  EXPECT_EQ(ew::log(kInf), kInf);
+  EXPECT_TRUE(std::isnan(ew::log(-1.0f)));
+  EXPECT_TRUE(std::isnan(ew::log(NAN)));
+}
+
+TEST(Scalar, TanhAndSigmoidAreWithinTwoAndAHalfUlp) {
+  EXPECT_LT(worst(FLOAT_FN(tanh), DOUBLE_FN(std::tanh), -1, 1), 2.5);
+  EXPECT_LT(worst(FLOAT_FN(tanh), DOUBLE_FN(std::tanh), -12, 12), 2.5);
+  auto sigmoid = [](double x) { return 1 / (1 + std::exp(-x)); };
+  EXPECT_LT(worst(FLOAT_FN(sigmoid), sigmoid, -20, 20), 2.5);
+  EXPECT_LT(worst(FLOAT_FN(sigmoid), sigmoid, -80, 80), 2.5);
+  EXPECT_EQ(ew::tanh(kInf), 1.0f);
+  EXPECT_EQ(ew::tanh(-kInf), -1.0f);
+  EXPECT_EQ(ew::sigmoid(-kInf), 0.0f);
+  EXPECT_EQ(ew::sigmoid(kInf), 1.0f);
+  EXPECT_TRUE(std::isnan(ew::tanh(NAN)));
+  EXPECT_TRUE(std::isnan(ew::sigmoid(NAN)));
+}
+
+TEST(Scalar, ErfIsWithinTwoUlp) {
+  EXPECT_LT(worst(FLOAT_FN(erf), DOUBLE_FN(std::erf), -1, 1), 2);
+  EXPECT_LT(worst(FLOAT_FN(erf), DOUBLE_FN(std::erf), -5, 5), 2);
+  EXPECT_EQ(ew::erf(kInf), 1.0f);
+  EXPECT_TRUE(std::isnan(ew::erf(NAN)));
+}
+
+TEST(Scalar, Expm1AndLog1pKeepSmallArguments) {
+  EXPECT_LT(worst(FLOAT_FN(expm1), DOUBLE_FN(std::expm1), -1e-3f, 1e-3f), 2);
+  EXPECT_LT(worst(FLOAT_FN(expm1), DOUBLE_FN(std::expm1), -20, 88.7f), 2.5);
+  EXPECT_EQ(ew::expm1(kInf), kInf);
+  EXPECT_EQ(ew::expm1(-kInf), -1.0f);
+  EXPECT_LT(worst(FLOAT_FN(log1p), DOUBLE_FN(std::log1p), -1e-3f, 1e-3f), 2);
+  EXPECT_LT(worst(FLOAT_FN(log1p), DOUBLE_FN(std::log1p), -0.999f, 100), 2.5);
+  EXPECT_EQ(ew::log1p(-1.0f), -kInf);
+  EXPECT_EQ(ew::log1p(kInf), kInf);
+}
+
+TEST(Special, DigammaMatchesKnownValues) {
+  EXPECT_NEAR(ew::digamma(1.0), -0.57721566490153286, 1e-13);
+  EXPECT_NEAR(ew::digamma(0.5), -1.96351002602142348, 1e-13);
+  EXPECT_NEAR(ew::digamma(-0.5), 0.03648997397857652, 1e-12);
+  EXPECT_NEAR(ew::digamma(20.0), 2.97052399224214905, 1e-13);
+}
+
+TEST(Special, ErfinvUndoesErf) {
+  for (double x : {-3.0, -1.0, -0.1, 0.0, 1e-9, 0.3, 0.9, 2.0, 4.0})
+    EXPECT_NEAR(ew::erfinv(std::erf(x)), x, 1e-7 * std::max(1.0, x * x * x));
+  EXPECT_EQ(ew::erfinv(1.0), std::numeric_limits<double>::infinity());
+  EXPECT_TRUE(std::isnan(ew::erfinv(1.5)));
+}
+
+}  // namespace heddle::test
