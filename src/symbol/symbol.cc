@@ -57,7 +57,8 @@ std::vector<std::pair<const Node*, bool>> variables_of(const Symbol& s) {
   for (const NodeRef& n : nodes)
     if (n->call && n->call->mutates)
       for (size_t i = 0; i < n->inputs.size(); ++i)
-        if (n->call->inputs[i].role != Role::kRead) mutated.insert(n->inputs[i].node.get());
+        if (n->call->inputs[i].role != Role::kRead && !n->call->inputs[i].same_value)
+          mutated.insert(n->inputs[i].node.get());
   std::vector<std::pair<const Node*, bool>> variables;
   for (const NodeRef& n : nodes)
     if (!n->call) variables.emplace_back(n.get(), mutated.contains(n.get()));

@@ -144,14 +144,17 @@ void forward(const BatchNormParam& p, OpContext& ctx, Inputs in, Outputs out) {
     using A = Wide<T>;
     if (p.fix_gamma) std::fill_n(in.mut(kGamma).as<A>(), c.count, A(1));
     const A *gamma = in[kGamma].as<A>(), *beta = in[kBeta].as<A>();
-    A *mean = out[1].as<A>(), *inv_std = out[2].as<A>();
+    A *means = ctx.wants(1) ? out[1].as<A>() : nullptr;
+    A *inv_stds = ctx.wants(2) ? out[2].as<A>() : nullptr;
     ctx.parallel_for(c.count, c.grain(), [&](int64_t from, int64_t to) {
       for (int64_t i = from; i < to; ++i) {
         ScratchScope scope;
         Channel<T> x(c, in[kData].as<T>(), i), y(c, out[0].as<T>(), i);
-        if (!learn) mean[i] = in[kMovingMean].as<A>()[i];
-        forward_channel<T>(x, y, learn, c.size(), p.eps, gamma[i], beta[i], mean[i], inv_std[i],
+        A mean = in[kMovingMean].as<A>()[i], inv_std = 0;
+        forward_channel<T>(x, y, learn, c.size(), p.eps, gamma[i], beta[i], mean, inv_std,
                            double(in[kMovingVar].as<A>()[i]));
+        if (means) means[i] = mean;
+        if (inv_stds) inv_stds[i] = inv_std;
       }
     });
   });
