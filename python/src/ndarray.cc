@@ -3,6 +3,8 @@
 #include <memory>
 #include <new>
 
+#include <pybind11/stl.h>
+
 #include "common.h"
 #include "dlpack.h"
 

@@ -45,7 +45,8 @@ def set_item(array, key, value):
 def fill(array, value):
     """Writes value, broadcast, into every element of array."""
     if is_number(value):
-        _internal._set_value(src=float(value), out=array)
+        params = {"value": float(value), "shape": array.shape, "dtype": array.dtype_name}
+        _core.invoke("_full", (), params, array)
         return
     if is_numpy(value) and value.shape == array.shape and array.dtype == value.dtype \
             and value.flags.c_contiguous:

@@ -7,6 +7,7 @@ from ..context import Context, context_of
 from . import _internal, op
 from ._format import format_array
 from .indexing import get_item, set_item
+from .shapes import reshaped
 
 _invoke = _core.invoke
 GRAD_REQS = {"null": 0, "write": 1, "add": 3}
@@ -162,10 +163,8 @@ class NDArray(_core.NDArrayBase):
         reverse = kwargs.pop("reverse", False)
         if kwargs:
             raise TypeError(f"reshape: found {', '.join(kwargs)}, expected shape and reverse only")
-        shape = tuple(shape)
-        if reverse or _core.is_recording() or any(n <= 0 for n in shape):
-            return op.reshape(self, shape=shape, reverse=bool(reverse))
-        return self._reshape(shape)
+        shape = reshaped(self.shape, tuple(shape), reverse)
+        return op.reshape(self, shape=shape) if _core.is_recording() else self._reshape(shape)
 
     def expand_dims(self, axis, inplace=False):
         return op.expand_dims(self, axis=axis)
