@@ -1,14 +1,15 @@
 // CUDA as a device: memory, copies, streams, events.
-#include "device/cuda.h"
-
 #include <memory>
 #include <utility>
+
+#include "device/cuda.h"
 
 namespace heddle::cuda {
 
 void check_cuda(cudaError_t status, std::string_view what) {
   if (status == cudaSuccess) return;
-  cudaGetLastError();  // errors that are not sticky are forgotten, so that the next call is not blamed
+  cudaGetLastError();  // errors that are not sticky are forgotten, so that the next call is not
+                       // blamed
   throw Error(format("[gpu] {}: {}", what, cudaGetErrorString(status)));
 }
 
@@ -27,8 +28,9 @@ Current::~Current() {
   if (before_ >= 0) cudaSetDevice(before_);
 }
 
-// --- events and streams ---------------------------------------------------------------------------
-// What the end of the process finds gone already is not worth a word: destructors ignore errors.
+// --- events and streams
+// --------------------------------------------------------------------------- What the end of the
+// process finds gone already is not worth a word: destructors ignore errors.
 
 CudaEvent::CudaEvent(cudaStream_t stream) {
   check_cuda(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming | cudaEventBlockingSync),
@@ -83,7 +85,8 @@ cublasHandle_t CudaStream::blas() {
   return blas_;
 }
 
-// --- the cards ------------------------------------------------------------------------------------
+// --- the cards
+// ------------------------------------------------------------------------------------
 
 class CudaDevice : public DeviceApi {
  public:
@@ -109,7 +112,8 @@ class CudaDevice : public DeviceApi {
     if (bytes == 0) return;
     const Current current(to.kind == Device::kCuda ? to.id : from.id);
     const cudaStream_t on = raw(stream);
-    check_cuda(cudaMemcpyAsync(dst, src, bytes, cudaMemcpyDefault, on), format("copy {} to {}", from, to));
+    check_cuda(cudaMemcpyAsync(dst, src, bytes, cudaMemcpyDefault, on),
+               format("copy {} to {}", from, to));
     if (!stream) check_cuda(cudaStreamSynchronize(on), format("copy {} to {}", from, to));
   }
 
@@ -132,7 +136,8 @@ class PinnedMemory : public DeviceApi {
   void free(Device, void* p, size_t) override { cudaFreeHost(p); }
   std::unique_ptr<Stream> make_stream(Device) override { return nullptr; }
   void copy(void* dst, Device, const void* src, Device, size_t bytes, Stream*) override {
-    if (bytes) check_cuda(cudaMemcpy(dst, src, bytes, cudaMemcpyHostToHost), "copy in pinned memory");
+    if (bytes)
+      check_cuda(cudaMemcpy(dst, src, bytes, cudaMemcpyHostToHost), "copy in pinned memory");
   }
 };
 
@@ -143,8 +148,9 @@ int find_cards() {
     int driver = 0;
     cudaDriverGetVersion(&driver);
     check(driver > 0, "[gpu] found no NVIDIA driver (libcuda.so.1) on this machine");
-    throw Error(format("[gpu] found a driver for CUDA {}.{}, expected {}.{} or later", driver / 1000,
-                       driver % 1000 / 10, CUDART_VERSION / 1000, CUDART_VERSION % 1000 / 10));
+    throw Error(format("[gpu] found a driver for CUDA {}.{}, expected {}.{} or later",
+                       driver / 1000, driver % 1000 / 10, CUDART_VERSION / 1000,
+                       CUDART_VERSION % 1000 / 10));
   }
   if (status != cudaErrorNoDevice) check_cuda(status, "looking for cards");
   check(count > 0, "[gpu] found the driver, but no CUDA card");

@@ -55,7 +55,8 @@ class CudaStream : public Stream {
   cublasHandle_t blas_ = nullptr;
 };
 
-// How many cards there are; throws Error saying what is missing: the driver, a newer one, or a card.
+// How many cards there are; throws Error saying what is missing: the driver, a newer one, or a
+// card.
 int find_cards();
 // Puts them, and pinned memory, into the table of devices.
 void offer_cards(int count);

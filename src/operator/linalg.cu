@@ -34,11 +34,16 @@ unsigned blocks_for(int64_t n) {
 template <class Fn>
 void with_card_type(Dtype d, Fn&& fn) {
   switch (d) {
-    case Dtype::kFloat32: return fn(float{}, float{});
-    case Dtype::kFloat64: return fn(double{}, double{});
-    case Dtype::kFloat16: return fn(__half{}, float{});
-    case Dtype::kBfloat16: return fn(__nv_bfloat16{}, float{});
-    default: throw Error(format("[linalg] dtype {} is not supported on gpu", d));
+    case Dtype::kFloat32:
+      return fn(float{}, float{});
+    case Dtype::kFloat64:
+      return fn(double{}, double{});
+    case Dtype::kFloat16:
+      return fn(__half{}, float{});
+    case Dtype::kBfloat16:
+      return fn(__nv_bfloat16{}, float{});
+    default:
+      throw Error(format("[linalg] dtype {} is not supported on gpu", d));
   }
 }
 

@@ -6,11 +6,16 @@ namespace heddle::linalg_cublas {
 
 cudaDataType_t type_of(Dtype d) {
   switch (d) {
-    case Dtype::kFloat32: return CUDA_R_32F;
-    case Dtype::kFloat64: return CUDA_R_64F;
-    case Dtype::kFloat16: return CUDA_R_16F;
-    case Dtype::kBfloat16: return CUDA_R_16BF;
-    default: throw Error(format("[linalg] dtype {} is not supported on gpu", d));
+    case Dtype::kFloat32:
+      return CUDA_R_32F;
+    case Dtype::kFloat64:
+      return CUDA_R_64F;
+    case Dtype::kFloat16:
+      return CUDA_R_16F;
+    case Dtype::kBfloat16:
+      return CUDA_R_16BF;
+    default:
+      throw Error(format("[linalg] dtype {} is not supported on gpu", d));
   }
 }
 
@@ -43,9 +48,9 @@ bool floats(const Situation& s) {
 }
 
 void define(OpTable& ops) {
-  linalg::offer(Device::kCuda, {.gemm = gemm,
-                                .spread_rows = linalg_cuda::spread_rows,
-                                .sum_rows = linalg_cuda::sum_rows});
+  linalg::offer(
+      Device::kCuda,
+      {.gemm = gemm, .spread_rows = linalg_cuda::spread_rows, .sum_rows = linalg_cuda::sum_rows});
   // Their portable kernels do arithmetic through linalg.h only, which asks the device.
   for (const char* name : {"dot", "_backward_dot", "FullyConnected", "_backward_FullyConnected"})
     ops.kernel(name, Device::kCuda, "cublas", ops.at(name).kernels.front().run, floats);
