@@ -93,7 +93,7 @@ def check_rules(path, text, all_ops):
         if not re.search(rf"^namespace heddle::{stem} {{", text, re.M):
             yield f"{where}: its operators belong in namespace heddle::{stem}"
         if not re.search(rf"HEDDLE_OPS\w*\({stem}\)", all_ops):
-            yield f"{where}: not in src/operator/all_ops.def"
+            yield f"{where}: not in src/operator/all_ops.def (or all_cuda.def)"
 
 
 def main():
@@ -101,7 +101,7 @@ def main():
     for room, edges in linked().items():
         if may.get(room) != edges:
             bad.append(f"CMakeLists.txt: {room} is linked with {sorted(edges)}, layers.txt says {sorted(may.get(room, ()))}")
-    all_ops = (ROOT / "src/operator/all_ops.def").read_text()
+    all_ops = "".join(p.read_text() for p in (ROOT / "src/operator").glob("all_*.def"))
     for path in sorted(p for top in ("include", "src") for p in (ROOT / top).rglob("*") if p.suffix in SOURCES):
         if room_of(path) not in may:
             bad.append(f"{path.relative_to(ROOT)}: no room of that name in tools/layers.txt")
