@@ -1,5 +1,5 @@
 // CUDA kernels of the binary operators in all their forms, from the lists of binary_names.h.
-#include "operator/elemwise/map.cuda.h"
+#include "operator/elemwise/map.cuh"
 
 namespace heddle::binary_cuda {
 using namespace ew;

@@ -1,5 +1,5 @@
 // CUDA kernels of the unary operators and their gradients, from the lists of unary.h.
-#include "operator/elemwise/map.cuda.h"
+#include "operator/elemwise/map.cuh"
 
 namespace heddle::unary_cuda {
 using namespace ew;
