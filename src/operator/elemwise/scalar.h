@@ -136,17 +136,21 @@ HD double log10(double x) { return HEDDLE_LIBM(log10)(x); }
 HD float sigmoid(float x) { return 1.0f / (1.0f + exp(-x)); }
 HD double sigmoid(double x) { return 1.0 / (1.0 + exp(-x)); }
 
-// tanh: an odd polynomial near zero, 1 - 2 / (exp(2|x|) + 1) elsewhere; both are computed.
+// tanh = t / (t + 2) with t = exp(2|x|) - 1, as expm1 computes it; within 2.5 ulp. The argument is
+// clipped where tanh is 1 in float, so that nothing overflows; NaN passes the comparison and stays.
 HD float tanh(float x) {
-  const float a = abs(x), s = a * a;
-  float p = -5.70498872745e-3f;
-  p = p * s + 2.06390887954e-2f;
-  p = p * s - 5.37397155531e-2f;
-  p = p * s + 1.33314422036e-1f;
-  p = p * s - 3.33332819422e-1f;
-  const float near = p * s * a + a;
-  const float far = 1.0f - 2.0f / (exp(2.0f * min(a, 15.0f)) + 1.0f);
-  return is_nan(x) ? x : copysign(a < 0.625f ? near : far, x);
+  const float a = abs(x), c = a > 10.0f ? 10.0f : a, z = c + c;
+  const float n = floor(z * 1.44269504f + 0.5f);
+  const float r = (z - n * 0.693359375f) - n * -2.12194440e-4f;
+  float p = 1.9875691500e-4f;
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * (r * r) + r;
+  const float s = pow2i(int(n)), t = p * s + (s - 1.0f);
+  return copysign(t / (t + 2.0f), x);
 }
 HD double tanh(double x) { return HEDDLE_LIBM(tanh)(x); }
 
