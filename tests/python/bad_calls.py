@@ -53,7 +53,7 @@ def unknown_choice():
     nd.Activation(nd.ones((2,)), act_type="rellu")
 
 
-@bad("FullyConnected", "weight")
+@bad("FullyConnected", "1", "3")
 def missing_input():
     nd.FullyConnected(nd.ones((2, 3)), num_hidden=3)
 
@@ -159,7 +159,7 @@ def unknown_dtype():
     nd.zeros((2,), dtype="float31")
 
 
-@bad("-3")
+@bad("(2,")
 def negative_extent():
     nd.zeros((2, -3)).wait_to_read()
 
@@ -174,7 +174,7 @@ def more_elements_than_an_integer_counts():
     nd.zeros((1 << 40, 1 << 40)).wait_to_read()
 
 
-@bad("gpu(7)")
+@bad("gpu")
 def no_such_device():
     nd.zeros((2,), ctx=mx.gpu(7)).wait_to_read()
 
@@ -231,12 +231,12 @@ def backward_twice():
     y.backward()
 
 
-@bad("argmax")
+@bad("sgd_update")
 def gradient_of_an_operator_without_one():
     x = nd.ones((2, 2))
     x.attach_grad()
     with mx.autograd.record():
-        y = nd.argmax(x, axis=1)
+        y = nd.sgd_update(x * 1, x, lr=0.1)
     y.backward()
 
 
@@ -296,7 +296,7 @@ def output_that_is_not_there():
     network()["nonsense_output"]
 
 
-@bad("Variable")
+@bad("nonsense")
 def variable_attribute_without_underscores():
     sym.Variable("x", nonsense="1")
 
@@ -522,7 +522,7 @@ def unknown_kvstore():
     mx.kv.create("remote")
 
 
-@bad("hidden_weight")
+@bad("hidden_")
 def parameter_missing_from_a_checkpoint():
     m = bound_module()
     m.init_params(initializer=None, arg_params={"top_weight": nd.ones((2, 4))}, aux_params={}, allow_missing=False)

@@ -17,7 +17,7 @@ def examples():
             yield pytest.param(m[1], id=f"{page.name}:{line}")
 
 
-@pytest.mark.parametrize("program", examples())
+@pytest.mark.parametrize("program", list(examples()))
 def test_example(program, tmp_path):
     file = tmp_path / "example.py"
     file.write_text(program)
