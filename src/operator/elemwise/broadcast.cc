@@ -156,14 +156,14 @@ void define(OpTable& ops) {
               .inputs = {{"data"}, {"like"}},
               .infer = infer_first_like_second,
               .cpu = sum_like,
-              .backward = {.build = build_sum_like}});
+              .backward = {.reads = {dy(), x(0)}, .build = build_sum_like}});
   ops.define({.name = "_expand_like",
               .doc = "Repeats a reduction's result over the axes that were reduced from `like`.",
               .params = schema<ExpandParam>(),
               .inputs = {{"data"}, {"like"}},
               .infer = infer_first_like_second,
               .cpu = expand_like,
-              .backward = {.build = build_expand_like}});
+              .backward = {.reads = {dy()}, .build = build_expand_like}});
 }
 
 }  // namespace heddle::broadcast
