@@ -80,13 +80,16 @@ class Case:
 
 
 def case(op_name: str, inputs, *, ref=None, ref_grad=None, moments=None, dtype="float32", grad=None,
-         low=-1.0, high=1.0, rtol=None, atol=None, witness=True, training=False, label=None,
+         low=None, high=None, rtol=None, atol=None, witness=True, training=False, label=None,
          dtypes=("float16", "float64"), **params: Any) -> None:
     """Adds a row. Other keywords are the operator's parameters.
 
     A shape is filled with uniform numbers in [low, high]; an array is used as it is (floating ones
-    take the dtype under test); a function gets a random generator and returns an array.
+    take the dtype under test); a function gets a random generator and returns an array. Without inputs,
+    low and high are the operator's own parameters.
     """
+    if not inputs:
+        params.update({k: v for k, v in (("low", low), ("high", high)) if v is not None})
     name = op_name if label is None else f"{op_name}-{label}"
     taken = {row.id for row in ROWS}
     unique, n = name, 2
@@ -95,4 +98,4 @@ def case(op_name: str, inputs, *, ref=None, ref_grad=None, moments=None, dtype="
     if isinstance(grad, (list, set)):
         grad = tuple(grad)
     ROWS.append(Case(op_name, list(inputs), params, ref, ref_grad, moments, str(np.dtype(dtype)), grad,
-                     low, high, rtol, atol, witness, training, label, tuple(dtypes), unique))
+                     -1.0 if low is None else low, 1.0 if high is None else high, rtol, atol, witness, training, label, tuple(dtypes), unique))
