@@ -16,7 +16,7 @@ target_include_directories(heddle_cuda PRIVATE ${PROJECT_SOURCE_DIR}/src)
 set_target_properties(heddle_cuda PROPERTIES CUDA_STANDARD_REQUIRED OFF CUDA_EXTENSIONS ON BUILD_RPATH "$ORIGIN"
                       INSTALL_RPATH "$ORIGIN")
 target_compile_options(heddle_cuda PRIVATE
-  $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20 --expt-relaxed-constexpr --fmad=false -Xcompiler=-Wall>
+  $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20 --expt-relaxed-constexpr --fmad=false -Xcompiler=-Wall,-fopenmp-simd>
   $<$<COMPILE_LANGUAGE:CXX>:${HEDDLE_FLAGS}>)
 # Not CUDA::cuda_driver: a library that names libcuda.so.1 cannot be loaded, hence cannot say what is
 # missing, where there is no driver.
