@@ -1,0 +1,259 @@
+// Joining tensors along an axis, old or new, and cutting them apart again.
+#include <algorithm>
+
+#include "operator/tensor/view.h"
+
+namespace heddle::concat {
+
+using view::View;
+
+// The part of `whole` from `begin` on along `axis`, with the extents of `part` (which may lack the
+// axis: one layer then).
+void copy_part(OpContext& ctx, const Blob& whole, const Blob& part, int axis, int64_t begin,
+               int64_t count, bool into_part) {
+  Shape layer = whole.shape;
+  layer[axis] = count;
+  const View w = View(whole.shape).slice(axis, begin, count), p(layer);
+  if (into_part) view::copy(ctx, whole, w, part, p);
+  else view::copy(ctx, part, p, whole, w);
+}
+
+// --- Concat, stack -----------------------------------------------------------------------------
+struct ConcatParam {
+  int64_t num_args = 0;
+  int dim = 1;
+  void fields(auto&& f) {
+    f("num_args", num_args, "Number of inputs.").required().at_least(1);
+    f("dim", dim, "The axis to join along.");
+  }
+};
+struct StackParam {
+  int axis = 0;
+  int64_t num_args = 0;
+  void fields(auto&& f) {
+    f("axis", axis, "Where the new axis goes in the result.");
+    f("num_args", num_args, "Number of inputs.").required().at_least(1);
+  }
+};
+template <class P>
+std::vector<Input> inputs(const P& p) {
+  std::vector<Input> in;
+  for (int64_t i = 0; i < p.num_args; ++i) in.push_back({format("arg{}", i)});
+  return in;
+}
+
+void infer_concat(const ConcatParam& p, InferContext& c) {
+  int rank = c.out(0).rank();
+  for (int i = 0; i < c.inputs(); ++i) rank = std::max(rank, c.in(i).rank());
+  if (rank < 0) return;
+  check(rank > 0, "[Concat] inputs have no axes, expected at least one");
+  const int axis = normalize_axis("Concat", p.dim, rank);
+  Shape y = Shape::unknown(rank);
+  int64_t sum = 0;
+  int open = -1, count = 0;  // the input whose extent along the axis is not known
+  for (int i = 0; i < c.inputs(); ++i) {
+    const Shape& x = c.in(i);
+    const bool known = x.rank() == rank && x[axis] >= 0;
+    if (known) sum += x[axis];
+    else open = i, ++count;
+  }
+  if (count == 0) y[axis] = sum;
+  for (int i = 0; i < c.inputs(); ++i) {
+    Shape same = y;  // all but the axis
+    same[axis] = -1;
+    c.set_in(i, same);
+    for (int d = 0; d < rank; ++d)
+      if (d != axis && c.in(i)[d] >= 0) y[d] = c.in(i)[d];
+  }
+  c.set_out(0, y);
+  Shape back = c.out(0);
+  const int64_t total = back[axis];
+  back[axis] = -1;
+  for (int i = 0; i < c.inputs(); ++i) c.set_in(i, back);
+  if (count != 1 || total < 0) return;
+  check(total >= sum, "[Concat] output has shape {}, less than its inputs fill", c.out(0));
+  back[axis] = total - sum;
+  c.set_in(open, back);
+}
+void infer_stack(const StackParam& p, InferContext& c) {
+  Shape x;
+  for (int i = 0; i < c.inputs(); ++i) {
+    if (x.has_rank()) c.set_in(i, x);
+    x = c.in(i);
+  }
+  if (c.out(0).has_rank()) {
+    const int axis = normalize_axis("stack", p.axis, c.out(0).rank());
+    Shape less = Shape::unknown(0);
+    for (int d = 0; d < c.out(0).rank(); ++d)
+      if (d != axis) less.append(c.out(0)[d]);
+    for (int i = 0; i < c.inputs(); ++i) c.set_in(i, less);
+    x = c.in(0);
+  }
+  if (!x.has_rank()) return;
+  for (int i = 0; i < c.inputs(); ++i) c.set_in(i, x);
+  const int axis = normalize_axis("stack", p.axis, x.rank() + 1);
+  Shape y = Shape::unknown(0);
+  for (int d = 0; d <= x.rank(); ++d)
+    y.append(d == axis ? int64_t(c.inputs()) : c.in(0)[d - (d > axis)]);
+  c.set_out(0, y);
+}
+
+int axis_of(const ConcatParam& p, const Shape& y) {
+  return normalize_axis("Concat", p.dim, y.rank());
+}
+int axis_of(const StackParam& p, const Shape& y) {
+  return normalize_axis("stack", p.axis, y.rank());
+}
+int64_t extent_of(const ConcatParam&, const Blob& part, int axis) { return part.shape[axis]; }
+int64_t extent_of(const StackParam&, const Blob&, int) { return 1; }
+
+template <class P>
+void join(const P& p, OpContext& ctx, Inputs in, Outputs out) {
+  const int axis = axis_of(p, out[0].shape);
+  int64_t at = 0;
+  for (const Blob& part : in) {
+    const int64_t n = extent_of(p, part, axis);
+    copy_part(ctx, out[0], part, axis, at, n, false);
+    at += n;
+  }
+}
+template <class P>
+void join_backward(const P& p, OpContext& ctx, Inputs in, Outputs out) {
+  const int axis = axis_of(p, in[0].shape);
+  int64_t at = 0;
+  for (size_t i = 0; i < out.size(); ++i) {
+    const int64_t n = extent_of(p, out[i], axis);
+    if (ctx.wants(int(i))) copy_part(ctx, in[0], out[i], axis, at, n, true);
+    at += n;
+  }
+}
+
+// --- SliceChannel, _split_v2 -------------------------------------------------------------------
+struct SplitParam {
+  int64_t num_outputs = 0;
+  int axis = 1;
+  bool squeeze_axis = false;
+  void fields(auto&& f) {
+    f("num_outputs", num_outputs, "Number of equal parts.").required().at_least(1);
+    f("axis", axis, "The axis to cut.");
+    f("squeeze_axis", squeeze_axis, "Drop the axis; parts must be one layer thick.");
+  }
+  int64_t parts() const { return num_outputs; }
+  std::vector<int64_t> cuts(int64_t extent) const {
+    check(extent % num_outputs == 0,
+          "[SliceChannel] an axis of extent {} cannot be cut into {} parts", extent, num_outputs);
+    std::vector<int64_t> at;
+    for (int64_t i = 0; i <= num_outputs; ++i) at.push_back(i * (extent / num_outputs));
+    return at;
+  }
+};
+struct SplitV2Param {
+  std::vector<int64_t> indices;
+  int axis = 1;
+  bool squeeze_axis = false;
+  int64_t sections = 0;
+  void fields(auto&& f) {
+    f("indices", indices, "Where parts begin, the first at 0.").required();
+    f("axis", axis, "The axis to cut.");
+    f("squeeze_axis", squeeze_axis, "Drop the axis; parts must be one layer thick.");
+    f("sections", sections, "Or: the number of parts, the first ones larger by one.").at_least(0);
+  }
+  int64_t parts() const { return sections > 0 ? sections : int64_t(indices.size()); }
+  std::vector<int64_t> cuts(int64_t extent) const {
+    std::vector<int64_t> at = indices;
+    if (sections > 0) {
+      at.clear();
+      for (int64_t i = 0; i < sections; ++i)
+        at.push_back(i * (extent / sections) + std::min(i, extent % sections));
+    }
+    at.push_back(extent);
+    for (size_t i = 0; i + 1 < at.size(); ++i)
+      check(at[i] >= 0 && at[i] <= at[i + 1],
+            "[_split_v2] indices {} do not cut an axis of extent {}", param::print(indices),
+            extent);
+    return at;
+  }
+};
+template <class P>
+std::vector<Output> split_outputs(const P& p) {
+  check(p.parts() >= 1, "expected at least one part");
+  return std::vector<Output>(size_t(p.parts()));
+}
+template <class P>
+std::vector<Ref> split_reads(const P& p) {
+  std::vector<Ref> r;
+  for (int64_t i = 0; i < p.parts(); ++i) r.push_back(dy(int(i)));
+  return r;
+}
+template <class P>
+void infer_split(const P& p, InferContext& c) {
+  const Shape& x = c.in(0);
+  if (!x.has_rank()) return;
+  const int axis = normalize_axis(c.op().name, p.axis, x.rank());
+  std::vector<int64_t> at;
+  if (x[axis] >= 0) at = p.cuts(x[axis]);
+  for (int i = 0; i < c.outputs(); ++i) {
+    const int64_t n = at.empty() ? -1 : at[size_t(i) + 1] - at[size_t(i)];
+    check(!p.squeeze_axis || n == 1 || n < 0, "[{}] parts are {} thick, cannot drop the axis",
+          c.op().name, n);
+    Shape y = Shape::unknown(0);
+    for (int d = 0; d < x.rank(); ++d)
+      if (d != axis) y.append(x[d]);
+      else if (!p.squeeze_axis) y.append(n);
+    c.set_out(i, y);
+  }
+}
+template <class P, bool kForward>
+void split_copy(const P& p, OpContext& ctx, const Blob& whole, auto&& parts, size_t count) {
+  const int axis = normalize_axis("split", p.axis, whole.shape.rank());
+  const std::vector<int64_t> at = p.cuts(whole.shape[axis]);
+  for (size_t i = 0; i < count; ++i)
+    if (!kForward || ctx.wants(int(i)))
+      copy_part(ctx, whole, parts[int(i)], axis, at[i], at[i + 1] - at[i], kForward);
+}
+template <class P>
+void split(const P& p, OpContext& ctx, Inputs in, Outputs out) {
+  split_copy<P, true>(p, ctx, in[0], out, out.size());
+}
+template <class P>
+void split_backward(const P& p, OpContext& ctx, Inputs in, Outputs out) {
+  split_copy<P, false>(p, ctx, out[0], in, size_t(in.count()));
+}
+
+void define(OpTable& ops) {
+  ops.define({.name = "Concat",
+              .aliases = {"concat"},
+              .doc = "Joins tensors along an axis that they have.",
+              .params = schema<ConcatParam>(),
+              .inputs = inputs<ConcatParam>,
+              .variadic = "num_args",
+              .infer = infer_concat,
+              .cpu = join<ConcatParam>,
+              .backward = {.reads = {dy()}, .run = join_backward<ConcatParam>}});
+  ops.define({.name = "stack",
+              .doc = "Joins tensors of one shape along a new axis.",
+              .params = schema<StackParam>(),
+              .inputs = inputs<StackParam>,
+              .variadic = "num_args",
+              .infer = infer_stack,
+              .cpu = join<StackParam>,
+              .backward = {.reads = {dy()}, .run = join_backward<StackParam>}});
+  ops.define({.name = "SliceChannel",
+              .aliases = {"split"},
+              .doc = "Cuts a tensor into equal parts along an axis.",
+              .params = schema<SplitParam>(),
+              .outputs = split_outputs<SplitParam>,
+              .infer = infer_split<SplitParam>,
+              .cpu = split<SplitParam>,
+              .backward = {.reads = split_reads<SplitParam>, .run = split_backward<SplitParam>}});
+  ops.define(
+      {.name = "_split_v2",
+       .doc = "Cuts a tensor along an axis, at given places or into nearly equal parts.",
+       .params = schema<SplitV2Param>(),
+       .outputs = split_outputs<SplitV2Param>,
+       .infer = infer_split<SplitV2Param>,
+       .cpu = split<SplitV2Param>,
+       .backward = {.reads = split_reads<SplitV2Param>, .run = split_backward<SplitV2Param>}});
+}
+
+}  // namespace heddle::concat

@@ -1,0 +1,139 @@
+// Padding a tensor at its borders.
+#include <algorithm>
+
+#include "operator/tensor/view.h"
+
+namespace heddle::pad {
+
+using view::View;
+
+enum class Mode { kConstant, kEdge, kReflect };
+struct PadParam {
+  Mode mode = Mode::kConstant;
+  std::vector<int64_t> pad_width;
+  double constant_value = 0;
+  void fields(auto&& f) {
+    f("mode", mode, "What stands in the border.").names({"constant", "edge", "reflect"}).required();
+    f("pad_width", pad_width, "Per axis, how much to add before and after.").required();
+    f("constant_value", constant_value, "In the border, in mode constant.");
+  }
+  int64_t before(int axis) const { return pad_width[size_t(2 * axis)]; }
+  int64_t after(int axis) const { return pad_width[size_t(2 * axis) + 1]; }
+};
+
+void infer(const PadParam& p, InferContext& c) {
+  const Shape& x = c.in(0);
+  if (!x.known()) return;
+  check(int(p.pad_width.size()) == 2 * x.rank(), "[Pad] pad_width has {} numbers, expected {}",
+        p.pad_width.size(), 2 * x.rank());
+  Shape y = x;
+  for (int d = 0; d < x.rank(); ++d) {
+    const int64_t widest = std::max(p.before(d), p.after(d));
+    check(std::min(p.before(d), p.after(d)) >= 0, "[Pad] pad_width has a negative number");
+    check(p.mode != Mode::kReflect || widest < std::max<int64_t>(x[d], 1),
+          "[Pad] axis {} of extent {} cannot be reflected over {}", d, x[d], widest);
+    check(p.mode != Mode::kEdge || x[d] > 0 || widest == 0, "[Pad] axis {} is empty, has no edge",
+          d);
+    y[d] += p.before(d) + p.after(d);
+  }
+  c.set_out(0, y);
+}
+
+// Borders are filled axis by axis, from the last to the first: a band of one axis is a copy of
+// layers that are complete already along the axes behind it.
+struct Band {
+  int axis;
+  int64_t at, from;  // layer `at` of the padded tensor repeats layer `from`
+};
+std::vector<Band> bands(const PadParam& p, const Shape& y) {
+  std::vector<Band> all;
+  for (int d = y.rank() - 1; d >= 0; --d) {
+    const int64_t first = p.before(d), last = y[d] - p.after(d) - 1;
+    const bool reflect = p.mode == Mode::kReflect;
+    for (int64_t i = 1; i <= p.before(d); ++i)
+      all.push_back({d, first - i, reflect ? first + i : first});
+    for (int64_t i = 1; i <= p.after(d); ++i)
+      all.push_back({d, last + i, reflect ? last - i : last});
+  }
+  return all;
+}
+// The elements of layer `at` of axis `axis`: axes before it without their borders, those behind it
+// with them.
+View layer(const PadParam& p, const Shape& y, int axis, int64_t at) {
+  View v(y);
+  for (int d = 0; d < axis; ++d) v.slice(d, p.before(d), y[d] - p.before(d) - p.after(d));
+  return v.slice(axis, at, 1);
+}
+View inside(const PadParam& p, const Shape& y) {
+  View v(y);
+  for (int d = 0; d < y.rank(); ++d) v.slice(d, p.before(d), y[d] - p.before(d) - p.after(d));
+  return v;
+}
+
+void forward(const PadParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  const Shape& y = out[0].shape;
+  if (p.mode == Mode::kConstant) {
+    Blob one{ctx.scratch(8), {1}, out[0].dtype, out[0].device};
+    with_dtype(one.dtype, "Pad", [&](auto t) {
+      *static_cast<decltype(t)*>(one.data) = static_cast<decltype(t)>(p.constant_value);
+    });
+    View repeated;
+    repeated.push(out[0].size(), 0);
+    view::copy(ctx, one, repeated, out[0], View({out[0].size()}));
+  }
+  view::copy(ctx, in[0], View(in[0].shape), out[0], inside(p, y));
+  if (p.mode == Mode::kConstant) return;
+  for (const Band& b : bands(p, y))
+    view::copy(ctx, out[0], layer(p, y, b.axis, b.from), out[0], layer(p, y, b.axis, b.at));
+}
+
+// Elements of `from` are added to those of `to`, in the blob's own type: halves round each time.
+void add(const OpContext& ctx, const Blob& blob, const View& from, const View& to) {
+  with_dtype(blob.dtype, "Pad", [&](auto t) {
+    using T = decltype(t);
+    T* data = static_cast<T*>(blob.data);
+    int64_t rows = 1;
+    for (int d = 0; d + 1 < from.rank; ++d) rows *= from.extent[d];
+    const int last = from.rank - 1;
+    ctx.parallel_for(rows, 256, [&](int64_t begin, int64_t end) {
+      for (int64_t row = begin; row < end; ++row) {
+        int64_t a = from.offset, b = to.offset, rest = row;
+        for (int d = last - 1; d >= 0; --d) {
+          const int64_t i = rest % from.extent[d];
+          rest /= from.extent[d];
+          a += i * from.stride[d], b += i * to.stride[d];
+        }
+        for (int64_t i = 0; i < from.extent[last]; ++i) {
+          T& sum = data[b + i * to.stride[last]];
+          sum = static_cast<T>(sum + data[a + i * from.stride[last]]);
+        }
+      }
+    });
+  });
+}
+
+// The bands hand their gradients to the layers they repeated, in the opposite order.
+void backward(const PadParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  const Shape& y = in[0].shape;
+  Blob dy = in[0];
+  if (p.mode != Mode::kConstant) {
+    dy.data = ctx.scratch(size_t(dy.bytes()));
+    view::copy_all(ctx, in[0], dy);
+    const std::vector<Band> all = bands(p, y);
+    for (auto b = all.rbegin(); b != all.rend(); ++b)
+      add(ctx, dy, layer(p, y, b->axis, b->at), layer(p, y, b->axis, b->from));
+  }
+  view::copy(ctx, dy, inside(p, y), out[0], View(out[0].shape));
+}
+
+void define(OpTable& ops) {
+  ops.define({.name = "Pad",
+              .aliases = {"pad"},
+              .doc = "Adds a border: a constant, the edge repeated, or the tensor mirrored.",
+              .params = schema<PadParam>(),
+              .infer = infer,
+              .cpu = forward,
+              .backward = {.reads = {dy()}, .run = backward}});
+}
+
+}  // namespace heddle::pad

@@ -1,0 +1,32 @@
+// Rows picked by number: reading indices of any dtype, gathering rows, adding to rows.
+#pragma once
+#include <cstdint>
+
+#include "heddle/op.h"
+
+namespace heddle::rows {
+
+// The indices as integers, rounded toward zero, in scratch memory; NaN reads as 0.
+int64_t* read_indices(OpContext& ctx, const Blob& indices);
+
+// A tensor as (before, rows, length): index r of `rows` stands for `length` elements, `before`
+// times.
+struct Layout {
+  int64_t before = 1, rows = 0, length = 1;
+  Layout() = default;
+  Layout(const Shape& x, int axis)
+      : before(x.size(0, axis)), rows(x[axis]), length(x.size(axis + 1)) {}
+};
+
+// to[b][i] = from[b][at[i]] for n indices; a negative one gives zeros.
+void gather(const OpContext& ctx, const Layout& from_layout, const Blob& from, const int64_t* at,
+            int64_t n, const Blob& to);
+// to[b][at[i]] += from[b][i]; `to` is cleared first. Negative indices are left out. Contributions
+// to a row are added in order of i, whatever the number of threads.
+void scatter_add(OpContext& ctx, const Layout& to_layout, const Blob& from, const int64_t* at,
+                 int64_t n, const Blob& to);
+// to[b][at[i]] = from[b][i], the last one winning; what no index names is left as it is.
+void scatter_write(const OpContext& ctx, const Layout& to_layout, const Blob& from,
+                   const int64_t* at, int64_t n, const Blob& to);
+
+}  // namespace heddle::rows
