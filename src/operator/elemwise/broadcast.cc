@@ -116,7 +116,10 @@ void expand_like(const ExpandParam& p, OpContext& ctx, Inputs in, Outputs out) {
 }
 
 using Values = std::vector<GradContext::Value>;
-Values build_sum_like(GradContext& g) { return {g.call("broadcast_like", {g.dy(), g.x(0)}), {}}; }
+// Adding zeros repeats as NumPy does: `like` may have fewer axes than data, which broadcast_like refuses.
+Values build_sum_like(GradContext& g) {
+  return {g.call("broadcast_add", {g.dy(), g.call("zeros_like", {g.x(0)})}), {}};
+}
 Values build_expand_like(GradContext& g) {
   Kwargs kw = g.kwargs();
   const bool average = kw["average"] == "True";
