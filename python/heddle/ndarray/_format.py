@@ -67,10 +67,10 @@ def _float_texts(values, dtype):
     shortest = {v: _shortest(v, dtype) for v in finite}
     if scientific:
         digits = max(_mantissa_digits(shortest[v]) for v in finite)
-        texts = {v: _scientific(v, digits) for v in finite}
+        texts = {v: _scientific(float(shortest[v]), digits) for v in finite}
     else:
         digits = max((_fraction_digits(shortest[v]) for v in finite), default=0)
-        texts = {v: (f"{v:.{digits}f}" if digits else f"{v:.0f}.") for v in finite}
+        texts = {v: (f"{float(shortest[v]):.{digits}f}" if digits else f"{v:.0f}.") for v in finite}
         texts = {v: _pad_zeros(t) for v, t in texts.items()}
     for v in values:
         if v != v:

@@ -11,14 +11,23 @@ _IGNORED = ("name", "attr", "__layout__")
 def _function(op):
     """f(*inputs, **parameters) for an operator with a fixed list of inputs."""
     handle = _core.op_handle(op.name)
+    if not op.params and op.input_names == ("data",):
+        return lambda data=None, *, out=None, name=None, attr=None: _invoke(handle, (data,), None, out)
+    if not op.params and op.input_names == ("lhs", "rhs"):
+        return lambda lhs=None, rhs=None, *, out=None, name=None, attr=None: _invoke(handle, (lhs, rhs), None, out)
     most = len(op.inputs)
     # Parameters that are passed on as they come: the quick way.
     plain = frozenset(op.param_names) - {"dtype", "ctx"} - set(op.input_names)
 
     def function(*args, **kwargs):
-        out = kwargs.pop("out", None) if kwargs else None
-        if 0 < len(args) <= most and args[-1] is not None and plain.issuperset(kwargs):
-            return _invoke(handle, args, kwargs or None, out)
+        if not kwargs:
+            if 0 < len(args) <= most and args[-1] is not None:
+                return _invoke(handle, args, None, None)
+            out = None
+        else:
+            out = kwargs.pop("out", None)
+            if 0 < len(args) <= most and args[-1] is not None and plain.issuperset(kwargs):
+                return _invoke(handle, args, kwargs, out)
         inputs = _sort_out(op, args, kwargs)
         return _invoke(handle, inputs, _parameters(op, kwargs), out)
 

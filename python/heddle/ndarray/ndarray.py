@@ -163,7 +163,9 @@ class NDArray(_core.NDArrayBase):
         reverse = kwargs.pop("reverse", False)
         if kwargs:
             raise TypeError(f"reshape: found {', '.join(kwargs)}, expected shape and reverse only")
-        shape = reshaped(self.shape, tuple(shape), reverse)
+        shape = tuple(shape)
+        if reverse or not all(n > 0 for n in shape):
+            shape = reshaped(self.shape, shape, reverse)
         return op.reshape(self, shape=shape) if _core.is_recording() else self._reshape(shape)
 
     def expand_dims(self, axis, inplace=False):

@@ -1,0 +1,276 @@
+"""Arrays: making, reading, converting, saving them, and their methods."""
+import copy
+import inspect
+import pickle
+
+import numpy as np
+import pytest
+
+import heddle as mx
+from heddle.ndarray.shapes import reshaped
+
+DTYPES = ["float32", "float64", "float16", "uint8", "int8", "int32", "int64", "bool"]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_from_numpy_and_back(dtype):
+    value = (np.arange(6).reshape(2, 3) % 2).astype(dtype)
+    a = mx.nd.array(value, dtype=dtype)
+    assert a.dtype == dtype and a.dtype == np.dtype(dtype) and a.dtype == np.dtype(dtype).type
+    assert a.shape == (2, 3) and a.size == 6 and a.ndim == 2 and len(a) == 2
+    back = a.asnumpy()
+    assert back.dtype == value.dtype and (back == value).all()
+    back[:] = 0  # a copy
+    assert (a.asnumpy() == value).all()
+
+
+def test_array_defaults_to_float32():
+    assert mx.nd.array(np.arange(3)).dtype == "float32"
+    assert mx.nd.array([1, 2]).dtype == np.float32
+    assert mx.nd.array(mx.nd.array([1], dtype="int32")).dtype == "int32"
+    assert mx.nd.array(np.arange(6.).reshape(2, 3).T).asnumpy().tolist() == [[0, 3], [1, 4], [2, 5]]
+    assert mx.nd.array([mx.nd.array([1, 2]), np.array([3, 4])]).tolist() == [[1, 2], [3, 4]]
+    assert mx.nd.array(5).shape == (1,)
+    with pytest.raises(mx.MXNetError, match="ragged"):
+        mx.nd.array([[1, 2], [3]])
+
+
+def test_bfloat16_reads_as_float32():
+    a = mx.nd.array([1.5, -2], dtype="bfloat16")
+    assert a.dtype == "bfloat16" and a.asnumpy().dtype == np.float32 and a.asnumpy().tolist() == [1.5, -2]
+
+
+def test_creation():
+    assert mx.nd.zeros((2, 3)).asnumpy().tolist() == np.zeros((2, 3)).tolist()
+    assert mx.nd.ones(3, dtype="int32").asnumpy().tolist() == [1, 1, 1]
+    assert mx.nd.full((2,), 7.5).tolist() == [7.5, 7.5]
+    assert mx.nd.arange(2, 8, 2).tolist() == [2, 4, 6]
+    assert mx.nd.arange(3, repeat=2).tolist() == [0, 0, 1, 1, 2, 2]
+    assert mx.nd.linspace(0, 1, 5).tolist() == [0, 0.25, 0.5, 0.75, 1]
+    assert mx.nd.eye(2, 3, 1).tolist() == [[0, 1, 0], [0, 0, 1]]
+    assert mx.nd.empty((2, 2)).shape == (2, 2)
+    out = mx.nd.zeros((2,))
+    assert mx.nd.ones((2,), out=out) is out and out.tolist() == [1, 1]
+
+
+def test_arithmetic_follows_numpy():
+    a, b = np.array([[1., 2, 3], [4, 5, 6]], "float32"), np.array([2., 0.5, -3], "float32")
+    x, y = mx.nd.array(a), mx.nd.array(b)
+    for op in (lambda p, q: p + q, lambda p, q: p - q, lambda p, q: p * q, lambda p, q: p / q, lambda p, q: p % q,
+               lambda p, q: abs(p) ** q, lambda p, q: -p + q, lambda p, q: abs(p - 4) * q):
+        np.testing.assert_allclose(op(x, y).asnumpy(), op(a, b), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(op(x, 2).asnumpy(), op(a, 2), rtol=1e-5)
+        np.testing.assert_allclose(op(3.5, y).asnumpy(), op(3.5, b), rtol=1e-5, atol=1e-6)
+    for op in (lambda p, q: p == q, lambda p, q: p != q, lambda p, q: p > q, lambda p, q: p >= q, lambda p, q: p < q,
+               lambda p, q: p <= q):
+        assert op(x, y).dtype == "float32"
+        assert (op(x, y).asnumpy() == op(a, b)).all() and (op(x, 3).asnumpy() == op(a, 3)).all()
+    assert (x == None) is False and (x != None) is True  # noqa: E711
+    assert (np.float32(2) * x).asnumpy()[0, 1] == 4
+    with pytest.raises(TypeError):
+        x + a
+
+
+def test_in_place():
+    x = mx.nd.ones((2, 2))
+    y = x
+    x += 1
+    x *= mx.nd.array([[1, 2], [3, 4]])
+    x -= 1
+    x /= 2
+    assert y is x and x.tolist() == [[0.5, 1.5], [2.5, 3.5]]
+    with pytest.raises(mx.MXNetError):
+        x += mx.nd.ones((3, 2, 2))
+
+
+def test_functions_of_arrays_and_numbers():
+    x = mx.nd.array([1, 5])
+    assert mx.nd.maximum(x, 3).tolist() == [3, 5] and mx.nd.maximum(3, x).tolist() == [3, 5]
+    assert mx.nd.minimum(x, mx.nd.array([2, 2])).tolist() == [1, 2]
+    assert mx.nd.subtract(1, x).tolist() == [0, -4] and mx.nd.power(2, x).tolist() == [2, 32]
+    assert mx.nd.greater(3, x).tolist() == [1, 0] and mx.nd.lesser_equal(x, 1).tolist() == [1, 0]
+    assert mx.nd.add(2, 3) == 5 and mx.nd.maximum(2, 3) == 3
+    assert mx.nd.logical_and(x, mx.nd.array([0, 1])).tolist() == [0, 1]
+    with pytest.raises(TypeError, match="add: found"):
+        mx.nd.add(x, "a")
+
+
+def test_scalars_and_truth():
+    one = mx.nd.array([3])
+    assert one.asscalar() == 3.0 and float(one) == 3.0 and int(one) == 3 and bool(one)
+    assert mx.nd.array([2], dtype="int64").asscalar() == 2 and [7, 8, 9][mx.nd.array([1], dtype="int32")] == 8
+    assert not mx.nd.zeros((1,))
+    with pytest.raises(ValueError, match="ambiguous"):
+        bool(mx.nd.ones((2,)))
+    with pytest.raises(ValueError, match="not a scalar"):
+        mx.nd.ones((2,)).asscalar()
+
+
+def test_copies():
+    x = mx.nd.array([1, 2, 3])
+    y, z, w = x.copy(), copy.deepcopy(x), mx.nd.zeros((3,))
+    assert x.copyto(w) is w
+    x[:] = 0
+    assert y.tolist() == z.tolist() == w.tolist() == [1, 2, 3]
+    assert x.as_in_context(mx.cpu(0)) is x and x.copyto(mx.cpu(1)).context == mx.cpu(1)
+    assert x.astype("float32", copy=False) is x and x.astype(np.int32).dtype == "int32"
+    with pytest.raises(ValueError, match="shape"):
+        x.copyto(mx.nd.zeros((2,)))
+    with pytest.warns(RuntimeWarning, match="itself"):
+        x.copyto(x)
+
+
+@pytest.mark.parametrize("have, codes, reverse, want", [
+    ((2, 3, 4), (4, 0, 2), False, (4, 3, 2)), ((2, 3, 4), (6, 1, -1), False, (6, 1, 4)),
+    ((2, 3, 4), (-2,), False, (2, 3, 4)), ((2, 3, 4), (-2, 1, 1), False, (2, 3, 4, 1, 1)),
+    ((2, 3, 4), (-3, 4), False, (6, 4)), ((2, 3, 4, 5), (-3, -3), False, (6, 20)),
+    ((2, 3, 4), (0, -3), False, (2, 12)), ((2, 3, 4), (-4, 1, 2, -2), False, (1, 2, 3, 4)),
+    ((2, 3, 4), (2, -4, -1, 3, -2), False, (2, 1, 3, 4)), ((10, 5, 4), (-1, 0), False, (40, 5)),
+    ((10, 5, 4), (-1, 0), True, (50, 4)), ((8, 3, 3, 3, 4, 4), (-4, -1, 2, 0, 0, 0, -2), True, None)])
+def test_reshape_codes(have, codes, reverse, want):
+    if want is None:
+        with pytest.raises(ValueError):
+            reshaped(have, codes, reverse)
+        return
+    assert reshaped(have, codes, reverse) == want
+    x = mx.nd.arange(int(np.prod(have))).reshape(have)
+    assert x.reshape(codes, reverse=reverse).shape == want
+    assert mx.nd.reshape(x, shape=codes, reverse=reverse).shape == want
+
+
+def test_reshape_is_a_view():
+    x = mx.nd.zeros((2, 3))
+    x.reshape((6,))[:] = 1
+    x.reshape(3, 2)[0] = 5
+    assert x.tolist() == [[5, 5, 1], [1, 1, 1]] and x.reshape(shape=(-1,)).shape == (6,)
+    for bad in ((7,), (-1, -1), (4, -1)):
+        with pytest.raises((ValueError, mx.MXNetError), match="reshape"):
+            x.reshape(bad)
+
+
+def test_methods_are_operators():
+    value = np.random.randn(3, 4).astype("float32")
+    x = mx.nd.array(value)
+    close = np.testing.assert_allclose
+    close(x.exp().asnumpy(), np.exp(value), rtol=1e-5)
+    close(x.sum(axis=1).asnumpy(), value.sum(1), rtol=1e-5)
+    close(x.sum(1).asnumpy(), value.sum(1), rtol=1e-5)
+    close(x.mean(axis=0, keepdims=True).asnumpy(), value.mean(0, keepdims=True), rtol=1e-5, atol=1e-6)
+    close(x.clip(-0.5, 0.5).asnumpy(), value.clip(-0.5, 0.5))
+    close(x.T.asnumpy(), value.T)
+    close(x.transpose((1, 0)).asnumpy(), value.T)
+    close(x.transpose(1, 0).asnumpy(), value.T)
+    close(x.expand_dims(1).asnumpy(), value[:, None])
+    close(x.softmax(axis=1).sum(axis=1).asnumpy(), np.ones(3), rtol=1e-5)
+    close(x.take(mx.nd.array([2, 0])).asnumpy(), value[[2, 0]])
+    close(mx.nd.array([[1], [2]]).broadcast_to((2, 3)).asnumpy(), [[1, 1, 1], [2, 2, 2]])
+    close(mx.nd.array([1, 2, 3]).broadcast_to((2, 3)).asnumpy(), [[1, 2, 3]] * 2)
+    close(x.abs().max().asnumpy(), np.abs(value).max())
+    assert x.argmax(axis=1).tolist() == value.argmax(1).tolist()
+    assert [p.shape for p in x.split(2, axis=1)] == [(3, 2), (3, 2)]
+    assert x.flatten().shape == (3, 4) and x.expand_dims(0).squeeze().shape == (3, 4)
+    assert x.sum().shape == (1,)
+
+
+def test_calls_take_parameters_by_position_and_name():
+    x = mx.nd.array([[1., 2], [3, 4]])
+    w, b = mx.nd.ones((3, 2)), mx.nd.zeros((3,))
+    want = mx.nd.FullyConnected(x, w, b, num_hidden=3).tolist()
+    assert mx.nd.FullyConnected(data=x, weight=w, bias=b, num_hidden=3).tolist() == want
+    assert mx.nd.FullyConnected(x, w, num_hidden=3, no_bias=True).tolist() == want
+    assert mx.nd.FullyConnected(x, w, None, 3, True).tolist() == want
+    assert mx.nd.concat(x, x, dim=1).shape == (2, 4) and mx.nd.add_n(x, x, x).tolist() == (3 * x).tolist()
+    assert mx.nd.cast(x, dtype=np.int32).dtype == "int32" and mx.nd.cast(x, "float64").dtype == "float64"
+    out = mx.nd.zeros((2, 2))
+    assert mx.nd.relu(x, out=out) is out and out.tolist() == x.tolist()
+    assert mx.nd.Dropout(x, p=0.5, name="ignored").tolist() == x.tolist()
+    with pytest.raises(TypeError, match="data is missing"):
+        mx.nd.FullyConnected(weight=w, num_hidden=3)
+    with pytest.raises(TypeError, match="two values"):
+        mx.nd.sum(x, 1, axis=0)
+    with pytest.raises(mx.MXNetError, match="foo"):
+        mx.nd.FullyConnected(x, w, b, num_hidden=3, foo=1)
+
+
+def test_signatures_and_docs_come_from_the_records():
+    parameters = inspect.signature(mx.nd.Convolution).parameters
+    assert list(parameters)[:5] == ["data", "weight", "bias", "kernel", "stride"]
+    assert parameters["no_bias"].default is False and parameters["bias"].default is None
+    assert inspect.signature(mx.nd.concat).parameters["data"].kind is inspect.Parameter.VAR_POSITIONAL
+    assert "gamma" in inspect.signature(mx.nd.LeakyReLU).parameters
+    for name in mx.nd.op.__all__:
+        function = getattr(mx.nd.op, name)
+        inspect.signature(function)
+        assert function.__name__ == name and "Parameters" in function.__doc__, name
+
+
+def test_operators_are_found_where_mxnet_has_them():
+    assert mx.nd.op.relu is mx.nd.relu and callable(mx.nd._internal._plus_scalar)
+    assert mx.nd.relu.__module__ == "heddle.ndarray.op"
+    assert mx.nd.NDArray is mx.nd.ndarray.NDArray and mx.nd.waitall() is None
+    assert not [n for n in dir(mx.nd.op) if n.startswith("_backward")]
+
+
+@pytest.mark.parametrize("value", [np.arange(4), np.array([[0.5, 1], [100, 2000]]), np.array([True, False]),
+                                   np.linspace(0, 1, 7).reshape(7, 1), np.array([1e-10, 1]), np.zeros((2, 1, 3)),
+                                   np.array([np.nan, 1, -np.inf]), np.arange(2000), np.arange(2000).reshape(40, 50),
+                                   np.random.RandomState(0).randn(5, 30), np.array([1e9, 2.5]), np.array([-1.25, 3])])
+def test_text_is_numpys(value):
+    if value.dtype == np.float64:
+        value = value.astype("float32")
+    a = mx.nd.array(value, dtype=value.dtype)
+    assert repr(a) == f"\n{value}\n<NDArray {'x'.join(map(str, value.shape))} @cpu(0)>"
+
+
+def test_save_and_load(tmp_path):
+    path = str(tmp_path / "x.params")
+    x, y = mx.nd.array([1, 2]), mx.nd.array([[3]], dtype="int64")
+    mx.nd.save(path, x)
+    assert [a.tolist() for a in mx.nd.load(path)] == [[1, 2]]
+    mx.nd.save(path, [x, y])
+    assert [a.tolist() for a in mx.nd.load(path)] == [[1, 2], [[3]]]
+    mx.nd.save(path, {"x": x, "y": y})
+    loaded = mx.nd.load(path)
+    assert list(loaded) == ["x", "y"] and loaded["y"].dtype == "int64"
+    with open(path, "rb") as f:
+        assert list(mx.nd.load_frombuffer(f.read())) == ["x", "y"]
+    with pytest.raises(TypeError):
+        mx.nd.save(path, [1])
+    with pytest.raises(ValueError):
+        mx.nd.save(path, 1)
+
+
+def test_pickle():
+    x = mx.nd.array([[1, 2]], dtype="float16")
+    y = pickle.loads(pickle.dumps(x))
+    assert type(y) is mx.nd.NDArray and y.dtype == "float16" and y.tolist() == [[1, 2]]
+
+
+def test_dlpack_and_buffers():
+    x = mx.nd.array([[1, 2], [3, 4]])
+    shared = np.from_dlpack(x)
+    assert shared.tolist() == x.tolist() and mx.nd.from_dlpack(np.ones(3)).tolist() == [1, 1, 1]
+    assert memoryview(x).format == "f" and memoryview(x).readonly and np.asarray(x).tolist() == x.tolist()
+    assert mx.nd.from_dlpack(x.to_dlpack_for_read()).tolist() == x.tolist()
+    assert mx.nd.from_numpy(np.arange(2, dtype="int64")).dtype == "int64"
+
+
+def test_dtype_names():
+    assert mx.base.dtype_name(np.float16) == mx.base.dtype_name("float16") == mx.base.dtype_name(2) == "float16"
+    assert mx.base.dtype_name(float) == "float32" and mx.base.dtype_name(np.dtype("int64")) == "int64"
+    assert mx.base.dtype_name("f4") == "float32" and mx.base.dtype_name(np.bool_) == "bool"
+    t = mx.nd.zeros((1,)).dtype
+    assert str(t) == "float32" and t != np.float64 and t.itemsize == 4 and np.zeros(1, t).dtype == np.float32
+    assert t.type is np.float32 and t in (np.float32,) and t != object()
+    with pytest.raises(TypeError, match="complex64"):
+        mx.nd.zeros((1,), dtype="complex64")
+
+
+def test_joining():
+    x = mx.nd.arange(12).reshape((3, 4))
+    assert mx.nd.concatenate([x, x], axis=1).shape == (3, 8)
+    assert mx.nd.moveaxis(mx.nd.zeros((2, 3, 4)), 0, 2).shape == (3, 4, 2)
+    assert mx.nd.moveaxis(mx.nd.zeros((2, 3, 4)), [0, 1], [-1, 0]).shape == (3, 4, 2)
+    assert [p.shape for p in mx.nd.split_v2(x, (1, 3), axis=1)] == [(3, 1), (3, 2), (3, 1)]
+    assert [p.shape for p in mx.nd.split_v2(x, 2, axis=1)] == [(3, 2), (3, 2)]
+    assert mx.nd.stack(x, x, axis=0).shape == (2, 3, 4)
