@@ -22,15 +22,18 @@ std::vector<Input> inputs(const Param& p) {
   return in;
 }
 
-// From left to right, two at a time. The output may be the first input, so it is written last of all
-// inputs that a pass reads.
+// From left to right, two at a time.
 void run(const Param&, OpContext& ctx, Inputs in, Outputs out) {
   if (in.count() == 1) return copy_broadcast(ctx, in[0], out[0]);
+  Blob sum = out[0];
+  for (int i = 2; i < in.count(); ++i)  // a caller's output may be a later input, which is read late
+    if (in[i].data == out[0].data) sum.data = ctx.scratch(size_t(sum.bytes()));
   int next = 2;
-  if (in.count() % 2 == 0) map(ctx, kLoops<Add>, {in[0], in[1]}, out[0]);
-  else map(ctx, kLoops<Add3>, {in[0], in[1], in[2]}, out[0]), next = 3;
+  if (in.count() % 2 == 0) map(ctx, kLoops<Add>, {in[0], in[1]}, sum);
+  else map(ctx, kLoops<Add3>, {in[0], in[1], in[2]}, sum), next = 3;
   for (; next < in.count(); next += 2)
-    map(ctx, kLoops<Add3>, {out[0], in[next], in[next + 1]}, out[0]);
+    map(ctx, kLoops<Add3>, {sum, in[next], in[next + 1]}, sum);
+  copy_broadcast(ctx, sum, out[0]);
 }
 
 void gradient(const Param&, OpContext& ctx, Inputs in, Outputs out) {

@@ -99,6 +99,11 @@ void sum_back(const P&, OpContext& ctx, Inputs in, Outputs out) {
 // --- _sum_like, _expand_like: the two directions as operators, for gradients of gradients ---------
 void infer_first_like_second(InferContext& c) { c.set_out(0, c.in(1)); }
 void sum_like(OpContext& ctx, Inputs in, Outputs out) { sum_to(ctx, in[0], out[0]); }
+// in: dy; out: the gradient of data, and zero for `like`.
+void sum_like_gradient(OpContext& ctx, Inputs in, Outputs out) {
+  if (ctx.wants(0)) copy_broadcast(ctx, in[0], out[0]);
+  if (ctx.wants(1)) std::memset(out[1].data, 0, size_t(out[1].bytes()));
+}
 
 struct ExpandParam : ReduceParam {
   bool average = false;
@@ -107,12 +112,25 @@ struct ExpandParam : ReduceParam {
     f("average", average, "Divide by the number of elements that each one stands for.");
   }
 };
+// A reduction's result as data sees it, and how many elements each of its own stands for.
+Blob kept_view(const ExpandParam& p, const Blob& small, const Shape& whole) {
+  Blob b = small;
+  b.shape = kept_shape("_expand_like", whole, p.axis, p.exclude);
+  return b;
+}
+double times(const Blob& small, const Blob& whole) {
+  return double(whole.size()) / double(std::max<int64_t>(small.size(), 1));
+}
 void expand_like(const ExpandParam& p, OpContext& ctx, Inputs in, Outputs out) {
-  Blob x = in[0];
-  x.shape = kept_shape("_expand_like", out[0].shape, p.axis, p.exclude);
+  const Blob x = kept_view(p, in[0], out[0].shape);
   if (!p.average) return copy_broadcast(ctx, x, out[0]);
-  const double n = double(out[0].size()) / double(std::max<int64_t>(x.size(), 1));
-  map(ctx, kLoops<Div>, {x, n}, out[0]);
+  map(ctx, kLoops<Div>, {x, times(x, out[0])}, out[0]);
+}
+void expand_like_gradient(const ExpandParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  if (ctx.wants(1)) std::memset(out[1].data, 0, size_t(out[1].bytes()));
+  if (!ctx.wants(0)) return;
+  sum_to(ctx, in[0], kept_view(p, out[0], in[0].shape));
+  if (p.average) map(ctx, kLoops<Div>, {out[0], times(out[0], in[0])}, out[0]);
 }
 
 using Values = std::vector<GradContext::Value>;

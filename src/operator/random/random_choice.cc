@@ -109,6 +109,11 @@ void shuffle(OpContext& ctx, Inputs in, Outputs out) {
   const int64_t row = n ? in[0].bytes() / n : 0;
   const char* from = static_cast<const char*>(in[0].data);
   char* to = static_cast<char*>(out[0].data);
+  if (from == to) {  // a caller may shuffle an array over itself
+    char* copy = ctx.scratch_of<char>(in[0].bytes());
+    std::memcpy(copy, from, size_t(in[0].bytes()));
+    from = copy;
+  }
   for (int64_t i = 0; i < n; ++i) std::memcpy(to + i * row, from + order[size_t(i)] * row, size_t(row));
 }
 
