@@ -15,7 +15,8 @@ struct DotParam {
   void fields(auto&& f) {
     f("transpose_a", transpose_a, "Use the transpose of the first factor.");
     f("transpose_b", transpose_b, "Use the transpose of the second factor.");
-    f("forward_stype", forward_stype, "Accepted and ignored.").names({"default", "row_sparse", "csr"});
+    f("forward_stype", forward_stype, "Accepted and ignored.")
+        .names({"default", "row_sparse", "csr"});
   }
 };
 
@@ -23,11 +24,16 @@ struct DotParam {
 template <class Fn>
 void with_number(Dtype d, std::string_view who, Fn&& fn) {
   switch (d) {
-    case Dtype::kUint8: return fn(uint8_t{});
-    case Dtype::kInt8: return fn(int8_t{});
-    case Dtype::kInt32: return fn(int32_t{});
-    case Dtype::kInt64: return fn(int64_t{});
-    default: return with_float(d, who, fn);
+    case Dtype::kUint8:
+      return fn(uint8_t{});
+    case Dtype::kInt8:
+      return fn(int8_t{});
+    case Dtype::kInt32:
+      return fn(int32_t{});
+    case Dtype::kInt64:
+      return fn(int64_t{});
+    default:
+      return with_float(d, who, fn);
   }
 }
 
@@ -44,7 +50,8 @@ void infer_dot(const DotParam& p, InferContext& c) {
   if (!a.has_rank() || !b.has_rank()) return;
   check(a.rank() >= 1 && b.rank() >= 1, "[dot] cannot multiply {} by {}", a, b);
   const int64_t k = contracted(a, !p.transpose_a), l = contracted(b, p.transpose_b);
-  check(k < 0 || l < 0 || k == l, "[dot] lhs {} and rhs {} do not agree in the contracted axis", a, b);
+  check(k < 0 || l < 0 || k == l, "[dot] lhs {} and rhs {} do not agree in the contracted axis", a,
+        b);
   Shape y = without(a, !p.transpose_a);
   for (int64_t d : without(b, p.transpose_b)) y.append(d);
   if (y.rank() == 0) y.append(1);
@@ -93,8 +100,8 @@ void run_dot_backward(const DotParam& p, OpContext& ctx, Inputs in, Outputs out)
 // The shape of op(a) op(b), matrix by matrix over equal leading axes. Unknown while a or b is.
 Shape batched(std::string_view who, const Shape& a, bool ta, const Shape& b, bool tb, int least) {
   if (!a.known() || !b.known()) return {};
-  check(a.rank() == b.rank() && a.rank() >= least, "[{}] cannot multiply {} by {}, expected {} axes or more of each",
-        who, a, b, least);
+  check(a.rank() == b.rank() && a.rank() >= least,
+        "[{}] cannot multiply {} by {}, expected {} axes or more of each", who, a, b, least);
   Shape y = a;
   for (int i = 0; i + 2 < a.rank(); ++i)
     check(a[i] == b[i], "[{}] lhs {} and rhs {} differ in a leading axis", who, a, b);
@@ -143,7 +150,8 @@ void run_batch_dot_backward(const DotParam& p, OpContext& ctx, Inputs in, Output
     using T = decltype(type);
     each_matrix(ctx, in[0].shape, [&](int64_t i) {
       gradients(ctx, matrix<T>(in[1], i, p.transpose_a), matrix<T>(in[2], i, p.transpose_b),
-                matrix<T>(in[0], i, false), ctx.wants(0) ? matrix<T>(out[0], i, false).data : nullptr,
+                matrix<T>(in[0], i, false),
+                ctx.wants(0) ? matrix<T>(out[0], i, false).data : nullptr,
                 ctx.wants(1) ? matrix<T>(out[1], i, false).data : nullptr);
     });
   });
@@ -207,19 +215,23 @@ void run_gemm(const Gemm2Param& p, OpContext& ctx, Inputs in, const Blob& out, d
 }
 
 void run_gemm2(const Gemm2Param& p, OpContext& ctx, Inputs in, Outputs out) {
-  with_float(in[0].dtype, "linalg_gemm2", [&](auto type) { run_gemm<decltype(type)>(p, ctx, in, out[0], 0); });
+  with_float(in[0].dtype, "linalg_gemm2",
+             [&](auto type) { run_gemm<decltype(type)>(p, ctx, in, out[0], 0); });
 }
 void run_gemm3(const GemmParam& p, OpContext& ctx, Inputs in, Outputs out) {
-  with_float(in[0].dtype, "linalg_gemm", [&](auto type) { run_gemm<decltype(type)>(p, ctx, in, out[0], p.beta); });
+  with_float(in[0].dtype, "linalg_gemm",
+             [&](auto type) { run_gemm<decltype(type)>(p, ctx, in, out[0], p.beta); });
 }
 
 std::vector<GradContext::Value> build_gemm2(GradContext& g) {
   const auto& p = *static_cast<const Gemm2Param*>(g.params());
-  return build(g, "_linalg_gemm2", p.transpose_a, p.transpose_b, {{"alpha", param::print(p.alpha)}});
+  return build(g, "_linalg_gemm2", p.transpose_a, p.transpose_b,
+               {{"alpha", param::print(p.alpha)}});
 }
 std::vector<GradContext::Value> build_gemm(GradContext& g) {
   const auto& p = *static_cast<const GemmParam*>(g.params());
-  auto grads = build(g, "_linalg_gemm2", p.transpose_a, p.transpose_b, {{"alpha", param::print(p.alpha)}});
+  auto grads =
+      build(g, "_linalg_gemm2", p.transpose_a, p.transpose_b, {{"alpha", param::print(p.alpha)}});
   grads.push_back(g.call("_mul_scalar", {g.dy()}, {{"scalar", param::print(p.beta)}}));
   return grads;
 }
@@ -228,7 +240,8 @@ void define(OpTable& ops) {
   ops.define({
       .name = "dot",
       .aliases = {"_sparse_dot"},
-      .doc = "Contracts the last axis of lhs with the first of rhs: the product of two matrices, or of "
+      .doc = "Contracts the last axis of lhs with the first of rhs: the product of two matrices, "
+             "or of "
              "vectors, for which the result has shape (1,).",
       .params = schema<DotParam>(),
       .inputs = {{"lhs"}, {"rhs"}},
@@ -244,7 +257,9 @@ void define(OpTable& ops) {
       .inputs = {{"lhs"}, {"rhs"}},
       .infer = infer_batch_dot,
       .cpu = run_batch_dot,
-      .backward = {.reads = {dy(), x(0), x(1)}, .run = run_batch_dot_backward, .build = build_batch_dot},
+      .backward = {.reads = {dy(), x(0), x(1)},
+                   .run = run_batch_dot_backward,
+                   .build = build_batch_dot},
   });
   ops.define({
       .name = "_linalg_gemm",

@@ -47,7 +47,9 @@ void fill_mask(const DropoutParam& p, OpContext& ctx, const Blob& mask) {
   const int64_t n = mask.size();
   const double keep = 1 - double(p.p), scale = keep > 0 ? 1 / keep : 0;
   float* u = mask.dtype == Dtype::kFloat32 ? mask.as<float>() : ctx.scratch_of<float>(n);
-  ctx.parallel_for(n, 16384, [&](int64_t from, int64_t to) { philox::uniforms(ctx.seed, from, to - from, u + from); });
+  ctx.parallel_for(n, 16384, [&](int64_t from, int64_t to) {
+    philox::uniforms(ctx.seed, from, to - from, u + from);
+  });
   const Blob uniform{u, mask.shape, Dtype::kFloat32, mask.device};
   ew::map(ctx, ew::kLoops<Mask>, {uniform, ew::Operand(keep), ew::Operand(scale)}, mask);
 }

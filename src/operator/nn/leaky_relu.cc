@@ -12,7 +12,8 @@ struct LeakyReluParam {
   ActType act_type = ActType::kLeaky;
   float slope = 0.25f, lower_bound = 0.125f, upper_bound = 0.334f;
   void fields(auto&& f) {
-    f("act_type", act_type, "Which function.").names({"rrelu", "leaky", "prelu", "elu", "selu", "gelu"});
+    f("act_type", act_type, "Which function.")
+        .names({"rrelu", "leaky", "prelu", "elu", "selu", "gelu"});
     f("slope", slope, "Below zero, for leaky and elu.");
     f("lower_bound", lower_bound, "Of the random slopes of rrelu.");
     f("upper_bound", upper_bound, "Of the random slopes of rrelu.");
@@ -22,7 +23,10 @@ struct LeakyReluParam {
 
 std::vector<Input> inputs(const LeakyReluParam& p) {
   if (p.act_type != ActType::kPrelu) return {{"data"}};
-  return {{"data"}, {.name = "gamma", .doc = "Slopes: one, or one per channel.", .init = "[\"Constant\", {\"value\": 0.25}]"}};
+  return {{"data"},
+          {.name = "gamma",
+           .doc = "Slopes: one, or one per channel.",
+           .init = "[\"Constant\", {\"value\": 0.25}]"}};
 }
 std::vector<Output> outputs(const LeakyReluParam& p) {
   if (p.act_type != ActType::kRrelu) return {{}};
@@ -98,8 +102,7 @@ struct Mask {  // (x, slope)
 
 // The mask is 1 above zero and a slope below: random in training, the mean otherwise.
 void fill_mask(const LeakyReluParam& p, OpContext& ctx, const Blob& x, const Blob& mask) {
-  if (!ctx.training)
-    return ew::map(ctx, ew::kLoops<Mask>, {x, ew::Operand(p.mean_slope())}, mask);
+  if (!ctx.training) return ew::map(ctx, ew::kLoops<Mask>, {x, ew::Operand(p.mean_slope())}, mask);
   const int64_t n = x.size();
   float* u = ctx.scratch_of<float>(n);
   const float low = p.lower_bound, width = p.upper_bound - p.lower_bound;
@@ -115,10 +118,14 @@ void forward(const LeakyReluParam& p, OpContext& ctx, Inputs in, Outputs out) {
   const Blob& x = in[0];
   const ew::Operand slope = double(p.slope);
   switch (p.act_type) {
-    case ActType::kLeaky: return ew::map(ctx, ew::kLoops<Leaky>, {x, slope}, out[0]);
-    case ActType::kElu: return ew::map(ctx, ew::kLoops<Elu>, {x, slope}, out[0]);
-    case ActType::kSelu: return ew::map(ctx, ew::kLoops<Selu>, {x}, out[0]);
-    case ActType::kGelu: return ew::map(ctx, ew::kLoops<Gelu>, {x}, out[0]);
+    case ActType::kLeaky:
+      return ew::map(ctx, ew::kLoops<Leaky>, {x, slope}, out[0]);
+    case ActType::kElu:
+      return ew::map(ctx, ew::kLoops<Elu>, {x, slope}, out[0]);
+    case ActType::kSelu:
+      return ew::map(ctx, ew::kLoops<Selu>, {x}, out[0]);
+    case ActType::kGelu:
+      return ew::map(ctx, ew::kLoops<Gelu>, {x}, out[0]);
     case ActType::kPrelu: {
       const Blob gamma = along_channels(in[1], x.shape);
       return ew::map(ctx, ew::kLoops<Leaky>, {x, gamma}, out[0]);
@@ -158,11 +165,16 @@ void gamma_gradient(OpContext& ctx, const Blob& dy, const Blob& x, const Blob& d
 void backward(const LeakyReluParam& p, OpContext& ctx, Inputs in, Outputs out) {
   const ew::Operand slope = double(p.slope);
   switch (p.act_type) {
-    case ActType::kLeaky: return ew::map(ctx, ew::kLoops<Leaky::Grad>, {in[0], in[1], slope}, out[0]);
-    case ActType::kElu: return ew::map(ctx, ew::kLoops<Elu::Grad>, {in[0], in[1], slope}, out[0]);
-    case ActType::kSelu: return ew::map(ctx, ew::kLoops<Selu::Grad>, {in[0], in[1]}, out[0]);
-    case ActType::kGelu: return ew::map(ctx, ew::kLoops<Gelu::Grad>, {in[0], in[1]}, out[0]);
-    case ActType::kRrelu: return ew::map(ctx, ew::kLoops<Product>, {in[0], in[1]}, out[0]);
+    case ActType::kLeaky:
+      return ew::map(ctx, ew::kLoops<Leaky::Grad>, {in[0], in[1], slope}, out[0]);
+    case ActType::kElu:
+      return ew::map(ctx, ew::kLoops<Elu::Grad>, {in[0], in[1], slope}, out[0]);
+    case ActType::kSelu:
+      return ew::map(ctx, ew::kLoops<Selu::Grad>, {in[0], in[1]}, out[0]);
+    case ActType::kGelu:
+      return ew::map(ctx, ew::kLoops<Gelu::Grad>, {in[0], in[1]}, out[0]);
+    case ActType::kRrelu:
+      return ew::map(ctx, ew::kLoops<Product>, {in[0], in[1]}, out[0]);
     case ActType::kPrelu:
       if (ctx.wants(1)) gamma_gradient(ctx, in[0], in[1], out[1]);
       if (!ctx.wants(0)) return;
@@ -175,7 +187,8 @@ void define(OpTable& ops) {
   ops.define({
       .name = "LeakyReLU",
       .aliases = {"_npx_leaky_relu"},
-      .doc = "Rectifiers: leaky and prelu (slope * x below zero), elu (slope * (exp(x) - 1)), selu, gelu, "
+      .doc = "Rectifiers: leaky and prelu (slope * x below zero), elu (slope * (exp(x) - 1)), "
+             "selu, gelu, "
              "and rrelu, whose slopes are random in training.",
       .params = schema<LeakyReluParam>(),
       .inputs = inputs,

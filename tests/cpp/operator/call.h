@@ -106,12 +106,13 @@ struct Call {
   }
 };
 
-inline void expect_near(const Tensor& got, const Tensor& want, double tolerance,
-                        const char* what = "") {
+// Relative to the largest element, or to 1.
+inline void expect_near(const Tensor& got, const Tensor& want, double tolerance, const char* what = "") {
   ASSERT_EQ(got.shape, want.shape);
+  double scale = 1;
+  for (int64_t i = 0; i < want.size(); ++i) scale = std::max(scale, std::abs(want.at(i)));
   for (int64_t i = 0; i < got.size(); ++i)
-    ASSERT_NEAR(got.at(i), want.at(i), tolerance * std::max(1.0, std::abs(want.at(i))))
-        << what << " element " << i;
+    ASSERT_NEAR(got.at(i), want.at(i), tolerance * scale) << what << " element " << i;
 }
 
 // The gradients of the inputs `which`, against central differences of sum(head * output 0).

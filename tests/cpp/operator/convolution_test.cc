@@ -83,8 +83,8 @@ TEST(Convolution, KernelsAgree) {
       {{9, 4, 20}, {3}, 6, 1, 1, 1, 1},          {{3, 4, 6, 6, 6}, {3, 3, 3}, 4, 1, 1, 1, 1}};
   for (const Case& c : larger) {
     SCOPED_TRACE(param::print(c.data) + " " + param::print(c.kernel));
-    expect_kernels_agree("Convolution", inputs_of(c, Dtype::kFloat32), kwargs_of(c), 3e-5);
-    expect_kernels_agree("Convolution", inputs_of(c, Dtype::kFloat32), kwargs_of(c), 3e-5,
+    expect_kernels_agree("Convolution", inputs_of(c, Dtype::kFloat32), kwargs_of(c), 1e-5);
+    expect_kernels_agree("Convolution", inputs_of(c, Dtype::kFloat32), kwargs_of(c), 1e-5,
                          {0, 1, 1});
   }
 }

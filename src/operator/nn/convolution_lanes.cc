@@ -1,0 +1,302 @@
+// Convolution with one image in each lane: for planes (n, c, h, w) of float32 with few channels,
+// where blocked layouts would compute mostly padding.
+#include <algorithm>
+
+#include "operator/nn/convolution.h"
+
+namespace heddle::nn {
+
+// One group's window over data in lanes, padded: (channels, h, w, lanes).
+struct LaneWindow {
+  int64_t rows, filters;  // channels * taps, and filters, of the group
+  int64_t out_h, out_w;
+  int64_t step, line;  // floats in the data between neighbouring outputs along w and h
+  const int32_t* at;   // the place of each row, from an output's
+};
+// Blocks of lanes, for sums over the whole batch.
+struct LaneBlocks {
+  const float* data;
+  int64_t count, x, dy;  // how many, and their distances
+  int64_t dy_step;       // between positions of dy
+};
+// The loops of one instruction-set level: see convolution_lanes.inl.h.
+struct LaneLoops {
+  int wide, tile, outer;  // lanes; filters or rows of a tile; filters of a tile of their gradient
+  void (*forward)(const LaneWindow&, const float* x, const float* weight, int m, const float* bias,
+                  float* y);
+  void (*backward)(const LaneWindow&, const float* dy, const int32_t* heads, int64_t dy_step,
+                   const float* weight, int m, const int32_t* to, float* dx);
+  void (*backward_filters)(const LaneWindow&, const LaneBlocks&, const float* heads, int m,
+                           float* dw);
+  void (*sum_positions)(const float* dy, int64_t positions, int64_t filters, float* sums);
+  void (*to_lanes)(const float* x, int64_t image, int64_t images, int64_t n, float* y,
+                   int64_t step);
+  void (*from_lanes)(const float* x, int64_t n, float* y, int64_t image, int64_t images);
+};
+
+}  // namespace heddle::nn
+
+#define HEDDLE_LOOPS "operator/nn/convolution_lanes.inl.h"
+#include "operator/simd/each_target.h"
+
+namespace heddle::convolution_lanes {
+
+using nn::ConvolutionParam;
+using nn::LaneBlocks;
+using nn::LaneLoops;
+using nn::LaneWindow;
+using nn::Window;
+
+// The loops of the machine's level. Not of simd::level(): like a library's kernel, this one stays
+// the same when tests lower the level of the loops that promise equal bits.
+const LaneLoops& loops() {
+  static const LaneLoops l = [] {
+    void (*const each[])(LaneLoops&) = HEDDLE_EACH(lane_loops);
+    LaneLoops of_machine;
+    each[simd::best_level() - 2](of_machine);
+    return of_machine;
+  }();
+  return l;
+}
+
+// How one call lies in memory.
+struct Plan {
+  const LaneLoops& l = loops();
+  Window w;
+  int64_t blocks, channels, filters, rows;  // channels, filters and rows of one group
+  int64_t high, wide;                       // padded extents
+  int64_t x_block, dy_block;                // floats of a block
+  explicit Plan(const Window& window) : w(window) {
+    blocks = (w.batch + l.wide - 1) / l.wide;
+    channels = w.channels / w.groups, filters = w.filters / w.groups, rows = channels * w.taps();
+    high = w.in[1] + 2 * w.pad[1], wide = w.in[2] + 2 * w.pad[2];
+    x_block = w.channels * high * wide * l.wide, dy_block = w.out_size() * w.filters * l.wide;
+  }
+  int64_t images(int64_t block) const {
+    return std::min<int64_t>(l.wide, w.batch - block * l.wide);
+  }
+  LaneWindow window(const int32_t* at) const {
+    return {rows, filters, w.out[1], w.out[2], w.stride[2] * l.wide, w.stride[1] * wide * l.wide,
+            at};
+  }
+  // The place of each row of a group in the padded data.
+  int32_t* places(OpContext& ctx) const {
+    int32_t *at = ctx.scratch_of<int32_t>(rows), *to = at;
+    for (int64_t c = 0; c < channels; ++c)
+      for (int64_t i = 0; i < w.kernel[1]; ++i)
+        for (int64_t j = 0; j < w.kernel[2]; ++j)
+          *to++ = int32_t(((c * high + i * w.dilate[1]) * wide + j * w.dilate[2]) * l.wide);
+    return at;
+  }
+  int64_t group_x(int64_t g) const { return g * channels * high * wide * l.wide; }
+};
+
+// The tile among [1, most] that leaves the smallest rest.
+int64_t tile_for(int64_t n, int64_t most) {
+  for (int64_t t = most; t > most / 2; --t)
+    if (n % t == 0) return t;
+  return std::min(n, most);
+}
+
+// Data of the blocks [from, to) in lanes, with zeros around every plane.
+void pack_data(const Plan& p, const float* x, float* lanes, int64_t from, int64_t to) {
+  const Window& w = p.w;
+  const int64_t image = w.channels * w.in_size(), l = p.l.wide;
+  const bool padded = w.pad[1] || w.pad[2];
+  for (int64_t b = from; b < to; ++b) {
+    const float* of = x + b * l * image;
+    float* y = lanes + b * p.x_block;
+    if (!padded) {
+      p.l.to_lanes(of, image, p.images(b), image, y, l);
+      continue;
+    }
+    std::fill_n(y, p.x_block, 0.0f);
+    for (int64_t c = 0; c < w.channels; ++c)
+      for (int64_t h = 0; h < w.in[1]; ++h)
+        p.l.to_lanes(of + (c * w.in[1] + h) * w.in[2], image, p.images(b), w.in[2],
+                     y + ((c * p.high + h + w.pad[1]) * p.wide + w.pad[2]) * l, l);
+  }
+}
+
+void unpack_data(const Plan& p, const float* lanes, float* x, int64_t b, int64_t c) {
+  const Window& w = p.w;
+  const int64_t image = w.channels * w.in_size(), l = p.l.wide;
+  float* to = x + b * l * image + c * w.in_size();
+  for (int64_t h = 0; h < w.in[1]; ++h)
+    p.l.from_lanes(lanes + ((h + w.pad[1]) * p.wide + w.pad[2]) * l, w.in[2], to + h * w.in[2],
+                   image, p.images(b));
+}
+
+// weight (n, depth), or its transpose, in tiles of at most `tile`: packed[d * m + i].
+void pack_weight(const float* weight, int64_t n, int64_t n_step, int64_t depth, int64_t d_step,
+                 int64_t tile, float* packed) {
+  for (int64_t i = 0; i < n; i += tile) {
+    const int64_t m = std::min(tile, n - i);
+    for (int64_t d = 0; d < depth; ++d)
+      for (int64_t j = 0; j < m; ++j) *packed++ = weight[(i + j) * n_step + d * d_step];
+  }
+}
+
+// About this many pieces of work, so that a few processors share it evenly.
+constexpr int64_t kPieces = 8;
+
+void forward(const ConvolutionParam& param, OpContext& ctx, Inputs in, Outputs out) {
+  const Plan p(nn::window_of(param, in[0].shape, out[0].shape));
+  const Window& w = p.w;
+  const float* bias = param.no_bias ? nullptr : in[2].as<float>();
+  float *x = ctx.scratch_of<float>(p.blocks * p.x_block),
+        *weight = ctx.scratch_of<float>(w.filters * p.rows);
+  ctx.parallel_for(p.blocks, 1,
+                   [&](int64_t from, int64_t to) { pack_data(p, in[0].as<float>(), x, from, to); });
+  const int64_t tile = tile_for(p.filters, p.l.tile), tiles = (p.filters + tile - 1) / tile;
+  for (int64_t g = 0; g < w.groups; ++g)
+    pack_weight(in[1].as<float>() + g * p.filters * p.rows, p.filters, p.rows, p.rows, 1, tile,
+                weight + g * p.filters * p.rows);
+  const LaneWindow window = p.window(p.places(ctx));
+  const int64_t all = p.blocks * w.groups * tiles, area = w.out_size();
+  ctx.parallel_for(all, std::max<int64_t>(1, all / kPieces), [&](int64_t from, int64_t to) {
+    ScratchScope scope;
+    auto* y = static_cast<float*>(thread_scratch(size_t(tile * area * p.l.wide) * sizeof(float)));
+    for (int64_t i = from; i < to; ++i) {
+      const int64_t b = i / (w.groups * tiles), g = i / tiles % w.groups, k = i % tiles * tile;
+      const int64_t m = std::min(tile, p.filters - k), filter = g * p.filters + k;
+      p.l.forward(window, x + b * p.x_block + p.group_x(g), weight + filter * p.rows, int(m),
+                  bias ? bias + filter : nullptr, y);
+      p.l.from_lanes(y, m * area, out[0].as<float>() + (b * p.l.wide * w.filters + filter) * area,
+                     w.filters * area, p.images(b));
+    }
+  });
+}
+
+// dy of the blocks [from, to) as (positions, filters, lanes).
+void pack_heads(const Plan& p, const float* dy, float* lanes, int64_t from, int64_t to) {
+  const int64_t area = p.w.out_size(), image = p.w.filters * area;
+  for (int64_t b = from; b < to; ++b)
+    for (int64_t k = 0; k < p.w.filters; ++k)
+      p.l.to_lanes(dy + b * p.l.wide * image + k * area, image, p.images(b), area,
+                   lanes + b * p.dy_block + k * p.l.wide, p.w.filters * p.l.wide);
+}
+
+void backward_data(const Plan& p, OpContext& ctx, const float* dy, const float* weight,
+                   const int32_t* at, float* dx) {
+  const Window& w = p.w;
+  // A tile holds rows of one channel only, so that channels may be shared out.
+  const int64_t tile = tile_for(w.taps(), p.l.tile), step = w.filters * p.l.wide;
+  float* packed = ctx.scratch_of<float>(w.filters * p.rows);
+  for (int64_t c = 0; c < w.channels; ++c) {
+    const int64_t g = c / p.channels, row = c % p.channels * w.taps();
+    pack_weight(weight + g * p.filters * p.rows + row, w.taps(), 1, p.filters, p.rows, tile,
+                packed + c * w.taps() * p.filters);
+  }
+  int32_t* heads = ctx.scratch_of<int32_t>(p.filters);
+  for (int64_t k = 0; k < p.filters; ++k) heads[k] = int32_t(k * p.l.wide);
+  const LaneWindow window = p.window(at);
+  const int64_t all = p.blocks * w.channels, plane = p.high * p.wide * p.l.wide;
+  ctx.parallel_for(all, std::max<int64_t>(1, all / kPieces), [&](int64_t from, int64_t to) {
+    ScratchScope scope;
+    auto* lanes = static_cast<float*>(thread_scratch(size_t(plane) * sizeof(float)));
+    for (int64_t i = from; i < to; ++i) {
+      const int64_t b = i / w.channels, c = i % w.channels, g = c / p.channels;
+      std::fill_n(lanes, plane, 0.0f);
+      for (int64_t r = 0; r < w.taps(); r += tile)
+        p.l.backward(window, dy + b * p.dy_block + g * p.filters * p.l.wide, heads, step,
+                     packed + (c * w.taps() + r) * p.filters, int(std::min(tile, w.taps() - r)),
+                     at + r, lanes);
+      unpack_data(p, lanes, dx, b, c);
+    }
+  });
+}
+
+// The gradient of the weights of group g's filters [k, k + m), from `blocks`.
+void backward_tile(const Plan& p, const LaneWindow& window, const LaneBlocks& blocks, const float* dy,
+                   int64_t g, int64_t k, int64_t m, float* dw) {
+  const int64_t filter = g * p.filters + k;
+  LaneBlocks of_group = blocks;
+  of_group.data += p.group_x(g);
+  p.l.backward_filters(window, of_group, dy + filter * p.l.wide, int(m), dw + filter * p.rows);
+}
+
+// Small planes: every tile of filters runs over all blocks, and tiles are shared out.
+void backward_weight(const Plan& p, OpContext& ctx, const float* x, const float* dy, const int32_t* at,
+                     float* dw) {
+  const int64_t tile = tile_for(p.filters, p.l.outer), tiles = (p.filters + tile - 1) / tile;
+  const LaneBlocks blocks{x, p.blocks, p.x_block, p.dy_block, p.w.filters * p.l.wide};
+  ctx.parallel_for(p.w.groups * tiles, 1, [&](int64_t from, int64_t to) {
+    for (int64_t i = from; i < to; ++i) {
+      const int64_t k = i % tiles * tile;
+      backward_tile(p, p.window(at), blocks, dy, i / tiles, k, std::min(tile, p.filters - k), dw);
+    }
+  });
+}
+
+// Large planes: blocks are shared out, and their parts added in order.
+void backward_weight_by_blocks(const Plan& p, OpContext& ctx, const float* x, const float* dy,
+                               const int32_t* at, float* dw) {
+  const int64_t tile = tile_for(p.filters, p.l.outer), size = p.w.filters * p.rows;
+  float* parts = ctx.scratch_of<float>(p.blocks * size);
+  ctx.parallel_for(p.blocks, 1, [&](int64_t from, int64_t to) {
+    for (int64_t b = from; b < to; ++b)
+      for (int64_t i = 0; i < p.w.filters; i += std::min(tile, p.filters - i % p.filters)) {
+        const int64_t k = i % p.filters, m = std::min(tile, p.filters - k);
+        const LaneBlocks block{x + b * p.x_block, 1, 0, 0, p.w.filters * p.l.wide};
+        backward_tile(p, p.window(at), block, dy + b * p.dy_block, i / p.filters, k, m, parts + b * size);
+      }
+  });
+  for (int64_t i = 0; i < size; ++i) {
+    dw[i] = parts[i];
+    for (int64_t b = 1; b < p.blocks; ++b) dw[i] += parts[b * size + i];
+  }
+}
+
+// db = the sum over blocks and lanes.
+void backward_bias(const Plan& p, const float* sums, float* db) {
+  for (int64_t k = 0; k < p.w.filters; ++k) {
+    db[k] = 0;
+    for (int64_t b = 0; b < p.blocks; ++b)
+      for (int64_t j = 0; j < p.l.wide; ++j) db[k] += sums[(b * p.w.filters + k) * p.l.wide + j];
+  }
+}
+
+// in: dy, data, weight. out: gradients of data, weight and (with a bias) bias.
+void backward(const ConvolutionParam& param, OpContext& ctx, Inputs in, Outputs out) {
+  const Plan p(nn::window_of(param, in[1].shape, in[0].shape));
+  const int64_t heads = p.w.filters * p.l.wide;
+  const bool bias = !param.no_bias && ctx.wants(2);
+  float *dy = ctx.scratch_of<float>(p.blocks * p.dy_block), *sums = ctx.scratch_of<float>(p.blocks * heads);
+  float* x = ctx.wants(1) ? ctx.scratch_of<float>(p.blocks * p.x_block) : nullptr;
+  ctx.parallel_for(p.blocks, 1, [&](int64_t from, int64_t to) {
+    pack_heads(p, in[0].as<float>(), dy, from, to);
+    if (x) pack_data(p, in[1].as<float>(), x, from, to);
+    for (int64_t b = from; bias && b < to; ++b) {
+      std::fill_n(sums + b * heads, heads, 0.0f);
+      p.l.sum_positions(dy + b * p.dy_block, p.w.out_size(), p.w.filters, sums + b * heads);
+    }
+  });
+  const int32_t* at = p.places(ctx);
+  constexpr int64_t kLargePlane = 256;
+  if (ctx.wants(0)) backward_data(p, ctx, dy, in[2].as<float>(), at, out[0].as<float>());
+  if (x && p.w.out_size() < kLargePlane) backward_weight(p, ctx, x, dy, at, out[1].as<float>());
+  else if (x) backward_weight_by_blocks(p, ctx, x, dy, at, out[1].as<float>());
+  if (bias) backward_bias(p, sums, out[2].as<float>());
+}
+
+// Enough images to fill the lanes, and a block of them that stays in the second cache.
+bool suits(const ConvolutionParam& p, const Blob& data, const Blob& output) {
+  constexpr int64_t kCache = 1 << 21;
+  if (simd::best_level() < 3 || data.dtype != Dtype::kFloat32 || p.kernel.rank() != 2) return false;
+  const int64_t wide = loops().wide, n = data.shape[0];
+  const int64_t lanes = (n + wide - 1) / wide * wide;
+  const Plan plan(nn::window_of(p, data.shape, output.shape));
+  return n * 4 >= lanes * 3 && std::max(plan.x_block, plan.dy_block) * 4 <= kCache;
+}
+bool accepts(const ConvolutionParam& p, const Situation& s) { return suits(p, s.in[0], s.out[0]); }
+bool accepts_backward(const ConvolutionParam& p, const Situation& s) {
+  return suits(p, s.in[1], s.in[0]);
+}
+
+void define(OpTable& ops) {
+  ops.kernel("Convolution", Device::kCpu, "lanes", forward, accepts);
+  ops.kernel("_backward_Convolution", Device::kCpu, "lanes", backward, accepts_backward);
+}
+
+}  // namespace heddle::convolution_lanes

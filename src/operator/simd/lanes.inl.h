@@ -1,0 +1,63 @@
+// A register of floats at each instruction-set level: kWide of them, with a fused multiply-add
+// where the level has one, and the transpose of a square of them. For kernels that keep one image,
+// or one row, in each lane. Include it inside a file that each_target.h includes.
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
+namespace heddle::HEDDLE_ISA {
+
+#if HEDDLE_LEVEL == 4
+constexpr int kWide = 16;
+#elif HEDDLE_LEVEL == 3
+constexpr int kWide = 8;
+#else
+constexpr int kWide = 4;
+#endif
+typedef float Vec __attribute__((vector_size(kWide * 4)));
+typedef int VecInt __attribute__((vector_size(kWide * 4)));
+typedef float LooseVec __attribute__((vector_size(kWide * 4), aligned(4), may_alias));
+
+#define HEDDLE_LANES inline __attribute__((always_inline))
+HEDDLE_LANES Vec load(const float* p) { return *reinterpret_cast<const LooseVec*>(p); }
+HEDDLE_LANES void store(float* p, Vec v) { *reinterpret_cast<LooseVec*>(p) = v; }
+HEDDLE_LANES Vec all(float v) { return v - Vec{}; }
+HEDDLE_LANES Vec fma(Vec a, Vec b, Vec c) {
+#if HEDDLE_LEVEL == 4
+  return Vec(_mm512_fmadd_ps(__m512(a), __m512(b), __m512(c)));
+#elif HEDDLE_LEVEL == 3
+  return Vec(_mm256_fmadd_ps(__m256(a), __m256(b), __m256(c)));
+#else
+  return a * b + c;
+#endif
+}
+HEDDLE_LANES float sum(Vec v) {
+  float t[kWide];
+  store(t, v);
+  for (int half = kWide / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; ++i) t[i] += t[i + half];
+  return t[0];
+}
+
+// Row i becomes column i. Interleaving rows i and i + kWide / 2 rotates the bits of (row, column)
+// by one; log2(kWide) rounds exchange row and column.
+HEDDLE_LANES void transpose(Vec* r) {
+  VecInt low, high;
+  for (int i = 0; i < kWide; ++i) {
+    low[i] = i / 2 + (i % 2) * kWide;
+    high[i] = low[i] + kWide / 2;
+  }
+#pragma GCC unroll 4
+  for (int round = 1; round < kWide; round *= 2) {
+    Vec t[kWide];
+#pragma GCC unroll 8
+    for (int i = 0; i < kWide / 2; ++i) {
+      t[2 * i] = __builtin_shuffle(r[i], r[i + kWide / 2], low);
+      t[2 * i + 1] = __builtin_shuffle(r[i], r[i + kWide / 2], high);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < kWide; ++i) r[i] = t[i];
+  }
+}
+#undef HEDDLE_LANES
+
+}  // namespace heddle::HEDDLE_ISA
