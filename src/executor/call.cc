@@ -1,7 +1,8 @@
 // Runs one operator on arrays: inline when it is small and nothing is in its way, else as a task.
 #include "executor/call.h"
 
-#include <memory_resource>
+#include <new>
+#include <type_traits>
 
 #include "executor/start.h"
 #include "heddle/imperative.h"
@@ -51,8 +52,8 @@ struct Pushed {
   }
 };
 
-// Hands each variable of the call to add(var, access), each once where that matters: an array that
-// is read and overwritten in one call is updated.
+// Hands the variables of the call to add(var, access). An array that is read and overwritten in one
+// call is updated: what it held matters.
 template <class Add>
 void each_use(const ArrayCall& c, Add&& add) {
   for (size_t i = 0; i < c.in.size(); ++i) {
@@ -62,12 +63,29 @@ void each_use(const ArrayCall& c, Add&& add) {
   for (const NDArray& o : c.out) {
     if (!o) continue;
     Access access = o.write_access();
-    if (c.overlaps)
+    if (c.given)
       for (const NDArray* a : c.in)
         if (a->shares_memory(o)) access = Access::kUpdate;
     add(o.var(), access);
   }
 }
+
+// Blobs on the stack, made in place: a small call allocates nothing but its outputs.
+class FewBlobs {
+ public:
+  void add(void* data, const Shape& shape, Dtype dtype, Device device) {
+    new (room_ + count_++ * sizeof(Blob)) Blob{data, shape, dtype, device};
+  }
+  void add(const NDArray& a) {
+    add(static_cast<char*>(a.chunk()->data()) + a.offset(), a.shape(), a.dtype(), a.device());
+  }
+  std::span<Blob> all() { return {reinterpret_cast<Blob*>(room_), count_}; }
+
+ private:
+  static_assert(std::is_trivially_destructible_v<Blob>);
+  alignas(Blob) std::byte room_[kFewArrays * sizeof(Blob)];
+  size_t count_ = 0;
+};
 
 struct Inline {
   const ArrayCall& c;
@@ -76,26 +94,23 @@ struct Inline {
 
 void run_inline(void* arg) {
   const auto& [c, seed] = *static_cast<const Inline*>(arg);
-  alignas(Blob) std::byte room[2 * kFewArrays * sizeof(Blob)];
-  std::pmr::monotonic_buffer_resource memory(room, sizeof room);
-  std::pmr::vector<Blob> in(&memory), out(&memory);
-  in.reserve(c.in.size()), out.reserve(c.out.size());
-  for (const NDArray* a : c.in) in.push_back(a->blob());
+  FewBlobs in, out;
   uint8_t wanted[kFewArrays];
   bool all = true;
+  for (const NDArray* a : c.in) in.add(*a);
   for (size_t i = 0; i < c.out.size(); ++i) {
     const NDArray& o = c.out[i];
     wanted[i] = bool(o);
     all &= bool(o);
-    if (o) out.push_back(o.blob());
-    else out.push_back({nullptr, c.types[i].shape, c.types[i].dtype, c.device});
+    if (o) out.add(o);
+    else out.add(nullptr, c.types[i].shape, c.types[i].dtype, c.device);
   }
   OpContext ctx;
   ctx.device = c.device;
   ctx.training = c.training;
   ctx.seed = seed;
   if (!all) ctx.wanted = {wanted, c.out.size()};
-  run_kernel(*c.call, ctx, in, out);
+  run_kernel(*c.call, ctx, in.all(), out.all());
 }
 
 bool try_inline(const ArrayCall& c, uint64_t seed) {
@@ -103,14 +118,7 @@ bool try_inline(const ArrayCall& c, uint64_t seed) {
   if (c.in.size() > kFewArrays || c.out.size() > kFewArrays) return false;
   Engine::BorrowedUse uses[2 * kFewArrays];
   size_t count = 0;
-  each_use(c, [&](const Var& var, Access access) {
-    for (size_t i = 0; i < count; ++i) {
-      if (*uses[i].var != var) continue;
-      if (access != Access::kRead) uses[i].access = Access::kUpdate;
-      return;
-    }
-    uses[count++] = {&var, access};
-  });
+  each_use(c, [&](const Var& var, Access access) { uses[count++] = {&var, access}; });
   Inline now{c, seed};
   return Engine::get().run_if_idle({uses, count}, c.call->op->name.c_str(), &run_inline, &now);
 }
@@ -120,7 +128,10 @@ void push(const ArrayCall& c, uint64_t seed) {
   work->call = c.call;
   work->training = c.training;
   work->seed = seed;
-  Task task{.name = c.call->op->name.c_str(), .device = c.device, .place = current_place()};
+  Task task{.name = c.call->op->name.c_str(),
+            .device = c.device,
+            .small = c.bytes <= kSmallBytes,
+            .place = current_place()};
   for (const NDArray* a : c.in) work->in.emplace_back(*a);
   for (size_t i = 0; i < c.out.size(); ++i) {
     const NDArray& o = c.out[i];
@@ -154,6 +165,11 @@ bool in_place_allowed(const ArrayCall& c, size_t i) {
   return true;
 }
 
+void run_now(const ArrayCall& c) {
+  const uint64_t seed = c.call->op->random ? next_seed(c.device) : 0;
+  if (!try_inline(c, seed)) push(c, seed);
+}
+
 // Outputs that must not be written in place are written aside and copied.
 void run_aside(ArrayCall c) {
   std::vector<NDArray> out(c.out.begin(), c.out.end());
@@ -165,18 +181,28 @@ void run_aside(ArrayCall c) {
   }
   const std::span<NDArray> wanted = c.out;
   c.out = out;
-  const uint64_t seed = c.call->op->random ? next_seed(c.device) : 0;
-  if (!try_inline(c, seed)) push(c, seed);
+  run_now(c);
   for (size_t i : aside) copy(out[i], wanted[i]);
+}
+
+// Does an output lie in the memory of an input or of another output?
+bool overlaps(const ArrayCall& c) {
+  for (size_t i = 0; i < c.out.size(); ++i) {
+    if (!c.out[i]) continue;
+    for (const NDArray* a : c.in)
+      if (a->shares_memory(c.out[i])) return true;
+    for (size_t k = 0; k < i; ++k)
+      if (c.out[k] && c.out[k].shares_memory(c.out[i])) return true;
+  }
+  return false;
 }
 
 }  // namespace call
 
 void run(const ArrayCall& c) {
   start_once();
-  if (c.overlaps) return call::run_aside(c);
-  const uint64_t seed = c.call->op->random ? next_seed(c.device) : 0;
-  if (!call::try_inline(c, seed)) call::push(c, seed);
+  if (c.given && call::overlaps(c)) call::run_aside(c);
+  else call::run_now(c);
 }
 
 }  // namespace heddle

@@ -27,7 +27,7 @@ struct ArrayCall {
   std::span<const ValueInfo> types;  // of the outputs
   Device device;
   bool training = false;
-  bool overlaps = false;  // may outputs lie in the memory of inputs?
+  bool given = false;  // were outputs there before? Then they may lie in the memory of inputs
   int64_t bytes = 0;
 };
 // Small work runs here when nothing else uses the arrays; other work is pushed.

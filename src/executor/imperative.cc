@@ -125,8 +125,8 @@ void apply(const OpCallRef& call, std::span<const NDArray* const> in, std::span<
   if (call->op->dynamic_shape) {
     invoke_dynamic(call, in, types, out, device, training);
   } else {
-    const bool overlaps = make_outputs(*call, types, out, device, taped);
-    run({call, in, out, types.out, device, training, overlaps, types.bytes});
+    const bool given = make_outputs(*call, types, out, device, taped);
+    run({call, in, out, types.out, device, training, given, types.bytes});
   }
   if (!taped) return;
   if (!call->op->dynamic_shape) return tape::record(call, in, out, types.out, training);

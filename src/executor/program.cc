@@ -70,7 +70,7 @@ std::vector<std::vector<int>> Program::segments(Part part) const {
 }
 
 Task Program::begin(Part part) const {
-  Task task{.name = "begin", .place = {}};
+  Task task{.name = "begin", .small = true};
   for (const NDArray& arena : steps().arenas())
     task.uses.push_back(
         {arena.var(), part == Part::kForward ? Access::kOverwrite : Access::kUpdate});
@@ -86,7 +86,7 @@ Task Program::begin(Part part) const {
 }
 
 Task Program::end() const {
-  Task task{.name = "end", .run = [work = work_](RunContext&) {}};
+  Task task{.name = "end", .run = [work = work_](RunContext&) {}, .small = true};
   for (const NDArray& arena : steps().arenas())
     task.uses.push_back({arena.var(), Access::kUpdate});
   return task;
@@ -99,7 +99,9 @@ Task Program::task_of(std::vector<int> segment, bool training) const {
   Task task{.name = n.name.empty() ? n.call->op->name.c_str() : n.name.c_str(),
             .device = s.device(first)};
   if (!s[first].kernel) task.lane = Lane::kCopyIn;
+  int64_t bytes = 0;
   for (int i : segment) {
+    bytes += s[i].bytes;
     for (const Use& u : s[i].uses) {
       auto same = std::find_if(task.uses.begin(), task.uses.end(),
                                [&](const Use& have) { return have.var == u.var; });
@@ -109,6 +111,7 @@ Task Program::task_of(std::vector<int> segment, bool training) const {
         same->access = Access::kUpdate;
     }
   }
+  task.small = s[first].kernel && bytes <= program::kTinyBytes;
   if (segment.size() == 1)
     task.run = [work = work_, first, training](RunContext& where) {
       work->steps->run(first, where, training, work->seed);
