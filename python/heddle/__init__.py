@@ -8,7 +8,14 @@ code, and `mod` training loops.
 import importlib as _importlib
 import os as _os
 
-from . import _core
+# OpenBLAS starts its threads when it is loaded; the library uses none of them.
+_BLAS_THREADS = _os.environ.get("OPENBLAS_NUM_THREADS")
+_os.environ["OPENBLAS_NUM_THREADS"] = "1"
+from . import _core  # noqa: E402
+if _BLAS_THREADS is None:
+    del _os.environ["OPENBLAS_NUM_THREADS"]
+else:
+    _os.environ["OPENBLAS_NUM_THREADS"] = _BLAS_THREADS
 from .base import MXNetError
 from .context import Context, cpu, cpu_pinned, current_context, gpu, gpu_memory_info, num_gpus
 from . import base, context
