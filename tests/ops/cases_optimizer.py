@@ -114,4 +114,5 @@ def half(rng):
 
 case("mp_sgd_update", [half, half, SHAPE], ref=beside(sgd), dtypes=(), rtol=1e-3, **STEP)
 case("mp_sgd_mom_update", [half, half, SHAPE, SHAPE], ref=beside(sgd_mom), dtypes=(), rtol=1e-3, momentum=0.9, **STEP)
-case("mp_nag_mom_update", [half, half, SHAPE, SHAPE], ref=beside(nag_mom), dtypes=(), rtol=1e-3, momentum=0.9, **STEP)
+case("mp_nag_mom_update", [half, half, SHAPE, SHAPE], ref=beside(nag_mom), dtypes=(), rtol=1e-3, momentum=0.9, **STEP,
+     witness="MXNet stores the weight first and decays the momentum by the new one")

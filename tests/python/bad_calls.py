@@ -93,7 +93,7 @@ def matrices_that_do_not_fit():
     nd.dot(nd.ones((2, 3)), nd.ones((4, 5)))
 
 
-@bad("Concat", "(2,3)", "(3,3)")
+@bad("Concat", "(3,3)", "(2,")
 def concat_shapes():
     nd.concat(nd.ones((2, 3)), nd.ones((3, 3)), dim=1)
 
@@ -388,7 +388,8 @@ def rewritten(change):
     path = saved()
     with open(path, "rb") as file:
         data = bytearray(file.read())
-    data = change(data) or data
+    changed = change(data)
+    data = data if changed is None else changed
     with open(path, "wb") as file:
         file.write(data)
     nd.load(path)
@@ -406,7 +407,7 @@ def folder_that_is_not_there():
 
 @bad("a.params")
 def empty_file():
-    rewritten(lambda data: bytearray(b"x"[:0]) + b"")
+    rewritten(lambda data: bytearray())
 
 
 @bad("a.params")

@@ -39,7 +39,7 @@ def request(row, arrays):
         heads = heads_for(row, [plain[f"out{i}"] for i in range(len(plain))])
     found = eager(mx, row, arrays, wrt=wrt, heads=heads, mutates=changed)
     asked = {"id": row.id, "names": [row.op, record["name"], *record["aliases"]], "wrt": wrt,
-             "heads": len(heads or ()), "mutates": changed}
+             "heads": len(heads or ()), "mutates": changed, "zero": record["zero_gradient"]}
     return asked, heads or (), found
 
 

@@ -45,9 +45,15 @@ def resnet(mx):
 NETWORKS = {"mlp": mlp, "lenet": lenet, "resnet": resnet}
 
 
+def build(mx, name):
+    """The symbol of a network and the shape of its input; automatic names count from 0."""
+    with mx.name.NameManager():
+        return NETWORKS[name](mx)
+
+
 def start(mx, name, rng):
     """Inputs and first parameters of a network as NumPy arrays; keys name or name/parameter."""
-    symbol, shape = NETWORKS[name](mx)
+    symbol, shape = build(mx, name)
     arguments, _, _ = symbol.infer_shape(data=shape)
     found = {name: rng.uniform(-1, 1, shape).astype("float32")}
     for parameter, extent in zip(symbol.list_arguments(), arguments):
@@ -59,7 +65,7 @@ def start(mx, name, rng):
 
 def write(mx, prefix, name, begin):
     """Saves a checkpoint of a network after one training step, and returns its outputs."""
-    symbol, shape = NETWORKS[name](mx)
+    symbol, shape = build(mx, name)
     module = mx.mod.Module(symbol)
     module.bind([("data", shape)], [("softmax_label", shape[:1])])
     first = {k.split("/")[1]: mx.nd.array(v) for k, v in begin.items() if k.startswith(name + "/")}
