@@ -88,5 +88,7 @@ function(heddle_library)
   target_link_libraries(heddle PRIVATE -Wl,--whole-archive ${rooms} -Wl,--no-whole-archive
                         PUBLIC Threads::Threads)
   # oneDNN's OpenMP flags must not leak into compile lines of the library's users.
-  target_link_options(heddle PRIVATE $<$<NOT:$<BOOL:${HEDDLE_SANITIZE}>>:-Wl,--no-undefined>)
+  if(NOT HEDDLE_SANITIZE)
+    target_link_options(heddle PRIVATE -Wl,--no-undefined)
+  endif()
 endfunction()

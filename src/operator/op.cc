@@ -227,6 +227,7 @@ OpTable& OpTable::get() {
 const OpDef& OpTable::define(OpDef def) {
   if (!state_) state_ = new State;
   auto* d = new OpDef(std::move(def));
+  d->kernels.reserve(8);  // CUDA's are added while others look: the list must not move then
   if (d->hint.empty()) d->hint = catalogue::lower(d->name);
   if (d->json_name.empty()) d->json_name = d->name;
   check(state_->names.emplace(d->name, d).second, "operator '{}' is defined twice", d->name);
