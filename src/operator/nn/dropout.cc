@@ -56,8 +56,10 @@ void fill_mask(const DropoutParam& p, OpContext& ctx, const Blob& mask) {
 
 void forward(const DropoutParam& p, OpContext& ctx, Inputs in, Outputs out) {
   if (p.active(ctx.training)) {
-    fill_mask(p, ctx, out[1]);
-    return ew::map(ctx, ew::kLoops<Product>, {in[0], out[1]}, out[0]);
+    Blob mask = out[1];
+    if (!ctx.wants(1)) mask.data = ctx.scratch(size_t(mask.bytes()));
+    fill_mask(p, ctx, mask);
+    return ew::map(ctx, ew::kLoops<Product>, {in[0], mask}, out[0]);
   }
   if (in[0].data != out[0].data) ew::map(ctx, ew::kLoops<Copy>, {in[0]}, out[0]);
   if (ctx.wants(1)) ew::map(ctx, ew::kLoops<Copy>, {ew::Operand(1.0)}, out[1]);
