@@ -10,6 +10,9 @@ def bind_arrays(what, given, names, gaps):
     if given is None:
         return {}
     if isinstance(given, dict):
+        for name in names:
+            if not gaps and given.get(name) is None:
+                raise ValueError(f"key `{name}` is missing in `{what}`")
         return {name: given[name] for name in names if given.get(name) is not None}
     if len(given) != len(names):
         raise ValueError(f"found {len(given)} arrays in {what}, expected {len(names)}")

@@ -56,7 +56,7 @@ def test_arithmetic_values():
     a, b = np.array([1., 2, 3], "float32"), np.array([4., 0.5, 2], "float32")
     for f in (lambda p, q: p + q, lambda p, q: p - q, lambda p, q: p * q, lambda p, q: p / q, lambda p, q: p ** q,
               lambda p, q: p % q, lambda p, q: 3 - p + 2 / q - q ** 2 + 2 ** p - (-q),
-              lambda p, q: (p > q) + (p >= 2) + (p < q) * 2 + (p <= 1) + (p == q) + (p != 1)):
+              lambda p, q: (p > q) * 1 + (p >= 2) * 2 + (p < q) * 4 + (p <= 1) * 8 + (p == q) * 16 + (p != 1) * 32):
         got = f(x, y).eval(x=mx.nd.array(a), y=mx.nd.array(b))[0].asnumpy()
         np.testing.assert_allclose(got, f(a, b).astype("float32"), rtol=1e-5)
     got = sym.maximum(x, 2).eval(x=mx.nd.array(a))[0].asnumpy()

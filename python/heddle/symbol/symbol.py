@@ -208,7 +208,7 @@ class Symbol:
         names = self.list_arguments()
         arrays = bind_arrays("args", args, names, False)
         grads = bind_arrays("args_grad", args_grad, names, True)
-        aux = bind_arrays("aux_states", aux_states, self.list_auxiliary_states(), False)
+        aux = bind_arrays("aux_states", aux_states or [], self.list_auxiliary_states(), False)
         requests = {n: r if n in grads else "null" for n, r in _requests(names, grad_req).items()}
         return Executor._bind(self, ctx, {}, {}, arrays, grads, aux, requests, group2ctx)
 
