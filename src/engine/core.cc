@@ -103,6 +103,7 @@ bool Core::submit(Running* r) {
   for (Request* q = begin; q != end; ++q) {
     VarState& v = *q->var;
     if (q->writes()) v.version.fetch_add(1, std::memory_order_relaxed);
+    q->order = v.requests++;
     if (v.idle_for(q->access)) v.hold(*q);
     else v.enqueue(*q), ++missing;
   }

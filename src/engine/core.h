@@ -80,6 +80,7 @@ class Core final : public Engine {
   void release(Request& request, const FailureRef& failure, const Pending* pending,
                RunningList& ready);
   void let_go(Request& request, RunningList& ready);
+  void meet_waiters(VarState& v, RunningList& ready);
   void grant(Request& request, RunningList& ready);
   Running* hand_out(Slot& slot, RunningList& ready, Group* chain);
   void log(const FailureRef& failure);

@@ -204,6 +204,7 @@ void Core::submit_graph(Running* head, RunningList& ready) {
     Request& q = head->requests[i];
     VarState& v = *q.var;
     v.version.fetch_add(static_cast<uint64_t>(graph.vars[i].writes), std::memory_order_relaxed);
+    q.order = v.requests++;
     if (v.idle_for(q.access)) {
       v.hold(q);
       head->run->granted(i, ready);

@@ -42,6 +42,7 @@ bool acquire_idle(Running* r) {
   if (idle) {
     for (Request* q = begin; q != end; ++q) {
       q->owner = r;
+      q->order = q->var->requests++;
       if (q->writes()) q->var->version.fetch_add(1, std::memory_order_relaxed);
       q->var->hold(*q);
     }

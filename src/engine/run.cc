@@ -164,11 +164,11 @@ Running* Core::complete(Slot& slot, Running* r, Group* chain) {
   {
     const Critical in(slot);
     if (r->failure) log(r->failure);
+    if (device_works) events_seen_.store(true);  // before others see the events
     for (int i = 0; i < r->count; ++i)
       release(r->requests[i], r->failure, device_works ? &pending : nullptr, ready);
     next = hand_out(slot, ready, chain);
     if (device_works) {
-      events_seen_.store(true);
       r->after.assign(1, pending);
       watcher_.retire_after_events(r);
     } else {
@@ -214,18 +214,28 @@ void Core::release(Request& request, const FailureRef& failure, const Pending* p
 void Core::let_go(Request& request, RunningList& ready) {
   VarState& v = *request.var;
   v.drop(request);
+  if (v.waiters) meet_waiters(v, ready);  // before others change what they are to see
   while (Request* const turn = v.take_turn()) grant(*turn, ready);
+}
+
+void Core::meet_waiters(VarState& v, RunningList& ready) {
+  for (Request** at = &v.waiters; *at;) {
+    Request& waiter = **at;
+    if (!v.met(waiter)) {
+      at = &waiter.next;
+      continue;
+    }
+    *at = waiter.next;
+    Running* const r = waiter.owner;
+    r->failure = v.failure;
+    if (v.has_events.load(std::memory_order_relaxed)) v.collect_events(waiter.access, r->after);
+    ready.add(r);
+  }
 }
 
 void Core::grant(Request& request, RunningList& ready) {
   Running* const r = request.owner;
   VarState& v = *request.var;
-  if (r->kind == Kind::kWaiter) {  // sees the state of now, and holds nobody up
-    r->failure = v.failure;
-    if (v.has_events.load(std::memory_order_relaxed)) v.collect_events(request.access, r->after);
-    ready.add(r);
-    return;
-  }
   v.hold(request);
   if (r->kind == Kind::kGraph) r->run->granted(static_cast<int>(&request - r->requests), ready);
   else if (r->missing.fetch_sub(1, std::memory_order_acq_rel) == 1) ready.add(r);

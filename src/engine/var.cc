@@ -4,12 +4,19 @@
 namespace heddle {
 namespace engine {
 
-void VarState::withdraw(Request& r) {
-  Request* before = nullptr;
-  for (Request* at = first; at; before = at, at = at->next) {
-    if (at != &r) continue;
-    (before ? before->next : first) = r.next;
-    if (last == &r) last = before;
+// Only the first in the queue need be asked: it is the oldest, and it waits for a write or is one.
+bool VarState::met(const Request& waiter) const {
+  if (first && first->order < waiter.order) return false;
+  if (!waiter.writes()) return !exclusive || holders->order > waiter.order;
+  for (const Request* q = holders; q; q = q->next)
+    if (q->order < waiter.order) return false;
+  return true;
+}
+
+void VarState::withdraw(Request& waiter) {
+  for (Request** at = &waiters; *at; at = &(*at)->next) {
+    if (*at != &waiter) continue;
+    *at = waiter.next;
     return;
   }
 }

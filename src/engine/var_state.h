@@ -22,6 +22,7 @@ struct Request {
   Request* next = nullptr;
   Request* prev = nullptr;
   Access access = Access::kRead;
+  uint64_t order = 0;  // among the requests on this variable
   bool writes() const { return access != Access::kRead; }
 };
 
@@ -40,6 +41,8 @@ struct VarState {
   Request* holders = nullptr;            // doubly linked
   Request* first = nullptr;              // waiting, in the order of their pushes
   Request* last = nullptr;
+  Request* waiters = nullptr;            // threads that wait; nobody waits for them
+  uint64_t requests = 0;
   std::atomic<uint64_t> version{0};
   FailureRef failure;                    // set while poisoned
   std::vector<Pending> events;
@@ -73,7 +76,10 @@ struct VarState {
     if (!first) last = nullptr;
     return r;
   }
-  void withdraw(Request& r);  // out of the queue, if it still waits there
+  // A waiting thread's request is met when all earlier requests are over: the writes among them, or,
+  // where it is for writing, the reads too.
+  bool met(const Request& waiter) const;
+  void withdraw(Request& waiter);  // if it still waits
 
   // What a completed use leaves: the poison of a failed write, the healing of an overwrite, the
   // event that ends the device's part.

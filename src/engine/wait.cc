@@ -38,7 +38,10 @@ void Core::wait_for(const Var& var, Access access) {
   {
     const Critical in(slot);
     std::lock_guard lock(v->lock);
-    if (v->idle_for(access)) {
+    Request now;
+    now.access = access;
+    now.order = v->requests;
+    if (v->met(now)) {
       failure = v->failure;
       if (v->has_events.load(std::memory_order_relaxed)) v->collect_events(access, pending);
     } else {
@@ -52,11 +55,13 @@ void Core::wait_for(const Var& var, Access access) {
       waiter->signal.store(0, std::memory_order_relaxed);
       waiter->after.clear();
       waiter->set_count(1);
-      waiter->requests[0].owner = waiter;
-      waiter->requests[0].var = v;
-      waiter->requests[0].access = access;
       waiter->stage.store(Stage::kStarted, std::memory_order_relaxed);
-      v->enqueue(waiter->requests[0]);
+      now.owner = waiter;
+      now.var = v;
+      now.next = v->waiters;
+      waiter->requests[0] = now;
+      v->waiters = &waiter->requests[0];
+      ++v->requests;
     }
   }
   if (waiter) {
@@ -144,7 +149,7 @@ bool Core::leads_to(const Running* waiter, const Running* task) {
   std::vector<const Running*> seen;
   bool found = false;
   auto visit = [&](const Running* r) {
-    if (r->kind == Kind::kWaiter || found) return;
+    if (found) return;
     const bool mine = r == task || (r->kind == Kind::kGraph && task->run == r->run);
     if (mine) {
       found = true;
@@ -167,11 +172,15 @@ bool Core::leads_to(const Running* waiter, const Running* task) {
     steps.pop_back();
     VarState& v = *step.var.state();
     std::lock_guard lock(v.lock);
-    bool waits = false;
-    for (Request* q = v.first; q && !waits; q = q->next) waits = q->owner == step.who;
-    if (!waits) continue;  // it was granted
-    for (Request* q = v.holders; q; q = q->next) visit(q->owner);
-    for (Request* q = v.first; q->owner != step.who; q = q->next) visit(q->owner);
+    const Request* mine = step.who->kind == Kind::kWaiter ? v.waiters : v.first;
+    while (mine && mine->owner != step.who) mine = mine->next;
+    if (!mine) continue;  // it was granted
+    auto visit_older = [&](const Request* q) {
+      for (; q; q = q->next)
+        if (q->order < mine->order) visit(q->owner);
+    };
+    visit_older(v.holders);
+    visit_older(v.first);
   }
   return found;
 }
