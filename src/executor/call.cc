@@ -11,8 +11,8 @@ namespace heddle {
 
 namespace call {
 
-// Waking a worker costs as much as the work on so many bytes.
-constexpr int64_t kSmallBytes = 128 << 10;
+// Waking a worker and waiting for it costs as much as work on so many bytes.
+constexpr int64_t kSmallBytes = 512 << 10;
 constexpr size_t kFewArrays = 8;
 
 // An array as a task holds it: the tape it stands on must not live as long as the task.

@@ -17,6 +17,8 @@ namespace program {
 
 // Steps that touch so few bytes are run together: starting a task would cost as much as they do.
 constexpr int64_t kTinyBytes = 32 << 10;
+// Waking a worker and waiting for it costs as much as work on so many bytes.
+constexpr int64_t kSmallBytes = 512 << 10;
 
 bool is_part(const Steps& steps, int i, Part part) {
   return (steps[i].node >= steps.plan().graph.forward_nodes) == (part == Part::kBackward);
@@ -33,9 +35,65 @@ std::string shown_name(const Graph::Node& n, int output) {
 Program::Program(Plan plan, bool training, Arenas& arenas) : work_(std::make_shared<Work>()) {
   start_once();
   work_->steps = std::make_unique<Steps>(std::move(plan), training, arenas);
+  find_small();
+}
+
+// Only what can be repeated: a small run that fails is pushed after all.
+void Program::find_small() {
+  int64_t bytes = 0;
+  for (const NDArray& arena : steps().arenas())
+    small_uses_.push_back({arena.var(), Access::kOverwrite});
+  for (int i = 0; i < steps().size(); ++i) {
+    const Step& s = steps()[i];
+    if (!program::is_part(steps(), i, Part::kForward)) continue;
+    if (!s.kernel || steps().device(i).kind != Device::kCpu) return;
+    if ((bytes += s.bytes) > program::kSmallBytes) return;
+    for (const Use& u : s.uses) {
+      if (u.access == Access::kUpdate) return;
+      auto same = std::find_if(small_uses_.begin(), small_uses_.end(),
+                               [&](const Use& have) { return have.var == u.var; });
+      if (same == small_uses_.end()) small_uses_.push_back(u);
+      else if (same->access == Access::kRead && u.access != Access::kRead) return;
+    }
+  }
+  small_ = true;
+}
+
+// Runs forward on this thread if nothing is in its way. False when it was not run, or failed: which
+// outputs a failure reaches is for the graph to find out.
+bool Program::run_here(bool training, uint64_t seed) const {
+  constexpr size_t kFewUses = 64;
+  if (!small_ || small_uses_.size() > kFewUses) return false;
+  Engine::BorrowedUse uses[kFewUses];
+  for (size_t i = 0; i < small_uses_.size(); ++i)
+    uses[i] = {&small_uses_[i].var, small_uses_[i].access};
+  struct Run {
+    Work& work;
+    bool training;
+    uint64_t seed;
+    bool done = false;
+  } run{*work_, training, seed};
+  const auto body = [](void* arg) {
+    Run& r = *static_cast<Run*>(arg);
+    Steps& steps = *r.work.steps;
+    steps.touch_arenas();
+    r.work.seed = r.seed;
+    try {
+      for (int i = 0; i < steps.size() && program::is_part(steps, i, Part::kForward); ++i) {
+        RunContext where{steps.device(i), nullptr};
+        steps.run(i, where, r.training, r.seed);
+      }
+      r.done = true;
+    } catch (...) {
+      r.done = false;
+    }
+  };
+  const std::span<const Engine::BorrowedUse> all(uses, small_uses_.size());
+  return Engine::get().run_if_idle(all, "forward", body, &run) && run.done;
 }
 
 void Program::push(Part part, bool training, uint64_t seed) {
+  if (part == Part::kForward && run_here(training, seed)) return;
   GraphRef& graph = prepared_[int(part)][training];
   if (!graph) graph = prepare(part, training);
   if (part == Part::kForward && steps().random()) {

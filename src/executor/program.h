@@ -36,6 +36,8 @@ class Program {
     uint64_t seed = 0;           // of the run that holds the arena
   };
 
+  bool run_here(bool training, uint64_t seed) const;
+  void find_small();
   GraphRef prepare(Part part, bool training) const;
   std::vector<std::vector<int>> segments(Part part) const;
   Task task_of(std::vector<int> steps, bool training) const;
@@ -45,6 +47,8 @@ class Program {
 
   std::shared_ptr<Work> work_;
   GraphRef prepared_[2][2];  // [part][training]
+  bool small_ = false;       // may forward run on the calling thread?
+  std::vector<Use> small_uses_;  // then: all it uses
 };
 
 }  // namespace heddle
