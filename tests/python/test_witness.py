@@ -50,7 +50,11 @@ def answers(tmp_path_factory):
     requests, arrays, ours = [], {}, {}
     for row in ASKED:
         inputs = row.arrays()
-        asked, heads, ours[row.id] = request(row, inputs)
+        try:
+            asked, heads, ours[row.id] = request(row, inputs)
+        except Exception as error:  # of this row only; its test says so
+            ours[row.id] = error
+            continue
         requests.append(asked)
         arrays.update({f"{row.id}/in{i}": a for i, a in enumerate(inputs)})
         arrays.update({f"{row.id}/head{i}": h for i, h in enumerate(heads)})
@@ -86,6 +90,8 @@ def differences(row, ours, theirs):
 @pytest.mark.parametrize("row", ASKED, ids=lambda row: row.id)
 def test_operator(row, answers):
     status, theirs, ours = answers
+    if isinstance(ours[row.id], Exception):
+        raise ours[row.id]
     if status[row.id] == "absent":
         pytest.skip("not in MXNet 1.9.1")
     found = [] if status[row.id] == "ok" else [status[row.id]]
