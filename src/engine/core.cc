@@ -71,16 +71,15 @@ Group* Core::add_group(Device device, Lane lane) {
 
 TaskRef Core::prepare(Task task) { return std::make_shared<const Prepared>(std::move(task)); }
 
-// Fills in what is the same for a task of either kind.
-void Core::fill_in(Slot& slot, Running* r) {
-  const Task& t = *r->task;
+void Core::fill_in(Running* r, const Task& t, Group* group) {
   r->kind = Kind::kTask;
   r->engine = this;
+  r->group = group;
+  r->task = &t;
   r->priority = t.priority;
   r->name = t.name;
   r->place = t.place.file ? t.place : current_place();
   r->outer = nullptr;
-  r->counted = true;
   r->bytes = t.bytes;
   r->stage.store(Stage::kWaiting, std::memory_order_relaxed);
   r->set_count(static_cast<int>(t.uses.size()));
@@ -89,57 +88,63 @@ void Core::fill_in(Slot& slot, Running* r) {
     r->requests[i].var = t.uses[i].var.state();
     r->requests[i].access = t.uses[i].access;
   }
-  tally_.pushed(slot);
 }
 
 // Queues a record on all its variables at once: their locks are all held before the first request
 // is placed, and taken in the order of addresses. So pushes have one total order that every variable
-// agrees with. True when the record may run.
-bool Core::submit(Running* r) {
+// agrees with. True when the record may run. `missing(n)` is called before others can see it.
+template <class Missing>
+bool submit(Running* r, const Missing& missing) {
   Request* const begin = r->requests;
   Request* const end = begin + r->count;
-  int missing = 0;
+  int waits = 0;
   for (Request* q = begin; q != end; ++q) q->var->lock.lock();
   for (Request* q = begin; q != end; ++q) {
     VarState& v = *q->var;
-    if (q->writes()) v.version.fetch_add(1, std::memory_order_relaxed);
+    if (q->writes()) v.count_write();
     q->order = v.requests++;
     if (v.idle_for(q->access)) v.hold(*q);
-    else v.enqueue(*q), ++missing;
+    else v.enqueue(*q), ++waits;
   }
-  r->missing.store(missing, std::memory_order_relaxed);
+  r->missing.store(waits, std::memory_order_relaxed);
+  missing(waits);
   for (Request* q = begin; q != end; ++q) q->var->lock.unlock();
-  return missing == 0;
+  return waits == 0;
 }
 
-bool Core::may_run_here(const Running* r) const {
-  return runs_where_pushed() || (r->task->small && r->group == compute_);
+// If it is ready, may it run on the thread that pushes it? Then it is over when the push returns.
+bool Core::may_run_here(const Task& t, const Group* group) const {
+  if (!t.run || events_seen_.load(std::memory_order_relaxed)) return false;
+  return runs_where_pushed() || (t.small && group == compute_);
 }
 
-// `fill` makes the record hold the task that `t` describes.
-template <class Fill>
-void Core::launch(const Task& t, const Fill& fill) {
+// `keep(r)` makes the record own the task, or share it: needed unless it is over when the push is.
+template <class Keep>
+void Core::launch(const Task& t, const Keep& keep) {
   Slot& slot = this_slot();
   Group* const group = group_of(t.device, t.lane);
   if (!slot.current) cap_.admit_task(slot, tally_);
   cap_.admit_bytes(t.bytes, !slot.current);
   const int before = slot.state.load(std::memory_order_relaxed);
+  const bool may_be_here = may_run_here(t, group);
   Running* r;
   bool here = false;
   {
     Critical in(slot);
     r = take_record(slot);
-    fill(r);
-    r->group = group;
-    fill_in(slot, r);
-    if (submit(r)) {
-      here = may_run_here(r) && !must_wait_for_events(r);
-      if (here) {
-        r->stage.store(Stage::kStarted, std::memory_order_relaxed);
-        in.leave_to(Slot::kBody);
-      } else {
-        dispatch(slot, r);
-      }
+    fill_in(r, t, group);
+    const bool ready = submit(r, [&](int missing) {
+      here = missing == 0 && may_be_here;
+      r->counted = !here;
+      if (here) return;
+      keep(r);
+      tally_.pushed(slot);
+    });
+    if (here) {
+      r->stage.store(Stage::kStarted, std::memory_order_relaxed);
+      in.leave_to(Slot::kBody);
+    } else if (ready) {
+      dispatch(slot, r);
     }
   }
   if (here) {
@@ -159,10 +164,7 @@ void Core::push(Task task) {
 
 void Core::push(const TaskRef& task) {
   check(task != nullptr, "[engine] push was given no task");
-  launch(task->task, [&](Running* r) {
-    r->shared = task;
-    r->task = &task->task;
-  });
+  launch(task->task, [&](Running* r) { r->shared = task; });
 }
 
 }  // namespace heddle::engine

@@ -63,12 +63,11 @@ class Core final : public Engine {
   Group* group_of(Device device, Lane lane);
   Group* add_group(Device device, Lane lane);
 
-  template <class Fill>
-  void launch(const Task& t, const Fill& fill);
-  void fill_in(Slot& slot, Running* r);
-  bool submit(Running* r);
+  template <class Keep>
+  void launch(const Task& t, const Keep& keep);
+  void fill_in(Running* r, const Task& t, Group* group);
   void submit_graph(Running* head, RunningList& ready);
-  bool may_run_here(const Running* r) const;
+  bool may_run_here(const Task& t, const Group* group) const;
 
   FailureRef why_skip(Running* r);
   Stream* prepare_stream(Running* r);

@@ -1,6 +1,12 @@
 // The gate at which fork() holds the engine's threads, and the slots they are seen by.
 #include "engine/gate.h"
 
+#ifdef __linux__
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 #include <thread>
 
 #include "engine/spin_lock.h"
@@ -9,6 +15,20 @@ namespace heddle::engine {
 
 // All of these live as long as the process: threads may end after main() has.
 std::atomic<int> Gate::closed_{0};
+bool Gate::relies_on_kernel_ = false;
+
+#if defined(__linux__) && defined(SYS_membarrier) && !defined(__SANITIZE_THREAD__)
+void Gate::set_up() {
+  relies_on_kernel_ = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+}
+void Gate::make_visible() {
+  if (relies_on_kernel_) syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+}
+#else
+void Gate::set_up() {}
+void Gate::make_visible() {}
+#endif
+
 namespace detail {
 
 constinit thread_local Slot* my_slot = nullptr;
@@ -92,6 +112,7 @@ void Gate::drain() {
     wait_until_open();
   mine.state.store(before);
   closed_.fetch_or(1, std::memory_order_seq_cst);
+  make_visible();
   detail::wait_for_others([](int state) { return state != Slot::kOutside; });
 }
 
@@ -103,6 +124,7 @@ void Gate::reopen() {
 
 void Gate::shut() {
   closed_.fetch_add(2, std::memory_order_seq_cst);
+  make_visible();
   detail::wait_for_others([](int state) { return (state & Slot::kCritical) != 0; });
 }
 
@@ -112,6 +134,7 @@ void Gate::unshut() {
 }
 
 void Gate::start_over() {
+  set_up();
   Slot* const mine = &this_slot();
   for (Slot* s = all_slots(); s; s = s->next) {
     if (s == mine) continue;

@@ -60,6 +60,8 @@ class Gate {
   // Around an unannounced fork(): waits for critical sections only, which need nobody's help.
   static void shut();
   static void unshut();
+  // Once, before the first slot is used by a second thread; and in a child.
+  static void set_up();
   // In the child, where only the calling thread exists.
   static void start_over();
   static Slot* all_slots();
@@ -69,11 +71,23 @@ class Gate {
 
  private:
   friend class Critical;
+  // Makes `state` visible to a forking thread before this one looks at closed_. Where the kernel can
+  // make all threads do so at the moment of a fork (membarrier), nothing needs be done here.
+  static void announce(std::atomic<int>& state, int value) {
+    if (relies_on_kernel_) {
+      state.store(value, std::memory_order_relaxed);
+      std::atomic_signal_fence(std::memory_order_seq_cst);
+    } else {
+      state.exchange(value, std::memory_order_seq_cst);
+    }
+  }
   static bool admits(int before) {
     const int c = closed_.load(std::memory_order_seq_cst);
     return c == 0 || (c == 1 && before != Slot::kOutside);  // a body is let in, so that it can end
   }
   static void wait_until_open();
+  static void make_visible();  // what others announced
+  static bool relies_on_kernel_;
   static std::atomic<int> closed_;  // bit 0: draining; the rest counts unannounced forks
 };
 
@@ -102,7 +116,7 @@ class Critical {
  private:
   bool enter() {
     if (before_ & Slot::kCritical) return entered_ = true;
-    slot_.state.exchange(before_ | Slot::kCritical, std::memory_order_seq_cst);
+    Gate::announce(slot_.state, before_ | Slot::kCritical);
     if (Gate::admits(before_)) [[likely]]
       return entered_ = true;
     slot_.state.store(before_, std::memory_order_release);

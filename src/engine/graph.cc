@@ -203,7 +203,7 @@ void Core::submit_graph(Running* head, RunningList& ready) {
   for (int i = 0; i < head->count; ++i) {
     Request& q = head->requests[i];
     VarState& v = *q.var;
-    v.version.fetch_add(static_cast<uint64_t>(graph.vars[i].writes), std::memory_order_relaxed);
+    v.count_write(static_cast<uint64_t>(graph.vars[i].writes));
     q.order = v.requests++;
     if (v.idle_for(q.access)) {
       v.hold(q);

@@ -43,7 +43,7 @@ bool acquire_idle(Running* r) {
     for (Request* q = begin; q != end; ++q) {
       q->owner = r;
       q->order = q->var->requests++;
-      if (q->writes()) q->var->version.fetch_add(1, std::memory_order_relaxed);
+      if (q->writes()) q->var->count_write();
       q->var->hold(*q);
     }
   }

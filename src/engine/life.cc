@@ -54,6 +54,7 @@ void enlist(Core* core) {
   std::call_once(once, [] {
     // Order matters at exit: everything here is made before the handler is registered, and so
     // outlives it.
+    Gate::set_up();
     this_slot();
     engines();
     pthread_atfork(fork_begins, fork_ended_in_parent, fork_ended_in_child);

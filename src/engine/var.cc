@@ -21,7 +21,7 @@ void VarState::withdraw(Request& waiter) {
   }
 }
 
-void VarState::settle(Access access, const FailureRef& why, const Pending* pending) {
+void VarState::change(Access access, const FailureRef& why, const Pending* pending) {
   if (access != Access::kRead) {
     if (why) {
       failure = why;

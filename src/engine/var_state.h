@@ -51,6 +51,9 @@ struct VarState {
   // Would `a` be granted at once, in its turn?
   bool idle_for(Access a) const { return first == nullptr && grants(a); }
 
+  void count_write(uint64_t n = 1) {  // under the lock: no need for one indivisible addition
+    version.store(version.load(std::memory_order_relaxed) + n, std::memory_order_release);
+  }
   void hold(Request& r) {
     r.prev = nullptr;
     r.next = holders;
@@ -83,7 +86,11 @@ struct VarState {
 
   // What a completed use leaves: the poison of a failed write, the healing of an overwrite, the
   // event that ends the device's part.
-  void settle(Access access, const FailureRef& failure, const Pending* pending);
+  void settle(Access access, const FailureRef& why, const Pending* pending) {
+    if (why || pending || poisoned.load(std::memory_order_relaxed)) [[unlikely]]
+      change(access, why, pending);
+  }
+  void change(Access access, const FailureRef& why, const Pending* pending);
   // Events that `access` must come after; forgets those that are done.
   void collect_events(Access access, std::vector<Pending>& to);
 };
