@@ -89,11 +89,12 @@ class FeedForward:
         from .module import Module
         arguments = self.symbol.list_arguments()
         labels = [d for d in data.provide_label or [] if d[0] in arguments]
-        if not training:
-            labels = labels or None
-        module = Module(self.symbol, [d[0] for d in data.provide_data], [d[0] for d in labels or []],
-                        context=self.ctx)
-        module.bind(data.provide_data, labels, for_training=training)
+        names = [d[0] for d in data.provide_data]
+        label_names = [d[0] for d in labels]
+        if self.arg_params is not None and not labels:  # what is neither data nor a parameter
+            label_names = [a for a in arguments if a not in self.arg_params and a not in names]
+        module = Module(self.symbol, names, label_names, context=self.ctx)
+        module.bind(data.provide_data, labels or None, for_training=training)
         if self.arg_params is not None:
             module.init_params(self.initializer, self.arg_params, self.aux_params, allow_missing=training,
                                allow_extra=self.allow_extra_params)

@@ -1,0 +1,217 @@
+"""Iterators over data."""
+import gzip
+import random
+import struct
+
+import numpy as np
+import pytest
+
+import heddle as mx
+from heddle.io import CSVIter, DataBatch, DataDesc, DataIter, MNISTIter, NDArrayIter, PrefetchingIter, ResizeIter
+
+
+def rows(batch):
+    return [int(v) for v in batch.label[0].asnumpy()]
+
+
+def data_of(n):
+    return np.stack([np.full((2, 3), i, "float32") for i in range(n)]), np.arange(n)
+
+
+def check(batch):
+    """Data and labels belong together."""
+    assert (batch.data[0].asnumpy()[:, 0, 0] == batch.label[0].asnumpy()).all()
+
+
+def test_pad():
+    it = NDArrayIter(*data_of(10), batch_size=4)
+    for _ in range(2):
+        batches = list(it)
+        assert [rows(b) for b in batches] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 0, 1]]
+        assert [b.pad for b in batches] == [0, 0, 2]
+        for b in batches:
+            check(b)
+        it.reset()
+    assert [rows(b) for b in NDArrayIter(*data_of(2), batch_size=5)] == [[0, 1, 0, 1, 0]]
+
+
+def test_discard():
+    it = NDArrayIter(*data_of(10), batch_size=4, last_batch_handle="discard")
+    assert [rows(b) for b in it] == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    it.reset()
+    assert len(list(it)) == 2
+
+
+def test_roll_over():
+    it = NDArrayIter(*data_of(10), batch_size=4, last_batch_handle="roll_over")
+    assert [rows(b) for b in it] == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    it.reset()
+    batches = list(it)
+    assert [rows(b) for b in batches] == [[8, 9, 0, 1], [2, 3, 4, 5], [6, 7, 8, 9]]
+    assert [b.pad for b in batches] == [2, 0, 0]
+    it.reset()
+    assert [rows(b) for b in it][0] == [0, 1, 2, 3]
+    it.reset()
+    it.hard_reset()
+    assert rows(next(it)) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("handle", ["pad", "discard", "roll_over"])
+def test_shuffle(handle):
+    random.seed(3)
+    it = NDArrayIter(*data_of(20), batch_size=6, shuffle=True, last_batch_handle=handle)
+    first = list(it)
+    it.reset()
+    second = list(it)
+    for b in first + second:
+        check(b)
+    seen = [r for b in first for r in rows(b)]
+    assert len(set(seen)) == (20 if handle == "pad" else 18) and seen != sorted(seen)
+    assert [rows(b) for b in first] != [rows(b) for b in second]
+    random.seed(3)
+    again = NDArrayIter(*data_of(20), batch_size=6, shuffle=True, last_batch_handle=handle)
+    assert [rows(b) for b in again] == [rows(b) for b in first]
+
+
+def test_what_it_provides():
+    it = NDArrayIter({"b": np.zeros((4, 2)), "a": mx.nd.zeros((4, 3), dtype="int32")}, [np.zeros(4), np.ones((4, 1))], 2,
+                     layout="NC")
+    assert [d.name for d in it.provide_data] == ["a", "b"] and it.provide_data[0].dtype == "int32"
+    assert it.provide_data[1] == ("b", (2, 2)) and it.provide_data[0].layout == "NC"
+    assert [tuple(d) for d in it.provide_label] == [("_0_softmax_label", (2,)), ("_1_softmax_label", (2, 1))]
+    assert NDArrayIter(np.zeros((2, 1))).provide_label == []
+    with pytest.raises(ValueError, match="rows"):
+        NDArrayIter(np.zeros((4, 1)), np.zeros(3))
+    with pytest.raises(ValueError, match="last_batch_handle"):
+        NDArrayIter(np.zeros((4, 1)), last_batch_handle="odd")
+    with pytest.raises(ValueError, match="no data"):
+        NDArrayIter([])
+
+
+def test_descriptions():
+    d = DataDesc("data", (2, 3), "float16", "TNC")
+    assert d == ("data", (2, 3)) and d.dtype == np.float16 and DataDesc.get_batch_axis(d.layout) == 1
+    assert DataDesc.get_batch_axis(None) == 0 and DataDesc.get_batch_axis("TC") == -1
+    assert DataDesc.get_list([("x", (1,))], [("x", "int32")])[0].dtype == "int32" and "float16" in repr(d)
+    with pytest.raises(TypeError, match="list"):
+        DataBatch(mx.nd.zeros((1,)))
+
+
+def test_resize():
+    it = ResizeIter(NDArrayIter(*data_of(4), batch_size=2), 5)
+    for _ in range(2):
+        assert [rows(b) for b in it] == [[0, 1], [2, 3], [0, 1], [2, 3], [0, 1]]
+        it.reset()
+    assert it.provide_data[0].shape == (2, 2, 3)
+
+
+def test_prefetch():
+    it = PrefetchingIter(NDArrayIter(*data_of(6), batch_size=2))
+    for _ in range(3):
+        assert [rows(b) for b in it] == [[0, 1], [2, 3], [4, 5]]
+        assert not it.iter_next()
+        it.reset()
+    next(it)
+    it.reset()
+    assert rows(next(it)) == [0, 1]
+
+
+def test_prefetch_joins():
+    it = PrefetchingIter([NDArrayIter(*data_of(4), batch_size=2), NDArrayIter(*data_of(4), batch_size=2)],
+                         rename_data=[{"data": "a"}, {"data": "b"}], rename_label=[{"softmax_label": "c"}, {}])
+    assert [d.name for d in it.provide_data] == ["a", "b"]
+    assert [d.name for d in it.provide_label] == ["c", "softmax_label"]
+    batch = next(it)
+    assert len(batch.data) == len(batch.label) == 2
+    uneven = PrefetchingIter([NDArrayIter(*data_of(4), batch_size=2), NDArrayIter(*data_of(2), batch_size=2)])
+    next(uneven)
+    with pytest.raises(RuntimeError, match="mismatch"):
+        next(uneven)
+
+
+def test_prefetch_passes_errors_on():
+    class Broken(DataIter):
+        provide_data = [DataDesc("data", (1,))]
+        provide_label = []
+
+        def next(self):
+            raise KeyError("spoilt")
+
+    with pytest.raises(KeyError, match="spoilt"):
+        next(PrefetchingIter(Broken()))
+
+
+def test_iterators_of_users():
+    class Two(DataIter):
+        count = 0
+
+        def iter_next(self):
+            self.count += 1
+            return self.count <= 2
+
+        def getdata(self):
+            return [mx.nd.ones((1,)) * self.count]
+
+        def getlabel(self):
+            return []
+
+        def getpad(self):
+            return 0
+
+    assert [b.data[0].asscalar() for b in Two()] == [1, 2]
+    with pytest.raises(NotImplementedError):
+        next(DataIter())
+
+
+def write_idx(path, array, compress):
+    raw = struct.pack(">HBB", 0, 8, array.ndim) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
+    path.write_bytes(gzip.compress(raw) if compress else raw)
+    return str(path)
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_mnist(tmp_path, compress):
+    images = np.random.RandomState(0).randint(0, 256, (10, 4, 5)).astype("uint8")
+    labels = np.arange(10).astype("uint8")
+    files = [write_idx(tmp_path / "i", images, compress), write_idx(tmp_path / "l", labels, compress)]
+    it = MNISTIter(*files, batch_size=4, shuffle=False)
+    batches = list(it)
+    assert [rows(b) for b in batches] == [[0, 1, 2, 3], [4, 5, 6, 7]]  # the tail is dropped
+    assert it.provide_data[0].shape == (4, 1, 4, 5)
+    np.testing.assert_allclose(batches[1].data[0].asnumpy()[:, 0], images[4:8] / 256.0)
+    flat = MNISTIter(*files, batch_size=5, shuffle=True, flat=True, seed=1, data_name="x")
+    assert flat.provide_data[0] == ("x", (5, 20))
+    for b in flat:
+        for image, label in zip(b.data[0].asnumpy(), rows(b)):
+            np.testing.assert_allclose(image, images[label].ravel() / 256.0)
+    part = MNISTIter(*files, batch_size=5, shuffle=False, num_parts=2, part_index=1)
+    assert [rows(b) for b in part] == [[5, 6, 7, 8, 9]]
+    if compress:
+        (tmp_path / "i.gz").write_bytes((tmp_path / "i").read_bytes())
+        assert MNISTIter(str(tmp_path / "i.gz")[:-3], files[1], batch_size=2, shuffle=False).num_data == 10
+
+
+def test_bad_mnist_files(tmp_path):
+    good = write_idx(tmp_path / "l", np.arange(3).astype("uint8"), False)
+    for name, raw in (("short", b"\0\0"), ("magic", b"nonsense" * 4), ("truncated", struct.pack(">II", 0x801, 9) + b"abc")):
+        (tmp_path / name).write_bytes(raw)
+        with pytest.raises(ValueError, match=name):
+            MNISTIter(str(tmp_path / name), good)
+    with pytest.raises(ValueError, match="expected \\(count"):
+        MNISTIter(good, good)
+    with pytest.raises(FileNotFoundError):
+        MNISTIter(str(tmp_path / "nothing"), good)
+
+
+def test_csv(tmp_path):
+    data, label = tmp_path / "d.csv", tmp_path / "l.csv"
+    data.write_text("".join(f"{i},{i + 0.5},{i},0\n" for i in range(5)))
+    label.write_text("".join(f"{i}\n" for i in range(5)))
+    it = CSVIter(str(data), (2, 2), 2, label_csv=str(label))
+    batches = list(it)
+    assert [rows(b) for b in batches] == [[0, 1], [2, 3], [4, 0]] and batches[2].pad == 1
+    assert batches[1].data[0].tolist()[0] == [[2, 2.5], [2, 0]]
+    assert len(list(CSVIter(str(data), (4,), 2, round_batch=False))) == 2
+    assert next(CSVIter(str(data), (4,), 5)).label[0].tolist() == [0] * 5
+    with pytest.raises(ValueError, match="d.csv:1: found 4 values, expected 3"):
+        CSVIter(str(data), (3,), 2)

@@ -1,0 +1,204 @@
+"""The package as a whole: names, aliases, devices, seeds, registries, profiling, forks."""
+import json
+import os
+import pickle
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+
+import heddle as mx
+from heddle import registry
+
+
+def test_mxnets_names():
+    for name in ("nd", "ndarray", "sym", "symbol", "autograd", "mod", "module", "io", "kv", "kvstore", "init",
+                 "initializer", "optimizer", "lr_scheduler", "metric", "callback", "model", "context", "random", "rnd",
+                 "viz", "visualization", "test_utils", "mon", "monitor", "name", "attribute", "AttrScope", "Context",
+                 "cpu", "gpu", "cpu_pinned", "current_context", "num_gpus", "MXNetError", "base", "contrib", "engine",
+                 "profiler", "util", "registry", "executor", "log", "__version__", "Error"):
+        assert hasattr(mx, name), name
+    assert issubclass(mx.MXNetError, RuntimeError) and mx.base.MXNetError is mx.Error
+    with pytest.raises(AttributeError, match="nothing"):
+        mx.nothing
+
+
+def run(program):
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_install_as():
+    assert run("""
+        import heddle
+        heddle.install_as("mxnet")
+        import mxnet as mx
+        import mxnet.ndarray.ndarray
+        from mxnet import nd, autograd
+        from mxnet.io import NDArrayIter
+        import mxnet.test_utils
+        assert mx is heddle and mxnet.test_utils is heddle.test_utils and mx.ndarray.ndarray.NDArray is nd.NDArray
+        assert heddle.test_utils.__name__ == "heddle.test_utils" == heddle.test_utils.__spec__.name
+        try:
+            import mxnet.nothing
+        except ModuleNotFoundError:
+            print("good")
+    """) == "good\n"
+
+
+def test_install_as_after_the_real_one():
+    assert run("""
+        import sys, types
+        sys.modules["mxnet"] = types.ModuleType("mxnet")
+        import heddle
+        try:
+            heddle.install_as("mxnet")
+        except ImportError as error:
+            print("before" in str(error))
+    """) == "True\n"
+
+
+def test_contexts():
+    assert mx.cpu() == mx.Context("cpu", 0) == mx.Context(mx.cpu(0)) and mx.cpu(1) != mx.cpu(0)
+    assert str(mx.gpu(2)) == "gpu(2)" and mx.gpu(2).device_typeid == 2 and mx.Context(3).device_type == "cpu_pinned"
+    assert len({mx.cpu(0), mx.cpu(), mx.cpu(1)}) == 2 and pickle.loads(pickle.dumps(mx.cpu(3))) == mx.cpu(3)
+    assert mx.current_context() == mx.cpu(0) == mx.Context.default_ctx
+    with mx.cpu(1):
+        assert mx.nd.zeros((1,)).context == mx.cpu(1) == mx.nd.array([1]).context
+        with mx.cpu(2):
+            assert mx.nd.random.uniform(shape=(1,)).context == mx.cpu(2) == mx.current_context()
+        assert mx.nd.ones((1,), ctx=mx.cpu(0)).context == mx.cpu(0)
+    assert mx.current_context() == mx.cpu(0) and mx.num_gpus() >= 0
+    with pytest.raises(ValueError, match="tpu"):
+        mx.Context("tpu")
+
+
+def test_a_missing_gpu_is_one_clear_error():
+    if mx.num_gpus():
+        assert mx.nd.zeros((1,), ctx=mx.gpu(0)).context == mx.gpu(0)
+    else:
+        with pytest.raises(mx.MXNetError, match="gpu"):
+            mx.nd.zeros((1,), ctx=mx.gpu(0)).wait_to_read()
+
+
+def test_seeds():
+    def draw(**kwargs):
+        return mx.nd.random.normal(shape=(20,), **kwargs).tolist()
+
+    mx.random.seed(7)
+    first, second = draw(), draw()
+    mx.random.seed(7)
+    assert draw() == first and draw() == second and first != second
+    mx.random.seed(7, ctx=mx.cpu(0))
+    mx.random.seed(7, ctx=mx.cpu(1))
+    assert draw() == draw(ctx=mx.cpu(1))
+    mx.random.seed(np.int64(8))
+    assert draw() != first
+
+
+@pytest.mark.parametrize("draw, mean, std", [
+    (lambda n: mx.nd.random.uniform(2, 4, shape=n), 3, 2 / 12 ** 0.5), (lambda n: mx.nd.random.normal(1, 2, shape=n), 1, 2),
+    (lambda n: mx.random.poisson(4, shape=n), 4, 2), (lambda n: mx.nd.random.exponential(2, shape=n), 2, 2),
+    (lambda n: mx.nd.random.gamma(4, 0.5, shape=n), 2, 1), (lambda n: mx.nd.random.randn(n), 0, 1),
+    (lambda n: mx.nd.random.randint(0, 10, shape=n), 4.5, 8.25 ** 0.5),
+    (lambda n: mx.nd.random.negative_binomial(3, 0.5, shape=n), 3, 6 ** 0.5),
+    (lambda n: mx.nd.random.generalized_negative_binomial(2, 0.5, shape=n), 2, 2)])
+def test_distributions(draw, mean, std):
+    mx.random.seed(11)
+    values = draw(40000).asnumpy().astype("float64")
+    assert abs(values.mean() - mean) < 0.05 * std + 0.01 and abs(values.std() / std - 1) < 0.05
+
+
+def test_random_forms():
+    mx.random.seed(1)
+    low, high = mx.nd.array([0, 10]), mx.nd.array([1, 20])
+    drawn = mx.nd.random.uniform(low, high, shape=5).asnumpy()
+    assert drawn.shape == (2, 5) and (drawn[0] < 1).all() and (drawn[1] >= 10).all()
+    with pytest.raises(ValueError, match="all of them"):
+        mx.nd.random.uniform(low, 3)
+    with pytest.raises(ValueError, match="number"):
+        mx.nd.random.uniform("a", 3)
+    out = mx.nd.zeros((4,))
+    assert mx.nd.random.normal(out=out) is out and abs(out.asnumpy()).sum() > 0
+    assert mx.nd.random.uniform(dtype="float64").dtype == "float64"
+    shuffled = mx.nd.random.shuffle(mx.nd.arange(50)).asnumpy()
+    assert sorted(shuffled) == list(range(50)) and shuffled.tolist() != list(range(50))
+    picks = mx.nd.random.multinomial(mx.nd.array([0, 0.25, 0.75]), shape=4000).asnumpy()
+    assert picks.dtype == np.int32 and abs((picks == 2).mean() - 0.75) < 0.03 and not (picks == 0).any()
+
+
+def test_registry():
+    class Shape:
+        def __init__(self, size=1):
+            self.size = size
+
+    register, create = registry.get_register_func(Shape, "shape"), registry.get_create_func(Shape, "shape")
+
+    @registry.get_alias_func(Shape, "shape")("box", "crate")
+    @register
+    class Square(Shape):
+        pass
+
+    assert create("square").size == 1 and create("BOX", size=3).size == 3
+    assert create('["crate", {"size": 4}]').size == 4 and create({"shape": "box", "size": 5}).size == 5
+    assert create('{"shape": "box", "size": 6}').size == 6 and create(shape="box").size == 1
+    made = Square()
+    assert create(made) is made and set(registry.get_registry(Shape)) == {"square", "box", "crate"}
+    for bad in ("circle", '["circle", {}]'):
+        with pytest.raises(ValueError, match="circle"):
+            create(bad)
+    with pytest.raises(TypeError):
+        register(int)
+    with pytest.raises(TypeError):
+        create(3)
+
+
+def test_profiler(tmp_path):
+    path = str(tmp_path / "trace.json")
+    profiler = mx.profiler
+    profiler.set_config(filename=path)
+    domain = profiler.Domain("tests")
+    with domain.new_task("not collected"):
+        pass
+    profiler.set_state("run")
+    with domain.new_task("work"), profiler.Event("part"):
+        domain.new_marker("here").mark()
+    counter = domain.new_counter("count", 1)
+    counter += 2
+    table = profiler.dumps()
+    assert "work" in table and json.loads(profiler.dumps(format="json"))[0]["count"] == 1
+    profiler.dump()
+    events = json.load(open(path))["traceEvents"]
+    assert [(e["name"], e["ph"]) for e in events] == [("work", "B"), ("part", "B"), ("here", "i"), ("part", "E"),
+                                                      ("work", "E"), ("count", "C"), ("count", "C")]
+    assert counter.value == 3
+    with pytest.raises(ValueError, match="odd"):
+        profiler.set_state("odd")
+
+
+def test_small_modules(tmp_path, capfd):
+    previous = mx.engine.set_bulk_size(3)
+    with mx.engine.bulk(7):
+        assert mx.engine.set_bulk_size(7) == 7
+    assert mx.engine.set_bulk_size(previous) == 3
+    logger = mx.log.get_logger("heddle.test", str(tmp_path / "log"), level=mx.log.INFO)
+    logger.info("a message")
+    assert "] a message" in (tmp_path / "log").read_text()
+    assert mx.libinfo.find_lib_path() and not mx.util.is_np_array() and mx.util.get_gpu_count() == mx.num_gpus()
+    mx.util.setenv("HEDDLE_X", 1)
+    assert mx.util.getenv("HEDDLE_X") == "1"
+    mx.util.setenv("HEDDLE_X", None)
+
+
+def test_fork():
+    x = mx.nd.ones((100, 100))
+    y = mx.nd.dot(x, x)  # work may be under way
+    child = os.fork()
+    if child == 0:
+        ok = (y + mx.nd.dot(x, x)).asnumpy().sum() == 2e6
+        os._exit(0 if ok else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert (y + mx.nd.dot(x, x)).asnumpy().sum() == 2e6
