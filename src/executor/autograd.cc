@@ -22,12 +22,12 @@ void deliver(const NDArray& found, const NDArray& into, GradReq req) {
   if (!found) {
     if (req != GradReq::kAdd) fill_zero(into);  // nothing flows back
   } else if (req == GradReq::kAdd) {
-    static const OpCallRef add = make_call(OpTable::get().at("elemwise_add"), {});
+    static const auto* add = new OpCallRef(make_call(OpTable::get().at("elemwise_add"), {}));
     std::vector<NDArray> out = {into};
     const NDArray* in[] = {&into, &found};
     const bool recording = set_recording(false);
     try {
-      invoke(add, in, out);
+      invoke(*add, in, out);
     } catch (...) {
       set_recording(recording);
       throw;

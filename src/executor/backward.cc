@@ -30,6 +30,7 @@ class Run {
   void list_entries();
   void execute(const Graph::Node& n);
   NDArray input(const Graph::Node& n, int value) const;
+  NDArray moved(const NDArray& a, Device device) const;
   void outputs(const Graph::Node& n, const CallTypes& types, std::vector<NDArray>& out);
   NDArray reuse(const Graph::Node& n, int output, const ValueInfo& type) const;
   std::shared_ptr<const CallTypes> types(const Graph::Node& n,
@@ -125,6 +126,10 @@ void Run::choose_destinations() {
     const NDArray& into = targets_[i].into;
     const int v = gradient_.grads[i];
     if (!into || v < 0 || is_forward(v) || slot_[v] >= 0 || target_of_[v] >= 0) continue;
+    const TapeEntry& e = *targets_[i].entry;
+    const ValueInfo& type = e.node->output(e.index);
+    if (into.shape() != type.shape || into.dtype() != type.dtype) continue;
+    if (into.device() != e.node->device) continue;
     if (!read.insert(into.chunk().get()).second) continue;
     into_[i] = into;
     target_of_[v] = int(i);
@@ -169,8 +174,21 @@ void Run::used(int value) {
   slot_[value] = -1;
 }
 
+NDArray Run::moved(const NDArray& a, Device device) const {
+  NDArray there[] = {NDArray(a.shape(), device, a.dtype())};
+  copy(a, there[0]);
+  if (a.tape) {
+    const NDArray* from[] = {&a};
+    const ValueInfo type[] = {info_of(a)};
+    tape::record(make_call(OpTable::get().at("_copyto"), {}), from, there, type, spec_.training);
+  }
+  return there[0];
+}
+
+// The array of a value, on the device of the node that reads it.
 NDArray Run::input(const Graph::Node& n, int value) const {
   NDArray a;
+  const Device device = tape_.devices[n.forward];
   if (slot_[value] >= 0) a = slots_[slot_[value]].array;
   else if (is_forward(value) && tape_.saved[value]) a = tape_.saved[value]->array;
   if (!a)
@@ -182,10 +200,10 @@ NDArray Run::input(const Graph::Node& n, int value) const {
     check(op == "zeros_like" || op == "ones_like",
           "[{}] its gradient reads an array that was not kept", op);
     const ValueInfo& t = *tape_.types[value];
-    a = NDArray(t.shape, spec_.heads[0].device(), t.dtype);
+    a = NDArray(t.shape, device, t.dtype);
   }
   if (spec_.create_graph && entries_[value]) a.tape = entries_[value];
-  return a;
+  return a.device() == device ? a : moved(a, device);
 }
 
 // Gradients have the types of what they are gradients of.
@@ -230,7 +248,7 @@ void Run::outputs(const Graph::Node& n, const CallTypes& types, std::vector<NDAr
     else out[k] = reuse(n, k, t);
     for (int i = 0; i < k && out[k]; ++i)
       if (out[i] && out[i].shares_memory(out[k])) out[k] = NDArray();  // another output took it
-    if (!out[k]) out[k] = NDArray(t.shape, spec_.heads[0].device(), t.dtype);
+    if (!out[k]) out[k] = NDArray(t.shape, tape_.devices[n.forward], t.dtype);
   }
 }
 
@@ -242,8 +260,8 @@ void Run::execute(const Graph::Node& n) {
   for (const NDArray& a : in) pointers.push_back(&a);
   const auto t = types(n, pointers);
   outputs(n, *t, out);
-  const Device device = in.empty() ? spec_.heads[0].device() : in[0].device();
-  heddle::run({n.call, pointers, out, t->out, device, spec_.training, true, t->bytes});
+  heddle::run({n.call, pointers, out, t->out, tape_.devices[n.forward], spec_.training, true,
+               t->bytes});
   if (spec_.create_graph && tape::reaches(pointers))
     tape::record(n.call, pointers, out, t->out, spec_.training);
   for (int k = 0; k < n.outputs(); ++k) {
@@ -263,15 +281,12 @@ std::vector<NDArray> Run::results() {
     const int v = gradient_.grads[i];
     found.emplace_back();
     if (v < 0) continue;
-    NDArray a = slot_[v] >= 0 ? slots_[slot_[v]].array : spec_.heads[0];
-    bool shared = slot_[v] < 0 || (!slots_[slot_[v]].ours && target_of_[v] != int(i));
+    const Slot& slot = slots_[slot_[v]];
+    const Device device = targets_[i].entry->node->device;
+    bool shared = !slot.ours && target_of_[v] != int(i);
     for (size_t k = 0; k < i && !shared; ++k) shared = gradient_.grads[k] == v;
-    if (shared && !spec_.create_graph) {
-      NDArray own(a.shape(), a.device(), a.dtype());
-      copy(a, own);
-      a = own;
-    }
-    found.back() = std::move(a);
+    const bool stays = slot.array.device() == device && (!shared || spec_.create_graph);
+    found.back() = stays ? slot.array : moved(slot.array, device);
   }
   return found;
 }

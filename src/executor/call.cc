@@ -172,13 +172,12 @@ void run_now(const ArrayCall& c) {
 
 // Outputs that must not be written in place are written aside and copied.
 void run_aside(ArrayCall c) {
-  std::vector<NDArray> out(c.out.begin(), c.out.end());
   std::vector<size_t> aside;
-  for (size_t i = 0; i < out.size(); ++i) {
-    if (!out[i] || in_place_allowed(c, i)) continue;
-    out[i] = NDArray(out[i].shape(), out[i].device(), out[i].dtype());
-    aside.push_back(i);
-  }
+  for (size_t i = 0; i < c.out.size(); ++i)
+    if (c.out[i] && !in_place_allowed(c, i)) aside.push_back(i);
+  if (aside.empty()) return run_now(c);
+  std::vector<NDArray> out(c.out.begin(), c.out.end());
+  for (size_t i : aside) out[i] = NDArray(out[i].shape(), out[i].device(), out[i].dtype());
   const std::span<NDArray> wanted = c.out;
   c.out = out;
   run_now(c);

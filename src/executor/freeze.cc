@@ -91,6 +91,7 @@ FrozenTape freeze(std::span<const NDArray> heads) {
     if (node.call) freezing::add_call(f, node);
     else freezing::add_leaf(f, node), f.leaves.push_back(int(i));
     f.first_value.push_back(f.graph.nodes.back().first_output);
+    f.devices.resize(f.graph.nodes.size(), node.device);  // constants lie where they are read
     f.positions.emplace(&node, int(i));
   }
   f.saved.resize(f.graph.values);

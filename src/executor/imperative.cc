@@ -117,6 +117,19 @@ bool make_outputs(const OpCall& call, const CallTypes& types, std::span<NDArray>
   return given;
 }
 
+// Copies are the operators whose output may be on another device than their input.
+bool copies_between_devices(const OpCall& call, std::span<const NDArray* const> in,
+                            std::span<const NDArray> out) {
+  for (const NDArray& o : out) {
+    if (!o || in.empty() || same_place(o.device(), in[0]->device())) continue;
+    check(call.op->name == "_copyto" || call.op->name == "_CrossDeviceCopy",
+          "[{}] out is on {}, expected {}, where the inputs are", call.op->name, o.device(),
+          in[0]->device());
+    return true;
+  }
+  return false;
+}
+
 // `out`: one place per output, hidden ones too.
 void apply(const OpCallRef& call, std::span<const NDArray* const> in, std::span<NDArray> out,
            const CallTypes& types, Device device) {
@@ -126,7 +139,8 @@ void apply(const OpCallRef& call, std::span<const NDArray* const> in, std::span<
     invoke_dynamic(call, in, types, out, device, training);
   } else {
     const bool given = make_outputs(*call, types, out, device, taped);
-    run({call, in, out, types.out, device, training, given, types.bytes});
+    if (given && copies_between_devices(*call, in, out)) copy(*in[0], out[0]);
+    else run({call, in, out, types.out, device, training, given, types.bytes});
   }
   if (!taped) return;
   if (!call->op->dynamic_shape) return tape::record(call, in, out, types.out, training);

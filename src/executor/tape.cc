@@ -33,6 +33,7 @@ TapeRef entry_of(const std::shared_ptr<TapeNode>& node, size_t i) {
 TapeRef make_leaf(const NDArray& variable, const NDArray& gradient, GradReq req) {
   auto node = make_node(1);
   node->types = {info_of(variable)};
+  node->device = variable.device();
   if (gradient) node->gradient = gradient.detach();
   node->req = req;
   return entry_of(node, 0);
@@ -45,6 +46,7 @@ bool reaches(std::span<const NDArray* const> in) {
 }
 
 void save(TapeNode& node, std::span<const NDArray* const> in, std::span<NDArray> out) {
+  node.saved.reserve(node.call->reads.size());
   for (const Ref& r : node.call->reads) {
     if (r.kind == Ref::kDy) continue;
     const NDArray& a = r.kind == Ref::kX ? *in[r.index] : out[r.index];
@@ -68,8 +70,11 @@ void record(const OpCallRef& call, std::span<const NDArray* const> in, std::span
     node->inputs.push_back(a->tape);
   }
   save(*node, in, out);
-  for (size_t i = 0; i < out.size(); ++i)
-    if (out[i]) out[i].tape = entry_of(node, i);
+  for (size_t i = 0; i < out.size(); ++i) {
+    if (!out[i]) continue;
+    out[i].tape = entry_of(node, i);
+    node->device = out[i].device();
+  }
 }
 
 }  // namespace tape

@@ -32,6 +32,7 @@ struct TapeNode {
   OpCallRef call = {};  // null: a leaf
   bool training = false;
   bool freed = false;  // by a backward that did not retain the graph
+  Device device = {};  // where the outputs are
   std::vector<TapeEntry> entries = {};
   std::vector<TapeRef> inputs = {};          // null: a constant
   std::vector<ValueInfo> types = {};         // of the outputs, then of the inputs

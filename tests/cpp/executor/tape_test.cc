@@ -250,6 +250,28 @@ TEST(Tape, GradientsOfGradients) {
   EXPECT_THAT(values(gradient(x)), ElementsAre(6, 12));
 }
 
+TEST(Tape, GradientsComeBackToTheirDevices) {
+  const NDArray x = leaf(row({1, 2}));
+  const Device other{Device::kCpu, 1};
+  const NDArray there({2}, other);
+  NDArray y;
+  {
+    Recording on;
+    const NDArray h = call("square", {x});
+    std::vector<NDArray> out = {there};
+    const NDArray* in[] = {&h};
+    invoke(make_call(OpTable::get().at("_copyto"), {}), in, out);
+    y = call("square", {out[0]});
+    EXPECT_EQ(y.device(), other);
+  }
+  const NDArray heads[] = {y}, variables[] = {x};
+  const NDArray g = autograd::grad(heads, variables, {}, true).at(0);
+  EXPECT_EQ(g.device(), x.device());
+  EXPECT_THAT(values(g), ElementsAre(4, 32));
+  backward(y);
+  EXPECT_THAT(values(gradient(x)), ElementsAre(4, 32));
+}
+
 TEST(Tape, OnlySomeOutputsMatter) {
   const NDArray x = leaf(array({1, 2, 3, 4}, {2, 2}));
   NDArray y;
