@@ -48,8 +48,6 @@ case("norm", [SHAPE], ref=norm)
 case("norm", [SHAPE], axis=1, ref=norm)
 case("norm", [SHAPE], ord=1, axis=(0, 2), keepdims=True, ref=norm)
 case("norm", [SHAPE], ord=2, axis=(0, 1), ref=norm)
-case("norm", [SHAPE], out_dtype="float64", ref=lambda x, **_: norm(x), dtypes=("float64",), rtol=1e-6,
-     label="out_dtype", grad=False, witness="MXNet fails: it reads its input as the dtype of the output")
 
 
 def found(function):

@@ -26,13 +26,13 @@ std::vector<Input> inputs(const Param& p) {
 void run(const Param&, OpContext& ctx, Inputs in, Outputs out) {
   if (in.count() == 1) return copy_broadcast(ctx, in[0], out[0]);
   Blob sum = out[0];
-  for (int i = 2; i < in.count(); ++i)  // a caller's output may be a later input, which is read late
+  for (int i = 2; i < in.count();
+       ++i)  // a caller's output may be a later input, which is read late
     if (in[i].data == out[0].data) sum.data = ctx.scratch(size_t(sum.bytes()));
   int next = 2;
   if (in.count() % 2 == 0) map(ctx, kLoops<Add>, {in[0], in[1]}, sum);
   else map(ctx, kLoops<Add3>, {in[0], in[1], in[2]}, sum), next = 3;
-  for (; next < in.count(); next += 2)
-    map(ctx, kLoops<Add3>, {sum, in[next], in[next + 1]}, sum);
+  for (; next < in.count(); next += 2) map(ctx, kLoops<Add3>, {sum, in[next], in[next + 1]}, sum);
   copy_broadcast(ctx, sum, out[0]);
 }
 
@@ -45,9 +45,7 @@ std::vector<GradContext::Value> build(GradContext& g) {
   return std::vector<GradContext::Value>(size_t(g.inputs()), g.dy());
 }
 
-void add(OpContext& ctx, Inputs in, Outputs out) {
-  map(ctx, kLoops<Add>, {in[0], in[1]}, out[0]);
-}
+void add(OpContext& ctx, Inputs in, Outputs out) { map(ctx, kLoops<Add>, {in[0], in[1]}, out[0]); }
 void add_gradient(OpContext& ctx, Inputs in, Outputs out) { gradient({}, ctx, in, out); }
 
 void define(OpTable& ops) {

@@ -1,5 +1,5 @@
-// argmax, argmin, argmax_channel: where the largest or smallest element stands. The first of equals;
-// a NaN counts as found.
+// argmax, argmin, argmax_channel: where the largest or smallest element stands. The first of
+// equals; a NaN counts as found.
 #include <algorithm>
 
 #include "operator/elemwise/convert.h"
@@ -43,8 +43,8 @@ int64_t find_in_row(const char* x, int64_t n, int64_t size, Load<C> load) {
 
 // The same for m <= kTile neighbouring columns of n rows.
 template <bool kLargest, class C>
-void find_in_columns(const char* x, int64_t n, int64_t stride, int64_t size, int64_t m, Load<C> load,
-                     double* found) {
+void find_in_columns(const char* x, int64_t n, int64_t stride, int64_t size, int64_t m,
+                     Load<C> load, double* found) {
   C buffer[kTile], best[kTile];
   load(x, best, m);
   std::fill_n(found, m, 0.0);
@@ -119,8 +119,7 @@ void define(OpTable& ops) {
   ops.define({.name = "argmax_channel",
               .doc = "argmax over axis 1.",
               .infer = infer_channel,
-              .cpu = channel,
-              .backward = {.zero = true}});
+              .cpu = channel});
 }
 
 }  // namespace heddle::argmax

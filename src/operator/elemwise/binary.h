@@ -1,7 +1,8 @@
-// Binary elementwise formulas. From one struct come the elemwise, broadcasting and scalar operators.
+// Binary elementwise formulas. From one struct come the elemwise, broadcasting and scalar
+// operators.
 //   f(a, b)              the value; `exact` says that integers need no detour through double
-//   grad_a(dy, a, b)     the gradients; those that need no operand take only dy, so that a and b can
-//   grad_b(dy, a, b)     be freed; without them nothing flows back.
+//   grad_a(dy, a, b)     the gradients; those that need no operand take only dy, so that a and b
+//   can grad_b(dy, a, b)     be freed; without them nothing flows back.
 #pragma once
 #include "operator/elemwise/special.h"
 

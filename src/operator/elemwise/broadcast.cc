@@ -39,8 +39,8 @@ struct AxisParam {
 void infer_axis(const AxisParam& p, InferContext& c) {
   const Shape& x = c.in(0);
   if (!x.has_rank()) return;
-  check(p.axis.rank() == p.size.rank(), "[broadcast_axis] size is {}, expected one for each of axis {}",
-        p.size, p.axis);
+  check(p.axis.rank() == p.size.rank(),
+        "[broadcast_axis] size is {}, expected one for each of axis {}", p.size, p.axis);
   Shape y = x;
   for (int i = 0; i < p.axis.rank(); ++i) {
     const int d = normalize_axis("broadcast_axis", p.axis[i], x.rank());
@@ -70,8 +70,9 @@ void infer_like(const LikeParam& p, InferContext& c) {
       y[normalize_axis("broadcast_like", (*p.lhs_axes)[i], x.rank())] =
           like[normalize_axis("broadcast_like", (*p.rhs_axes)[i], like.rank())];
   } else {
-    check(x.rank() == like.rank(), "[broadcast_like] lhs has shape {}, expected {} axes as rhs {} has",
-          x, like.rank(), like);
+    check(x.rank() == like.rank(),
+          "[broadcast_like] lhs has shape {}, expected {} axes as rhs {} has", x, like.rank(),
+          like);
     y = like;
   }
   for (int d = 0; d < x.rank(); ++d)
@@ -96,7 +97,7 @@ void sum_back(const P&, OpContext& ctx, Inputs in, Outputs out) {
   if (out.size() > 1 && ctx.wants(1)) std::memset(out[1].data, 0, size_t(out[1].bytes()));
 }
 
-// --- _sum_like, _expand_like: the two directions as operators, for gradients of gradients ---------
+// --- _sum_like, _expand_like: both directions as operators, for gradients of gradients -----------
 void infer_first_like_second(InferContext& c) { c.set_out(0, c.in(1)); }
 void sum_like(OpContext& ctx, Inputs in, Outputs out) { sum_to(ctx, in[0], out[0]); }
 // in: dy; out: the gradient of data, and zero for `like`.
@@ -134,7 +135,8 @@ void expand_like_gradient(const ExpandParam& p, OpContext& ctx, Inputs in, Outpu
 }
 
 using Values = std::vector<GradContext::Value>;
-// Adding zeros repeats as NumPy does: `like` may have fewer axes than data, which broadcast_like refuses.
+// Adding zeros repeats as NumPy does: `like` may have fewer axes than data, which broadcast_like
+// refuses.
 Values build_sum_like(GradContext& g) {
   return {g.call("broadcast_add", {g.dy(), g.call("zeros_like", {g.x(0)})}), {}};
 }
@@ -146,7 +148,7 @@ Values build_expand_like(GradContext& g) {
 }
 Values build_broadcast(GradContext& g) {
   Values grads(size_t(g.inputs()));
-  grads[0] = g.call("_sum_like", {g.dy(), g.x(0)});
+  grads[0] = g.call("_sum_like", {g.dy(), g.call("zeros_like", {g.x(0)})});
   return grads;
 }
 
@@ -177,14 +179,15 @@ void define(OpTable& ops) {
               .inputs = {{"data"}, {"like"}},
               .infer = infer_first_like_second,
               .cpu = sum_like,
-              .backward = {.reads = {dy(), x(0)}, .build = build_sum_like}});
-  ops.define({.name = "_expand_like",
-              .doc = "Repeats a reduction's result over the axes that were reduced from `like`.",
-              .params = schema<ExpandParam>(),
-              .inputs = {{"data"}, {"like"}},
-              .infer = infer_first_like_second,
-              .cpu = expand_like,
-              .backward = {.reads = {dy()}, .build = build_expand_like}});
+              .backward = {.reads = {dy()}, .run = sum_like_gradient, .build = build_sum_like}});
+  ops.define(
+      {.name = "_expand_like",
+       .doc = "Repeats a reduction's result over the axes that were reduced from `like`.",
+       .params = schema<ExpandParam>(),
+       .inputs = {{"data"}, {"like"}},
+       .infer = infer_first_like_second,
+       .cpu = expand_like,
+       .backward = {.reads = {dy()}, .run = expand_like_gradient, .build = build_expand_like}});
 }
 
 }  // namespace heddle::broadcast

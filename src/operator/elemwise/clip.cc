@@ -97,12 +97,13 @@ void define(OpTable& ops) {
               .inplace = {{0, 0}},
               .cpu = smooth_l1,
               .backward = {.reads = {dy(), x()}, .run = smooth_l1_gradient, .inplace = {{0, 0}}}});
-  ops.define({.name = "hard_sigmoid",
-              .doc = "alpha x + beta, limited to [0, 1].",
-              .params = schema<HardSigmoidParam>(),
-              .inplace = {{0, 0}},
-              .cpu = hard_sigmoid,
-              .backward = {.reads = {dy(), y()}, .run = hard_sigmoid_gradient, .inplace = {{0, 0}}}});
+  ops.define(
+      {.name = "hard_sigmoid",
+       .doc = "alpha x + beta, limited to [0, 1].",
+       .params = schema<HardSigmoidParam>(),
+       .inplace = {{0, 0}},
+       .cpu = hard_sigmoid,
+       .backward = {.reads = {dy(), y()}, .run = hard_sigmoid_gradient, .inplace = {{0, 0}}}});
 }
 
 }  // namespace heddle::clip

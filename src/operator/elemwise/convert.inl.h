@@ -30,7 +30,8 @@ void truth(const void* from, C* to, int64_t n) {
   simd::ran(HEDDLE_LEVEL);
   const T* x = static_cast<const T*>(from);
   for (int64_t i = 0; i < n; ++i) {
-    if constexpr (std::is_same_v<T, float16> || std::is_same_v<T, bfloat16>) to[i] = C((x[i].bits & 0x7fff) != 0);
+    if constexpr (std::is_same_v<T, float16> || std::is_same_v<T, bfloat16>)
+      to[i] = C((x[i].bits & 0x7fff) != 0);
     else to[i] = C(x[i] != T(0));
   }
 }

@@ -22,7 +22,8 @@ void one_gradient(OpContext& ctx, const MapLoops& loops, Inputs in, const Blob& 
   sum_to(ctx, whole, out);
 }
 
-void binary_gradients(OpContext& ctx, const MapLoops& a, const MapLoops& b, Inputs in, Outputs out) {
+void binary_gradients(OpContext& ctx, const MapLoops& a, const MapLoops& b, Inputs in,
+                      Outputs out) {
   if (ctx.wants(0)) one_gradient(ctx, a, in, out[0]);
   if (ctx.wants(1)) one_gradient(ctx, b, in, out[1]);
 }

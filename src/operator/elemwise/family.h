@@ -9,25 +9,25 @@ namespace heddle::ew {
 
 // --- gradients as formulas of their own ---------------------------------------------------------
 template <class F>
-concept HasGradX = requires { F::grad_x(1.f, 1.f); };
+concept HasGradX = requires {
+  F::grad_x(1.f, 1.f);
+};
 template <class F>
-concept HasGradY = requires { F::grad_y(1.f, 1.f); };
+concept HasGradY = requires {
+  F::grad_y(1.f, 1.f);
+};
 template <class F>
-concept HasGradFree = requires { F::grad(1.f); };
+concept HasGradFree = requires {
+  F::grad(1.f);
+};
 
 template <class F>
 struct UnaryGrad {
-  HD static auto f(auto dy, auto saved)
-    requires(!HasGradFree<F>)
-  {
+  HD static auto f(auto dy, auto saved) requires(!HasGradFree<F>) {
     if constexpr (HasGradY<F>) return F::grad_y(dy, saved);
     else return F::grad_x(dy, saved);
   }
-  HD static auto f(auto dy)
-    requires HasGradFree<F>
-  {
-    return F::grad(dy);
-  }
+  HD static auto f(auto dy) requires HasGradFree<F> { return F::grad(dy); }
 };
 
 // --- unary --------------------------------------------------------------------------------------
@@ -65,35 +65,23 @@ void define_unary(OpTable& ops, List<F...>) {
 
 // --- binary -------------------------------------------------------------------------------------
 template <class F>
-concept HasGradAB = requires { F::grad_a(1.f, 1.f, 1.f); };
+concept HasGradAB = requires {
+  F::grad_a(1.f, 1.f, 1.f);
+};
 template <class F>
-concept HasGradDy = requires { F::grad_a(1.f); };
+concept HasGradDy = requires {
+  F::grad_a(1.f);
+};
 
 template <class F>
 struct GradA {
-  HD static auto f(auto dy, auto a, auto b)
-    requires HasGradAB<F>
-  {
-    return F::grad_a(dy, a, b);
-  }
-  HD static auto f(auto dy)
-    requires HasGradDy<F>
-  {
-    return F::grad_a(dy);
-  }
+  HD static auto f(auto dy, auto a, auto b) requires HasGradAB<F> { return F::grad_a(dy, a, b); }
+  HD static auto f(auto dy) requires HasGradDy<F> { return F::grad_a(dy); }
 };
 template <class F>
 struct GradB {
-  HD static auto f(auto dy, auto a, auto b)
-    requires HasGradAB<F>
-  {
-    return F::grad_b(dy, a, b);
-  }
-  HD static auto f(auto dy)
-    requires HasGradDy<F>
-  {
-    return F::grad_b(dy);
-  }
+  HD static auto f(auto dy, auto a, auto b) requires HasGradAB<F> { return F::grad_b(dy, a, b); }
+  HD static auto f(auto dy) requires HasGradDy<F> { return F::grad_b(dy); }
 };
 
 struct ScalarParam {

@@ -1,6 +1,8 @@
-// Gradients composed of other operators: a table by operator.
+// Gradients composed of other operators: a table by operator. They may read only what the record's
+// backward.reads names, for nothing else is kept; zeros_like of any tensor serves for its shape.
 #include "operator/elemwise/gradients.h"
 
+#include <cmath>
 #include <map>
 #include <string>
 
@@ -17,6 +19,11 @@ Value with(GradContext& g, const char* op, Value a, const std::string& number) {
 std::string number_of(GradContext& g) {
   const auto found = g.kwargs().find("scalar");
   return found == g.kwargs().end() ? "1" : found->second;
+}
+double value_of(const std::string& number) {
+  double v = 0;
+  param::parse(number, v);  // as it did when the operator was called
+  return v;
 }
 
 // --- unary --------------------------------------------------------------------------------------
@@ -36,93 +43,119 @@ Values sigmoid(GradContext& g) {
 }
 Values relu(GradContext& g) { return {mul(g, g.dy(), with(g, "_greater_scalar", g.y(), "0"))}; }
 Values abs(GradContext& g) { return {mul(g, g.dy(), g.call("sign", {g.x()}))}; }
-Values square(GradContext& g) {
-  return {mul(g, g.dy(), with(g, "_mul_scalar", g.x(), "2"))};
-}
+Values square(GradContext& g) { return {mul(g, g.dy(), with(g, "_mul_scalar", g.x(), "2"))}; }
 Values sqrt(GradContext& g) { return {div(g, g.dy(), with(g, "_mul_scalar", g.y(), "2"))}; }
 Values reciprocal(GradContext& g) {
   return {g.call("negative", {mul(g, g.dy(), g.call("square", {g.y()}))})};
 }
 
-// --- binary: `to` brings a gradient to the shape of its operand ---------------------------------
-Value to(GradContext& g, bool broadcast, Value grad, int operand) {
-  return broadcast ? g.call("_sum_like", {grad, g.x(operand)}) : grad;
+// --- binary: with kBroadcast the operands may have other shapes than the result ------------------
+// A gradient summed to the shape of operand i, of which only the shape is asked.
+template <bool kBroadcast>
+Value to(GradContext& g, Value grad, int i) {
+  return kBroadcast ? g.call("_sum_like", {grad, g.call("zeros_like", {g.x(i)})}) : grad;
 }
-Value times(GradContext& g, bool broadcast, Value a, Value b) {
-  return g.call(broadcast ? "broadcast_mul" : "elemwise_mul", {a, b});
+template <bool kBroadcast>
+Value times(GradContext& g, Value a, Value b) {
+  return g.call(kBroadcast ? "broadcast_mul" : "elemwise_mul", {a, b});
 }
-Value over(GradContext& g, bool broadcast, Value a, Value b) {
-  return g.call(broadcast ? "broadcast_div" : "elemwise_div", {a, b});
+template <bool kBroadcast>
+Value over(GradContext& g, Value a, Value b) {
+  return g.call(kBroadcast ? "broadcast_div" : "elemwise_div", {a, b});
 }
 
 template <bool kBroadcast>
 Values add(GradContext& g) {
-  return {to(g, kBroadcast, g.dy(), 0), to(g, kBroadcast, g.dy(), 1)};
+  return {to<kBroadcast>(g, g.dy(), 0), to<kBroadcast>(g, g.dy(), 1)};
 }
 template <bool kBroadcast>
 Values sub(GradContext& g) {
-  return {to(g, kBroadcast, g.dy(), 0), to(g, kBroadcast, g.call("negative", {g.dy()}), 1)};
+  return {to<kBroadcast>(g, g.dy(), 0), to<kBroadcast>(g, g.call("negative", {g.dy()}), 1)};
 }
 template <bool kBroadcast>
 Values product(GradContext& g) {
-  return {to(g, kBroadcast, times(g, kBroadcast, g.dy(), g.x(1)), 0),
-          to(g, kBroadcast, times(g, kBroadcast, g.dy(), g.x(0)), 1)};
+  return {to<kBroadcast>(g, times<kBroadcast>(g, g.dy(), g.x(1)), 0),
+          to<kBroadcast>(g, times<kBroadcast>(g, g.dy(), g.x(0)), 1)};
 }
 template <bool kBroadcast>
 Values quotient(GradContext& g) {
-  const Value da = over(g, kBroadcast, g.dy(), g.x(1));
-  const Value db = g.call("negative", {over(g, kBroadcast, mul(g, g.dy(), g.y()), g.x(1))});
-  return {to(g, kBroadcast, da, 0), to(g, kBroadcast, db, 1)};
+  const Value da = over<kBroadcast>(g, g.dy(), g.x(1));
+  const Value ratio = over<kBroadcast>(g, g.x(0), g.x(1));
+  return {to<kBroadcast>(g, da, 0), to<kBroadcast>(g, g.call("negative", {mul(g, da, ratio)}), 1)};
 }
 template <bool kBroadcast>
 Values power(GradContext& g) {
   const char* pow = kBroadcast ? "broadcast_power" : "_power";
   const Value lower = g.call(pow, {g.x(0), with(g, "_minus_scalar", g.x(1), "1")});
-  const Value da = mul(g, g.dy(), times(g, kBroadcast, lower, g.x(1)));
-  const Value db = times(g, kBroadcast, mul(g, g.dy(), g.y()), g.call("log", {g.x(0)}));
-  return {to(g, kBroadcast, da, 0), to(g, kBroadcast, db, 1)};
+  const Value y = g.call(pow, {g.x(0), g.x(1)});
+  const Value da = mul(g, g.dy(), times<kBroadcast>(g, lower, g.x(1)));
+  const Value db = times<kBroadcast>(g, mul(g, g.dy(), y), g.call("log", {g.x(0)}));
+  return {to<kBroadcast>(g, da, 0), to<kBroadcast>(g, db, 1)};
 }
 
 // --- with a number ------------------------------------------------------------------------------
 Values mul_scalar(GradContext& g) { return {with(g, "_mul_scalar", g.dy(), number_of(g))}; }
 Values div_scalar(GradContext& g) { return {with(g, "_div_scalar", g.dy(), number_of(g))}; }
-Values rdiv_scalar(GradContext& g) {
-  return {g.call("negative", {div(g, mul(g, g.dy(), g.y()), g.x())})};
+Values rdiv_scalar(GradContext& g) {  // d(n / x) = -n / x^2
+  const Value slope = with(g, "_rdiv_scalar", g.call("square", {g.x()}), number_of(g));
+  return {g.call("negative", {mul(g, g.dy(), slope)})};
 }
 Values power_scalar(GradContext& g) {
-  const std::string n = number_of(g), lower = param::print(std::stod(n) - 1);
+  const std::string n = number_of(g), lower = param::print(value_of(n) - 1);
   const Value slope = with(g, "_mul_scalar", with(g, "_power_scalar", g.x(), lower), n);
   return {mul(g, g.dy(), slope)};
 }
 Values rpower_scalar(GradContext& g) {  // d(n^x) = n^x log(n)
-  const std::string log_n = param::print(__builtin_log(std::stod(number_of(g))));
-  return {mul(g, g.dy(), with(g, "_mul_scalar", g.y(), log_n))};
+  const std::string n = number_of(g), log_n = param::print(std::log(value_of(n)));
+  return {mul(g, g.dy(), with(g, "_mul_scalar", with(g, "_rpower_scalar", g.x(), n), log_n))};
 }
 
 // --- reductions ---------------------------------------------------------------------------------
-Kwargs axes_of(GradContext& g, bool average) {
+Values expand(GradContext& g, bool average) {
   Kwargs kw{{"average", average ? "True" : "False"}};
   for (const char* key : {"axis", "keepdims", "exclude"})
     if (auto it = g.kwargs().find(key); it != g.kwargs().end()) kw.insert(*it);
-  return kw;
+  return {g.call("_expand_like", {g.dy(), g.call("zeros_like", {g.x()})}, kw)};
 }
-Values sum(GradContext& g) { return {g.call("_expand_like", {g.dy(), g.x()}, axes_of(g, false))}; }
-Values mean(GradContext& g) { return {g.call("_expand_like", {g.dy(), g.x()}, axes_of(g, true))}; }
+Values sum(GradContext& g) { return expand(g, false); }
+Values mean(GradContext& g) { return expand(g, true); }
 
 Composed composed_gradient(std::string_view op) {
   static const auto* table = new std::map<std::string, Composed, std::less<>>{
-      {"_copy", copy}, {"negative", negative}, {"exp", exp}, {"log", log}, {"sin", sin},
-      {"cos", cos}, {"tanh", tanh}, {"sigmoid", sigmoid}, {"relu", relu}, {"abs", abs},
-      {"square", square}, {"sqrt", sqrt}, {"reciprocal", reciprocal},
-      {"elemwise_add", add<false>}, {"broadcast_add", add<true>}, {"_grad_add", add<false>},
-      {"elemwise_sub", sub<false>}, {"broadcast_sub", sub<true>},
-      {"elemwise_mul", product<false>}, {"broadcast_mul", product<true>},
-      {"elemwise_div", quotient<false>}, {"broadcast_div", quotient<true>},
-      {"_power", power<false>}, {"broadcast_power", power<true>},
-      {"_plus_scalar", copy}, {"_minus_scalar", copy}, {"_rminus_scalar", negative},
-      {"_mul_scalar", mul_scalar}, {"_div_scalar", div_scalar}, {"_rdiv_scalar", rdiv_scalar},
-      {"_power_scalar", power_scalar}, {"_rpower_scalar", rpower_scalar},
-      {"sum", sum}, {"mean", mean},
+      {"_copy", copy},
+      {"negative", negative},
+      {"exp", exp},
+      {"log", log},
+      {"sin", sin},
+      {"cos", cos},
+      {"tanh", tanh},
+      {"sigmoid", sigmoid},
+      {"relu", relu},
+      {"abs", abs},
+      {"square", square},
+      {"sqrt", sqrt},
+      {"reciprocal", reciprocal},
+      {"elemwise_add", add<false>},
+      {"broadcast_add", add<true>},
+      {"_grad_add", add<false>},
+      {"elemwise_sub", sub<false>},
+      {"broadcast_sub", sub<true>},
+      {"elemwise_mul", product<false>},
+      {"broadcast_mul", product<true>},
+      {"elemwise_div", quotient<false>},
+      {"broadcast_div", quotient<true>},
+      {"_power", power<false>},
+      {"broadcast_power", power<true>},
+      {"_plus_scalar", copy},
+      {"_minus_scalar", copy},
+      {"_rminus_scalar", negative},
+      {"_mul_scalar", mul_scalar},
+      {"_div_scalar", div_scalar},
+      {"_rdiv_scalar", rdiv_scalar},
+      {"_power_scalar", power_scalar},
+      {"_rpower_scalar", rpower_scalar},
+      {"sum", sum},
+      {"mean", mean},
   };
   const auto found = table->find(op);
   return found == table->end() ? Composed{} : found->second;

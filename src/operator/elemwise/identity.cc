@@ -49,8 +49,9 @@ void ones(OpContext& ctx, Inputs, Outputs out) { map(ctx, kLoops<Identity>, {1.0
 OpDef cast_def(std::string name, std::vector<std::string> aliases) {
   return {.name = std::move(name),
           .aliases = std::move(aliases),
-          .doc = "Converts to another dtype. Toward integers it rounds toward zero; to bool, "
-                 "anything but zero is true.",
+          .doc =
+              "Converts to another dtype. Toward integers it rounds toward zero; to bool, "
+              "anything but zero is true.",
           .params = schema<CastParam>(),
           .infer_dtype = infer_cast_dtype,
           .cpu = cast,
@@ -58,15 +59,14 @@ OpDef cast_def(std::string name, std::vector<std::string> aliases) {
 }
 
 void define(OpTable& ops) {
-  ops.define({.name = "_copy",
-              .aliases = {"identity"},
-              .doc = "A copy; the gradient passes.",
-              .inplace = {{0, 0}},
-              .cpu = run,
-              .backward = {.reads = {dy()},
-                           .run = run,
-                           .build = composed_gradient("_copy"),
-                           .inplace = {{0, 0}}}});
+  ops.define(
+      {.name = "_copy",
+       .aliases = {"identity"},
+       .doc = "A copy; the gradient passes.",
+       .inplace = {{0, 0}},
+       .cpu = run,
+       .backward = {
+           .reads = {dy()}, .run = run, .build = composed_gradient("_copy"), .inplace = {{0, 0}}}});
   ops.define({.name = "BlockGrad",
               .aliases = {"stop_gradient"},
               .doc = "A copy through which no gradient passes.",

@@ -12,24 +12,33 @@
 namespace heddle::ew {
 
 template <class F>
-concept Takes1 = requires { F::f(1.f); };
+concept Takes1 = requires {
+  F::f(1.f);
+};
 template <class F>
-concept Takes2 = requires { F::f(1.f, 1.f); };
+concept Takes2 = requires {
+  F::f(1.f, 1.f);
+};
 template <class F>
-concept Exact = requires { F::exact; };
+concept Exact = requires {
+  F::exact;
+};
 
 template <class F>
 constexpr MapLoops make_loops() {
   if constexpr (Takes1<F> && Exact<F>) {
-    return {HEDDLE_EACH(map1<F, float>), HEDDLE_EACH(map1<F, double>), HEDDLE_EACH(map1<F, int64_t>)};
+    return {HEDDLE_EACH(map1<F, float>), HEDDLE_EACH(map1<F, double>),
+            HEDDLE_EACH(map1<F, int64_t>)};
   } else if constexpr (Takes1<F>) {
     return {HEDDLE_EACH(map1<F, float>), HEDDLE_EACH(map1<F, double>), {}};
   } else if constexpr (Takes2<F> && Exact<F>) {
-    return {HEDDLE_EACH(map2<F, float>), HEDDLE_EACH(map2<F, double>), HEDDLE_EACH(map2<F, int64_t>)};
+    return {HEDDLE_EACH(map2<F, float>), HEDDLE_EACH(map2<F, double>),
+            HEDDLE_EACH(map2<F, int64_t>)};
   } else if constexpr (Takes2<F>) {
     return {HEDDLE_EACH(map2<F, float>), HEDDLE_EACH(map2<F, double>), {}};
   } else if constexpr (Exact<F>) {
-    return {HEDDLE_EACH(map3<F, float>), HEDDLE_EACH(map3<F, double>), HEDDLE_EACH(map3<F, int64_t>)};
+    return {HEDDLE_EACH(map3<F, float>), HEDDLE_EACH(map3<F, double>),
+            HEDDLE_EACH(map3<F, int64_t>)};
   } else {
     return {HEDDLE_EACH(map3<F, float>), HEDDLE_EACH(map3<F, double>), {}};
   }

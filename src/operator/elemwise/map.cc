@@ -54,8 +54,7 @@ class Source {
     const C* x = at(from);
     if (n < 16)
       for (int64_t i = 0; i < n; ++i) to[i] = x[i];
-    else
-      std::memcpy(to, x, size_t(n) * sizeof(C));
+    else std::memcpy(to, x, size_t(n) * sizeof(C));
   }
 
   const char* data_ = nullptr;

@@ -56,7 +56,8 @@ inline void map(const OpContext& ctx, const MapLoops& loops, std::initializer_li
   map(ctx, loops, std::span(in.begin(), in.size()), std::span(&out, 1), params);
 }
 
-// Writes x, which may be smaller, over y by NumPy's broadcasting; converts the dtype. In identity.cc.
+// Writes x, which may be smaller, over y by NumPy's broadcasting; converts the dtype. In
+// identity.cc.
 void copy_broadcast(const OpContext& ctx, const Blob& x, const Blob& y);
 
 // The shape that a and b broadcast to; unknown as far as they are. Throws naming `op`.

@@ -44,7 +44,8 @@ void infer_dtype(InferContext& c) {  // the index may have any
 
 // Calls each(element of data, element of the result) for every index.
 template <class Each>
-void for_each(const Param& p, const OpContext& ctx, const Shape& x, const Blob& index, Each&& each) {
+void for_each(const Param& p, const OpContext& ctx, const Shape& x, const Blob& index,
+              Each&& each) {
   const int axis = normalize_axis("pick", *p.axis, x.rank());
   const int64_t n = x[axis], inner = x.size(axis + 1);
   check(n > 0, "[pick] data has shape {}, expected at least one element to pick from", x);
@@ -70,10 +71,14 @@ void for_each(const Param& p, const OpContext& ctx, const Shape& x, const Blob& 
 template <class Fn>
 void with_width(Dtype d, Fn&& fn) {
   switch (dtype_size(d)) {
-    case 1: return fn(uint8_t{});
-    case 2: return fn(uint16_t{});
-    case 4: return fn(uint32_t{});
-    default: return fn(uint64_t{});
+    case 1:
+      return fn(uint8_t{});
+    case 2:
+      return fn(uint16_t{});
+    case 4:
+      return fn(uint32_t{});
+    default:
+      return fn(uint64_t{});
   }
 }
 

@@ -24,8 +24,8 @@ constexpr Reduction make_reduction(const Reduction* again) {
   set_loops<F>(r.f32);
   set_loops<F>(r.f64);
   set_loops<F>(r.i64);
-  r.real = {[](double a, double b) -> double { return F::merge(a, b); },
-            F::template init<double>(), nullptr};
+  r.real = {[](double a, double b) -> double { return F::merge(a, b); }, F::template init<double>(),
+            nullptr};
   r.whole = {[](int64_t a, int64_t b) -> int64_t { return F::merge(a, b); },
              F::template init<int64_t>(), nullptr};
   r.again = again;
@@ -74,11 +74,13 @@ void infer(const ReduceParam& p, InferContext& c) {
 
 template <class F>
 void run(const ReduceParam& p, OpContext& ctx, Inputs in, Outputs out) {
-  ew::reduce(ctx, kReduction<F>, in[0], kept_shape(F::name, in[0].shape, p.axis, p.exclude), out[0]);
+  ew::reduce(ctx, kReduction<F>, in[0], kept_shape(F::name, in[0].shape, p.axis, p.exclude),
+             out[0]);
 }
 
 // dy as x sees it: with 1 for every reduced axis.
-Blob kept_view(std::string_view op, const Blob& dy, const Shape& x, const Shape& axis, bool exclude) {
+Blob kept_view(std::string_view op, const Blob& dy, const Shape& x, const Shape& axis,
+               bool exclude) {
   Blob b = dy;
   b.shape = kept_shape(op, x, axis, exclude);
   return b;

@@ -10,7 +10,10 @@ namespace heddle::ew {
 
 struct Sum {
   static constexpr auto name = "sum", doc = "Sum over the given axes.";
-  template <class T> HD static constexpr T init() { return T(0); }
+  template <class T>
+  HD static constexpr T init() {
+    return T(0);
+  }
   HD static auto step(auto acc, auto x) { return acc + x; }
   HD static auto merge(auto a, auto b) { return a + b; }
   HD static auto grad(auto dy) { return dy; }
@@ -35,7 +38,10 @@ struct SumAbs : Sum {
 };
 struct Prod {
   static constexpr auto name = "prod", doc = "Product over the given axes.";
-  template <class T> HD static constexpr T init() { return T(1); }
+  template <class T>
+  HD static constexpr T init() {
+    return T(1);
+  }
   HD static auto step(auto acc, auto x) { return acc * x; }
   HD static auto merge(auto a, auto b) { return a * b; }
   HD static auto grad(auto dy, auto x, auto y) { return dy * y / x; }
@@ -43,20 +49,28 @@ struct Prod {
 struct NanProd : Prod {
   static constexpr auto name = "nanprod", doc = "Product over the given axes, NaN counting as 1.";
   HD static auto step(auto acc, auto x) { return acc * (is_nan(x) ? decltype(x)(1) : x); }
-  HD static auto grad(auto dy, auto x, auto y) {
-    return is_nan(x) ? decltype(dy)(0) : dy * y / x;
-  }
+  HD static auto grad(auto dy, auto x, auto y) { return is_nan(x) ? decltype(dy)(0) : dy * y / x; }
 };
 struct Max {
-  static constexpr auto name = "max", doc = "Largest element over the given axes; NaN when there is one.";
-  template <class T> HD static constexpr T init() { return kLowest<T>; }
+  static constexpr auto name = "max",
+                        doc = "Largest element over the given axes; NaN when there is one.";
+  template <class T>
+  HD static constexpr T init() {
+    return kLowest<T>;
+  }
   HD static auto step(auto acc, auto x) { return acc > x || acc != acc ? acc : x; }
   HD static auto merge(auto a, auto b) { return step(a, b); }
-  HD static auto grad(auto dy, auto x, auto y) { return x == y ? dy : decltype(dy)(0); }  // all ties
+  HD static auto grad(auto dy, auto x, auto y) {
+    return x == y ? dy : decltype(dy)(0);
+  }  // all ties
 };
 struct Min {
-  static constexpr auto name = "min", doc = "Smallest element over the given axes; NaN when there is one.";
-  template <class T> HD static constexpr T init() { return kInfinity<T>; }
+  static constexpr auto name = "min",
+                        doc = "Smallest element over the given axes; NaN when there is one.";
+  template <class T>
+  HD static constexpr T init() {
+    return kInfinity<T>;
+  }
   HD static auto step(auto acc, auto x) { return acc < x || acc != acc ? acc : x; }
   HD static auto merge(auto a, auto b) { return step(a, b); }
   HD static auto grad(auto dy, auto x, auto y) { return x == y ? dy : decltype(dy)(0); }

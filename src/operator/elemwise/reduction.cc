@@ -19,8 +19,8 @@ struct Fold {
   using A = std::conditional_t<std::is_floating_point_v<C>, double, int64_t>;
   int64_t outer, axis, inner;
   const char* x;
-  int64_t size;    // bytes of one element of x
-  Load<C> load;    // null: x holds C
+  int64_t size;  // bytes of one element of x
+  Load<C> load;  // null: x holds C
   ReduceLoops<C> loops;
   Merge<A> merge;
 
@@ -69,16 +69,17 @@ struct Fold {
     const int64_t results = outer * inner;
     A* parts = segments == 1 ? acc : ctx.scratch_of<A>(results * segments);
     const int64_t cost = std::min(axis, segment) * width;
-    ctx.parallel_for(outer * tiles * segments, std::max<int64_t>(1, kGrain / std::max<int64_t>(cost, 1)),
-                     [&](int64_t first, int64_t last) {
-      for (int64_t t = first; t < last; ++t) {
-        const int64_t s = t % segments, tile = t / segments % tiles, o = t / segments / tiles;
-        const int64_t begin = s * segment, end = std::min(axis, begin + segment);
-        A* to = parts + s * results + o * inner + tile * width;
-        if (inner == 1) *to = row(o, begin, end);
-        else columns(o, tile * width, std::min(width, inner - tile * width), begin, end, to);
-      }
-    });
+    ctx.parallel_for(
+        outer * tiles * segments, std::max<int64_t>(1, kGrain / std::max<int64_t>(cost, 1)),
+        [&](int64_t first, int64_t last) {
+          for (int64_t t = first; t < last; ++t) {
+            const int64_t s = t % segments, tile = t / segments % tiles, o = t / segments / tiles;
+            const int64_t begin = s * segment, end = std::min(axis, begin + segment);
+            A* to = parts + s * results + o * inner + tile * width;
+            if (inner == 1) *to = row(o, begin, end);
+            else columns(o, tile * width, std::min(width, inner - tile * width), begin, end, to);
+          }
+        });
     if (segments == 1) return;
     std::copy_n(parts, results, acc);
     for (int64_t s = 1; s < segments; ++s)
@@ -127,7 +128,8 @@ const ReduceLoops<C>& loops_of(const Reduction& r) {
 }
 
 template <class C>
-void reduce_in(OpContext& ctx, const Reduction& r, const Blob& x, const Shape& kept, const Blob& y) {
+void reduce_in(OpContext& ctx, const Reduction& r, const Blob& x, const Shape& kept,
+               const Blob& y) {
   using A = typename Fold<C>::A;
   const Merge<A>& merge = [&]() -> const Merge<A>& {
     if constexpr (std::is_same_v<A, double>) return r.real;
@@ -144,17 +146,27 @@ void reduce_in(OpContext& ctx, const Reduction& r, const Blob& x, const Shape& k
   if (empty) {
     std::fill_n(acc, results, merge.init);
   } else {
-    Fold<C>{outer, g < 0 ? 1 : groups.extent[g], inner, static_cast<const char*>(x.data),
-            dtype_size(x.dtype), x.dtype == dtype_of<C> ? nullptr : load_of<C>(x.dtype),
-            loops_of<A, C>(r), merge}
+    Fold<C>{outer,
+            g < 0 ? 1 : groups.extent[g],
+            inner,
+            static_cast<const char*>(x.data),
+            dtype_size(x.dtype),
+            x.dtype == dtype_of<C> ? nullptr : load_of<C>(x.dtype),
+            loops_of<A, C>(r),
+            merge}
         .run(ctx, acc);
     // Further groups are reduced over the partial results.
     const Reduction& again = r.again ? *r.again : r;
     if (g >= 0) groups.drop(g);
     for (g = groups.last_reduced(); g >= 0; g = groups.last_reduced()) {
-      const Fold<A> f{groups.product(0, g), groups.extent[g], groups.product(g + 1, groups.count),
-                      reinterpret_cast<const char*>(acc), int64_t(sizeof(A)), nullptr,
-                      loops_of<A, A>(again), merge};
+      const Fold<A> f{groups.product(0, g),
+                      groups.extent[g],
+                      groups.product(g + 1, groups.count),
+                      reinterpret_cast<const char*>(acc),
+                      int64_t(sizeof(A)),
+                      nullptr,
+                      loops_of<A, A>(again),
+                      merge};
       A* next = ctx.scratch_of<A>(f.outer * f.inner);
       f.run(ctx, next);
       acc = next;

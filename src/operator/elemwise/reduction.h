@@ -41,7 +41,8 @@ void reduce(OpContext& ctx, const Reduction& r, const Blob& x, const Shape& kept
 // Sums x over the axes along which y was repeated to give it: the gradient of broadcasting.
 void sum_to(OpContext& ctx, const Blob& x, const Blob& y);
 
-// --- what the operators share ---------------------------------------------------------------------
+// --- what the operators share
+// ---------------------------------------------------------------------
 struct ReduceParam {
   Shape axis;
   bool keepdims = false;

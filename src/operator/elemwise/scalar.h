@@ -20,21 +20,40 @@ using i64 = __INT64_TYPE__;
 using i64 = long long;
 #endif
 
-template <class... F> struct List {};
+template <class... F>
+struct List {};
 
-template <class To, class From> HD To bits(From v) { return __builtin_bit_cast(To, v); }
+template <class To, class From>
+HD To bits(From v) {
+  return __builtin_bit_cast(To, v);
+}
 
 // When either is NaN, the second argument: what one vector instruction does.
-template <class T> HD T max(T a, T b) { return a > b ? a : b; }
-template <class T> HD T min(T a, T b) { return a < b ? a : b; }
-template <class T> HD bool is_nan(T x) { return x != x; }
+template <class T>
+HD T max(T a, T b) {
+  return a > b ? a : b;
+}
+template <class T>
+HD T min(T a, T b) {
+  return a < b ? a : b;
+}
+template <class T>
+HD bool is_nan(T x) {
+  return x != x;
+}
 
-template <class T> inline constexpr T kInfinity = T(__builtin_inf());
-template <> inline constexpr i64 kInfinity<i64> = 0x7fffffffffffffffLL;
-template <class T> inline constexpr T kLowest = -kInfinity<T>;
-template <> inline constexpr i64 kLowest<i64> = -0x7fffffffffffffffLL - 1;
-template <class T> inline constexpr T kNan = T(__builtin_nanf(""));
-template <> inline constexpr i64 kNan<i64> = 0;
+template <class T>
+inline constexpr T kInfinity = T(__builtin_inf());
+template <>
+inline constexpr i64 kInfinity<i64> = 0x7fffffffffffffffLL;
+template <class T>
+inline constexpr T kLowest = -kInfinity<T>;
+template <>
+inline constexpr i64 kLowest<i64> = -0x7fffffffffffffffLL - 1;
+template <class T>
+inline constexpr T kNan = T(__builtin_nanf(""));
+template <>
+inline constexpr i64 kNan<i64> = 0;
 
 HD float floor(float x) { return HEDDLE_LIBM(floorf)(x); }
 HD double floor(double x) { return HEDDLE_LIBM(floor)(x); }
@@ -49,7 +68,10 @@ HD double abs(double x) { return HEDDLE_LIBM(fabs)(x); }
 HD i64 abs(i64 x) { return x < 0 ? -x : x; }
 HD float copysign(float x, float s) { return HEDDLE_LIBM(copysignf)(x, s); }
 HD double copysign(double x, double s) { return HEDDLE_LIBM(copysign)(x, s); }
-template <class T> HD T sign(T x) { return x > T(0) ? T(1) : x < T(0) ? T(-1) : T(0); }
+template <class T>
+HD T sign(T x) {
+  return x > T(0) ? T(1) : x < T(0) ? T(-1) : T(0);
+}
 
 // 2^n as a float, for -126 <= n <= 127.
 HD float pow2i(int n) { return bits<float>((n + 127) << 23); }

@@ -4,8 +4,8 @@
 
 namespace heddle::ew {
 
-#define HEDDLE_FROM_LIBM(fn)                                   \
-  HD float fn(float x) { return HEDDLE_LIBM(fn##f)(x); }       \
+#define HEDDLE_FROM_LIBM(fn)                             \
+  HD float fn(float x) { return HEDDLE_LIBM(fn##f)(x); } \
   HD double fn(double x) { return HEDDLE_LIBM(fn)(x); }
 HEDDLE_FROM_LIBM(cbrt)
 HEDDLE_FROM_LIBM(sin)

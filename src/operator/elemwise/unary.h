@@ -22,7 +22,8 @@ struct Negative {
   HD static auto grad(auto dy) { return -dy; }
 };
 struct Sign {
-  static constexpr auto name = "sign", doc = "1, 0 or -1 as x is above, at or below zero; 0 for NaN.";
+  static constexpr auto name = "sign",
+                        doc = "1, 0 or -1 as x is above, at or below zero; 0 for NaN.";
   static constexpr bool exact = true;
   HD static auto f(auto x) { return sign(x); }
 };
@@ -86,14 +87,16 @@ struct Fix {
   HD static auto f(auto x) { return trunc(x); }
 };
 struct Round {
-  static constexpr auto name = "round", doc = "x rounded to the nearest integer, halves away from zero.";
+  static constexpr auto name = "round",
+                        doc = "x rounded to the nearest integer, halves away from zero.";
   HD static auto f(auto x) {
     const auto t = trunc(x);  // x + 0.5 would round 0.49999997 up
     return abs(x - t) >= decltype(x)(0.5) ? t + copysign(decltype(x)(1), x) : t;
   }
 };
 struct Rint {
-  static constexpr auto name = "rint", doc = "x rounded to the nearest integer, halves toward the lower one.";
+  static constexpr auto name = "rint",
+                        doc = "x rounded to the nearest integer, halves toward the lower one.";
   HD static auto f(auto x) {
     const auto lo = floor(x);
     return x - lo > decltype(x)(0.5) ? lo + 1 : lo;
@@ -243,11 +246,13 @@ struct Erfinv {
   }
 };
 
-// --- the operators, file by file: unary_*.cc on the host, unary.cu on CUDA --------------------------
-using UnaryArithmetic = List<Abs, Negative, Sign, Square, Sqrt, Rsqrt, Cbrt, Rcbrt, Reciprocal, Degrees,
-                             Radians, Ceil, Floor, Trunc, Fix, Round, Rint, LogicalNot>;
+// --- the operators, file by file: unary_*.cc on the host, unary.cu on CUDA
+// --------------------------
+using UnaryArithmetic = List<Abs, Negative, Sign, Square, Sqrt, Rsqrt, Cbrt, Rcbrt, Reciprocal,
+                             Degrees, Radians, Ceil, Floor, Trunc, Fix, Round, Rint, LogicalNot>;
 using UnaryMath = List<Exp, Expm1, Log, Log10, Log2, Log1p, Relu, Sigmoid, Tanh, Softsign>;
-using UnaryTrig = List<Sin, Cos, Tan, Arcsin, Arccos, Arctan, Sinh, Cosh, Arcsinh, Arccosh, Arctanh>;
+using UnaryTrig =
+    List<Sin, Cos, Tan, Arcsin, Arccos, Arctan, Sinh, Cosh, Arcsinh, Arccosh, Arctanh>;
 using UnarySpecial = List<Gamma, Gammaln, Erf, Erfinv>;
 
 }  // namespace heddle::ew

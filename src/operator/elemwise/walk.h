@@ -48,7 +48,8 @@ class Walk {
     if (rank_ > 0) {
       const int last = rank_ - 1;
       const bool repeats = stride == 0 && stride_[last] == 0;
-      const bool walks = stride != 0 && stride_[last] != 0 && stride == stride_[last] * extent_[last];
+      const bool walks =
+          stride != 0 && stride_[last] != 0 && stride == stride_[last] * extent_[last];
       if (repeats || walks) {
         extent_[last] *= extent;
         return;

@@ -19,8 +19,8 @@ void infer(InferContext& c) {
   const Shape& condition = c.in(0);
   if (!s.known() || !condition.known()) return;
   const bool rows = condition.rank() == 1 && s.rank() >= 1 && condition[0] == s[0];
-  check(condition == s || rows, "[where] condition has shape {}, expected {} or one element per row",
-        condition, s);
+  check(condition == s || rows,
+        "[where] condition has shape {}, expected {} or one element per row", condition, s);
 }
 
 void infer_dtype(InferContext& c) {  // the condition may have any
@@ -60,8 +60,9 @@ std::vector<GradContext::Value> build(GradContext& g) {
 
 void define(OpTable& ops) {
   ops.define({.name = "where",
-              .doc = "x where the condition is not zero, else y. The condition has the shape of x, or "
-                     "one element per row.",
+              .doc =
+                  "x where the condition is not zero, else y. The condition has the shape of x, or "
+                  "one element per row.",
               .inputs = {{"condition"}, {"x"}, {"y"}},
               .infer = infer,
               .infer_dtype = infer_dtype,

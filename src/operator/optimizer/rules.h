@@ -1,5 +1,6 @@
 // Optimizer update rules: the struct is the parameters, step() is the rule for one element. It
-// returns the new weight and changes the states. To add one: write the struct, name it in update.cc.
+// returns the new weight and changes the states. To add one: write the struct, name it in
+// update.cc.
 //   states                 names of the state inputs, after weight and grad
 //   step(w, g, states...)  the rule
 // Freestanding, so that CUDA instantiates the same rules.
@@ -16,13 +17,20 @@ struct Step {  // shared by most rules
     f("rescale_grad", rescale_grad, "Multiplies the gradient first.");
     f("clip_gradient", clip_gradient, "Limits the gradient to [-c, c]; off when negative.");
   }
-  template <class T> HD T clip(T g) const {
+  template <class T>
+  HD T clip(T g) const {
     const T c = T(clip_gradient);
     return clip_gradient >= 0 ? ew::max(ew::min(g, c), -c) : g;
   }
-  template <class T> HD T scaled(T g) const { return clip(T(rescale_grad) * g); }
+  template <class T>
+  HD T scaled(T g) const {
+    return clip(T(rescale_grad) * g);
+  }
   // With the decay inside, before clipping.
-  template <class T> HD T decayed(T w, T g) const { return clip(T(rescale_grad) * g + T(wd) * w); }
+  template <class T>
+  HD T decayed(T w, T g) const {
+    return clip(T(rescale_grad) * g + T(wd) * w);
+  }
 };
 
 struct Lazy {  // of operators that MXNet also runs on row-sparse gradients
@@ -36,45 +44,54 @@ struct SgdUpdate : Step, Lazy {
   static constexpr auto name = "sgd_update",
                         doc = "Gradient descent: w = (1 - lr wd) w - lr clip(rescale_grad g).";
   void fields(auto&& f) { Step::fields(f), Lazy::fields(f); }
-  template <class T> HD T step(T w, T g) const {
+  template <class T>
+  HD T step(T w, T g) const {
     return (1 - T(lr) * T(wd)) * w - T(lr) * this->scaled(g);
   }
 };
 struct SgdMomUpdate : Step, Lazy {
-  static constexpr auto name = "sgd_mom_update",
-                        doc = "Gradient descent with momentum: mom = momentum mom - lr (clip(rescale_grad "
-                              "g) + wd w); w += mom.";
+  static constexpr auto
+      name = "sgd_mom_update",
+      doc =
+          "Gradient descent with momentum: mom = momentum mom - lr (clip(rescale_grad "
+          "g) + wd w); w += mom.";
   static constexpr const char* states[] = {"mom"};
   float momentum = 0;
   void fields(auto&& f) {
     f("momentum", momentum, "Share of the last step that is kept.");
     Step::fields(f), Lazy::fields(f);
   }
-  template <class T> HD T step(T w, T g, T& mom) const {
+  template <class T>
+  HD T step(T w, T g, T& mom) const {
     mom = T(momentum) * mom - T(lr) * T(wd) * w - T(lr) * this->scaled(g);
     return w + mom;
   }
 };
 struct NagMomUpdate : Step {
-  static constexpr auto name = "nag_mom_update",
-                        doc = "Nesterov's accelerated gradient: mom = momentum mom - lr d; w += (momentum "
-                              "+ 1) mom - momentum (mom before), d = clip(rescale_grad g) + wd w.";
+  static constexpr auto
+      name = "nag_mom_update",
+      doc =
+          "Nesterov's accelerated gradient: mom = momentum mom - lr d; w += (momentum "
+          "+ 1) mom - momentum (mom before), d = clip(rescale_grad g) + wd w.";
   static constexpr const char* states[] = {"mom"};
   float momentum = 0;
   void fields(auto&& f) {
     f("momentum", momentum, "Share of the last step that is kept.");
     Step::fields(f);
   }
-  template <class T> HD T step(T w, T g, T& mom) const {
+  template <class T>
+  HD T step(T w, T g, T& mom) const {
     const T kept = T(momentum) * mom;
     mom = kept - T(lr) * (this->scaled(g) + T(wd) * w);
     return w - kept + (T(momentum) + 1) * mom;
   }
 };
 struct AdamUpdate : Step, Lazy {
-  static constexpr auto name = "adam_update",
-                        doc = "Adam: mean and var average d = clip(rescale_grad g + wd w) and d^2; w -= lr "
-                              "mean / (sqrt(var) + epsilon). The caller corrects lr for the bias.";
+  static constexpr auto
+      name = "adam_update",
+      doc =
+          "Adam: mean and var average d = clip(rescale_grad g + wd w) and d^2; w -= lr "
+          "mean / (sqrt(var) + epsilon). The caller corrects lr for the bias.";
   static constexpr const char* states[] = {"mean", "var"};
   float beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f;
   void fields(auto&& f) {
@@ -83,7 +100,8 @@ struct AdamUpdate : Step, Lazy {
     f("epsilon", epsilon, "Keeps the divisor above zero.");
     Step::fields(f), Lazy::fields(f);
   }
-  template <class T> HD T step(T w, T g, T& mean, T& var) const {
+  template <class T>
+  HD T step(T w, T g, T& mean, T& var) const {
     const T d = this->decayed(w, g);
     mean = T(beta1) * mean + (1 - T(beta1)) * d;
     var = T(beta2) * var + (1 - T(beta2)) * d * d;
@@ -97,15 +115,18 @@ struct ClipWeights : Step {
     Step::fields(f);
     f("clip_weights", clip_weights, "Limits the weight to [-c, c]; off when negative.");
   }
-  template <class T> HD T limited(T w) const {
+  template <class T>
+  HD T limited(T w) const {
     const T c = T(clip_weights);
     return clip_weights >= 0 ? ew::max(ew::min(w, c), -c) : w;
   }
 };
 struct RmspropUpdate : ClipWeights {
-  static constexpr auto name = "rmsprop_update",
-                        doc = "RMSProp: n averages d^2, d = clip(rescale_grad g + wd w); w -= lr d / sqrt(n "
-                              "+ epsilon).";
+  static constexpr auto
+      name = "rmsprop_update",
+      doc =
+          "RMSProp: n averages d^2, d = clip(rescale_grad g + wd w); w -= lr d / sqrt(n "
+          "+ epsilon).";
   static constexpr const char* states[] = {"n"};
   float gamma1 = 0.95f, epsilon = 1e-8f;
   void fields(auto&& f) {
@@ -113,16 +134,19 @@ struct RmspropUpdate : ClipWeights {
     f("epsilon", epsilon, "Keeps the divisor above zero.");
     ClipWeights::fields(f);
   }
-  template <class T> HD T step(T w, T g, T& n) const {
+  template <class T>
+  HD T step(T w, T g, T& n) const {
     const T d = this->decayed(w, g);
     n = (1 - T(gamma1)) * (d * d) + T(gamma1) * n;
     return this->limited(w - T(lr) * (d / ew::sqrt(n + T(epsilon))));
   }
 };
 struct RmspropalexUpdate : ClipWeights {
-  static constexpr auto name = "rmspropalex_update",
-                        doc = "Centred RMSProp with momentum: n and g average d^2 and d; delta = gamma2 "
-                              "delta - lr d / sqrt(n - g^2 + epsilon); w += delta.";
+  static constexpr auto
+      name = "rmspropalex_update",
+      doc =
+          "Centred RMSProp with momentum: n and g average d^2 and d; delta = gamma2 "
+          "delta - lr d / sqrt(n - g^2 + epsilon); w += delta.";
   static constexpr const char* states[] = {"n", "g", "delta"};
   float gamma1 = 0.95f, gamma2 = 0.9f, epsilon = 1e-8f;
   void fields(auto&& f) {
@@ -131,7 +155,8 @@ struct RmspropalexUpdate : ClipWeights {
     f("epsilon", epsilon, "Keeps the divisor above zero.");
     ClipWeights::fields(f);
   }
-  template <class T> HD T step(T w, T grad, T& n, T& g, T& delta) const {
+  template <class T>
+  HD T step(T w, T grad, T& n, T& g, T& delta) const {
     const T d = this->decayed(w, grad);
     n = (1 - T(gamma1)) * (d * d) + T(gamma1) * n;
     g = (1 - T(gamma1)) * d + T(gamma1) * g;
@@ -140,9 +165,11 @@ struct RmspropalexUpdate : ClipWeights {
   }
 };
 struct FtrlUpdate : Step {
-  static constexpr auto name = "ftrl_update",
-                        doc = "FTRL: z += d - (sqrt(n + d^2) - sqrt(n)) w / lr; n += d^2; w = (sign(z) lamda1 "
-                              "- z) / ((beta + sqrt(n)) / lr + wd) where |z| > lamda1, else 0.";
+  static constexpr auto
+      name = "ftrl_update",
+      doc =
+          "FTRL: z += d - (sqrt(n + d^2) - sqrt(n)) w / lr; n += d^2; w = (sign(z) lamda1 "
+          "- z) / ((beta + sqrt(n)) / lr + wd) where |z| > lamda1, else 0.";
   static constexpr const char* states[] = {"z", "n"};
   float lamda1 = 0.01f, beta = 1;
   void fields(auto&& f) {
@@ -150,7 +177,8 @@ struct FtrlUpdate : Step {
     f("beta", beta, "Learning rates start near lr / beta.");
     Step::fields(f);
   }
-  template <class T> HD T step(T w, T g, T& z, T& n) const {
+  template <class T>
+  HD T step(T w, T g, T& z, T& n) const {
     const T d = this->scaled(g), next = n + d * d;
     z += d - (ew::sqrt(next) - ew::sqrt(n)) * w / T(lr);
     n = next;
@@ -159,8 +187,9 @@ struct FtrlUpdate : Step {
   }
 };
 struct FtmlUpdate {
-  static constexpr auto name = "ftml_update",
-                        doc = "Follow the moving leader, with v averaging d^2, d = clip(rescale_grad g + wd w).";
+  static constexpr auto
+      name = "ftml_update",
+      doc = "Follow the moving leader, with v averaging d^2, d = clip(rescale_grad g + wd w).";
   static constexpr const char* states[] = {"d", "v", "z"};
   float lr = 0, beta1 = 0.6f, beta2 = 0.999f, wd = 0, rescale_grad = 1, clip_grad = -1;
   double epsilon = 1e-8, decay1 = 0, decay2 = 0;
@@ -176,7 +205,8 @@ struct FtmlUpdate {
     f("clip_grad", clip_grad, "Limits the gradient to [-c, c]; off when negative.");
     decay1 = 1 - __builtin_pow(double(beta1), t), decay2 = 1 - __builtin_pow(double(beta2), t);
   }
-  template <class T> HD T step(T w, T g, T& d, T& v, T& z) const {
+  template <class T>
+  HD T step(T w, T g, T& d, T& v, T& z) const {
     T grad = T(rescale_grad) * g + T(wd) * w;
     const T c = T(clip_grad);
     grad = clip_grad >= 0 ? ew::max(ew::min(grad, c), -c) : grad;
@@ -188,17 +218,22 @@ struct FtmlUpdate {
   }
 };
 struct SignsgdUpdate : Step {
-  static constexpr auto name = "signsgd_update", doc = "Steps by the sign of the gradient: w = (1 - lr wd) w - "
-                                                       "lr sign(g).";
+  static constexpr auto name = "signsgd_update",
+                        doc =
+                            "Steps by the sign of the gradient: w = (1 - lr wd) w - "
+                            "lr sign(g).";
   void fields(auto&& f) { Step::fields(f); }
-  template <class T> HD T step(T w, T g) const {
+  template <class T>
+  HD T step(T w, T g) const {
     return (1 - T(lr) * T(wd)) * w - T(lr) * ew::sign(g);
   }
 };
 struct SignumUpdate : Step {
-  static constexpr auto name = "signum_update",
-                        doc = "Steps by the sign of the momentum: mom = momentum mom - (1 - momentum) "
-                              "(clip(rescale_grad g) + wd w); w = (1 - lr wd_lh) w + lr sign(mom).";
+  static constexpr auto
+      name = "signum_update",
+      doc =
+          "Steps by the sign of the momentum: mom = momentum mom - (1 - momentum) "
+          "(clip(rescale_grad g) + wd w); w = (1 - lr wd_lh) w + lr sign(mom).";
   static constexpr const char* states[] = {"mom"};
   float momentum = 0, wd_lh = 0;
   void fields(auto&& f) {
@@ -206,39 +241,49 @@ struct SignumUpdate : Step {
     f("wd_lh", wd_lh, "Weight decay outside the gradient.");
     Step::fields(f);
   }
-  template <class T> HD T step(T w, T g, T& mom) const {
+  template <class T>
+  HD T step(T w, T g, T& mom) const {
     mom = T(momentum) * mom - (1 - T(momentum)) * (this->scaled(g) + T(wd) * w);
     return (1 - T(lr) * T(wd_lh)) * w + T(lr) * ew::sign(mom);
   }
 };
 struct AdagradUpdate : Step {
-  static constexpr auto name = "_sparse_adagrad_update",
-                        doc = "AdaGrad: history += d^2, d = clip(rescale_grad g); w -= lr (d / sqrt(history + "
-                              "epsilon) + wd w).";
+  static constexpr auto
+      name = "_sparse_adagrad_update",
+      doc =
+          "AdaGrad: history += d^2, d = clip(rescale_grad g); w -= lr (d / sqrt(history + "
+          "epsilon) + wd w).";
   static constexpr const char* states[] = {"history"};
   float epsilon = 1e-7f;
   void fields(auto&& f) {
     f("epsilon", epsilon, "Keeps the divisor above zero.");
     Step::fields(f);
   }
-  template <class T> HD T step(T w, T g, T& history) const {
+  template <class T>
+  HD T step(T w, T g, T& history) const {
     const T d = this->scaled(g);
     history += d * d;
     return w - T(lr) * (d / ew::sqrt(history + T(epsilon)) + T(wd) * w);
   }
 };
 
-// --- rules that keep an exact float32 weight beside a half one ------------------------------------
+// --- rules that keep an exact float32 weight beside a half one
+// ------------------------------------
 struct MpSgdUpdate : SgdUpdate {
-  static constexpr auto name = "mp_sgd_update", doc = "sgd_update with a float32 weight beside the half one.";
+  static constexpr auto name = "mp_sgd_update",
+                        doc = "sgd_update with a float32 weight beside the half one.";
   static constexpr const char* states[] = {"weight32"};
-  template <class T> HD T step(T, T g, T& w32) const { return w32 = SgdUpdate::step(w32, g); }
+  template <class T>
+  HD T step(T, T g, T& w32) const {
+    return w32 = SgdUpdate::step(w32, g);
+  }
 };
 struct MpSgdMomUpdate : SgdMomUpdate {
   static constexpr auto name = "mp_sgd_mom_update",
                         doc = "sgd_mom_update with a float32 weight beside the half one.";
   static constexpr const char* states[] = {"mom", "weight32"};
-  template <class T> HD T step(T, T g, T& mom, T& w32) const {
+  template <class T>
+  HD T step(T, T g, T& mom, T& w32) const {
     return w32 = SgdMomUpdate::step(w32, g, mom);
   }
 };
@@ -246,7 +291,8 @@ struct MpNagMomUpdate : NagMomUpdate {
   static constexpr auto name = "mp_nag_mom_update",
                         doc = "nag_mom_update with a float32 weight beside the half one.";
   static constexpr const char* states[] = {"mom", "weight32"};
-  template <class T> HD T step(T, T g, T& mom, T& w32) const {
+  template <class T>
+  HD T step(T, T g, T& mom, T& w32) const {
     return w32 = NagMomUpdate::step(w32, g, mom);
   }
 };

@@ -1,5 +1,5 @@
-// Turns the rules of rules.h into operators. As in MXNet the new weight is the output, which callers
-// usually let be the weight itself (out=weight); states are changed in place.
+// Turns the rules of rules.h into operators. As in MXNet the new weight is the output, which
+// callers usually let be the weight itself (out=weight); states are changed in place.
 #include <vector>
 
 #include "operator/elemwise/map.h"
@@ -19,7 +19,8 @@ constexpr int count_states() {
 
 template <class R>
 constexpr ew::MapLoops kUpdate = {HEDDLE_EACH(update<R, float, count_states<R>()>),
-                                  HEDDLE_EACH(update<R, double, count_states<R>()>), {}};
+                                  HEDDLE_EACH(update<R, double, count_states<R>()>),
+                                  {}};
 
 void check_floating(std::string_view op, Dtype d) {
   check(is_float(d), "[{}] weight has dtype {}, expected a floating type", op, d);

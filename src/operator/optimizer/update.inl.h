@@ -1,5 +1,5 @@
-// The loop of an update rule, once per instruction-set level. in: weight, grad, states; out: the new
-// weight and states, which may be the same memory.
+// The loop of an update rule, once per instruction-set level. in: weight, grad, states; out: the
+// new weight and states, which may be the same memory.
 namespace heddle::HEDDLE_ISA {
 
 template <class R, class T, int kStates>

@@ -11,7 +11,8 @@ namespace heddle::random_choice {
 
 using random::Sequence;
 
-// --- sample_multinomial ---------------------------------------------------------------------------
+// --- sample_multinomial
+// ---------------------------------------------------------------------------
 enum class IndexType { kUint8, kInt32, kFloat16, kFloat32, kFloat64 };
 constexpr Dtype kIndexTypes[] = {Dtype::kUint8, Dtype::kInt32, Dtype::kFloat16, Dtype::kFloat32,
                                  Dtype::kFloat64};
@@ -56,7 +57,8 @@ void multinomial(const Param& p, OpContext& ctx, Inputs in, Outputs out) {
   const int64_t each = rows ? out[0].size() / rows : 0;
   double* sums = ctx.scratch_of<double>(rows * k);  // running sums of every row
   ew::load_of<double>(in[0].dtype)(in[0].data, sums, rows * k);
-  for (int64_t r = 0; r < rows; ++r) std::partial_sum(sums + r * k, sums + (r + 1) * k, sums + r * k);
+  for (int64_t r = 0; r < rows; ++r)
+    std::partial_sum(sums + r * k, sums + (r + 1) * k, sums + r * k);
   auto draw = [&](Sequence& s, int64_t i) {
     const double* row = sums + i / each * k;
     // The first sum above u: classes of probability 0 are never drawn.
@@ -96,7 +98,8 @@ void gradient(const Param& p, OpContext& ctx, Inputs in, Outputs out) {
   ew::store_of<double>(out[0].dtype)(total, out[0].data, in[1].size());
 }
 
-// --- _shuffle -------------------------------------------------------------------------------------
+// --- _shuffle
+// -------------------------------------------------------------------------------------
 void shuffle(OpContext& ctx, Inputs in, Outputs out) {
   const int64_t n = in[0].shape.rank() ? in[0].shape[0] : 1;
   std::vector<int64_t> order(static_cast<size_t>(n));
@@ -114,7 +117,8 @@ void shuffle(OpContext& ctx, Inputs in, Outputs out) {
     std::memcpy(copy, from, size_t(in[0].bytes()));
     from = copy;
   }
-  for (int64_t i = 0; i < n; ++i) std::memcpy(to + i * row, from + order[size_t(i)] * row, size_t(row));
+  for (int64_t i = 0; i < n; ++i)
+    std::memcpy(to + i * row, from + order[size_t(i)] * row, size_t(row));
 }
 
 void define(OpTable& ops) {

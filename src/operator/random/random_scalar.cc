@@ -53,7 +53,8 @@ struct Gamma : Common {
   double draw(Sequence& s) const { return random::draw_gamma(s, alpha, beta); }
 };
 struct Exponential : Common {
-  static constexpr auto name = "exponential", doc = "Exponentially distributed numbers, of mean 1 / lam.";
+  static constexpr auto name = "exponential",
+                        doc = "Exponentially distributed numbers, of mean 1 / lam.";
   float lam = 1;
   void fields(auto&& f) {
     f("lam", lam, "Rate, above 0.").at_least(1e-30);
@@ -91,7 +92,9 @@ struct GeneralizedNegativeBinomial : Common {
     f("alpha", alpha, "Dispersion; 0 is Poisson.").at_least(0);
     Common::fields(f);
   }
-  double draw(Sequence& s) const { return random::draw_generalized_negative_binomial(s, mu, alpha); }
+  double draw(Sequence& s) const {
+    return random::draw_generalized_negative_binomial(s, mu, alpha);
+  }
 };
 
 void set_shape(const Shape& shape, InferContext& c) {
@@ -156,7 +159,8 @@ void randint(const RandintParam& p, OpContext& ctx, Inputs, Outputs out) {
   auto draw = [&](int64_t i) {
     Sequence s(ctx.seed, i);
     const uint64_t bits = uint64_t(s.next()) << 32 | s.next();
-    return int64_t(uint64_t(p.low) + uint64_t((static_cast<unsigned __int128>(bits) * range) >> 64));
+    return int64_t(uint64_t(p.low) +
+                   uint64_t((static_cast<unsigned __int128>(bits) * range) >> 64));
   };
   ctx.parallel_for(out[0].size(), ew::kGrain / 16, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {

@@ -15,9 +15,9 @@
 #endif
 #if defined(__x86_64__) && !defined(HEDDLE_BASELINE_ONLY)
 // The version of a loop for the level in use.
-#define HEDDLE_PICK(...)                                                   \
-  (::heddle::simd::level() >= 4   ? &::heddle::v4::__VA_ARGS__             \
-   : ::heddle::simd::level() == 3 ? &::heddle::v3::__VA_ARGS__             \
+#define HEDDLE_PICK(...)                                       \
+  (::heddle::simd::level() >= 4   ? &::heddle::v4::__VA_ARGS__ \
+   : ::heddle::simd::level() == 3 ? &::heddle::v3::__VA_ARGS__ \
                                   : &::heddle::v2::__VA_ARGS__)
 // All versions, for a table.
 #define HEDDLE_EACH(...) \

@@ -42,7 +42,8 @@ void infer_dtype(const P& p, InferContext& c) {
   c.set_out_dtype(0, p.dtype == Dtype::kUnknown ? Dtype::kFloat32 : p.dtype);
 }
 
-// --- _zeros, _ones, _full -------------------------------------------------------------------------
+// --- _zeros, _ones, _full
+// -------------------------------------------------------------------------
 struct ShapeParam : Where {
   Shape shape = Shape::unknown(0);
   void fields(auto&& f) {
@@ -73,7 +74,8 @@ void full(const FullParam& p, OpContext& ctx, Inputs, Outputs out) {
 void zeros_like(OpContext&, Inputs, Outputs out) { zero(out[0]); }
 void ones_like(OpContext& ctx, Inputs, Outputs out) { constant(ctx, out[0], 1); }
 
-// --- _arange, _linspace, _eye ---------------------------------------------------------------------
+// --- _arange, _linspace, _eye
+// ---------------------------------------------------------------------
 struct ArangeParam : Where {
   double start = 0;
   std::optional<double> stop;
@@ -92,8 +94,8 @@ struct ArangeParam : Where {
 void infer_arange(const ArangeParam& p, InferContext& c) {
   if (p.infer_range && !p.stop) return c.set_out(0, Shape::unknown(1));
   const double from = p.stop ? p.start : 0, to = p.stop ? *p.stop : p.start;
-  check(p.step != 0 && std::isfinite(p.step), "[_arange] step is {}, expected a number other than 0",
-        p.step);
+  check(p.step != 0 && std::isfinite(p.step),
+        "[_arange] step is {}, expected a number other than 0", p.step);
   const double n = std::ceil((to - from) / p.step);
   check(n >= 0 && n < 9e15, "[_arange] cannot go from {} to {} by steps of {}", from, to, p.step);
   c.set_out(0, {static_cast<int64_t>(n) * p.repeat});
@@ -134,8 +136,7 @@ struct EyeParam : Where {
 void infer_eye(const EyeParam& p, InferContext& c) { c.set_out(0, {p.N, p.M ? p.M : p.N}); }
 void eye(const EyeParam& p, OpContext& ctx, Inputs, Outputs out) {
   const int64_t columns = out[0].shape[1];
-  generate(ctx, out[0],
-           [&](int64_t i) { return i % columns == i / columns + p.k ? 1.0 : 0.0; });
+  generate(ctx, out[0], [&](int64_t i) { return i % columns == i / columns + p.k ? 1.0 : 0.0; });
 }
 
 template <class P>

@@ -31,23 +31,71 @@ struct Threads {
   ~Threads() { set_threads(0); }
 };
 
-const char* const kUnary[] = {
-    "abs", "negative", "sign", "square", "sqrt", "rsqrt", "cbrt", "rcbrt", "reciprocal", "degrees",
-    "radians", "ceil", "floor", "trunc", "fix", "round", "rint", "logical_not", "exp", "expm1", "log",
-    "log10", "log2", "log1p", "relu", "sigmoid", "tanh", "softsign", "sin", "cos", "tan", "arcsin",
-    "arccos", "arctan", "sinh", "cosh", "arcsinh", "arccosh", "arctanh", "gamma", "gammaln", "erf",
-    "erfinv", "smooth_l1", "hard_sigmoid", "_plus_scalar", "_rminus_scalar", "_mul_scalar",
-    "_rdiv_scalar", "_power_scalar", "_rpower_scalar", "_mod_scalar", "_maximum_scalar"};
+const char* const kUnary[] = {"abs",
+                              "negative",
+                              "sign",
+                              "square",
+                              "sqrt",
+                              "rsqrt",
+                              "cbrt",
+                              "rcbrt",
+                              "reciprocal",
+                              "degrees",
+                              "radians",
+                              "ceil",
+                              "floor",
+                              "trunc",
+                              "fix",
+                              "round",
+                              "rint",
+                              "logical_not",
+                              "exp",
+                              "expm1",
+                              "log",
+                              "log10",
+                              "log2",
+                              "log1p",
+                              "relu",
+                              "sigmoid",
+                              "tanh",
+                              "softsign",
+                              "sin",
+                              "cos",
+                              "tan",
+                              "arcsin",
+                              "arccos",
+                              "arctan",
+                              "sinh",
+                              "cosh",
+                              "arcsinh",
+                              "arccosh",
+                              "arctanh",
+                              "gamma",
+                              "gammaln",
+                              "erf",
+                              "erfinv",
+                              "smooth_l1",
+                              "hard_sigmoid",
+                              "_plus_scalar",
+                              "_rminus_scalar",
+                              "_mul_scalar",
+                              "_rdiv_scalar",
+                              "_power_scalar",
+                              "_rpower_scalar",
+                              "_mod_scalar",
+                              "_maximum_scalar"};
 const char* const kBinary[] = {
-    "broadcast_add", "broadcast_sub", "broadcast_mul", "broadcast_div", "broadcast_mod",
-    "broadcast_power", "broadcast_hypot", "broadcast_maximum", "broadcast_minimum",
-    "broadcast_equal", "broadcast_not_equal", "broadcast_greater", "broadcast_greater_equal",
-    "broadcast_lesser", "broadcast_lesser_equal", "broadcast_logical_and", "broadcast_logical_or",
-    "broadcast_logical_xor"};
+    "broadcast_add",           "broadcast_sub",        "broadcast_mul",
+    "broadcast_div",           "broadcast_mod",        "broadcast_power",
+    "broadcast_hypot",         "broadcast_maximum",    "broadcast_minimum",
+    "broadcast_equal",         "broadcast_not_equal",  "broadcast_greater",
+    "broadcast_greater_equal", "broadcast_lesser",     "broadcast_lesser_equal",
+    "broadcast_logical_and",   "broadcast_logical_or", "broadcast_logical_xor"};
 
 TEST(Elemwise, LevelsGiveTheSameBitsAndSayWhoRan) {
   Levels restore;
-  for (Dtype d : {Dtype::kFloat32, Dtype::kFloat64, Dtype::kFloat16, Dtype::kBfloat16, Dtype::kInt32})
+  for (Dtype d :
+       {Dtype::kFloat32, Dtype::kFloat64, Dtype::kFloat16, Dtype::kBfloat16, Dtype::kInt32})
     for (int64_t n : {1, 7, 64, 1001}) {
       auto check_op = [&](const char* op, const std::vector<Tensor>& in) {
         simd::set_level(2);
@@ -59,7 +107,8 @@ TEST(Elemwise, LevelsGiveTheSameBitsAndSayWhoRan) {
           EXPECT_EQ(simd::last_ran(), level) << op;
           for (size_t i = 0; i < found.size(); ++i)
             EXPECT_TRUE(same_bits(found[i], baseline[i]))
-                << op << " " << dtype_name(d) << " n=" << n << " level " << level << " tensor " << i;
+                << op << " " << dtype_name(d) << " n=" << n << " level " << level << " tensor "
+                << i;
         }
       };
       for (const char* op : kUnary) check_op(op, {uniform({n}, d, -3, 3)});
@@ -167,7 +216,8 @@ TEST(Elemwise, ScalarsKeepTheDtypeOfIntegers) {
   EXPECT_EQ(with("_mod_scalar", "3").values(), (std::vector<double>{1, 2, 1, 0, 0}));
   EXPECT_EQ(with("_div_scalar", "0").values(), (std::vector<double>{0, 0, 0, 0, 0}));
   const Tensor big({1}, {4503599627370497.0}, Dtype::kInt64);  // 2^52 + 1: lost in a float
-  EXPECT_EQ(Call("_plus_scalar", {big}, {{"scalar", "1"}}).forward().out[0].at(0), 4503599627370498.0);
+  EXPECT_EQ(Call("_plus_scalar", {big}, {{"scalar", "1"}}).forward().out[0].at(0),
+            4503599627370498.0);
 }
 
 TEST(Elemwise, RemainderHasTheSignOfTheDivisor) {
@@ -177,8 +227,10 @@ TEST(Elemwise, RemainderHasTheSignOfTheDivisor) {
 
 TEST(Elemwise, RoundingTakesHalvesAsMxnetDoes) {
   const Tensor x({6}, {-2.5, -1.5, -0.5, 0.5, 1.5, 2.5});
-  EXPECT_EQ(Call("round", {x}).forward().out[0].values(), (std::vector<double>{-3, -2, -1, 1, 2, 3}));
-  EXPECT_EQ(Call("rint", {x}).forward().out[0].values(), (std::vector<double>{-3, -2, -1, 0, 1, 2}));
+  EXPECT_EQ(Call("round", {x}).forward().out[0].values(),
+            (std::vector<double>{-3, -2, -1, 1, 2, 3}));
+  EXPECT_EQ(Call("rint", {x}).forward().out[0].values(),
+            (std::vector<double>{-3, -2, -1, 0, 1, 2}));
 }
 
 TEST(Elemwise, NanSurvivesMaximumMinimumAndRelu) {
@@ -216,7 +268,8 @@ TEST(Elemwise, ManyTensorsAreAddedInOrder) {
 TEST(Elemwise, GradientsMatchDifferences) {
   for (const char* op : {"broadcast_mul", "broadcast_div", "broadcast_power", "broadcast_hypot",
                          "broadcast_maximum", "broadcast_mod"}) {
-    Call c(op, {uniform({2, 3, 4}, Dtype::kFloat64, 1.1, 2), uniform({3, 1}, Dtype::kFloat64, 2.1, 3)});
+    Call c(op,
+           {uniform({2, 3, 4}, Dtype::kFloat64, 1.1, 2), uniform({3, 1}, Dtype::kFloat64, 2.1, 3)});
     expect_gradients(c, {0, 1});
   }
   for (const char* op : {"gamma", "gammaln", "tan", "log2", "rcbrt", "softsign", "erf"}) {
@@ -226,9 +279,11 @@ TEST(Elemwise, GradientsMatchDifferences) {
 }
 
 TEST(Elemwise, SelectionByElementAndByRow) {
-  Call rows("where", {Tensor({2}, {1, 0}), Tensor({2, 2}, {1, 2, 3, 4}), Tensor({2, 2}, {5, 6, 7, 8})});
+  Call rows("where",
+            {Tensor({2}, {1, 0}), Tensor({2, 2}, {1, 2, 3, 4}), Tensor({2, 2}, {5, 6, 7, 8})});
   EXPECT_EQ(rows.forward().out[0].values(), (std::vector<double>{1, 2, 7, 8}));
-  Call tiny("where", {Tensor({2}, {1e-300, 0}, Dtype::kFloat64), Tensor({2}, {1, 2}), Tensor({2}, {3, 4})});
+  Call tiny("where",
+            {Tensor({2}, {1e-300, 0}, Dtype::kFloat64), Tensor({2}, {1, 2}), Tensor({2}, {3, 4})});
   EXPECT_EQ(tiny.forward().out[0].values(), (std::vector<double>{1, 4}));
 }
 

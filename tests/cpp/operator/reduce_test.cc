@@ -41,7 +41,9 @@ TEST(Reduce, EverySetOfAxesOfFour) {
 }
 
 TEST(Reduce, ShapesOfTheResult) {
-  auto shape = [](Kwargs kw) { return Call("sum", {uniform({2, 3, 4})}, std::move(kw)).out[0].shape; };
+  auto shape = [](Kwargs kw) {
+    return Call("sum", {uniform({2, 3, 4})}, std::move(kw)).out[0].shape;
+  };
   EXPECT_EQ(shape({}), (Shape{1}));
   EXPECT_EQ(shape({{"axis", "()"}}), (Shape{1}));
   EXPECT_EQ(shape({{"axis", "-1"}}), (Shape{2, 3}));
@@ -75,7 +77,8 @@ TEST(Reduce, SameBitsAtEveryLevelAndThreadCount) {
           Call c(op, {x}, {{"axis", axis}});
           c.forward();
           EXPECT_EQ(simd::last_ran(), level);
-          EXPECT_EQ(std::memcmp(c.out[0].buffer.data(), want.buffer.data(), size_t(want.size()) * 4), 0)
+          EXPECT_EQ(
+              std::memcmp(c.out[0].buffer.data(), want.buffer.data(), size_t(want.size()) * 4), 0)
               << op << " over " << axis << " at level " << level << ", " << threads << " threads";
         }
     }
@@ -107,6 +110,15 @@ TEST(Reduce, GradientsMatchDifferences) {
     }
   Call c("norm", {uniform({3, 4}, Dtype::kFloat64, 0.5, 2)}, {{"ord", "1"}, {"axis", "0"}});
   expect_gradients(c, {0});
+}
+
+TEST(Reduce, NormHasTheDtypeAskedFor) {
+  const Tensor x({2, 2}, {3, -4, 0, 0});
+  Call wide("norm", {x}, {{"out_dtype", "float64"}, {"axis", "1"}});
+  EXPECT_EQ(wide.forward().out[0].values(), (std::vector<double>{5, 0}));
+  EXPECT_EQ(wide.out[0].dtype, Dtype::kFloat64);
+  wide.backward({Tensor({2}, {1, 1}, Dtype::kFloat64)});  // at the origin 0, not NaN
+  expect_near(wide.grads[0], Tensor({2, 2}, {0.6, -0.8, 0, 0}), 1e-6);
 }
 
 TEST(Reduce, IndexOfTheLargest) {

@@ -1,11 +1,10 @@
 // The float functions of scalar.h and special.h against the C library in double.
-#include "operator/elemwise/special.h"
-
 #include <cmath>
 #include <limits>
 #include <random>
 
 #include "gtest/gtest.h"
+#include "operator/elemwise/special.h"
 
 namespace heddle::test {
 

@@ -33,7 +33,8 @@ TEST(Update, EveryRuleGivesTheSameBitsAtEveryLevel) {
   const double kLow[] = {-1, -1, 1, 0.5, 0.5}, kHigh[] = {1, 1, 2, 0.9, 1};
   int rules = 0;
   for (const OpDef* op : OpTable::get().list()) {
-    if (op->name.size() < 7 || op->name.find("_update") == std::string::npos || op->forward) continue;
+    if (op->name.size() < 7 || op->name.find("_update") == std::string::npos || op->forward)
+      continue;
     ++rules;
     Kwargs kw{{"lr", "0.1"}, {"rescale_grad", "0.5"}, {"wd", "0.01"}};
     if (op->name == "ftml_update") kw["t"] = "3";
@@ -64,10 +65,11 @@ TEST(Update, HalfWeightsFollowAnExactOne) {
   EXPECT_NEAR(c.in[3].at(0), 0.999, 1e-5);  // ten steps, each below the last place of the half
   EXPECT_EQ(c.out[0].dtype, Dtype::kFloat16);
   EXPECT_NEAR(c.out[0].at(0), 0.999, 1e-3);
-  EXPECT_THROW(Call("sgd_update", {Tensor({1}, {1}, Dtype::kInt32), Tensor({1}, {1}, Dtype::kInt32)},
-                    {{"lr", "0.1"}})
-                   .forward(),
-               Error);
+  EXPECT_THROW(
+      Call("sgd_update", {Tensor({1}, {1}, Dtype::kInt32), Tensor({1}, {1}, Dtype::kInt32)},
+           {{"lr", "0.1"}})
+          .forward(),
+      Error);
 }
 
 }  // namespace heddle::test
