@@ -256,3 +256,100 @@ def svm_grads(x, label, margin=1, regularization_coefficient=1, use_linear=False
 for linear in (False, True):
     case("SVMOutput", [(5, 4), LABELS], margin=0.5, regularization_coefficient=0.7, use_linear=linear,
          ref=lambda x, label, **_: x, ref_grad=svm_grads)
+
+
+case("softmax_cross_entropy", [(5, 4), LABELS], grad=(0,), dtypes=("float64",),
+     ref=lambda x, label, **_: -np.log(softmax(x))[np.arange(5), label.astype(int)].sum(keepdims=True))
+
+
+# --- more normalisations ------------------------------------------------------------------------
+def normalised(x, axes, eps):
+    return (x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + eps)
+
+
+case("InstanceNorm", [(2, 3, 4, 5), (3,), (3,)], eps=1e-3,
+     ref=lambda x, g, b, eps: normalised(x, (2, 3), eps) * g.reshape(3, 1, 1) + b.reshape(3, 1, 1), dtypes=("float64",))
+case("LayerNorm", [(4, 3, 6), (6,), (6,)], ref=lambda x, g, b, **_: normalised(x, -1, 1e-5) * g + b, dtypes=("float64",))
+case("LayerNorm", [(4, 5, 3), (5,), (5,)], axis=1, eps=1e-2, dtypes=("float64",),
+     ref=lambda x, g, b, **_: normalised(x, 1, 1e-2) * g.reshape(5, 1) + b.reshape(5, 1))
+case("GroupNorm", [(2, 4, 3, 2), (2,), (2,)], num_groups=2, dtypes=("float64",),
+     ref=lambda x, g, b, **_: (normalised(x.reshape(2, 2, -1), 2, 1e-5) * g.reshape(2, 1) + b.reshape(2, 1)).reshape(x.shape))
+case("L2Normalization", [(3, 4, 2)], ref=lambda x, **_: x / np.sqrt((x ** 2).sum((1, 2), keepdims=True) + 1e-10))
+case("L2Normalization", [(3, 4, 5)], mode="channel", ref=lambda x, **_: x / np.sqrt((x ** 2).sum(1, keepdims=True) + 1e-10))
+case("L2Normalization", [(3, 4, 5)], mode="spatial", ref=lambda x, **_: x / np.sqrt((x ** 2).sum(2, keepdims=True) + 1e-10))
+
+
+def lrn(x, nsize, alpha=1e-4, beta=0.75, knorm=2.0):
+    sums = np.stack([(x[:, max(0, c - nsize // 2):c + nsize // 2 + 1] ** 2).sum(1) for c in range(x.shape[1])], 1)
+    return x / (knorm + alpha / nsize * sums) ** beta
+
+
+case("LRN", [(2, 6, 3, 2)], nsize=3, alpha=0.5, ref=lrn)
+case("LRN", [(2, 4, 3, 2)], nsize=5, alpha=0.2, beta=0.5, knorm=1.0, ref=lrn)
+
+
+# --- larger planes, sequences -------------------------------------------------------------------
+def deconvolution(x, w, b=None, kernel=(), stride=(), pad=(), dilate=(), adj=(), target_shape=(), num_group=1, **_):
+    rank = len(kernel)
+    stride, dilate = each(stride, rank, 1), each(dilate, rank, 1)
+    pad, adj = list(each(pad, rank, 0)), list(each(adj, rank, 0))
+    full = [stride[i] * (x.shape[2 + i] - 1) + dilate[i] * (kernel[i] - 1) + 1 for i in range(rank)]
+    for i in range(rank if target_shape else 0):
+        total = full[i] - target_shape[i]
+        adj[i], pad[i] = total % 2, (total + 1) // 2
+    y = np.zeros((x.shape[0], w.shape[1] * num_group, *[f + a for f, a in zip(full, adj)]), x.dtype)
+    per, filters = x.shape[1] // num_group, w.shape[1]
+    for g in range(num_group):
+        for tap in itertools.product(*map(range, kernel)):
+            window = tuple(slice(tap[i] * dilate[i], tap[i] * dilate[i] + (x.shape[2 + i] - 1) * stride[i] + 1, stride[i])
+                           for i in range(rank))
+            part = np.tensordot(w[(slice(g * per, (g + 1) * per), slice(None)) + tap], x[:, g * per:(g + 1) * per], (0, 1))
+            y[(slice(None), slice(g * filters, (g + 1) * filters)) + window] += np.moveaxis(part, 0, 1)
+    y = y[(slice(None), slice(None), *[slice(p, f + a - p) for p, f, a in zip(pad, full, adj)])]
+    return y if b is None else y + b.reshape(-1, *[1] * rank)
+
+
+case("Deconvolution", [(2, 3, 4, 3), (3, 2, 3, 3)], kernel=(3, 3), num_filter=2, ref=deconvolution)
+case("Deconvolution", [(2, 4, 3, 4), (4, 3, 3, 2), (6,)], kernel=(3, 2), num_filter=6, num_group=2, stride=(2, 2),
+     pad=(1, 0), adj=(1, 1), no_bias=False, ref=deconvolution)
+case("Deconvolution", [(1, 2, 4, 4), (2, 3, 3, 3)], kernel=(3, 3), num_filter=3, stride=(2, 2), target_shape=(8, 7),
+     ref=deconvolution)
+case("Deconvolution", [(2, 2, 5), (2, 3, 4)], kernel=(4,), num_filter=3, stride=(2,), dilate=(2,), label="1d",
+     ref=deconvolution)
+
+
+def nearest(*planes, scale, multi_input_mode="concat", **_):
+    high, wide = planes[0].shape[2] * scale, planes[0].shape[3] * scale
+    large = [p.repeat(high // p.shape[2], 2).repeat(wide // p.shape[3], 3) for p in planes]
+    return np.concatenate(large, 1) if multi_input_mode == "concat" else sum(large)
+
+
+case("UpSampling", [(2, 3, 2, 4)], scale=2, sample_type="nearest", num_args=1, ref=nearest)
+case("UpSampling", [(2, 3, 2, 2), (2, 1, 4, 4)], scale=4, sample_type="nearest", num_args=2, ref=nearest)
+case("UpSampling", [(2, 3, 2, 2), (2, 3, 4, 4)], scale=4, sample_type="nearest", num_args=2, multi_input_mode="sum",
+     ref=nearest)
+case("UpSampling", [(2, 2, 3, 4), (2, 1, 4, 4)], scale=2, sample_type="bilinear", num_filter=2, num_args=1,
+     ref=lambda x, w, **_: deconvolution(x, w, kernel=(4, 4), stride=(2, 2), pad=(1, 1), num_group=2))
+
+LENGTHS = np.array([1, 4, 3], "float32")
+
+
+def by_sequence(function):
+    """function(sequence, length) over the batch; time first unless axis says otherwise."""
+    def ref(x, lengths=None, axis=0, **params):
+        time_first = x if axis == 0 else x.swapaxes(0, 1)
+        lengths = np.full(time_first.shape[1], len(time_first)) if lengths is None else lengths.astype(int)
+        parts = [function(time_first[:, i], n, **params) for i, n in enumerate(lengths)]
+        y = np.stack(parts, 1 if parts[0].ndim == x.ndim - 1 else 0)
+        return y if axis == 0 or y.ndim < x.ndim else y.swapaxes(0, 1)
+    return ref
+
+
+mask = by_sequence(lambda s, n, value=0, **_: np.where(np.arange(len(s)).reshape(-1, *[1] * (s.ndim - 1)) < n, s, value))
+last = by_sequence(lambda s, n, **_: s[n - 1])
+backwards = by_sequence(lambda s, n, **_: np.concatenate([s[:n][::-1], s[n:]]))
+for op, function in (("SequenceMask", mask), ("SequenceLast", last), ("SequenceReverse", backwards)):
+    case(op, [(4, 3, 2)], ref=function)
+    case(op, [(4, 3, 2), LENGTHS], use_sequence_length=True, grad=(0,), ref=function)
+case("SequenceMask", [(3, 4, 2), LENGTHS], use_sequence_length=True, axis=1, value=-1.5, grad=(0,), ref=mask)
+case("SequenceLast", [(3, 4, 2), LENGTHS], use_sequence_length=True, axis=1, grad=(0,), ref=last)

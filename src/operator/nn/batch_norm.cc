@@ -144,8 +144,8 @@ void forward(const BatchNormParam& p, OpContext& ctx, Inputs in, Outputs out) {
     using A = Wide<T>;
     if (p.fix_gamma) std::fill_n(in.mut(kGamma).as<A>(), c.count, A(1));
     const A *gamma = in[kGamma].as<A>(), *beta = in[kBeta].as<A>();
-    A *means = ctx.wants(1) ? out[1].as<A>() : nullptr;
-    A *inv_stds = ctx.wants(2) ? out[2].as<A>() : nullptr;
+    A* means = ctx.wants(1) ? out[1].as<A>() : nullptr;
+    A* inv_stds = ctx.wants(2) ? out[2].as<A>() : nullptr;
     ctx.parallel_for(c.count, c.grain(), [&](int64_t from, int64_t to) {
       for (int64_t i = from; i < to; ++i) {
         ScratchScope scope;

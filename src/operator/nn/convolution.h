@@ -35,6 +35,16 @@ struct ConvolutionParam {
   }
 };
 
+struct DeconvolutionParam : ConvolutionParam {
+  Shape adj = Shape::unknown(0), target_shape = adj;
+  DeconvolutionParam() { no_bias = true, workspace = 512; }
+  void fields(auto&& f) {
+    ConvolutionParam::fields(f);
+    f("adj", adj, "Added to the extents of the output, which a stride leaves open; 0 by default.");
+    f("target_shape", target_shape, "Extents of the output: chooses pad and adj.");
+  }
+};
+
 // A window walking over the spatial axes, always three of them: missing leading ones have extent 1.
 struct Window {
   static constexpr int kAxes = 3;

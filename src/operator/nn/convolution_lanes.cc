@@ -208,8 +208,8 @@ void backward_data(const Plan& p, OpContext& ctx, const float* dy, const float* 
 }
 
 // The gradient of the weights of group g's filters [k, k + m), from `blocks`.
-void backward_tile(const Plan& p, const LaneWindow& window, const LaneBlocks& blocks, const float* dy,
-                   int64_t g, int64_t k, int64_t m, float* dw) {
+void backward_tile(const Plan& p, const LaneWindow& window, const LaneBlocks& blocks,
+                   const float* dy, int64_t g, int64_t k, int64_t m, float* dw) {
   const int64_t filter = g * p.filters + k;
   LaneBlocks of_group = blocks;
   of_group.data += p.group_x(g);
@@ -217,8 +217,8 @@ void backward_tile(const Plan& p, const LaneWindow& window, const LaneBlocks& bl
 }
 
 // Small planes: every tile of filters runs over all blocks, and tiles are shared out.
-void backward_weight(const Plan& p, OpContext& ctx, const float* x, const float* dy, const int32_t* at,
-                     float* dw) {
+void backward_weight(const Plan& p, OpContext& ctx, const float* x, const float* dy,
+                     const int32_t* at, float* dw) {
   const int64_t tile = tile_for(p.filters, p.l.outer), tiles = (p.filters + tile - 1) / tile;
   const LaneBlocks blocks{x, p.blocks, p.x_block, p.dy_block, p.w.filters * p.l.wide};
   ctx.parallel_for(p.w.groups * tiles, 1, [&](int64_t from, int64_t to) {
@@ -239,7 +239,8 @@ void backward_weight_by_blocks(const Plan& p, OpContext& ctx, const float* x, co
       for (int64_t i = 0; i < p.w.filters; i += std::min(tile, p.filters - i % p.filters)) {
         const int64_t k = i % p.filters, m = std::min(tile, p.filters - k);
         const LaneBlocks block{x + b * p.x_block, 1, 0, 0, p.w.filters * p.l.wide};
-        backward_tile(p, p.window(at), block, dy + b * p.dy_block, i / p.filters, k, m, parts + b * size);
+        backward_tile(p, p.window(at), block, dy + b * p.dy_block, i / p.filters, k, m,
+                      parts + b * size);
       }
   });
   for (int64_t i = 0; i < size; ++i) {
@@ -262,7 +263,8 @@ void backward(const ConvolutionParam& param, OpContext& ctx, Inputs in, Outputs 
   const Plan p(nn::window_of(param, in[1].shape, in[0].shape));
   const int64_t heads = p.w.filters * p.l.wide;
   const bool bias = !param.no_bias && ctx.wants(2);
-  float *dy = ctx.scratch_of<float>(p.blocks * p.dy_block), *sums = ctx.scratch_of<float>(p.blocks * heads);
+  float *dy = ctx.scratch_of<float>(p.blocks * p.dy_block),
+        *sums = ctx.scratch_of<float>(p.blocks * heads);
   float* x = ctx.wants(1) ? ctx.scratch_of<float>(p.blocks * p.x_block) : nullptr;
   ctx.parallel_for(p.blocks, 1, [&](int64_t from, int64_t to) {
     pack_heads(p, in[0].as<float>(), dy, from, to);

@@ -164,7 +164,10 @@ void to_lanes(const float* x, int64_t image, int64_t images, int64_t n, float* y
   for (; images == kWide && i + kWide <= n; i += kWide) {
     Vec r[kWide];
 #pragma GCC unroll 16
-    for (int j = 0; j < kWide; ++j) r[j] = load(x + j * image + i);
+    for (int j = 0; j < kWide; ++j) {
+      r[j] = load(x + j * image + i);
+      __builtin_prefetch(x + j * image + i + 5 * kWide);  // more streams than the machine follows
+    }
     transpose(r);
 #pragma GCC unroll 16
     for (int j = 0; j < kWide; ++j) store(y + (i + j) * step, r[j]);

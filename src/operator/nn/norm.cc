@@ -1,0 +1,379 @@
+// InstanceNorm, LayerNorm, GroupNorm: each normalises groups of elements by their own statistics;
+// L2Normalization and LRN divide by a norm.
+#include <algorithm>
+#include <cmath>
+
+#include "heddle/op.h"
+
+namespace heddle::norm {
+
+template <class T>
+using Wide = std::conditional_t<(sizeof(T) < 4), float, T>;
+
+// --- by mean and deviation ----------------------------------------------------------------------
+// A tensor seen as groups of elements that share their statistics: `groups` of `size`, element i of
+// group g at offset(g) + i * step. Its channel, which has a gamma and a beta, is channel(g, i).
+struct Grouping {
+  int64_t groups, size, step;
+  int64_t outer_step, inner;  // offset(g) = g / inner * outer_step + g % inner
+  int64_t channels, channel_period, channel_length;
+  int64_t offset(int64_t g) const { return g / inner * outer_step + g % inner; }
+  int64_t channel(int64_t g, int64_t i) const {
+    return (g % channel_period * (size / channel_length) + i / channel_length) % channels;
+  }
+};
+
+struct InstanceNormParam {
+  float eps = 1e-3f;
+  void fields(auto&& f) { f("eps", eps, "Added to the variance."); }
+  static constexpr bool kDeviation = false;
+  Shape parameters(const Shape& x) const { return {x[1]}; }
+  Shape statistics(const Shape& x) const { return {x[0], x[1]}; }
+  Grouping grouping(const Shape& x) const {
+    const int64_t area = x.size(2);
+    return {x[0] * x[1], area, 1, area, 1, x[1], x[1], area};
+  }
+  void check_shape(const Shape& x) const {
+    check(x.rank() >= 3, "[InstanceNorm] data has shape {}, expected three axes or more", x);
+  }
+};
+
+struct LayerNormParam {
+  int64_t axis = -1;
+  float eps = 1e-5f;
+  bool output_mean_var = false;
+  void fields(auto&& f) {
+    f("axis", axis, "The axis to normalise.");
+    f("eps", eps, "Added to the variance.");
+    f("output_mean_var", output_mean_var, "Show the mean and the deviation as outputs.");
+  }
+  static constexpr bool kDeviation = true;
+  int at(const Shape& x) const { return normalize_axis("LayerNorm", axis, x.rank()); }
+  Shape parameters(const Shape& x) const { return {x[at(x)]}; }
+  Shape statistics(const Shape& x) const {
+    Shape s = x;
+    s[at(x)] = 1;
+    return s;
+  }
+  Grouping grouping(const Shape& x) const {
+    const int a = at(x);
+    const int64_t inner = x.size(a + 1);
+    return {x.size(0, a) * inner, x[a], inner, x[a] * inner, inner, x[a], 1, 1};
+  }
+  void check_shape(const Shape& x) const { at(x); }
+};
+
+struct GroupNormParam {
+  int64_t num_groups = 1;
+  float eps = 1e-5f;
+  bool output_mean_var = false;
+  void fields(auto&& f) {
+    f("num_groups", num_groups, "Channels are split into this many groups.").at_least(1);
+    f("eps", eps, "Added to the variance.");
+    f("output_mean_var", output_mean_var, "Show the mean and the deviation as outputs.");
+  }
+  static constexpr bool kDeviation = true;
+  Shape parameters(const Shape&) const { return {num_groups}; }  // as MXNet 1.x has it
+  Shape statistics(const Shape& x) const { return {x[0], num_groups}; }
+  Grouping grouping(const Shape& x) const {
+    const int64_t size = x[1] / num_groups * x.size(2);
+    return {x[0] * num_groups, size, 1, size, 1, num_groups, num_groups, size};
+  }
+  void check_shape(const Shape& x) const {
+    check(x.rank() >= 2, "[GroupNorm] data has shape {}, expected two axes or more", x);
+    check(x[1] % num_groups == 0, "[GroupNorm] {} channels do not divide into {} groups", x[1],
+          num_groups);
+  }
+};
+
+template <class P>
+std::vector<Output> outputs(const P& p) {
+  bool hidden = true;
+  if constexpr (requires { p.output_mean_var; }) hidden = !p.output_mean_var;
+  return {{}, {"mean", hidden}, {P::kDeviation ? "std" : "var", hidden}};
+}
+
+template <class P>
+void infer(const P& p, InferContext& c) {
+  c.set_out(0, c.in(0));
+  c.set_in(0, c.out(0));
+  const Shape& x = c.in(0);
+  if (!x.known()) return;
+  p.check_shape(x);
+  for (int i : {1, 2}) c.set_in(i, p.parameters(x)), c.set_out(i, p.statistics(x));
+}
+
+// The third output is the deviation, or for InstanceNorm the variance.
+template <class P>
+void forward(const P& p, OpContext& ctx, Inputs in, Outputs out) {
+  const Grouping at = p.grouping(in[0].shape);
+  with_float(in[0].dtype, "norm", [&](auto type) {
+    using T = decltype(type);
+    using A = Wide<T>;
+    const T *x = in[0].as<T>(), *gamma = in[1].as<T>(), *beta = in[2].as<T>();
+    T* y = out[0].as<T>();
+    ctx.parallel_for(at.groups, std::max<int64_t>(1, 16384 / std::max<int64_t>(1, at.size)),
+                     [&](int64_t from, int64_t to) {
+                       for (int64_t g = from; g < to; ++g) {
+                         const int64_t base = at.offset(g);
+                         double sum = 0, square = 0;
+                         for (int64_t i = 0; i < at.size; ++i)
+                           sum += double(A(x[base + i * at.step]));
+                         const double mean = sum / double(at.size);
+                         for (int64_t i = 0; i < at.size; ++i) {
+                           const double d = double(A(x[base + i * at.step])) - mean;
+                           square += d * d;
+                         }
+                         const double variance = square / double(at.size),
+                                      deviation = std::sqrt(variance + double(p.eps));
+                         out[1].as<T>()[g] = T(A(mean)),
+                         out[2].as<T>()[g] = T(A(P::kDeviation ? deviation : variance));
+                         const A m = A(mean), scale = A(1 / deviation);
+                         for (int64_t i = 0; i < at.size; ++i) {
+                           const int64_t c = at.channel(g, i), e = base + i * at.step;
+                           y[e] = T((A(x[e]) - m) * scale * A(gamma[c]) + A(beta[c]));
+                         }
+                       }
+                     });
+  });
+}
+
+// in: dy, data, gamma, mean, deviation or variance. out: gradients of data, gamma, beta.
+template <class P>
+void backward(const P& p, OpContext& ctx, Inputs in, Outputs out) {
+  const Grouping at = p.grouping(in[1].shape);
+  with_float(in[0].dtype, "norm", [&](auto type) {
+    using T = decltype(type);
+    using A = Wide<T>;
+    const T *dy = in[0].as<T>(), *x = in[1].as<T>(), *gamma = in[2].as<T>();
+    double* sums = ctx.scratch_of<double>(2 * at.channels);  // of gamma, then of beta
+    std::fill_n(sums, 2 * at.channels, 0.0);
+    for (int64_t g = 0; g < at.groups; ++g) {
+      const int64_t base = at.offset(g);
+      const double mean = double(A(in[3].as<T>()[g])), last = double(A(in[4].as<T>()[g]));
+      const double scale = P::kDeviation ? 1 / last : 1 / std::sqrt(last + double(p.eps));
+      double heads = 0, product = 0;
+      for (int64_t i = 0; i < at.size; ++i) {
+        const int64_t c = at.channel(g, i), e = base + i * at.step;
+        const double head = double(A(dy[e])), z = (double(A(x[e])) - mean) * scale;
+        sums[c] += head * z, sums[at.channels + c] += head;
+        heads += head * double(A(gamma[c])), product += head * double(A(gamma[c])) * z;
+      }
+      heads /= double(at.size), product /= double(at.size);
+      for (int64_t i = 0; ctx.wants(0) && i < at.size; ++i) {
+        const int64_t c = at.channel(g, i), e = base + i * at.step;
+        const double z = (double(A(x[e])) - mean) * scale;
+        out[0].as<T>()[e] =
+            T(A((double(A(dy[e])) * double(A(gamma[c])) - heads - z * product) * scale));
+      }
+    }
+    for (int64_t c = 0; c < at.channels; ++c) {
+      if (ctx.wants(1)) out[1].as<T>()[c] = T(A(sums[c]));
+      if (ctx.wants(2)) out[2].as<T>()[c] = T(A(sums[at.channels + c]));
+    }
+  });
+}
+
+template <class P>
+OpDef record(const char* name, const char* doc) {
+  return {
+      .name = name,
+      .doc = doc,
+      .params = schema<P>(),
+      .inputs = {{"data"}, {"gamma"}, {"beta"}},
+      .outputs = outputs<P>,
+      .infer = infer<P>,
+      .cpu = forward<P>,
+      .backward = {.reads = {dy(), x(0), x(1), y(1), y(2)}, .run = backward<P>},
+  };
+}
+
+// --- L2Normalization ----------------------------------------------------------------------------
+enum class Mode { kInstance, kSpatial, kChannel };
+struct L2Param {
+  float eps = 1e-10f;
+  Mode mode = Mode::kInstance;
+  void fields(auto&& f) {
+    f("eps", eps, "Added to the sum of squares.");
+    f("mode", mode,
+      "One norm per instance, per channel's plane (spatial), or per position (channel).")
+        .names({"instance", "spatial", "channel"});
+  }
+  Grouping grouping(const Shape& x) const {
+    const int64_t area = x.size(2);
+    if (mode == Mode::kInstance) return {x[0], x.size(1), 1, x.size(1), 1, 1, 1, 1};
+    if (mode == Mode::kSpatial) return {x[0] * x[1], area, 1, area, 1, 1, 1, 1};
+    return {x[0] * area, x[1], area, x[1] * area, area, 1, 1, 1};
+  }
+};
+
+void infer_l2(const L2Param& p, InferContext& c) {
+  c.set_out(0, c.in(0));
+  c.set_in(0, c.out(0));
+  const Shape& x = c.in(0);
+  if (!x.known()) return;
+  const int least = p.mode == Mode::kInstance ? 2 : 3;
+  check(x.rank() >= least, "[L2Normalization] data has shape {}, expected {} axes or more", x,
+        least);
+  Shape norms{x[0]};
+  if (p.mode == Mode::kSpatial) norms.append(x[1]);
+  for (int i = 2; p.mode == Mode::kChannel && i < x.rank(); ++i) norms.append(x[i]);
+  c.set_out(1, norms);
+}
+
+void l2_forward(const L2Param& p, OpContext&, Inputs in, Outputs out) {
+  const Grouping at = p.grouping(in[0].shape);
+  with_float(in[0].dtype, "L2Normalization", [&](auto type) {
+    using T = decltype(type);
+    using A = Wide<T>;
+    const T* x = in[0].as<T>();
+    for (int64_t g = 0; g < at.groups; ++g) {
+      const int64_t base = at.offset(g);
+      double square = 0;
+      for (int64_t i = 0; i < at.size; ++i)
+        square += double(A(x[base + i * at.step])) * double(A(x[base + i * at.step]));
+      const A length = A(std::sqrt(square + double(p.eps)));
+      out[1].as<T>()[g] = T(length);
+      for (int64_t i = 0; i < at.size; ++i)
+        out[0].as<T>()[base + i * at.step] = T(A(x[base + i * at.step]) / length);
+    }
+  });
+}
+
+// in: dy, output, norm. out: gradient of data, (dy - y * sum(dy * y)) / norm.
+void l2_backward(const L2Param& p, OpContext&, Inputs in, Outputs out) {
+  const Grouping at = p.grouping(in[1].shape);
+  with_float(in[0].dtype, "L2Normalization", [&](auto type) {
+    using T = decltype(type);
+    using A = Wide<T>;
+    const T *dy = in[0].as<T>(), *y = in[1].as<T>();
+    for (int64_t g = 0; g < at.groups; ++g) {
+      const int64_t base = at.offset(g);
+      double product = 0;
+      for (int64_t i = 0; i < at.size; ++i)
+        product += double(A(dy[base + i * at.step])) * double(A(y[base + i * at.step]));
+      for (int64_t i = 0; i < at.size; ++i) {
+        const int64_t e = base + i * at.step;
+        out[0].as<T>()[e] = T((A(dy[e]) - A(y[e]) * A(product)) / A(in[2].as<T>()[g]));
+      }
+    }
+  });
+}
+
+// --- LRN ----------------------------------------------------------------------------------------
+struct LrnParam {
+  float alpha = 1e-4f, beta = 0.75f, knorm = 2;
+  int64_t nsize = 0;
+  void fields(auto&& f) {
+    f("alpha", alpha, "Scale of the sum of squares.");
+    f("beta", beta, "Exponent.");
+    f("knorm", knorm, "Added to the scaled sum.");
+    f("nsize", nsize, "How many neighbouring channels are summed; odd.").required().at_least(1);
+  }
+};
+
+void infer_lrn(const LrnParam& p, InferContext& c) {
+  infer_same(c);
+  const Shape& x = c.in(0);
+  check(p.nsize % 2 == 1, "[LRN] nsize is {}, expected an odd number", p.nsize);
+  check(!x.has_rank() || x.rank() == 4, "[LRN] data has shape {}, expected (n, c, h, w)", x);
+}
+
+// sum(c) over the channels around c of f(channel): the window slides over the planes of an image.
+template <class A, class F>
+void window_sums(const LrnParam& p, int64_t channels, int64_t area, A* sums, F&& f) {
+  const int64_t half = p.nsize / 2;
+  for (int64_t c = 0; c < channels; ++c)
+    for (int64_t i = 0; i < area; ++i) {
+      A sum = 0;
+      for (int64_t k = std::max<int64_t>(0, c - half); k <= std::min(channels - 1, c + half); ++k)
+        sum += f(k, i);
+      sums[c * area + i] = sum;
+    }
+}
+
+void lrn_forward(const LrnParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  const Shape& s = in[0].shape;
+  const int64_t channels = s[1], area = s.size(2), image = channels * area;
+  with_float(in[0].dtype, "LRN", [&](auto type) {
+    using T = decltype(type);
+    using A = Wide<T>;
+    ctx.parallel_for(s[0], 1, [&](int64_t from, int64_t to) {
+      ScratchScope scope;
+      A* sums = static_cast<A*>(thread_scratch(size_t(image) * sizeof(A)));
+      for (int64_t n = from; n < to; ++n) {
+        const T* x = in[0].as<T>() + n * image;
+        window_sums(p, channels, area, sums,
+                    [&](int64_t c, int64_t i) { return A(x[c * area + i]) * A(x[c * area + i]); });
+        for (int64_t i = 0; i < image; ++i) {
+          const A norm = A(p.knorm) + A(p.alpha) / A(p.nsize) * sums[i];
+          out[1].as<T>()[n * image + i] = T(norm);
+          out[0].as<T>()[n * image + i] = T(A(x[i]) * std::pow(norm, -A(p.beta)));
+        }
+      }
+    });
+  });
+}
+
+// in: dy, data, norm. dx = dy * norm^-beta - 2 alpha beta / nsize * x * sum(dy * x *
+// norm^(-beta-1)).
+void lrn_backward(const LrnParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  const Shape& s = in[1].shape;
+  const int64_t channels = s[1], area = s.size(2), image = channels * area;
+  with_float(in[0].dtype, "LRN", [&](auto type) {
+    using T = decltype(type);
+    using A = Wide<T>;
+    ctx.parallel_for(s[0], 1, [&](int64_t from, int64_t to) {
+      ScratchScope scope;
+      A* sums = static_cast<A*>(thread_scratch(size_t(2 * image) * sizeof(A)));
+      A* terms = sums + image;
+      for (int64_t n = from; n < to; ++n) {
+        const T *dy = in[0].as<T>() + n * image, *x = in[1].as<T>() + n * image,
+                *norm = in[2].as<T>() + n * image;
+        for (int64_t i = 0; i < image; ++i)
+          terms[i] = A(dy[i]) * A(x[i]) * std::pow(A(norm[i]), -A(p.beta) - 1);
+        window_sums(p, channels, area, sums,
+                    [&](int64_t c, int64_t i) { return terms[c * area + i]; });
+        const A scale = 2 * A(p.alpha) * A(p.beta) / A(p.nsize);
+        for (int64_t i = 0; i < image; ++i)
+          out[0].as<T>()[n * image + i] =
+              T(A(dy[i]) * std::pow(A(norm[i]), -A(p.beta)) - scale * A(x[i]) * sums[i]);
+      }
+    });
+  });
+}
+
+void define(OpTable& ops) {
+  ops.define(record<InstanceNormParam>(
+      "InstanceNorm",
+      "Normalises each channel of each instance, then scales by gamma and adds beta."));
+  OpDef layer = record<LayerNormParam>(
+      "LayerNorm", "Normalises along one axis, then scales by gamma and adds beta.");
+  layer.aliases = {"_npx_layer_norm"};
+  ops.define(std::move(layer));
+  ops.define(record<GroupNormParam>(
+      "GroupNorm",
+      "Normalises groups of channels of each instance, then scales by gamma and adds beta."));
+  ops.define({
+      .name = "L2Normalization",
+      .doc = "Divides by the Euclidean norm of an instance, of each channel's plane, or of each "
+             "position's channels.",
+      .params = schema<L2Param>(),
+      .outputs = {{}, {"norm", true}},
+      .infer = infer_l2,
+      .cpu = l2_forward,
+      .backward = {.reads = {dy(), y(0), y(1)}, .run = l2_backward},
+  });
+  ops.define({
+      .name = "LRN",
+      .doc = "Local response normalisation: x / (knorm + alpha / nsize * sum of x^2 over nearby "
+             "channels)^beta.",
+      .params = schema<LrnParam>(),
+      .outputs = {{}, {"tmp_norm", true}},
+      .infer = infer_lrn,
+      .cpu = lrn_forward,
+      .backward = {.reads = {dy(), x(0), y(1)}, .run = lrn_backward},
+  });
+}
+
+}  // namespace heddle::norm
