@@ -13,8 +13,8 @@ constexpr int64_t kIdleAllowance = int64_t{64} << 20;
 constexpr int64_t kUncounted = int64_t{64} << 10;  // bytes a thread may keep to itself
 
 // The calling thread's caches, by slot. Trivial, so that arrays freed late in the life of a thread
-// or of the process still find it.
-constinit thread_local ThreadCache* t_caches[kCachedPools] = {};
+// or of the process still find it; few bytes, so that they may have a fixed place in the thread.
+[[gnu::tls_model("initial-exec")]] constinit thread_local ThreadCache* t_caches[kCachedPools] = {};
 constinit thread_local bool t_ended = false;
 
 // Gives the caches back when the thread ends.
@@ -33,7 +33,7 @@ thread_local Reaper t_reaper;
 PoolState::PoolState(Device device, int slot)
     : device_(device), api_(device_api(device)), slot_(slot), keep_(setting_flag("HEDDLE_POOL")) {}
 
-ThreadCache* PoolState::thread_cache() {
+inline ThreadCache* PoolState::thread_cache() {
   if (slot_ < 0) return nullptr;
   ThreadCache* cache = pool_state::t_caches[slot_];
   if (!cache) [[unlikely]]
@@ -53,6 +53,15 @@ ThreadCache* PoolState::make_thread_cache() {
   }
   pool_state::t_reaper.pools[slot_] = this;
   return pool_state::t_caches[slot_] = cache;
+}
+
+// A thread counts small changes by itself and adds them up now and then.
+inline void PoolState::count(int64_t bytes, ThreadCache* cache) {
+  if (!cache) return raise_peak(live_.fetch_add(bytes, std::memory_order_relaxed) + bytes);
+  const int64_t now = cache->live.get() + bytes;
+  cache->live.set(now);
+  if (now > cache->peak.get()) cache->peak.set(now);
+  if (now > pool_state::kUncounted || now < -pool_state::kUncounted) publish(*cache);
 }
 
 Memory PoolState::allocate(size_t bytes) {
@@ -145,14 +154,6 @@ void PoolState::raise_peak(int64_t live) {
   int64_t top = peak_.load(std::memory_order_relaxed);
   while (live > top && !peak_.compare_exchange_weak(top, live, std::memory_order_relaxed)) {
   }
-}
-
-void PoolState::count(int64_t bytes, ThreadCache* cache) {
-  if (!cache) return raise_peak(live_.fetch_add(bytes, std::memory_order_relaxed) + bytes);
-  const int64_t now = cache->live.get() + bytes;
-  cache->live.set(now);
-  if (now > cache->peak.get()) cache->peak.set(now);
-  if (now > pool_state::kUncounted || now < -pool_state::kUncounted) publish(*cache);
 }
 
 void PoolState::publish(ThreadCache& cache) {
