@@ -34,7 +34,10 @@ struct UpSamplingParam {
 
 std::vector<Input> inputs(const UpSamplingParam& p) {
   if (p.sample_type == SampleType::kBilinear)
-    return {{"data"}, {"weight", "(num_filter, 1, k, k), k = 2 scale - scale % 2"}};
+    return {{"data"},
+            {.name = "weight",
+             .doc = "(num_filter, 1, k, k), k = 2 scale - scale % 2",
+             .init = "bilinear"}};
   std::vector<Input> in;
   for (int64_t i = 0; i < p.num_args; ++i) in.push_back({format("arg{}", i)});
   return in;

@@ -66,6 +66,15 @@ TEST(Symbol, NamedInputs) {
       HasSubstr("4 inputs were given, expected 3"));
 }
 
+TEST(Symbol, WhatAnOperatorChangesMustBeGiven) {
+  EXPECT_THAT(toys::error_of([] {
+                op("toy_step", {Symbol(), var("g")}, "step");
+              }),
+              HasSubstr("[toy_step] input weight is missing"));
+  EXPECT_THAT(op("toy_step", {var("w")}, "step").arguments(), ElementsAre("step_grad"));
+  EXPECT_THAT(op("toy_step", {var("w")}, "step").auxiliary_states(), ElementsAre("w"));
+}
+
 TEST(Symbol, NamelessNodesTakeTheHint) {
   EXPECT_EQ(op("toy_relu", {var("x")}, "").name(), "toy_relu");
 }

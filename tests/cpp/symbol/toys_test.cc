@@ -149,10 +149,11 @@ void define_layers(OpTable& t) {
             .infer = infer_cut,
             .cpu = cut,
             .backward = {.reads = cut_reads, .run = cut_backward}});
-  t.define({.name = "toy_step",
-            .inputs = {{"weight", "", Role::kMutate}, {"grad"}},
-            .outputs = {},
-            .cpu = each<[](Inputs, int64_t) { return 0.0; }>});
+  t.define(
+      {.name = "toy_step",
+       .inputs = {{"weight", "", Role::kMutate}, {"grad"}},
+       .cpu =
+           each<[](Inputs in, int64_t i) { return in.mut(0).as<double>()[i] -= at(in, 1, i); }>});
 }
 
 void define_elementwise(OpTable& t) {
