@@ -49,11 +49,12 @@ void backward(std::span<const NDArray> heads, std::span<const NDArray> head_grad
     if (req == GradReq::kNone) continue;
     targets.push_back({leaf, req == GradReq::kAdd ? NDArray() : leaf->node->gradient});
   }
-  check(!targets.empty(),
-        "There are no inputs in computation graph that require gradients.");
-  const auto found = run_backward(
-      std::move(tape), targets,
-      {.heads = heads, .head_grads = head_grads, .retain_graph = retain_graph, .training = training});
+  check(!targets.empty(), "There are no inputs in computation graph that require gradients.");
+  const auto found = run_backward(std::move(tape), targets,
+                                  {.heads = heads,
+                                   .head_grads = head_grads,
+                                   .retain_graph = retain_graph,
+                                   .training = training});
   for (size_t i = 0; i < targets.size(); ++i) {
     const TapeNode& leaf = *targets[i].entry->node;
     deliver(found[i], leaf.gradient, leaf.req);
@@ -61,8 +62,8 @@ void backward(std::span<const NDArray> heads, std::span<const NDArray> head_grad
 }
 
 std::vector<NDArray> grad(std::span<const NDArray> heads, std::span<const NDArray> variables,
-                          std::span<const NDArray> head_grads, bool retain_graph,
-                          bool create_graph, bool training) {
+                          std::span<const NDArray> head_grads, bool retain_graph, bool create_graph,
+                          bool training) {
   check_head_grads(heads, head_grads);
   FrozenTape tape = freeze(heads);
   std::vector<BackwardTarget> targets;

@@ -48,13 +48,13 @@ class Run {
   int forward_values_ = 0;
   std::vector<int> heads_;
   Gradient gradient_;
-  std::vector<int> uses_;             // value -> readers to come
-  std::vector<int> slot_;             // value -> place in slots_, or -1
+  std::vector<int> uses_;  // value -> readers to come
+  std::vector<int> slot_;  // value -> place in slots_, or -1
   std::vector<Slot> slots_;
-  std::vector<int> free_;             // of slots_
-  std::vector<NDArray> into_;         // of each target: where its gradient is written directly
-  std::vector<int> target_of_;        // value -> the target that takes it directly, or -1
-  std::vector<TapeRef> entries_;      // value -> where it stands on the tape (create_graph only)
+  std::vector<int> free_;         // of slots_
+  std::vector<NDArray> into_;     // of each target: where its gradient is written directly
+  std::vector<int> target_of_;    // value -> the target that takes it directly, or -1
+  std::vector<TapeRef> entries_;  // value -> where it stands on the tape (create_graph only)
 };
 
 std::vector<NDArray> Run::run() {
@@ -260,8 +260,8 @@ void Run::execute(const Graph::Node& n) {
   for (const NDArray& a : in) pointers.push_back(&a);
   const auto t = types(n, pointers);
   outputs(n, *t, out);
-  heddle::run({n.call, pointers, out, t->out, tape_.devices[n.forward], spec_.training, true,
-               t->bytes});
+  heddle::run(
+      {n.call, pointers, out, t->out, tape_.devices[n.forward], spec_.training, true, t->bytes});
   if (spec_.create_graph && tape::reaches(pointers))
     tape::record(n.call, pointers, out, t->out, spec_.training);
   for (int k = 0; k < n.outputs(); ++k) {

@@ -55,8 +55,8 @@ void check_known(const Graph& g, const ValueTypes& types) {
   std::string unknown;
   for (const Graph::Node& n : g.nodes)
     if (!n.call && !types[n.first_output].shape.known())
-      append(unknown, n.name), append(unknown, ": "),
-          append(unknown, types[n.first_output].shape), append(unknown, ", ");
+      append(unknown, n.name), append(unknown, ": "), append(unknown, types[n.first_output].shape),
+          append(unknown, ", ");
   check(unknown.empty(),
         "InferShape pass cannot decide shapes for the following arguments (? means unknown "
         "dimensions). Please consider providing them as inputs:\n{}",

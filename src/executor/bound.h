@@ -1,4 +1,5 @@
-// What an Executor holds: a symbol's variables with their arrays, and the programs that run on them.
+// What an Executor holds: a symbol's variables with their arrays, and the programs that run on
+// them.
 #pragma once
 #include <memory>
 #include <string>
@@ -58,7 +59,8 @@ struct TrainingPlan {
   Plan plan;
   std::vector<NDArray> head_grads, zero_grads;
 };
-Plan plan_forward(const BoundGraph& bound, bool training);  // as it stands: without outputs yet, too
+Plan plan_forward(const BoundGraph& bound,
+                  bool training);  // as it stands: without outputs yet, too
 TrainingPlan plan_training(const BoundGraph& bound);
 
 }  // namespace heddle

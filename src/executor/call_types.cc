@@ -68,7 +68,7 @@ Remembered work_out(const OpCallRef& call, std::span<const NDArray* const> in,
 }  // namespace call_types
 
 std::shared_ptr<const CallTypes> types_of(const OpCallRef& call, std::span<const NDArray* const> in,
-                          std::span<const NDArray> given, bool training) {
+                                          std::span<const NDArray> given, bool training) {
   static thread_local std::array<call_types::Remembered, call_types::kRemembered> remembered;
   auto& r = remembered[call_types::slot_of(call.get(), in)];
   if (!call_types::matches(r, call, in, given, training))

@@ -42,7 +42,8 @@ std::string program(const Program& program, const char* title) {
       text += "\n";
     }
   }
-  for (const auto& [device, bytes] : p.arenas) text += format("  arena on {}: {} bytes\n", device, bytes);
+  for (const auto& [device, bytes] : p.arenas)
+    text += format("  arena on {}: {} bytes\n", device, bytes);
   return text;
 }
 

@@ -18,10 +18,11 @@ void check_inputs(const OpCall& call, std::span<const NDArray* const> in) {
         in.size(), call.inputs.size());
   for (size_t i = 0; i < in.size(); ++i) {
     check(in[i] && *in[i], "[{}] {} is missing", call.op->name, call.inputs[i].name);
-    check(same_place(in[i]->device(), in[0]->device()),
-          "[{}] requires all inputs live on the same context. But the first argument is on {} while "
-          "the {}-th argument is on {}",
-          call.op->name, in[0]->device(), i + 1, in[i]->device());
+    check(
+        same_place(in[i]->device(), in[0]->device()),
+        "[{}] requires all inputs live on the same context. But the first argument is on {} while "
+        "the {}-th argument is on {}",
+        call.op->name, in[0]->device(), i + 1, in[i]->device());
   }
 }
 
@@ -107,8 +108,8 @@ bool make_outputs(const OpCall& call, const CallTypes& types, std::span<NDArray>
     const ValueInfo& v = types.out[i];
     if (out[i]) {
       check(out[i].shape() == v.shape && out[i].dtype() == v.dtype,
-            "[{}] out has shape {} and dtype {}, expected {} and {}", call.op->name,
-            out[i].shape(), out[i].dtype(), v.shape, v.dtype);
+            "[{}] out has shape {} and dtype {}, expected {} and {}", call.op->name, out[i].shape(),
+            out[i].dtype(), v.shape, v.dtype);
       given = true;
     } else if (!call.outputs[i].hidden || (taped && reads_output(call, int(i)))) {
       out[i] = NDArray(v.shape, device, v.dtype);
@@ -151,8 +152,8 @@ void apply(const OpCallRef& call, std::span<const NDArray* const> in, std::span<
 
 }  // namespace imperative
 
-void invoke(const OpCallRef& call, std::span<const NDArray* const> inputs, std::vector<NDArray>& out,
-            Device device) {
+void invoke(const OpCallRef& call, std::span<const NDArray* const> inputs,
+            std::vector<NDArray>& out, Device device) {
   namespace i = imperative;
   i::check_inputs(*call, inputs);
   check(out.size() <= size_t(call->visible_outputs), "[{}] found {} outputs, expected {}",

@@ -10,12 +10,12 @@ namespace heddle {
 
 struct Plan {
   Graph graph;
-  Placement where;   // of nodes
-  ValueTypes types;  // of values
-  std::vector<NDArray> outside;  // value -> its own array; none: it lives in the arena
-  std::vector<uint8_t> wanted = {};  // value -> is it read, or has an array of its own?
-  std::vector<int64_t> offset = {};  // value -> its place in the arena of its device
-  std::vector<int> shares = {};      // value -> the value whose memory it takes over, or -1
+  Placement where;                           // of nodes
+  ValueTypes types;                          // of values
+  std::vector<NDArray> outside;              // value -> its own array; none: it lives in the arena
+  std::vector<uint8_t> wanted = {};          // value -> is it read, or has an array of its own?
+  std::vector<int64_t> offset = {};          // value -> its place in the arena of its device
+  std::vector<int> shares = {};              // value -> the value whose memory it takes over, or -1
   std::vector<std::vector<int>> after = {};  // node -> earlier nodes that its memory waits for
   std::vector<std::pair<Device, int64_t>> arenas = {};  // the stated peak of each device
   std::vector<int> producer = {};                       // value -> node

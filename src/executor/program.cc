@@ -145,8 +145,7 @@ Task Program::begin(Part part) const {
 
 Task Program::end() const {
   Task task{.name = "end", .run = [work = work_](RunContext&) {}, .small = true};
-  for (const NDArray& arena : steps().arenas())
-    task.uses.push_back({arena.var(), Access::kUpdate});
+  for (const NDArray& arena : steps().arenas()) task.uses.push_back({arena.var(), Access::kUpdate});
   return task;
 }
 
@@ -246,7 +245,8 @@ void Program::push_watched(Part part, bool training, uint64_t seed, const Monito
     work_->seeds.push_back(seed);
   }
   Engine::get().push(begin(part));
-  auto push = [&](Task task, const std::vector<int>& values, const std::vector<std::string>& names) {
+  auto push = [&](Task task, const std::vector<int>& values,
+                  const std::vector<std::string>& names) {
     for (const NDArray& arena : s.arenas()) task.uses.push_back({arena.var(), Access::kUpdate});
     const auto copies = show_all(values, task);
     Engine::get().push(std::move(task));

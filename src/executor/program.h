@@ -46,8 +46,8 @@ class Program {
   std::vector<NDArray> show_all(const std::vector<int>& values, Task& task) const;
 
   std::shared_ptr<Work> work_;
-  GraphRef prepared_[2][2];  // [part][training]
-  bool small_ = false;       // may forward run on the calling thread?
+  GraphRef prepared_[2][2];      // [part][training]
+  bool small_ = false;           // may forward run on the calling thread?
   std::vector<Use> small_uses_;  // then: all it uses
 };
 

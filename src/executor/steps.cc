@@ -126,8 +126,8 @@ void Steps::run(int i, RunContext& where, bool training, uint64_t run_seed) {
   if (!s.resolved) resolve(s);
   if (!s.kernel) {
     device_api(s.out[0].device.kind == Device::kCpu ? s.in[0].device : s.out[0].device)
-        .copy(s.out[0].data, s.out[0].device, s.in[0].data, s.in[0].device,
-              size_t(s.in[0].bytes()), where.stream);
+        .copy(s.out[0].data, s.out[0].device, s.in[0].data, s.in[0].device, size_t(s.in[0].bytes()),
+              where.stream);
     return;
   }
   OpContext ctx;

@@ -10,10 +10,10 @@ namespace heddle {
 struct Step {
   int node = 0;
   const OpDef::Implementation* kernel = nullptr;  // null: a copy between devices
-  std::vector<Blob> in, out;     // addresses are found at the first run, and stay
-  std::vector<uint8_t> wanted;   // of the outputs; empty: all
-  std::vector<Use> uses;         // of arrays the user can see
-  int64_t bytes = 0;             // that the blobs cover
+  std::vector<Blob> in, out;                      // addresses are found at the first run, and stay
+  std::vector<uint8_t> wanted;                    // of the outputs; empty: all
+  std::vector<Use> uses;                          // of arrays the user can see
+  int64_t bytes = 0;                              // that the blobs cover
   bool writes_outside = false;
   bool resolved = false;
 };

@@ -106,8 +106,8 @@ void mark_variable(NDArray& variable, const NDArray& gradient, GradReq req) {
   check(bool(variable), "[mark_variable] found no array");
   check(req == GradReq::kNone || bool(gradient), "[mark_variable] found no gradient array");
   if (gradient)
-    check(gradient.shape() == variable.shape(), "[mark_variable] gradient has shape {}, expected {}",
-          gradient.shape(), variable.shape());
+    check(gradient.shape() == variable.shape(),
+          "[mark_variable] gradient has shape {}, expected {}", gradient.shape(), variable.shape());
   variable.tape = tape::make_leaf(variable, gradient, req);
 }
 

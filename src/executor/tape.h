@@ -34,9 +34,9 @@ struct TapeNode {
   bool freed = false;  // by a backward that did not retain the graph
   Device device = {};  // where the outputs are
   std::vector<TapeEntry> entries = {};
-  std::vector<TapeRef> inputs = {};          // null: a constant
-  std::vector<ValueInfo> types = {};         // of the outputs, then of the inputs
-  std::vector<SavedArray> saved = {};        // what call->reads names, and nothing else
+  std::vector<TapeRef> inputs = {};    // null: a constant
+  std::vector<ValueInfo> types = {};   // of the outputs, then of the inputs
+  std::vector<SavedArray> saved = {};  // what call->reads names, and nothing else
   // Of a leaf.
   NDArray gradient = {};
   GradReq req = GradReq::kNone;

@@ -10,7 +10,8 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 Symbol mlp() {
-  const Symbol fc1 = apply("FullyConnected", {Symbol::variable("data")}, "fc1", {{"num_hidden", "8"}});
+  const Symbol fc1 =
+      apply("FullyConnected", {Symbol::variable("data")}, "fc1", {{"num_hidden", "8"}});
   const Symbol act = apply("Activation", {fc1}, "act", {{"act_type", "tanh"}});
   const Symbol fc2 = apply("FullyConnected", {act}, "fc2", {{"num_hidden", "3"}});
   return apply("SoftmaxOutput", {fc2}, "softmax");
@@ -189,8 +190,9 @@ TEST(Bind, ReadsAndWritesTheArraysItIsGiven) {
   e.forward(false);
   EXPECT_THAT(values(out), ElementsAre(15, 24));
   EXPECT_TRUE(e.outputs()[0].shares_memory(out));
-  EXPECT_THAT(error_of([&] { e.forward(true), e.backward(); }),
-              HasSubstr("Because the last operator is not Loss function, head_gradient is required"));
+  EXPECT_THAT(
+      error_of([&] { e.forward(true), e.backward(); }),
+      HasSubstr("Because the last operator is not Loss function, head_gradient is required"));
 }
 
 TEST(Bind, OneValueMayBeAGradientTwiceAnOutputTwiceAndAVariable) {
@@ -271,12 +273,12 @@ TEST(Bind, MonitorsSeeEveryNode) {
     seen[names.back()] = values(v);
   });
   e.forward(true), e.backward();
-  EXPECT_THAT(names, ElementsAre("fc1_output", "act_output", "fc2_output", "softmax_output",
-                                 "softmax_backward_output0", "softmax_backward_output1",
-                                 "fc2_backward_output0", "fc2_backward_output1",
-                                 "fc2_backward_output2", "act_backward_output",
-                                 "fc1_backward_output0", "fc1_backward_output1",
-                                 "fc1_backward_output2"));
+  EXPECT_THAT(
+      names,
+      ElementsAre("fc1_output", "act_output", "fc2_output", "softmax_output",
+                  "softmax_backward_output0", "softmax_backward_output1", "fc2_backward_output0",
+                  "fc2_backward_output1", "fc2_backward_output2", "act_backward_output",
+                  "fc1_backward_output0", "fc1_backward_output1", "fc1_backward_output2"));
   const auto grad = values(e.grads()[1]);
   EXPECT_EQ(seen["fc1_backward_output1"], grad);
   EXPECT_EQ(seen["softmax_output"], values(e.outputs()[0]));
@@ -303,12 +305,16 @@ TEST(Bind, ReshapedExecutorsShareParameters) {
   Executor fresh = bound_mlp();
   fresh.forward(true), fresh.backward();
   expect_near(found, values(fresh.grads()[1]), 1e-6f);
-  EXPECT_THAT(error_of([&] { e.reshape({{"data", {12, 5}}}, true, false); }),
+  EXPECT_THAT(error_of([&] {
+                e.reshape({{"data", {12, 5}}}, true, false);
+              }),
               HasSubstr("allow_up_sizing"));
   Executor twice = e.reshape({{"data", {12, 5}}}, true, true);
   twice.forward(false);
   EXPECT_EQ(twice.outputs()[0].shape(), (Shape{12, 3}));
-  EXPECT_THAT(error_of([&] { e.reshape({{"data", {6, 4}}}, false, false); }),
+  EXPECT_THAT(error_of([&] {
+                e.reshape({{"data", {6, 4}}}, false, false);
+              }),
               AllOf(HasSubstr("fc1_weight"), HasSubstr("partial_shaping")));
 }
 
@@ -340,7 +346,8 @@ TEST(Bind, RefusesWithNames) {
   EXPECT_THAT(error_of([&] { Executor::bind(mlp(), spec); }), HasSubstr("gradient of 'fc2_bias'"));
   const Symbol x = Symbol::variable("x");
   const Symbol doubled = apply("elemwise_add", {x, Symbol::variable("x")}, "sum");
-  EXPECT_THAT(error_of([&] { Executor::bind(doubled, {}); }), HasSubstr("Duplicate names detected"));
+  EXPECT_THAT(error_of([&] { Executor::bind(doubled, {}); }),
+              HasSubstr("Duplicate names detected"));
 }
 
 }  // namespace heddle::test

@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include <thread>
+
 #include "executor/arrays.h"
 
 namespace heddle::test {
@@ -69,8 +71,9 @@ TEST(Imperative, RefusesAtTheCall) {
 }
 
 const OpDef& failing() {
-  static const OpDef& op = OpTable::get().define(
-      {.name = "test_failing", .cpu = +[](OpContext&, Inputs, Outputs) { throw Error("it broke"); }});
+  static const OpDef& op =
+      OpTable::get().define({.name = "test_failing",
+                             .cpu = +[](OpContext&, Inputs, Outputs) { throw Error("it broke"); }});
   return op;
 }
 
@@ -117,20 +120,58 @@ TEST(Imperative, HiddenOutputsStayHidden) {
   EXPECT_EQ(out.size(), 1u);
 }
 
+TEST(Imperative, StatesAreChangedInPlace) {
+  const NDArray weight = row({1, 2}), grad = row({10, 10}), mom = row({0, 0});
+  const NDArray* in[] = {&weight, &grad, &mom};
+  std::vector<NDArray> out = {weight};
+  const Kwargs kwargs = {{"lr", "0.1"}, {"momentum", "0.5"}};
+  const OpCallRef update = make_call(OpTable::get().at("sgd_mom_update"), kwargs);
+  const uint64_t before = mom.var().version();
+  invoke(update, in, out), invoke(update, in, out);
+  EXPECT_EQ(mom.var().version(), before + 2);
+  EXPECT_THAT(values(mom), ElementsAre(-1.5, -1.5));
+  EXPECT_THAT(values(weight), ElementsAre(-1.5, -0.5));
+}
+
+TEST(Imperative, ThreadsCallAtOnce) {
+  const NDArray shared = array(numbers(1 << 16, 1), {1 << 16});
+  std::vector<std::thread> threads;
+  std::vector<std::vector<float>> found(4);
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([&, t] {
+      const NDArray x = leaf(shared);
+      for (int step = 0; step < 20; ++step) {
+        NDArray y;
+        {
+          Recording on;
+          y = call("elemwise_mul", {call("relu", {x}), shared});
+          y = call("sum", {call("elemwise_mul", {y, x})});
+        }
+        backward(y);
+      }
+      found[size_t(t)] = values(gradient(x));
+    });
+  for (std::thread& t : threads) t.join();
+  for (int t = 1; t < 4; ++t) EXPECT_EQ(found[size_t(t)], found[0]);
+  const auto v = values(shared);
+  EXPECT_NEAR(found[0][5], v[5] > 0 ? 2 * v[5] * v[5] : 0, 1e-5f);
+}
+
 // Keeps the positive numbers: how many, only the kernel knows.
 const OpDef& positives() {
-  static const OpDef& op = OpTable::get().define(
-      {.name = "test_positives",
-       .infer = nullptr,
-       .cpu = +[](OpContext& ctx, Inputs in, Outputs) {
-         const float* x = in[0].as<float>();
-         std::vector<float> kept;
-         for (int64_t i = 0; i < in[0].size(); ++i)
-           if (x[i] > 0) kept.push_back(x[i]);
-         Blob out = ctx.allocate(0, {int64_t(kept.size())});
-         std::copy(kept.begin(), kept.end(), out.as<float>());
-       },
-       .dynamic_shape = true});
+  static const OpDef& op =
+      OpTable::get().define({.name = "test_positives",
+                             .infer = nullptr,
+                             .cpu =
+                                 +[](OpContext& ctx, Inputs in, Outputs) {
+                                   const float* x = in[0].as<float>();
+                                   std::vector<float> kept;
+                                   for (int64_t i = 0; i < in[0].size(); ++i)
+                                     if (x[i] > 0) kept.push_back(x[i]);
+                                   Blob out = ctx.allocate(0, {int64_t(kept.size())});
+                                   std::copy(kept.begin(), kept.end(), out.as<float>());
+                                 },
+                             .dynamic_shape = true});
   return op;
 }
 

@@ -72,10 +72,11 @@ bool broken = false;
 const OpDef& breaking() {
   static const OpDef& op = OpTable::get().define(
       {.name = "test_breaking",
-       .cpu = +[](OpContext&, Inputs in, Outputs out) {
-         check(!broken, "it broke");
-         std::copy_n(in[0].as<float>(), in[0].size(), out[0].as<float>());
-       },
+       .cpu =
+           +[](OpContext&, Inputs in, Outputs out) {
+             check(!broken, "it broke");
+             std::copy_n(in[0].as<float>(), in[0].size(), out[0].as<float>());
+           },
        .backward = {.reads = {dy()}, .run = +[](OpContext&, Inputs in, Outputs out) {
                       std::copy_n(in[0].as<float>(), in[0].size(), out[0].as<float>());
                     }}});
