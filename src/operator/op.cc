@@ -7,6 +7,8 @@
 #include <mutex>
 #include <numeric>
 
+#include "base/settings.h"
+
 namespace heddle {
 
 // --- inference ----------------------------------------------------------------------------------
@@ -219,6 +221,7 @@ OpTable& OpTable::get() {
     auto* t = new OpTable;
     t->state_ = new State;
     define_all_ops(*t);
+    prefer_kernels(setting("HEDDLE_KERNELS"));
     return t;
   }();
   return *table;
