@@ -12,6 +12,7 @@ namespace heddle::ew {
 template <class C>
 class Source {
  public:
+  Source() {}  // not zeroed: its walk is large
   // `y` is the shape and `d` the dtype of the output. A constant beside integers is one: 1.7 is 1.
   void set(const Operand& o, const Shape& y, Dtype d) {
     if (!o.blob()) {
@@ -21,7 +22,7 @@ class Source {
     const Blob& b = *o.blob();
     data_ = static_cast<const char*>(b.data);
     size_ = dtype_size(b.dtype);
-    if (!(b.shape == y)) walk_ = Walk(b.shape, y);
+    if (!(b.shape == y)) walk_.set(b.shape, y);
     if (o.is_truth()) load_ = truth_of<C>(b.dtype);
     else if (b.dtype != dtype_of<C>) load_ = load_of<C>(b.dtype);
   }

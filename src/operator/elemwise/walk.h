@@ -9,9 +9,9 @@ namespace heddle::ew {
 
 class Walk {
  public:
-  Walk() = default;
+  Walk() {}  // of equal shapes; the arrays stay as they are, for this is made for every operand
   // `x` must broadcast to `y`. Neighbouring axes that are both repeated or both walked become one.
-  Walk(const Shape& x, const Shape& y) {
+  void set(const Shape& x, const Shape& y) {
     int64_t stride = 1;
     for (int d = 1; d <= y.rank(); ++d) {
       const int64_t extent = y[-d], own = d <= x.rank() ? x[-d] : 1;
@@ -57,9 +57,8 @@ class Walk {
     }
     extent_[rank_] = extent, stride_[rank_] = stride, ++rank_;
   }
-  // Innermost first.
-  int64_t extent_[Shape::kMaxRank] = {}, stride_[Shape::kMaxRank] = {};
   int rank_ = 0;
+  int64_t extent_[Shape::kMaxRank], stride_[Shape::kMaxRank];  // innermost first; `rank_` of them
 };
 
 }  // namespace heddle::ew

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "operator/elemwise/scalar.h"
+
 #define HEDDLE_LOOPS "operator/random/philox.inl.h"
 #include "operator/simd/each_target.h"
 
@@ -32,6 +34,20 @@ void uniforms(uint64_t seed, int64_t begin, int64_t n, float* out) {
     const int64_t m = std::min<int64_t>(1024, n - at);
     words(seed, begin + at, m, buffer);
     for (int64_t i = 0; i < m; ++i) out[at + i] = to_unit(buffer[i]);
+  }
+}
+
+void normals(uint64_t seed, int64_t begin, int64_t n, float* out) {
+  const auto groups = HEDDLE_PICK(philox_groups);
+  const auto transform = HEDDLE_PICK(philox_normals);
+  uint32_t buffer[64];
+  float made[64];
+  while (n > 0) {
+    const int64_t skip = begin % 64, done = std::min(n, 64 - skip);
+    groups(seed, uint64_t(begin / 64), 1, buffer);
+    transform(buffer, done == 64 ? out : made);
+    if (done < 64) std::copy_n(made + skip, done, out);
+    begin += done, out += done, n -= done;
   }
 }
 

@@ -42,6 +42,8 @@ inline uint32_t word(uint64_t seed, int64_t position) {
 void words(uint64_t seed, int64_t begin, int64_t n, uint32_t* out);
 // The same as numbers in [0, 1).
 void uniforms(uint64_t seed, int64_t begin, int64_t n, float* out);
+// Normally distributed numbers of mean 0 and deviation 1, up to 6.6 deviations out.
+void normals(uint64_t seed, int64_t begin, int64_t n, float* out);
 
 // As many numbers as one element needs (rejection sampling): its own sequence, apart from word()'s.
 class Sequence {

@@ -27,4 +27,19 @@ void fill(const OpContext& ctx, const Blob& y, Draw&& draw) {
   });
 }
 
+// The same from bulk(begin, n, to), which makes n floats at once.
+template <class Bulk>
+void fill_bulk(const OpContext& ctx, const Blob& y, Bulk&& bulk) {
+  const auto store = ew::store_of<float>(y.dtype);
+  const int64_t size = dtype_size(y.dtype);
+  ctx.parallel_for(y.size(), ew::kGrain, [&](int64_t begin, int64_t end) {
+    float buffer[ew::kTile];
+    for (int64_t at = begin; at < end; at += ew::kTile) {
+      const int64_t n = std::min(ew::kTile, end - at);
+      bulk(at, n, buffer);
+      store(buffer, static_cast<char*>(y.data) + at * size, n);
+    }
+  });
+}
+
 }  // namespace heddle::random

@@ -1,5 +1,5 @@
 // random_*: draws whose parameters are numbers.
-#include <cstring>
+#include <cmath>
 
 #include "operator/random/random.h"
 
@@ -31,6 +31,14 @@ struct Uniform : Common {
     Common::fields(f);
   }
   double draw(Sequence& s) const { return random::draw_uniform(s, low, high); }
+  void bulk(uint64_t seed, int64_t begin, int64_t n, float* to) const {
+    const float top = std::nextafter(high, low);  // rounding must not reach `high`
+    philox::uniforms(seed, begin, n, to);
+    for (int64_t i = 0; i < n; ++i) {
+      const float v = low + (high - low) * to[i];
+      to[i] = v == high ? top : v;
+    }
+  }
 };
 struct Normal : Common {
   static constexpr auto name = "normal", doc = "Normally distributed numbers.";
@@ -41,6 +49,10 @@ struct Normal : Common {
     Common::fields(f);
   }
   double draw(Sequence& s) const { return random::draw_normal(s, loc, scale); }
+  void bulk(uint64_t seed, int64_t begin, int64_t n, float* to) const {
+    philox::normals(seed, begin, n, to);
+    for (int64_t i = 0; i < n; ++i) to[i] = loc + scale * to[i];
+  }
 };
 struct Gamma : Common {
   static constexpr auto name = "gamma", doc = "Gamma-distributed numbers, of mean alpha * beta.";
@@ -110,8 +122,15 @@ template <class P>
 void infer_dtype(const P& p, InferContext& c) {
   c.set_out_dtype(0, kRealTypes[int(p.dtype)]);
 }
+// One by one, with 53 bits each; those that can be made in bulk are, where floats will do.
 template <class P>
 void run(const P& p, OpContext& ctx, Inputs, Outputs out) {
+  if constexpr (requires { &P::bulk; }) {
+    if (out[0].dtype != Dtype::kFloat64)
+      return random::fill_bulk(ctx, out[0], [&](int64_t begin, int64_t n, float* to) {
+        p.bulk(ctx.seed, begin, n, to);
+      });
+  }
   random::fill(ctx, out[0], [&](Sequence& s, int64_t) { return p.draw(s); });
 }
 

@@ -35,6 +35,40 @@ TEST(Philox, WordsDoNotDependOnHowTheyAreAskedFor) {
   }
 }
 
+TEST(Philox, NormalsDoNotDependOnHowTheyAreAskedFor) {
+  struct Restore {
+    ~Restore() { simd::set_level(0); }
+  } restore;
+  std::vector<float> want(1000), got(1000);
+  simd::set_level(2);
+  philox::normals(42, 0, 1000, want.data());
+  for (int level = 2; level <= simd::best_level(); ++level) {
+    simd::set_level(level);
+    philox::normals(42, 0, 1000, got.data());
+    EXPECT_EQ(got, want) << "level " << level;
+    for (int64_t begin : {1, 63, 64, 130}) {
+      philox::normals(42, begin, 700, got.data());
+      EXPECT_TRUE(std::equal(got.begin(), got.begin() + 700, want.begin() + begin));
+    }
+  }
+}
+
+// Not only the moments: how many lie within 1, 2 and 3 deviations.
+TEST(Philox, NormalsFollowTheCurve) {
+  std::vector<float> z(1 << 20);
+  philox::normals(3, 0, int64_t(z.size()), z.data());
+  double within[4] = {}, positive = 0;
+  for (float v : z) {
+    for (int k = 1; k <= 3; ++k) within[k] += std::fabs(v) < k;
+    positive += v > 0;
+  }
+  const double n = double(z.size()), tolerance = 3 * 0.5 / std::sqrt(n);
+  EXPECT_NEAR(within[1] / n, 0.682689, tolerance);
+  EXPECT_NEAR(within[2] / n, 0.954500, tolerance);
+  EXPECT_NEAR(within[3] / n, 0.997300, tolerance);
+  EXPECT_NEAR(positive / n, 0.5, tolerance);
+}
+
 struct Moments {
   double mean = 0, variance = 0;
 };
@@ -54,7 +88,10 @@ TEST(Random, MomentsAreThoseOfTheDistribution) {
   };
   const Row rows[] = {
       {"_random_uniform", {{"low", "-1"}, {"high", "3"}}, 1, 16.0 / 12},
+      {"_random_uniform", {{"low", "-1"}, {"high", "3"}, {"dtype", "float64"}}, 1, 16.0 / 12},
       {"_random_normal", {{"loc", "2"}, {"scale", "3"}}, 2, 9},
+      {"_random_normal", {{"loc", "2"}, {"scale", "3"}, {"dtype", "float64"}}, 2, 9},
+      {"_random_normal", {{"loc", "2"}, {"scale", "3"}, {"dtype", "float16"}}, 2, 9},
       {"_random_gamma", {{"alpha", "2.5"}, {"beta", "2"}}, 5, 10},
       {"_random_gamma", {{"alpha", "0.4"}, {"beta", "2"}}, 0.8, 1.6},
       {"_random_exponential", {{"lam", "4"}}, 0.25, 1.0 / 16},
