@@ -50,7 +50,7 @@ class Chunk {
 class NDArray {
  public:
   NDArray() = default;  // "none"
-  // Memory on first use, contents undefined.
+  // Memory on first use, contents undefined. A device that is not there throws at once.
   NDArray(Shape shape, Device device, Dtype dtype = Dtype::kFloat32);
   // Copies from host memory before it returns.
   static NDArray from_host(const void* src, Shape shape, Dtype dtype, Device device = {});

@@ -39,7 +39,10 @@ struct Transfer {
 NDArray::NDArray(Shape shape, Device device, Dtype dtype)
     : chunk_(std::make_shared<Chunk>(device, ndarray::bytes_of("NDArray", shape, dtype))),
       shape_(shape),
-      dtype_(dtype) {}
+      dtype_(dtype) {
+  if (device.kind != Device::kCpu)
+    device_api(device);  // a missing card is an error here, not later
+}
 
 NDArray NDArray::from_host(const void* src, Shape shape, Dtype dtype, Device device) {
   NDArray a(shape, device, dtype);

@@ -109,6 +109,15 @@ TEST(NDArray, ShapesThatCannotBeThrow) {
   EXPECT_EQ(NDArray(Shape{0, 1000}, Device{}).bytes(), 0);
 }
 
+TEST(NDArray, AMissingCardIsAnErrorAtOnce) {
+  setenv("HEDDLE_CUDA_LIBRARY", "/nowhere/libheddle_cuda.so", 1);
+  const Device card{Device::kCuda, 0};
+  EXPECT_NE(error_of([&] { NDArray({2}, card); }).find("[gpu]"), std::string::npos);
+  const float one = 1;
+  EXPECT_THROW(NDArray::from_host(&one, {1}, Dtype::kFloat32, card), Error);
+  unsetenv("HEDDLE_CUDA_LIBRARY");
+}
+
 TEST(NDArray, EmptyArraysAndScalars) {
   const NDArray empty({0, 3}, Device{});
   EXPECT_TRUE(empty);
