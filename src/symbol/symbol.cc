@@ -91,8 +91,8 @@ Symbol Symbol::apply(const OpCallRef& call, std::vector<Symbol> positional,
       given = it->second;
       named.erase(it);
     }
-    check(given.size() > 0 || input.role != Role::kMutate, "[{}] input {} is missing", op,
-          input.name);
+    check(given.size() > 0 || input.role != Role::kMutate || input.same_value,
+          "[{}] input {} is missing", op, input.name);
     if (given.size() == 0)
       n->inputs.push_back({symbol::created_variable(*call, input, n->name, n->attrs), 0});
     else n->inputs.push_back(symbol::single(given, op, input.name));
