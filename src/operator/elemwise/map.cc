@@ -65,40 +65,61 @@ class Source {
   Load<C> load_ = nullptr;  // null: the elements are of type C
 };
 
+// Whether every operand and output lies in memory as loops of compute type C want it.
 template <class C>
-struct Mapping {
+bool all_direct(std::span<const Operand> in, std::span<const Blob> out) {
+  for (const Operand& o : in) {
+    if (!o.blob() || o.is_truth() || o.blob()->dtype != dtype_of<C>) return false;
+    if (!(o.blob()->shape == out[0].shape)) return false;
+  }
+  for (const Blob& b : out)
+    if (b.dtype != dtype_of<C>) return false;
+  return true;
+}
+
+// Elements [begin, end) of such ones.
+template <class C>
+void map_direct(Loop<C> loop, std::span<const Operand> in, std::span<const Blob> out,
+                const void* params, int64_t begin, int64_t end) {
+  const C* x[kMaxInputs];
+  C* y[kMaxOutputs];
+  for (size_t i = 0; i < in.size(); ++i) x[i] = static_cast<const C*>(in[i].blob()->data) + begin;
+  for (size_t i = 0; i < out.size(); ++i) y[i] = static_cast<C*>(out[i].data) + begin;
+  loop(params, x, y, end - begin);
+}
+
+// The others go through buffers, a tile at a time, where they must.
+template <class C>
+struct Tiling {
   Loop<C> loop;
   const void* params;
-  int inputs, outputs;
+  std::span<const Blob> out;
+  size_t inputs;
   Source<C> in[kMaxInputs];
-  const Blob* out;
   Store<C> store[kMaxOutputs];  // null: written where it belongs
-  bool direct = true;           // nothing needs a buffer
 
-  // Elements [begin, end) where everything lies in memory as the loop wants it.
-  void whole(int64_t begin, int64_t end) const {
-    const C* x[kMaxInputs];
-    C* y[kMaxOutputs];
-    for (int i = 0; i < inputs; ++i) x[i] = in[i].at(begin);
-    for (int i = 0; i < outputs; ++i) y[i] = static_cast<C*>(out[i].data) + begin;
-    loop(params, x, y, end - begin);
+  Tiling(Loop<C> loop, std::span<const Operand> operands, std::span<const Blob> out,
+         const void* params)
+      : loop(loop), params(params), out(out), inputs(operands.size()) {
+    for (size_t i = 0; i < inputs; ++i) in[i].set(operands[i], out[0].shape, out[0].dtype);
+    for (size_t i = 0; i < out.size(); ++i)
+      store[i] = out[i].dtype == dtype_of<C> ? nullptr : store_of<C>(out[i].dtype);
   }
 
-  // The same through buffers, a tile at a time.
-  void tiles(int64_t begin, int64_t end) const {
+  void run(int64_t begin, int64_t end) const {
     alignas(64) C x_buffer[kMaxInputs][kTile];
     alignas(64) C y_buffer[kMaxOutputs][kTile];
-    for (int i = 0; i < inputs; ++i)
+    const C* x[kMaxInputs];
+    C* y[kMaxOutputs];
+    for (size_t i = 0; i < inputs; ++i)
       if (in[i].constant()) std::fill_n(x_buffer[i], std::min(kTile, end - begin), in[i].value());
     for (; begin < end; begin += kTile) {
       const int64_t n = std::min(kTile, end - begin);
-      const C* x[kMaxInputs];
-      C* y[kMaxOutputs];
-      for (int i = 0; i < inputs; ++i) x[i] = in[i].tile(begin, n, x_buffer[i]);
-      for (int i = 0; i < outputs; ++i)
+      for (size_t i = 0; i < inputs; ++i) x[i] = in[i].tile(begin, n, x_buffer[i]);
+      for (size_t i = 0; i < out.size(); ++i)
         y[i] = store[i] ? y_buffer[i] : static_cast<C*>(out[i].data) + begin;
       loop(params, x, y, n);
-      for (int i = 0; i < outputs; ++i)
+      for (size_t i = 0; i < out.size(); ++i)
         if (store[i])
           store[i](y[i], static_cast<char*>(out[i].data) + begin * dtype_size(out[i].dtype), n);
     }
@@ -108,26 +129,16 @@ struct Mapping {
 template <class C>
 void map_in(const OpContext& ctx, const Loop<C> (&loops)[3], std::span<const Operand> in,
             std::span<const Blob> out, const void* params) {
-  Mapping<C> m{.loop = loops[simd::level() - 2],
-               .params = params,
-               .inputs = int(in.size()),
-               .outputs = int(out.size()),
-               .in = {},
-               .out = out.data(),
-               .store = {}};
-  for (int i = 0; i < m.inputs; ++i) {
-    m.in[i].set(in[i], out[0].shape, out[0].dtype);
-    m.direct = m.direct && m.in[i].direct();
-  }
-  for (int i = 0; i < m.outputs; ++i) {
-    if (out[i].dtype == dtype_of<C>) continue;
-    m.store[i] = store_of<C>(out[i].dtype);
-    m.direct = false;
-  }
-  ctx.parallel_for(out[0].size(), kGrain, [&](int64_t begin, int64_t end) {
-    if (m.direct) m.whole(begin, end);
-    else m.tiles(begin, end);
-  });
+  check(in.size() <= kMaxInputs && out.size() <= kMaxOutputs, "map() takes {} inputs, {} outputs",
+        kMaxInputs, kMaxOutputs);
+  const Loop<C> loop = loops[simd::level() - 2];
+  if (all_direct<C>(in, out))
+    return ctx.parallel_for(out[0].size(), kGrain, [&](int64_t begin, int64_t end) {
+      map_direct(loop, in, out, params, begin, end);
+    });
+  const Tiling<C> tiling(loop, in, out, params);
+  ctx.parallel_for(out[0].size(), kGrain,
+                   [&](int64_t begin, int64_t end) { tiling.run(begin, end); });
 }
 
 void map(const OpContext& ctx, const MapLoops& loops, std::span<const Operand> in,
