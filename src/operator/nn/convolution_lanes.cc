@@ -1,6 +1,7 @@
 // Convolution with one image in each lane: for planes (n, c, h, w) of float32 with few channels,
 // where blocked layouts would compute mostly padding.
 #include <algorithm>
+#include <optional>
 
 #include "operator/nn/convolution.h"
 
@@ -98,24 +99,25 @@ int64_t tile_for(int64_t n, int64_t most) {
   return std::min(n, most);
 }
 
-// Data of the blocks [from, to) in lanes, with zeros around every plane.
-void pack_data(const Plan& p, const float* x, float* lanes, int64_t from, int64_t to) {
+// Block b of the data in lanes, with zeros around every plane.
+void pack_data(const Plan& p, const float* x, int64_t b, float* lanes) {
   const Window& w = p.w;
   const int64_t image = w.channels * w.in_size(), l = p.l.wide;
-  const bool padded = w.pad[1] || w.pad[2];
-  for (int64_t b = from; b < to; ++b) {
-    const float* of = x + b * l * image;
-    float* y = lanes + b * p.x_block;
-    if (!padded) {
-      p.l.to_lanes(of, image, p.images(b), image, y, l);
-      continue;
-    }
-    std::fill_n(y, p.x_block, 0.0f);
-    for (int64_t c = 0; c < w.channels; ++c)
-      for (int64_t h = 0; h < w.in[1]; ++h)
-        p.l.to_lanes(of + (c * w.in[1] + h) * w.in[2], image, p.images(b), w.in[2],
-                     y + ((c * p.high + h + w.pad[1]) * p.wide + w.pad[2]) * l, l);
-  }
+  const float* of = x + b * l * image;
+  if (!w.pad[1] && !w.pad[2]) return p.l.to_lanes(of, image, p.images(b), image, lanes, l);
+  std::fill_n(lanes, p.x_block, 0.0f);
+  for (int64_t c = 0; c < w.channels; ++c)
+    for (int64_t h = 0; h < w.in[1]; ++h)
+      p.l.to_lanes(of + (c * w.in[1] + h) * w.in[2], image, p.images(b), w.in[2],
+                   lanes + ((c * p.high + h + w.pad[1]) * p.wide + w.pad[2]) * l, l);
+}
+
+// Block b of dy as (positions, filters, lanes).
+void pack_heads(const Plan& p, const float* dy, int64_t b, float* lanes) {
+  const int64_t area = p.w.out_size(), image = p.w.filters * area;
+  for (int64_t k = 0; k < p.w.filters; ++k)
+    p.l.to_lanes(dy + b * p.l.wide * image + k * area, image, p.images(b), area,
+                 lanes + k * p.l.wide, p.w.filters * p.l.wide);
 }
 
 void unpack_data(const Plan& p, const float* lanes, float* x, int64_t b, int64_t c) {
@@ -146,8 +148,9 @@ void forward(const ConvolutionParam& param, OpContext& ctx, Inputs in, Outputs o
   const float* bias = param.no_bias ? nullptr : in[2].as<float>();
   float *x = ctx.scratch_of<float>(p.blocks * p.x_block),
         *weight = ctx.scratch_of<float>(w.filters * p.rows);
-  ctx.parallel_for(p.blocks, 1,
-                   [&](int64_t from, int64_t to) { pack_data(p, in[0].as<float>(), x, from, to); });
+  ctx.parallel_for(p.blocks, 1, [&](int64_t from, int64_t to) {
+    for (int64_t b = from; b < to; ++b) pack_data(p, in[0].as<float>(), b, x + b * p.x_block);
+  });
   const int64_t tile = tile_for(p.filters, p.l.tile), tiles = (p.filters + tile - 1) / tile;
   for (int64_t g = 0; g < w.groups; ++g)
     pack_weight(in[1].as<float>() + g * p.filters * p.rows, p.filters, p.rows, p.rows, 1, tile,
@@ -168,89 +171,52 @@ void forward(const ConvolutionParam& param, OpContext& ctx, Inputs in, Outputs o
   });
 }
 
-// dy of the blocks [from, to) as (positions, filters, lanes).
-void pack_heads(const Plan& p, const float* dy, float* lanes, int64_t from, int64_t to) {
-  const int64_t area = p.w.out_size(), image = p.w.filters * area;
-  for (int64_t b = from; b < to; ++b)
-    for (int64_t k = 0; k < p.w.filters; ++k)
-      p.l.to_lanes(dy + b * p.l.wide * image + k * area, image, p.images(b), area,
-                   lanes + b * p.dy_block + k * p.l.wide, p.w.filters * p.l.wide);
-}
+// What the gradient of the data needs besides dy.
+struct DataPlan {
+  int64_t tile;  // rows of one channel only, so that channels may be shared out
+  float* packed;
+  int32_t* heads;  // the place of each filter in dy
+  DataPlan(const Plan& p, OpContext& ctx, const float* weight)
+      : tile(tile_for(p.w.taps(), p.l.tile)) {
+    packed = ctx.scratch_of<float>(p.w.filters * p.rows);
+    for (int64_t c = 0; c < p.w.channels; ++c) {
+      const int64_t g = c / p.channels, row = c % p.channels * p.w.taps();
+      pack_weight(weight + g * p.filters * p.rows + row, p.w.taps(), 1, p.filters, p.rows, tile,
+                  packed + c * p.w.taps() * p.filters);
+    }
+    heads = ctx.scratch_of<int32_t>(p.filters);
+    for (int64_t k = 0; k < p.filters; ++k) heads[k] = int32_t(k * p.l.wide);
+  }
+};
 
-void backward_data(const Plan& p, OpContext& ctx, const float* dy, const float* weight,
-                   const int32_t* at, float* dx) {
+// Channel c of block b; dy is the block's.
+void data_channel(const Plan& p, const DataPlan& d, const float* dy, const int32_t* at, int64_t b,
+                  int64_t c, float* dx) {
+  ScratchScope scope;
   const Window& w = p.w;
-  // A tile holds rows of one channel only, so that channels may be shared out.
-  const int64_t tile = tile_for(w.taps(), p.l.tile), step = w.filters * p.l.wide;
-  float* packed = ctx.scratch_of<float>(w.filters * p.rows);
-  for (int64_t c = 0; c < w.channels; ++c) {
-    const int64_t g = c / p.channels, row = c % p.channels * w.taps();
-    pack_weight(weight + g * p.filters * p.rows + row, w.taps(), 1, p.filters, p.rows, tile,
-                packed + c * w.taps() * p.filters);
-  }
-  int32_t* heads = ctx.scratch_of<int32_t>(p.filters);
-  for (int64_t k = 0; k < p.filters; ++k) heads[k] = int32_t(k * p.l.wide);
-  const LaneWindow window = p.window(at);
-  const int64_t all = p.blocks * w.channels, plane = p.high * p.wide * p.l.wide;
-  ctx.parallel_for(all, std::max<int64_t>(1, all / kPieces), [&](int64_t from, int64_t to) {
-    ScratchScope scope;
-    auto* lanes = static_cast<float*>(thread_scratch(size_t(plane) * sizeof(float)));
-    for (int64_t i = from; i < to; ++i) {
-      const int64_t b = i / w.channels, c = i % w.channels, g = c / p.channels;
-      std::fill_n(lanes, plane, 0.0f);
-      for (int64_t r = 0; r < w.taps(); r += tile)
-        p.l.backward(window, dy + b * p.dy_block + g * p.filters * p.l.wide, heads, step,
-                     packed + (c * w.taps() + r) * p.filters, int(std::min(tile, w.taps() - r)),
-                     at + r, lanes);
-      unpack_data(p, lanes, dx, b, c);
-    }
-  });
+  const int64_t plane = p.high * p.wide * p.l.wide, group = c / p.channels * p.filters * p.l.wide;
+  auto* lanes = static_cast<float*>(thread_scratch(size_t(plane) * sizeof(float)));
+  std::fill_n(lanes, plane, 0.0f);
+  for (int64_t r = 0; r < w.taps(); r += d.tile)
+    p.l.backward(p.window(at), dy + group, d.heads, w.filters * p.l.wide,
+                 d.packed + (c * w.taps() + r) * p.filters, int(std::min(d.tile, w.taps() - r)),
+                 at + r, lanes);
+  unpack_data(p, lanes, dx, b, c);
 }
 
-// The gradient of the weights of group g's filters [k, k + m), from `blocks`.
-void backward_tile(const Plan& p, const LaneWindow& window, const LaneBlocks& blocks,
-                   const float* dy, int64_t g, int64_t k, int64_t m, float* dw) {
-  const int64_t filter = g * p.filters + k;
+// The gradient of the weights of the tile of filters that starts at `first`, from `blocks` of x and
+// dy. Returns where the next tile starts.
+int64_t weight_tile(const Plan& p, const LaneBlocks& blocks, const float* dy, const int32_t* at,
+                    int64_t first, float* dw) {
+  const int64_t k = first % p.filters, m = std::min(tile_for(p.filters, p.l.outer), p.filters - k);
   LaneBlocks of_group = blocks;
-  of_group.data += p.group_x(g);
-  p.l.backward_filters(window, of_group, dy + filter * p.l.wide, int(m), dw + filter * p.rows);
+  of_group.data += p.group_x(first / p.filters);
+  p.l.backward_filters(p.window(at), of_group, dy + first * p.l.wide, int(m), dw + first * p.rows);
+  return first + m;
 }
 
-// Small planes: every tile of filters runs over all blocks, and tiles are shared out.
-void backward_weight(const Plan& p, OpContext& ctx, const float* x, const float* dy,
-                     const int32_t* at, float* dw) {
-  const int64_t tile = tile_for(p.filters, p.l.outer), tiles = (p.filters + tile - 1) / tile;
-  const LaneBlocks blocks{x, p.blocks, p.x_block, p.dy_block, p.w.filters * p.l.wide};
-  ctx.parallel_for(p.w.groups * tiles, 1, [&](int64_t from, int64_t to) {
-    for (int64_t i = from; i < to; ++i) {
-      const int64_t k = i % tiles * tile;
-      backward_tile(p, p.window(at), blocks, dy, i / tiles, k, std::min(tile, p.filters - k), dw);
-    }
-  });
-}
-
-// Large planes: blocks are shared out, and their parts added in order.
-void backward_weight_by_blocks(const Plan& p, OpContext& ctx, const float* x, const float* dy,
-                               const int32_t* at, float* dw) {
-  const int64_t tile = tile_for(p.filters, p.l.outer), size = p.w.filters * p.rows;
-  float* parts = ctx.scratch_of<float>(p.blocks * size);
-  ctx.parallel_for(p.blocks, 1, [&](int64_t from, int64_t to) {
-    for (int64_t b = from; b < to; ++b)
-      for (int64_t i = 0; i < p.w.filters; i += std::min(tile, p.filters - i % p.filters)) {
-        const int64_t k = i % p.filters, m = std::min(tile, p.filters - k);
-        const LaneBlocks block{x + b * p.x_block, 1, 0, 0, p.w.filters * p.l.wide};
-        backward_tile(p, p.window(at), block, dy + b * p.dy_block, i / p.filters, k, m,
-                      parts + b * size);
-      }
-  });
-  for (int64_t i = 0; i < size; ++i) {
-    dw[i] = parts[i];
-    for (int64_t b = 1; b < p.blocks; ++b) dw[i] += parts[b * size + i];
-  }
-}
-
-// db = the sum over blocks and lanes.
-void backward_bias(const Plan& p, const float* sums, float* db) {
+// db[k] = the sum over blocks and lanes.
+void add_sums(const Plan& p, const float* sums, float* db) {
   for (int64_t k = 0; k < p.w.filters; ++k) {
     db[k] = 0;
     for (int64_t b = 0; b < p.blocks; ++b)
@@ -258,36 +224,99 @@ void backward_bias(const Plan& p, const float* sums, float* db) {
   }
 }
 
+struct Gradients {
+  const float *dy, *x, *weight;
+  float *dx, *dw, *sums;  // null: not wanted; sums is (blocks, filters, lanes)
+};
+
+void sum_block(const Plan& p, const float* dy, int64_t b, float* sums) {
+  const int64_t heads = p.w.filters * p.l.wide;
+  if (!sums) return;
+  std::fill_n(sums + b * heads, heads, 0.0f);
+  p.l.sum_positions(dy, p.w.out_size(), p.w.filters, sums + b * heads);
+}
+
+// Small planes: all blocks are brought into lanes, then channels and tiles of filters are shared
+// out.
+void backward_by_channels(const Plan& p, OpContext& ctx, const int32_t* at, const Gradients& g) {
+  float* dy = ctx.scratch_of<float>(p.blocks * p.dy_block);
+  float* x = g.dw ? ctx.scratch_of<float>(p.blocks * p.x_block) : nullptr;
+  ctx.parallel_for(p.blocks, 1, [&](int64_t from, int64_t to) {
+    for (int64_t b = from; b < to; ++b) {
+      pack_heads(p, g.dy, b, dy + b * p.dy_block);
+      if (x) pack_data(p, g.x, b, x + b * p.x_block);
+      sum_block(p, dy + b * p.dy_block, b, g.sums);
+    }
+  });
+  if (g.dx) {
+    const DataPlan d(p, ctx, g.weight);
+    const int64_t all = p.blocks * p.w.channels;
+    ctx.parallel_for(all, std::max<int64_t>(1, all / kPieces), [&](int64_t from, int64_t to) {
+      for (int64_t i = from; i < to; ++i)
+        data_channel(p, d, dy + i / p.w.channels * p.dy_block, at, i / p.w.channels,
+                     i % p.w.channels, g.dx);
+    });
+  }
+  if (!g.dw) return;
+  const int64_t tile = tile_for(p.filters, p.l.outer), tiles = (p.filters + tile - 1) / tile;
+  const LaneBlocks blocks{x, p.blocks, p.x_block, p.dy_block, p.w.filters * p.l.wide};
+  ctx.parallel_for(p.w.groups * tiles, 1, [&](int64_t from, int64_t to) {
+    for (int64_t i = from; i < to; ++i)
+      weight_tile(p, blocks, dy, at, i / tiles * p.filters + i % tiles * tile, g.dw);
+  });
+}
+
+// Large planes: blocks are shared out, each brought into lanes and used up while it is in the
+// cache; their parts of the weights' gradient are added in order.
+void backward_by_blocks(const Plan& p, OpContext& ctx, const int32_t* at, const Gradients& g) {
+  const int64_t size = p.w.filters * p.rows;
+  float* parts = g.dw ? ctx.scratch_of<float>(p.blocks * size) : nullptr;
+  std::optional<DataPlan> d;
+  if (g.dx) d.emplace(p, ctx, g.weight);
+  ctx.parallel_for(p.blocks, 1, [&](int64_t from, int64_t to) {
+    ScratchScope scope;
+    auto* dy = static_cast<float*>(thread_scratch(size_t(p.dy_block) * sizeof(float)));
+    auto* x = static_cast<float*>(thread_scratch(size_t(p.x_block) * sizeof(float)));
+    for (int64_t b = from; b < to; ++b) {
+      pack_heads(p, g.dy, b, dy);
+      sum_block(p, dy, b, g.sums);
+      if (parts) pack_data(p, g.x, b, x);
+      const LaneBlocks block{x, 1, 0, 0, p.w.filters * p.l.wide};
+      for (int64_t k = 0; parts && k < p.w.filters;)
+        k = weight_tile(p, block, dy, at, k, parts + b * size);
+      for (int64_t c = 0; d && c < p.w.channels; ++c) data_channel(p, *d, dy, at, b, c, g.dx);
+    }
+  });
+  for (int64_t i = 0; g.dw && i < size; ++i) {
+    g.dw[i] = parts[i];
+    for (int64_t b = 1; b < p.blocks; ++b) g.dw[i] += parts[b * size + i];
+  }
+}
+
 // in: dy, data, weight. out: gradients of data, weight and (with a bias) bias.
 void backward(const ConvolutionParam& param, OpContext& ctx, Inputs in, Outputs out) {
   const Plan p(nn::window_of(param, in[1].shape, in[0].shape));
-  const int64_t heads = p.w.filters * p.l.wide;
   const bool bias = !param.no_bias && ctx.wants(2);
-  float *dy = ctx.scratch_of<float>(p.blocks * p.dy_block),
-        *sums = ctx.scratch_of<float>(p.blocks * heads);
-  float* x = ctx.wants(1) ? ctx.scratch_of<float>(p.blocks * p.x_block) : nullptr;
-  ctx.parallel_for(p.blocks, 1, [&](int64_t from, int64_t to) {
-    pack_heads(p, in[0].as<float>(), dy, from, to);
-    if (x) pack_data(p, in[1].as<float>(), x, from, to);
-    for (int64_t b = from; bias && b < to; ++b) {
-      std::fill_n(sums + b * heads, heads, 0.0f);
-      p.l.sum_positions(dy + b * p.dy_block, p.w.out_size(), p.w.filters, sums + b * heads);
-    }
-  });
-  const int32_t* at = p.places(ctx);
+  const Gradients g{in[0].as<float>(),
+                    in[1].as<float>(),
+                    in[2].as<float>(),
+                    ctx.wants(0) ? out[0].as<float>() : nullptr,
+                    ctx.wants(1) ? out[1].as<float>() : nullptr,
+                    bias ? ctx.scratch_of<float>(p.blocks * p.w.filters * p.l.wide) : nullptr};
   constexpr int64_t kLargePlane = 256;
-  if (ctx.wants(0)) backward_data(p, ctx, dy, in[2].as<float>(), at, out[0].as<float>());
-  if (x && p.w.out_size() < kLargePlane) backward_weight(p, ctx, x, dy, at, out[1].as<float>());
-  else if (x) backward_weight_by_blocks(p, ctx, x, dy, at, out[1].as<float>());
-  if (bias) backward_bias(p, sums, out[2].as<float>());
+  if (p.w.out_size() < kLargePlane) backward_by_channels(p, ctx, p.places(ctx), g);
+  else backward_by_blocks(p, ctx, p.places(ctx), g);
+  if (bias) add_sums(p, g.sums, out[2].as<float>());
 }
 
-// Enough images to fill the lanes, and a block of them that stays in the second cache.
+// Enough images to fill the lanes, a block of them that stays in the second cache, and channels
+// that do not fill the blocks of a blocked layout by themselves.
 bool suits(const ConvolutionParam& p, const Blob& data, const Blob& output) {
   constexpr int64_t kCache = 1 << 21;
   if (simd::best_level() < 3 || data.dtype != Dtype::kFloat32 || p.kernel.rank() != 2) return false;
   const int64_t wide = loops().wide, n = data.shape[0];
   const int64_t lanes = (n + wide - 1) / wide * wide;
+  if (data.shape[1] / p.num_group % 16 == 0 && p.num_filter / p.num_group % 16 == 0) return false;
   const Plan plan(nn::window_of(p, data.shape, output.shape));
   return n * 4 >= lanes * 3 && std::max(plan.x_block, plan.dy_block) * 4 <= kCache;
 }
