@@ -36,10 +36,11 @@ class MemoryReader : public Reader {
   std::string_view bytes_;
 };
 
-// An open regular file.
+// An open regular file. (A pipe without a writer must not hold the caller: it is refused below.)
 class File {
  public:
-  explicit File(const std::string& path) : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+  explicit File(const std::string& path)
+      : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
     check(fd_ >= 0, "[load] '{}': could not open it: {}", path, std::strerror(errno));
     struct stat s = {};
     const bool regular = ::fstat(fd_, &s) == 0 && S_ISREG(s.st_mode);

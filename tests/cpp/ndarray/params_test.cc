@@ -192,6 +192,10 @@ TEST(Params, ErrorsSayWhereAndWhat) {
   EXPECT_THROW(load_arrays("/nowhere/x.params"), Error);
   EXPECT_THROW(load_arrays("/tmp"), Error);
   EXPECT_THROW(load_arrays("s3://bucket/x.params"), Error);
+  const Folder folder;
+  const std::string pipe = folder.path + "/pipe";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_THROW(load_arrays(pipe), Error);
 }
 
 TEST(Params, SizesThatOverflowThrow) {
@@ -270,6 +274,7 @@ TEST(Params, AFailedSaveLeavesTheOldFile) {
   EXPECT_EQ(folder.entries(), 1u);
   EXPECT_THROW(save_arrays(folder.path + "/no/such/folder", {{good}, {}}), Error);
   EXPECT_THROW(save_arrays(folder.path, {{good}, {}}), Error);
+  EXPECT_THROW(save_arrays("/dev/full", {{good}, {}}), Error);
 }
 
 TEST(Params, LinksAndModesStay) {
