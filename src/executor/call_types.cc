@@ -69,8 +69,10 @@ Remembered work_out(const OpCallRef& call, std::span<const NDArray* const> in,
 
 std::shared_ptr<const CallTypes> types_of(const OpCallRef& call, std::span<const NDArray* const> in,
                                           std::span<const NDArray> given, bool training) {
-  static thread_local std::array<call_types::Remembered, call_types::kRemembered> remembered;
-  auto& r = remembered[call_types::slot_of(call.get(), in)];
+  // On the heap: a library that is loaded late has little thread-local memory.
+  using Table = std::array<call_types::Remembered, call_types::kRemembered>;
+  static thread_local const auto remembered = std::make_unique<Table>();
+  auto& r = (*remembered)[call_types::slot_of(call.get(), in)];
   if (!call_types::matches(r, call, in, given, training))
     r = call_types::work_out(call, in, given, training);
   return r.types;
