@@ -83,6 +83,14 @@ def test_contiguous_parts_share_memory():
     assert (x.asnumpy() == before).all()
 
 
+def test_empty_parts():
+    x = mx.nd.array(VALUE)
+    for key in (slice(1, 1), (slice(None), slice(2, 1)), [False, False], np.array([], "int64")):
+        assert x[key].shape == VALUE[key].shape and x[key].asnumpy().size == 0
+        x[key] = 5
+    assert (x.asnumpy() == VALUE).all()
+
+
 def test_iteration():
     assert [row.tolist() for row in mx.nd.array([[1, 2], [3, 4]])] == [[1, 2], [3, 4]]
     assert [v.asscalar() for v in mx.nd.array([5, 6])] == [5, 6]

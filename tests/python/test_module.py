@@ -216,7 +216,7 @@ def test_states():
     assert mod.get_states()[0].asnumpy().max() == 4
 
 
-def test_buckets():
+def test_buckets(tmp_path):
     def generate(length):
         net = sym.FullyConnected(sym.Variable("data"), num_hidden=4, name="fc", flatten=False)
         net = sym.FullyConnected(sym.sum(net, axis=1), num_hidden=2, name="out")
@@ -243,7 +243,17 @@ def test_buckets():
     shared = {id(m._group.execs[0].arg_dict["fc_weight"]) for m in mod._buckets.values()}
     values = {str(m._group.execs[0].arg_dict["fc_weight"].tolist()) for m in mod._buckets.values()}
     assert len(values) == 1 and shared
-    assert mod.get_params()[0]["fc_weight"].tolist() == mod._buckets[4]._group.execs[0].arg_dict["fc_weight"].tolist()
+    trained = mod.get_params()[0]["fc_weight"].tolist()
+    assert trained == mod._buckets[4]._group.execs[0].arg_dict["fc_weight"].tolist()
+    mod.save_checkpoint(str(tmp_path / "b"), 1)
+    assert {p.name for p in tmp_path.iterdir()} == {
+        "b-0001.params", "b.buckets", "b-4-symbol.json", "b-6-symbol.json", "b-8-symbol.json"}
+    for generator in (None, generate):
+        again = BucketingModule.load(str(tmp_path / "b"), 1, generator, default_bucket_key=8)
+        again.bind([("data", (5, 8, 3))], [("softmax_label", (5,))], for_training=False)
+        again.forward(batch)
+        mod.forward(batch, is_train=False)
+        assert again.get_outputs()[0].tolist() == mod.get_outputs()[0].tolist()
 
 
 def test_chain_and_python_loss():

@@ -31,6 +31,7 @@ def test_array_defaults_to_float32():
     assert mx.nd.array(np.arange(6.).reshape(2, 3).T).asnumpy().tolist() == [[0, 3], [1, 4], [2, 5]]
     assert mx.nd.array([mx.nd.array([1, 2]), np.array([3, 4])]).tolist() == [[1, 2], [3, 4]]
     assert mx.nd.array(5).shape == (1,)
+    assert mx.nd.array(np.arange(3, dtype="uint16")).tolist() == mx.nd.array(np.arange(3, dtype=">f8")).tolist() == [0, 1, 2]
     with pytest.raises(mx.MXNetError, match="ragged"):
         mx.nd.array([[1, 2], [3]])
 

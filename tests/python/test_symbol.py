@@ -199,5 +199,7 @@ def test_creation_symbols():
     mx.random.seed(1)
     u = sym.random.uniform(2, 3, shape=(100,)).eval()[0].asnumpy()
     assert (u >= 2).all() and (u < 3).all()
+    drawn = sym.Group([sym.random.randn(3), sym.random.randint(0, 5, shape=(3,)), sym.random.shuffle(sym.arange(3))])
+    assert [d.shape for d in drawn.eval()] == [(3,)] * 3
     parts = sym.split_v2(sym.Variable("x"), (1,), axis=1).eval(x=mx.nd.arange(6).reshape((2, 3)))
     assert [p.shape for p in parts] == [(2, 1), (2, 2)]

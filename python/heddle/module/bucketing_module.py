@@ -3,6 +3,9 @@ import logging
 import warnings
 
 from ..initializer import Uniform
+from ..model import load_params, save_checkpoint
+from ..ndarray import array, load, save
+from ..symbol import load as load_symbol
 from .base_module import BaseModule, descriptions
 from .module import Module
 
@@ -26,6 +29,7 @@ class BucketingModule(BaseModule):
         self._params_dirty = False
         self._monitor = None
         self._grad_req = None
+        self._loaded = None  # parameters of a checkpoint, until bind
 
     def _make(self, key):
         symbol, data_names, label_names = self._sym_gen(key)
@@ -99,6 +103,38 @@ class BucketingModule(BaseModule):
         self._need("bind", "init_params")
         self._curr_module.set_states(states, value)
 
+    # --- files
+    def save_checkpoint(self, prefix, epoch, remove_amp_cast=False):
+        """Writes the parameters, and a symbol for every bucket used so far."""
+        self._need("bind", "init_params")
+        for key, module in self._buckets.items():
+            module.symbol.save(f"{prefix}-{key}-symbol.json")
+        save_checkpoint(prefix, epoch, None, *self.get_params())
+        save(f"{prefix}.buckets", array(list(self._buckets), dtype="int32"))
+
+    @staticmethod
+    def load(prefix, epoch, sym_gen=None, default_bucket_key=None, **kwargs):
+        """A module of a checkpoint; bind it before use. Without sym_gen, the buckets that were saved."""
+        arg_params, aux_params = load_params(prefix, epoch)
+        symbols = {}
+        if sym_gen is None:
+            symbols = {int(key): load_symbol(f"{prefix}-{int(key)}-symbol.json")
+                       for key in load(f"{prefix}.buckets")[0].tolist()}
+        return BucketingModule.load_dict(symbols, sym_gen, default_bucket_key, arg_params, aux_params, **kwargs)
+
+    @staticmethod
+    def load_dict(sym_dict=None, sym_gen=None, default_bucket_key=None, arg_params=None, aux_params=None, **kwargs):
+        """A module of symbols by bucket key, or of sym_gen, with parameters."""
+        if sym_gen is None:
+            names = kwargs.pop("data_names", ("data",)), kwargs.pop("label_names", ("softmax_label",))
+
+            def sym_gen(key):
+                return (sym_dict[key], *names)
+
+        module = BucketingModule(sym_gen, default_bucket_key, **kwargs)
+        module._loaded = arg_params, aux_params
+        return module
+
     # --- binding
     def bind(self, data_shapes, label_shapes=None, for_training=True, inputs_need_grad=False, force_rebind=False,
              shared_module=None, grad_req="write"):
@@ -115,8 +151,9 @@ class BucketingModule(BaseModule):
         self._buckets = {self._default_bucket_key: module}
         self._curr_module, self._curr_bucket_key = module, self._default_bucket_key
         self.binded = True
-        if params is not None:
-            self.set_params(*params)
+        if params is not None or self._loaded is not None:
+            self.set_params(*(params or self._loaded))
+            self._loaded = None
 
     def switch_bucket(self, bucket_key, data_shapes, label_shapes=None):
         """Makes the module of a bucket the current one."""

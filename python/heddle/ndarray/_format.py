@@ -134,7 +134,7 @@ def _row(cells, indent):
     lines, line = [], ""
     for c in cells:
         if line and indent + len(line) + 1 + len(c) > _WIDTH:
-            lines.append(line)
+            lines.append(line.rstrip())
             line = c
         else:
             line = f"{line} {c}" if line else c

@@ -35,11 +35,7 @@ def set_item(array, key, value):
         return fill(array, value)
     if part.is_contiguous():
         return fill(part.view(array), value)
-    if part.size == 0:
-        return None
-    if all(step == 1 for step in part.steps):
-        return _assign(array, part, value)
-    return _scatter(array, items, value)
+    return _assign(array, part, value) if part.size else None
 
 
 def fill(array, value):
@@ -192,16 +188,13 @@ def _basic(array, items):
 
 
 def _assign(array, part, value):
-    """Writes into a part that is not contiguous and has no steps."""
-    begin, end = tuple(part.starts), tuple(part.stops)
+    """Writes into a part that is not contiguous."""
+    params = part.slice_params()
     if is_number(value):
-        _internal._crop_assign_scalar(array, begin=begin, end=end, scalar=float(value), out=array)
+        _internal._slice_assign_scalar(array, scalar=float(value), out=array, **params)
         return
-    value = broadcast(_as_array(value, array), part.shape)
-    if value.dtype_name != array.dtype_name:
-        value = value.astype(array.dtype_name)
-    value = value.reshape(tuple(part.counts))
-    _internal._slice_assign(array, value, begin=begin, end=end, out=array)
+    value = broadcast(_as_array(value, array), part.shape).astype(array.dtype_name, copy=False)
+    _internal._slice_assign(array, value.reshape(tuple(part.counts)), out=array, **params)
 
 
 # --- lists and arrays as indices ------------------------------------------------------------------
@@ -293,18 +286,12 @@ def _flatten(values):
 
 
 def _scatter(array, items, value):
-    """Writes to elements that are not side by side: on the host, waiting for the array."""
-    from .ndarray import to_ndarray
-    numbers = to_ndarray(list(range(array.size)), None, "int64")._reshape(array.shape)
-    advanced = any(_is_advanced(i) for i in items)
-    places = (_gather if advanced else _basic)(numbers, items)
-    if is_number(value):
-        source = [value] * places.size
-    else:
-        value = broadcast(_as_array(value, array), places.shape)
-        source = _flatten(value.tolist())
-    target = _flatten(array.tolist())
-    for place, number in zip(_flatten(places.tolist()), source):
-        target[place] = number
-    made = to_ndarray(target, array.context, array.dtype_name)
-    made._reshape(array.shape)._copyto(array)
+    """Writes to the elements at the indices."""
+    ctx = "{}({})".format(*array.device)
+    numbers = _core.invoke("_arange", (), {"start": 0, "stop": array.size, "dtype": "int64", "ctx": ctx}, None)
+    places = _gather(numbers._reshape(array.shape), items)
+    value = broadcast(_as_array(value, array), places.shape).astype(array.dtype_name, copy=False)
+    if not places.size:
+        return
+    flat = array._reshape((array.size,))
+    _internal._scatter_set_nd(flat, value.reshape((-1,)), places.reshape((1, -1)), shape=flat.shape, out=flat)

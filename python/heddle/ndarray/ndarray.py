@@ -66,6 +66,8 @@ class NDArray(_core.NDArrayBase):
         return value
 
     def __repr__(self):
+        if self.shape is None:
+            return "<NDArray without contents>"
         shape = "x".join(map(str, self.shape))
         return f"\n{format_array(self)}\n<NDArray {shape} @{self.context}>"
 
@@ -199,6 +201,10 @@ class NDArray(_core.NDArrayBase):
     def split(self, num_outputs, axis=1, squeeze_axis=False):
         return op.split(self, num_outputs=num_outputs, axis=axis, squeeze_axis=squeeze_axis)
 
+    def split_v2(self, indices_or_sections, axis=0, squeeze_axis=False):
+        from .functions import split_v2
+        return split_v2(self, indices_or_sections, axis, squeeze_axis)
+
     # --- autograd
     @property
     def grad(self):
@@ -278,7 +284,8 @@ def to_ndarray(value, ctx=None, dtype=None):
             value = _plain(value)
         return _core.array_from_list(value, name or "float32", *place)
     if hasattr(value, "__array__") and "numpy" in sys.modules:
-        value = sys.modules["numpy"].ascontiguousarray(value)
+        known = name if name != "bfloat16" else None  # NumPy converts what the library does not know
+        value = sys.modules["numpy"].ascontiguousarray(value, dtype=known)
     try:
         return _core.array_from_buffer(value, name, *place)
     except (TypeError, BufferError):

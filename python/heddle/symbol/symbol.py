@@ -293,6 +293,10 @@ class Symbol:
             kwargs["shape"] = tuple(shape)
         return _op("reshape")(self, **kwargs)
 
+    def split_v2(self, indices_or_sections, axis=0, squeeze_axis=False):
+        from .functions import split_v2
+        return split_v2(self, indices_or_sections, axis, squeeze_axis)
+
     def __getattr__(self, name):
         if name in _ONLY_ARRAYS:
             raise NotImplementedError(f"{name} is not available in a Symbol: it has no values until it is bound")
