@@ -3,8 +3,8 @@
 predictor needs. Takes no options; prints one line per offence.
 
 - A room includes only the rooms its line in layers.txt names, and CMakeLists.txt links the same.
-- Headers of libraries appear only in files that carry the library's name (x.onednn.cc, x.blas.cc, x.tbb.cc,
-  x.cu ...), in device/ and in io/; other files include the standard library, POSIX and our own headers.
+- Headers of libraries appear only in files that carry the library's name (x.onednn.cc, onednn.h, x.blas.cc,
+  x.tbb.cc, x.cu ...), in device/ and in io/; other files include the standard library, POSIX and our own headers.
 - No anonymous namespace, no `using namespace std`; headers have #pragma once; a loop body (x.inl.h)
   is included by another or through each_target.h; an operator file x.cc keeps to namespace heddle::x and all_ops.def names it.
 - The first line of a file says what the file is.
@@ -18,7 +18,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 ROOM_OF_HEADER = {"half": "base", "param": "base", "op": "operator", "imperative": "executor",
                   "c_api": "capi", "c_predict_api": "capi"}
 # Headers of libraries, and the file names that may include them.
-LIBRARIES = [(r"dnnl|oneapi/|omp\.h", r"\.onednn\.cc$"), (r"cblas|openblas", r"\.blas\.cc$"), (r"tbb/|oneapi/tbb", r"\.tbb\.cc$"),
+LIBRARIES = [(r"dnnl|oneapi/dnnl|omp\.h", r"(\.|^)onednn\.(cc|h)$"), (r"cblas|openblas", r"(\.|^)blas\.(cc|h)$"),
+             (r"tbb/|oneapi/tbb", r"(\.|^)tbb\.(cc|h)$"),
              (r"cublas", r"\.cu$|\.cublas\.cc$"), (r"cudnn", r"\.cudnn\.cc$"), (r"cuda|cub/|nvrtc|nccl|curand", r"\.cuh?$|\.(cuda|cublas|cudnn)\.cc$")]
 FREE_ROOMS = {"device", "io"}  # these may speak to drivers and decoders
 POSIX = re.compile(r"(sys/\w+|pthread|sched|unistd|fcntl|dlfcn|signal|errno|time|immintrin|linux/\w+)\.h$")
@@ -55,7 +56,7 @@ def may_include(header, path):
     for headers, files in LIBRARIES:
         if re.match(headers, header):
             return re.search(files, path.name) is not None
-    return "." not in header or POSIX.match(header) is not None or header.startswith("c++/")
+    return "." not in header or POSIX.match(header) is not None
 
 
 def check_includes(path, text, may):
@@ -76,6 +77,8 @@ def check_includes(path, text, may):
             yield f'{where}: "{name}" is not a path from include/ or src/'
         elif name.endswith(".inl.h") and not path.name.startswith("each_") and not path.name.endswith(".inl.h"):
             yield f"{where}: {name} is included by simd/each_target.h and other loop bodies only"
+        elif (library := re.search(r"(?:\.|^)(onednn|blas|tbb)\.h$", target.name)) and library[1] not in path.name:
+            yield f"{where}: {name} belongs in a file that carries its library's name"
         elif room_of(target) not in may[here] | {here}:
             yield f"{where}: {here} must not include {room_of(target)} ({name})"
 
