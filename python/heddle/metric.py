@@ -211,11 +211,15 @@ def _on(label, pred):
     return label.as_in_context(pred.context) if isinstance(pred, NDArray) else label
 
 
+def _vector(array):
+    return array if array.ndim == 1 else array.reshape((-1,))
+
+
 def _classes(label, pred, axis=1):
     """Labels and predicted classes as two int32 vectors."""
     if pred.shape != label.shape:
         pred = op.argmax(pred, axis=axis)
-    label, pred = label.astype("int32").reshape((-1,)), pred.astype("int32").reshape((-1,))
+    label, pred = _vector(label.astype("int32")), _vector(pred.astype("int32"))
     check_label_shapes(label, pred, shape=True)
     return label, pred
 

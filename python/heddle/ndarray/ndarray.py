@@ -10,6 +10,7 @@ from .indexing import get_item, set_item
 from .shapes import reshaped
 
 _invoke = _core.invoke
+_CAST = _core.op_handle("Cast")
 GRAD_REQS = {"null": 0, "write": 1, "add": 3}
 _IN_PLACE = "Inplace operations (+=, -=, x[:]=, etc) are not supported when recording with autograd."
 
@@ -144,7 +145,7 @@ class NDArray(_core.NDArrayBase):
         name = dtype_name(dtype)
         if not copy and name == self.dtype_name:
             return self
-        return op.cast(self, dtype=name)
+        return _invoke(_CAST, (self,), {"dtype": name}, None)
 
     def tostype(self, stype):
         """The array in another storage type; there is one here, "default"."""
