@@ -11,7 +11,12 @@ from .shapes import reshaped
 
 _invoke = _core.invoke
 _CAST = _core.op_handle("Cast")
-GRAD_REQS = {"null": 0, "write": 1, "add": 3}
+class _Requests(dict):
+    def __missing__(self, name):
+        raise ValueError(f"found grad_req {name!r}, expected one of {', '.join(self)}")
+
+
+GRAD_REQS = _Requests(null=0, write=1, add=3)
 _IN_PLACE = "Inplace operations (+=, -=, x[:]=, etc) are not supported when recording with autograd."
 
 
