@@ -11,6 +11,8 @@ from .shapes import reshaped
 
 _invoke = _core.invoke
 _CAST = _core.op_handle("Cast")
+
+
 class _Requests(dict):
     def __missing__(self, name):
         raise ValueError(f"found grad_req {name!r}, expected one of {', '.join(self)}")
