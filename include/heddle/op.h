@@ -130,6 +130,13 @@ class OpContext {
   T* scratch_of(int64_t n) {
     return static_cast<T*>(scratch(size_t(n) * sizeof(T)));
   }
+  // Output i, or scratch memory in its place when nobody wants it: for kernels that need to write it
+  // in any case.
+  Blob output(Outputs out, int i) {
+    Blob b = out[size_t(i)];
+    if (!wants(i)) b.data = scratch(size_t(b.bytes()));
+    return b;
+  }
   // body(begin, end) over [0, n) in pieces of `grain`: see device.h.
   template <class Body>
   void parallel_for(int64_t n, int64_t grain, Body&& body) const {

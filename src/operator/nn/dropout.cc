@@ -56,8 +56,7 @@ void fill_mask(const DropoutParam& p, OpContext& ctx, const Blob& mask) {
 
 void forward(const DropoutParam& p, OpContext& ctx, Inputs in, Outputs out) {
   if (p.active(ctx.training)) {
-    Blob mask = out[1];
-    if (!ctx.wants(1)) mask.data = ctx.scratch(size_t(mask.bytes()));
+    const Blob mask = ctx.output(out, 1);
     fill_mask(p, ctx, mask);
     return ew::map(ctx, ew::kLoops<Product>, {in[0], mask}, out[0]);
   }

@@ -130,9 +130,11 @@ void forward(const LeakyReluParam& p, OpContext& ctx, Inputs in, Outputs out) {
       const Blob gamma = along_channels(in[1], x.shape);
       return ew::map(ctx, ew::kLoops<Leaky>, {x, gamma}, out[0]);
     }
-    case ActType::kRrelu:
-      fill_mask(p, ctx, x, out[1]);
-      return ew::map(ctx, ew::kLoops<Product>, {x, out[1]}, out[0]);
+    case ActType::kRrelu: {
+      const Blob mask = ctx.output(out, 1);
+      fill_mask(p, ctx, x, mask);
+      return ew::map(ctx, ew::kLoops<Product>, {x, mask}, out[0]);
+    }
   }
 }
 

@@ -111,7 +111,7 @@ void forward(const P& p, OpContext& ctx, Inputs in, Outputs out) {
     using T = decltype(type);
     using A = Wide<T>;
     const T *x = in[0].as<T>(), *gamma = in[1].as<T>(), *beta = in[2].as<T>();
-    T* y = out[0].as<T>();
+    T *y = out[0].as<T>(), *means = ctx.output(out, 1).as<T>(), *lasts = ctx.output(out, 2).as<T>();
     ctx.parallel_for(at.groups, std::max<int64_t>(1, 16384 / std::max<int64_t>(1, at.size)),
                      [&](int64_t from, int64_t to) {
                        for (int64_t g = from; g < to; ++g) {
@@ -126,8 +126,8 @@ void forward(const P& p, OpContext& ctx, Inputs in, Outputs out) {
                          }
                          const double variance = square / double(at.size),
                                       deviation = std::sqrt(variance + double(p.eps));
-                         out[1].as<T>()[g] = T(A(mean)),
-                         out[2].as<T>()[g] = T(A(P::kDeviation ? deviation : variance));
+                         means[g] = T(A(mean)),
+                         lasts[g] = T(A(P::kDeviation ? deviation : variance));
                          const A m = A(mean), scale = A(1 / deviation);
                          for (int64_t i = 0; i < at.size; ++i) {
                            const int64_t c = at.channel(g, i), e = base + i * at.step;
@@ -221,19 +221,20 @@ void infer_l2(const L2Param& p, InferContext& c) {
   c.set_out(1, norms);
 }
 
-void l2_forward(const L2Param& p, OpContext&, Inputs in, Outputs out) {
+void l2_forward(const L2Param& p, OpContext& ctx, Inputs in, Outputs out) {
   const Grouping at = p.grouping(in[0].shape);
   with_float(in[0].dtype, "L2Normalization", [&](auto type) {
     using T = decltype(type);
     using A = Wide<T>;
     const T* x = in[0].as<T>();
+    T* norms = ctx.output(out, 1).as<T>();
     for (int64_t g = 0; g < at.groups; ++g) {
       const int64_t base = at.offset(g);
       double square = 0;
       for (int64_t i = 0; i < at.size; ++i)
         square += double(A(x[base + i * at.step])) * double(A(x[base + i * at.step]));
       const A length = A(std::sqrt(square + double(p.eps)));
-      out[1].as<T>()[g] = T(length);
+      norms[g] = T(length);
       for (int64_t i = 0; i < at.size; ++i)
         out[0].as<T>()[base + i * at.step] = T(A(x[base + i * at.step]) / length);
     }
@@ -298,6 +299,7 @@ void lrn_forward(const LrnParam& p, OpContext& ctx, Inputs in, Outputs out) {
   with_float(in[0].dtype, "LRN", [&](auto type) {
     using T = decltype(type);
     using A = Wide<T>;
+    T* norms = ctx.output(out, 1).as<T>();
     ctx.parallel_for(s[0], 1, [&](int64_t from, int64_t to) {
       ScratchScope scope;
       A* sums = static_cast<A*>(thread_scratch(size_t(image) * sizeof(A)));
@@ -307,7 +309,7 @@ void lrn_forward(const LrnParam& p, OpContext& ctx, Inputs in, Outputs out) {
                     [&](int64_t c, int64_t i) { return A(x[c * area + i]) * A(x[c * area + i]); });
         for (int64_t i = 0; i < image; ++i) {
           const A norm = A(p.knorm) + A(p.alpha) / A(p.nsize) * sums[i];
-          out[1].as<T>()[n * image + i] = T(norm);
+          norms[n * image + i] = T(norm);
           out[0].as<T>()[n * image + i] = T(A(x[i]) * std::pow(norm, -A(p.beta)));
         }
       }
