@@ -10,6 +10,8 @@ def both(word, names, values, moments):
     """The operator with numbers for parameters, and the one with arrays."""
     case(f"random_{word}", [], shape=MANY, moments=lambda **kw: moments(*(kw[n] for n in names)),
          **dict(zip(names, values)))
+    case(f"_random_{word}_like", [MANY], moments=lambda x, **kw: moments(*(kw[n] for n in names)),
+         **dict(zip(names, values)))
     arrays = [np.array([v, 1.5 * v] if abs(v) > 1 else [v, 0.75 * v], "float32") for v in values]
     case(f"sample_{word}", arrays, shape=MANY, moments=lambda *a, **_: moments(*[x.astype("float64") for x in a]))
 
@@ -25,6 +27,8 @@ case("random_gamma", [], shape=MANY, alpha=0.4, beta=2.0, label="small",
      moments=lambda alpha, beta, **_: (alpha * beta, alpha * beta**2))
 case("random_negative_binomial", [], shape=MANY, k=3, p=0.4,
      moments=lambda k, p, **_: (k * (1 - p) / p, k * (1 - p) / p**2))
+case("_random_negative_binomial_like", [MANY], k=3, p=0.4,
+     moments=lambda x, k, p: (k * (1 - p) / p, k * (1 - p) / p**2))
 case("sample_negative_binomial", [np.array([3, 5], "float32"), np.array([0.4, 0.6], "float32")], shape=MANY,
      moments=lambda k, p, **_: (k * (1 - p) / p, k * (1 - p) / p**2))
 case("random_randint", [], shape=MANY, low=-5, high=5, moments=lambda low, high, **_: (-0.5, 99 / 12))

@@ -10,25 +10,12 @@ using random::Sequence;
 enum class RealType { kNone, kFloat32, kFloat64, kFloat16 };
 constexpr Dtype kRealTypes[] = {Dtype::kFloat32, Dtype::kFloat32, Dtype::kFloat64, Dtype::kFloat16};
 
-struct Common {
-  Shape shape;
-  std::string ctx;
-  RealType dtype = RealType::kNone;
-  void fields(auto&& f) {
-    f("shape", shape, "The result's shape; (1,) when it is not given.");
-    f("ctx", ctx, "The device, as \"cpu(0)\"; for eager calls.");
-    f("dtype", dtype, "The dtype of the result; None is float32.")
-        .names({"None", "float32", "float64", "float16"});
-  }
-};
-
-struct Uniform : Common {
+struct Uniform {
   static constexpr auto name = "uniform", doc = "Uniform numbers in [low, high).";
   float low = 0, high = 1;
   void fields(auto&& f) {
     f("low", low, "The smallest number.");
     f("high", high, "The end of the range, itself left out.");
-    Common::fields(f);
   }
   double draw(Sequence& s) const { return random::draw_uniform(s, low, high); }
   void bulk(uint64_t seed, int64_t begin, int64_t n, float* to) const {
@@ -40,13 +27,12 @@ struct Uniform : Common {
     }
   }
 };
-struct Normal : Common {
+struct Normal {
   static constexpr auto name = "normal", doc = "Normally distributed numbers.";
   float loc = 0, scale = 1;
   void fields(auto&& f) {
     f("loc", loc, "Mean.");
     f("scale", scale, "Standard deviation.").at_least(0);
-    Common::fields(f);
   }
   double draw(Sequence& s) const { return random::draw_normal(s, loc, scale); }
   void bulk(uint64_t seed, int64_t begin, int64_t n, float* to) const {
@@ -54,36 +40,29 @@ struct Normal : Common {
     for (int64_t i = 0; i < n; ++i) to[i] = loc + scale * to[i];
   }
 };
-struct Gamma : Common {
+struct Gamma {
   static constexpr auto name = "gamma", doc = "Gamma-distributed numbers, of mean alpha * beta.";
   float alpha = 1, beta = 1;
   void fields(auto&& f) {
     f("alpha", alpha, "Shape, above 0.").at_least(1e-30);
     f("beta", beta, "Scale, above 0.").at_least(0);
-    Common::fields(f);
   }
   double draw(Sequence& s) const { return random::draw_gamma(s, alpha, beta); }
 };
-struct Exponential : Common {
+struct Exponential {
   static constexpr auto name = "exponential",
                         doc = "Exponentially distributed numbers, of mean 1 / lam.";
   float lam = 1;
-  void fields(auto&& f) {
-    f("lam", lam, "Rate, above 0.").at_least(1e-30);
-    Common::fields(f);
-  }
+  void fields(auto&& f) { f("lam", lam, "Rate, above 0.").at_least(1e-30); }
   double draw(Sequence& s) const { return random::draw_exponential(s, lam); }
 };
-struct Poisson : Common {
+struct Poisson {
   static constexpr auto name = "poisson", doc = "Poisson-distributed counts.";
   float lam = 1;
-  void fields(auto&& f) {
-    f("lam", lam, "Mean.").at_least(0);
-    Common::fields(f);
-  }
+  void fields(auto&& f) { f("lam", lam, "Mean.").at_least(0); }
   double draw(Sequence& s) const { return random::draw_poisson(s, lam); }
 };
-struct NegativeBinomial : Common {
+struct NegativeBinomial {
   static constexpr auto name = "negative_binomial",
                         doc = "How often one fails before the k-th success of probability p.";
   int k = 1;
@@ -91,21 +70,34 @@ struct NegativeBinomial : Common {
   void fields(auto&& f) {
     f("k", k, "Successes to wait for.").at_least(1);
     f("p", p, "Probability of a success.").range(1e-30, 1);
-    Common::fields(f);
   }
   double draw(Sequence& s) const { return random::draw_negative_binomial(s, k, p); }
 };
-struct GeneralizedNegativeBinomial : Common {
+struct GeneralizedNegativeBinomial {
   static constexpr auto name = "generalized_negative_binomial",
                         doc = "Negative binomial counts of mean mu and dispersion alpha.";
   float mu = 1, alpha = 1;
   void fields(auto&& f) {
     f("mu", mu, "Mean.").at_least(0);
     f("alpha", alpha, "Dispersion; 0 is Poisson.").at_least(0);
-    Common::fields(f);
   }
   double draw(Sequence& s) const {
     return random::draw_generalized_negative_binomial(s, mu, alpha);
+  }
+};
+
+// The parameters of random_<name>: those of the distribution, then what the result is.
+template <class P>
+struct Whole : P {
+  Shape shape;
+  std::string ctx;
+  RealType dtype = RealType::kNone;
+  void fields(auto&& f) {
+    P::fields(f);
+    f("shape", shape, "The result's shape; (1,) when it is not given.");
+    f("ctx", ctx, "The device, as \"cpu(0)\"; for eager calls.");
+    f("dtype", dtype, "The dtype of the result; None is float32.")
+        .names({"None", "float32", "float64", "float16"});
   }
 };
 
@@ -113,15 +105,15 @@ void set_shape(const Shape& shape, InferContext& c) {
   if (shape.rank() <= 0 && c.out(0).known()) return;
   c.set_out(0, shape.rank() > 0 ? shape : Shape{1});
 }
-
 template <class P>
-void infer(const P& p, InferContext& c) {
+void infer(const Whole<P>& p, InferContext& c) {
   set_shape(p.shape, c);
 }
 template <class P>
-void infer_dtype(const P& p, InferContext& c) {
+void infer_dtype(const Whole<P>& p, InferContext& c) {
   c.set_out_dtype(0, kRealTypes[int(p.dtype)]);
 }
+
 // One by one, with 53 bits each; those that can be made in bulk are, where floats will do.
 template <class P>
 void run(const P& p, OpContext& ctx, Inputs, Outputs out) {
@@ -134,16 +126,25 @@ void run(const P& p, OpContext& ctx, Inputs, Outputs out) {
   random::fill(ctx, out[0], [&](Sequence& s, int64_t) { return p.draw(s); });
 }
 
+// random_<name>, and random_<name>_like, which takes the shape and dtype of a tensor.
 template <class P>
 void define_one(OpTable& ops, std::vector<std::string> aliases = {}) {
-  aliases.insert(aliases.begin(), std::string("random_") + P::name);
-  ops.define({.name = std::string("_random_") + P::name,
+  const std::string name = std::string("_random_") + P::name;
+  aliases.insert(aliases.begin(), name.substr(1));
+  ops.define({.name = name,
               .aliases = aliases,
               .doc = P::doc,
-              .params = schema<P>(),
+              .params = schema<Whole<P>>(),
               .inputs = {},
               .infer = infer<P>,
               .infer_dtype = infer_dtype<P>,
+              .cpu = run<Whole<P>>,
+              .backward = {.zero = true},
+              .random = true});
+  ops.define({.name = name + "_like",
+              .doc = std::string(P::doc) + " In the shape and dtype of data.",
+              .params = schema<P>(),
+              .inplace = {{0, 0}},
               .cpu = run<P>,
               .backward = {.zero = true},
               .random = true});
@@ -195,8 +196,8 @@ void define(OpTable& ops) {
   define_one<Gamma>(ops);
   define_one<Exponential>(ops);
   define_one<Poisson>(ops);
-  define_one<NegativeBinomial>(ops);
-  define_one<GeneralizedNegativeBinomial>(ops);
+  define_one<NegativeBinomial>(ops, {"_sample_negbinomial"});  // names of MXNet 0.10
+  define_one<GeneralizedNegativeBinomial>(ops, {"_sample_gennegbinomial"});
   ops.define({.name = "_random_randint",
               .aliases = {"random_randint"},
               .doc = "Integers in [low, high), all equally likely.",
