@@ -14,6 +14,10 @@
 #include "heddle/storage.h"
 #include "storage/size_class.h"
 
+// Sanitizers end the process at absurd requests unless told not to.
+extern "C" const char* __asan_default_options() { return "allocator_may_return_null=1"; }
+extern "C" const char* __tsan_default_options() { return "allocator_may_return_null=1"; }
+
 namespace heddle {
 namespace {
 
