@@ -227,6 +227,8 @@ Running* Core::complete_node(Slot& slot, Running* r, Group* chain) {
   RunningList ready;
   Leftovers leftovers;
   const Critical in(slot);
+  if (r->stage.load(std::memory_order_relaxed) != Stage::kLost)
+    r->stage.store(Stage::kFree, std::memory_order_relaxed);
   if (failure) log(failure);
   if (left_behind) events_seen_.store(true);
   run.events[r->node] = std::move(r->event);

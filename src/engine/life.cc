@@ -89,25 +89,30 @@ bool on_this_thread(const Slot& slot, const Running* r) {
   return false;
 }
 
+// Tasks that a thread has taken and not ended.
+std::vector<Running*> started_records() {
+  std::vector<Running*> started;
+  for_each_record(
+      [](Running* r, void* arg) {
+        auto& to = *static_cast<std::vector<Running*>*>(arg);
+        const Stage stage = r->stage.load();
+        if (stage == Stage::kFree || r->kind == Kind::kWaiter) return;
+        if (stage == Stage::kStarted) to.push_back(r);
+        if (r->kind != Kind::kGraph) return;
+        for (size_t i = 0; i < r->run->graph.nodes.size(); ++i)
+          if (r->run->nodes[i].stage.load() == Stage::kStarted) to.push_back(&r->run->nodes[i]);
+      },
+      &started);
+  return started;
+}
+
 // In the child there is one thread. What others were doing is lost: it fails, so that nobody waits
 // for it for ever. What this thread is doing will fail when it ends.
 void start_over_in_child() {
   Slot& slot = this_slot();
   Gate::start_over();
+  const std::vector<Running*> lost = started_records();  // before new workers take more
   for_each_core([](Core& c) { c.start_over_in_child(); });
-  std::vector<Running*> lost;
-  for_each_record(
-      [](Running* r, void* arg) {
-        auto& to = *static_cast<std::vector<Running*>*>(arg);
-        if (r->stage.load() == Stage::kFree) return;
-        if (r->kind == Kind::kGraph) {
-          for (size_t i = 0; i < r->run->graph.nodes.size(); ++i)
-            if (r->run->nodes[i].stage.load() == Stage::kStarted) to.push_back(&r->run->nodes[i]);
-        } else if (r->kind != Kind::kWaiter && r->stage.load() == Stage::kStarted) {
-          to.push_back(r);
-        }
-      },
-      &lost);
   for (Running* r : lost) {
     if (on_this_thread(slot, r)) {
       r->failure = make_failure(std::make_exception_ptr(Error("lost in a fork")), r->name, r->place);

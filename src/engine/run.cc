@@ -170,6 +170,7 @@ Running* Core::complete(Slot& slot, Running* r, Group* chain) {
     next = hand_out(slot, ready, chain);
     if (device_works) {
       r->after.assign(1, pending);
+      r->stage.store(Stage::kWaiting, std::memory_order_relaxed);
       watcher_.retire_after_events(r);
     } else {
       retire(slot, r, &leftovers);

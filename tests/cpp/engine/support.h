@@ -1,5 +1,6 @@
 // What the engine's tests share: the kinds of engine, latches, ways to write a task.
 #pragma once
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
