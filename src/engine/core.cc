@@ -149,9 +149,9 @@ void Core::launch(const Task& t, const Keep& keep) {
   }
   if (here) {
     execute(slot, r, nullptr);
-    slot.state.store(before, std::memory_order_release);
+    if (!slot.later) slot.state.store(before, std::memory_order_release);
   }
-  run_later(slot);
+  run_later(slot, before);
 }
 
 void Core::push(Task task) {

@@ -48,8 +48,8 @@ class Core final : public Engine {
   void dispatch(Slot& slot, Running* r);
   void retire(Slot& slot, Running* r, Leftovers* leftovers);
   void drop_body(Running* r);
-  // Runs what dispatch() left to the calling thread.
-  static void run_later(Slot& slot);
+  // Runs what dispatch() left to the calling thread, and puts its slot back to `before`.
+  static void run_later(Slot& slot, int before);
 
   bool quiet() const;  // nothing is ready, runs, or waits for a device
   void stop();         // the workers; from now on tasks run where they are pushed

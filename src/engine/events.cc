@@ -82,7 +82,7 @@ void Watcher::watch() {
         core_.retire(slot, w.record, &leftovers);
       }
       ended_.clear();
-      Core::run_later(slot);
+      Core::run_later(slot, Slot::kBody);
       slot.state.store(Slot::kOutside, std::memory_order_release);
       continue;
     }

@@ -105,7 +105,8 @@ class Critical {
     entered_ = enter();
   }
   ~Critical() {
-    if (entered_) slot_.state.store(after_, std::memory_order_release);
+    // Tasks that this section left to this thread are in nobody else's hands: no fork before them.
+    if (entered_) slot_.state.store(slot_.later ? after_ | Slot::kBody : after_, std::memory_order_release);
   }
   Critical(const Critical&) = delete;
   Critical& operator=(const Critical&) = delete;

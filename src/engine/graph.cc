@@ -160,6 +160,7 @@ void Core::push(const GraphRef& graph) {
   Slot& slot = this_slot();
   if (!slot.current) cap_.admit_task(slot, tally_);
   cap_.admit_bytes(graph->bytes, !slot.current);
+  const int before = slot.state.load(std::memory_order_relaxed);
   {
     const Critical in(slot);
     GraphRun* const run = graph->take_run();
@@ -187,7 +188,7 @@ void Core::push(const GraphRef& graph) {
     tally_.pushed(slot);
     hand_out(slot, ready, nullptr);
   }
-  run_later(slot);
+  run_later(slot, before);
 }
 
 // As submit(), but what is granted starts the nodes that waited for it.

@@ -111,7 +111,7 @@ bool Core::run_if_idle(std::span<const BorrowedUse> uses, const char* name, void
     give_record(slot, r);
     in.leave_to(before);
   }
-  run_later(slot);
+  run_later(slot, before);
   return true;
 }
 

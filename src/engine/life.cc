@@ -120,7 +120,7 @@ void start_over_in_child() {
       r->engine->lose(slot, r);
     }
   }
-  Core::run_later(slot);
+  Core::run_later(slot, slot.current ? Slot::kBody : Slot::kOutside);
 }
 
 void Core::start_over_in_child() {

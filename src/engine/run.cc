@@ -44,6 +44,7 @@ void run_in_turn(void* arg) {
   slot.state.store(Slot::kBody, std::memory_order_relaxed);
   slot.group = chain.group;
   for (Running* r = chain.first; r;) r = r->engine->execute(slot, r, chain.group);
+  Core::run_later(slot, Slot::kBody);
   slot.group = group;
   slot.state.store(state, std::memory_order_release);
 }
@@ -138,7 +139,7 @@ void Core::finish_start(Running* r, std::exception_ptr error, EventRef event) {
   if (r->parts.fetch_sub(1, std::memory_order_acq_rel) == 1) {
     Core* const core = r->engine;
     core->complete(slot, r, nullptr);
-    core->run_later(slot);
+    run_later(slot, before);
   }
   slot.state.store(before, std::memory_order_release);
 }
@@ -276,14 +277,9 @@ void Core::dispatch(Slot& slot, Running* r) {
   *at = r;
 }
 
-void Core::run_later(Slot& slot) {
+void Core::run_later(Slot& slot, int before) {
   if (!slot.later) [[likely]]
     return;
-  const int before = slot.state.load(std::memory_order_relaxed);
-  {
-    Critical in(slot);
-    in.leave_to(Slot::kBody);
-  }
   while (Running* const r = slot.later) {
     slot.later = r->next;
     r->engine->execute(slot, r, nullptr);

@@ -83,7 +83,7 @@ void Core::wait_for(const Var& var, Access access) {
 // Returns when the waiter has been signalled. Throws, with the waiter given back, when that cannot
 // happen before the calling task ends.
 void Core::sleep_on(Slot& slot, Running* waiter) {
-  run_later(slot);
+  run_later(slot, slot.current ? Slot::kBody : Slot::kOutside);
   if (slot.current) check_nested(slot, waiter);
   for (int i = 0; i < 300 && !waiter->signal.load(std::memory_order_acquire); ++i) pause();
   if (!waiter->signal.load(std::memory_order_acquire)) {
@@ -190,7 +190,7 @@ void Core::wait_all() {
   if (slot.current)
     throw Error(format("[engine] task {} waits for all tasks, and so for itself",
                        slot.current->name));
-  run_later(slot);
+  run_later(slot, slot.current ? Slot::kBody : Slot::kOutside);
   tally_.wait_until(0);
   int more = 0;
   FailureRef failure;
