@@ -141,12 +141,17 @@ void read_device(Reader& in) {
   in.get<int32_t>("the number of the device");  // where it lived is not where it goes
 }
 
+// Not by size(): the product of a damaged file's extents may overflow.
+bool has_no_elements(const Shape& shape) {
+  return std::find(shape.begin(), shape.end(), 0) != shape.end();
+}
+
 NDArray read_values(Reader& in, const Shape& shape, Dtype dtype, std::string_view what) {
   uint64_t bytes = uint64_t(dtype_size(dtype));
   bool fits = true;
   for (int64_t d : shape)
     fits = fits && d >= 0 && !__builtin_mul_overflow(bytes, uint64_t(d ? d : 1), &bytes);
-  if (shape.size() == 0) bytes = 0;
+  if (has_no_elements(shape)) bytes = 0;
   in.check_at(in.at(), fits && bytes <= in.left(),
               "found {} bytes to the end, expected {} of shape {} of {}", in.left(), what, shape,
               dtype);
@@ -168,7 +173,7 @@ NDArray read_dense(Reader& in, const Shape& shape) {
 // Before NumPy's shapes, no dimensions or an extent of 0 said "no array".
 bool is_none(const Shape& shape, bool numpy_shapes) {
   if (!shape.known()) return true;
-  return !numpy_shapes && (shape.rank() == 0 || shape.size() == 0);
+  return !numpy_shapes && (shape.rank() == 0 || has_no_elements(shape));
 }
 
 NDArray read_sparse(Reader& in, uint64_t where, int32_t kind) {

@@ -98,7 +98,7 @@ NDArray NDArray::at(int64_t index) const {
 }
 
 NDArray NDArray::reshape(Shape shape) const {
-  check(shape.known() && shape.size() == size(),
+  check(ndarray::bytes_of("reshape", shape, dtype_) == size_t(bytes()),
         "[reshape] found shape {}, expected {} elements as in {}", shape, size(), shape_);
   return view(shape, dtype_, offset_);
 }

@@ -207,6 +207,9 @@ TEST(Params, SizesThatOverflowThrow) {
         v2 + u32(9) + i64s({1, 1, 1, 1, 1, 1, 1, 1, 1}) + kCpuFloat,
         u32(3) + u32(0xffffffff) + u32(0xffffffff) + u32(0xffffffff) + kCpuFloat})
     EXPECT_NE(error_of(list_of(record)), "");
+  // 2^62 * 4 is 0 in 64 bits: not to be taken for an empty array.
+  EXPECT_NE(error_of(list_of(v2 + u32(2) + i64s({big, 4}) + kCpuFloat)).find("expected values"),
+            std::string::npos);
   EXPECT_NE(error_of(u64(0x112) + u64(0) + u64(~uint64_t{0}) + u64(0)), "");
   EXPECT_NE(error_of(u64(0x112) + u64(0) + u64(1) + u32(0) + u64(1) + u64(~uint64_t{0})), "");
 }
