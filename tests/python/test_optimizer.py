@@ -182,6 +182,14 @@ def test_rule(name, rule, options, extra):
     np.testing.assert_allclose(weight.asnumpy(), want, rtol=1e-5, atol=5e-6)  # adam_update keeps beta in float32
 
 
+@pytest.mark.parametrize("name", sorted({case[0] for case in CASES}))
+def test_a_zero_gradient_moves_nothing(name):
+    optimizer = mx.optimizer.create(name)
+    weight = mx.nd.zeros((3,))
+    optimizer.update(0, weight, mx.nd.zeros((3,)), optimizer.create_state(0, weight))
+    assert weight.tolist() == [0, 0, 0]
+
+
 def test_signum_without_momentum():
     optimizer = mx.optimizer.Signum(learning_rate=0.1, momentum=0.0)
     weight = mx.nd.array([1., 2])

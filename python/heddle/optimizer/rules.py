@@ -165,7 +165,7 @@ class Adamax(Optimizer):
         mean, largest = state
         _average(mean, g, self.beta1)
         op.broadcast_maximum(self.beta2 * largest, op.abs(g), out=largest)
-        weight -= lr * mean / largest
+        weight -= lr * mean / (largest + 1e-8)  # a gradient that is always zero moves nothing
 
 
 @register
