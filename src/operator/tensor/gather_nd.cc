@@ -38,8 +38,8 @@ int64_t count(const Blob& indices) {
 int depth(const Blob& indices) { return int(indices.shape[0]); }
 
 Shape gathered(std::string_view op, const Shape& x, const Shape& at) {
-  check(at.rank() >= 1 && at[0] <= x.rank(), "[{}] indices has shape {}, expected at most {} rows",
-        op, at, x.rank());
+  check(at.rank() >= 1 && at[0] >= 1 && at[0] <= x.rank(),
+        "[{}] indices has shape {}, expected 1 to {} rows", op, at, x.rank());
   Shape y = Shape::of(at.begin() + 1, at.end());
   for (int d = int(at[0]); d < x.rank(); ++d) y.append(x[d]);
   if (y.rank() == 0) y.append(1);

@@ -1,6 +1,8 @@
 // Symbols as JSON: MXNet's layout to the byte, round trips, older files, bad files.
 #include <gmock/gmock.h>
 
+#include <random>
+
 #include "heddle/symbol.h"
 #include "symbol/toys.h"
 
@@ -171,6 +173,34 @@ TEST(SymbolJson, EveryTruncationIsAnError) {
   const std::string whole = kNormFile;
   for (size_t n = 0; n < whole.size(); ++n)
     EXPECT_THROW(Symbol::from_json(whole.substr(0, n)), Error) << n;
+}
+
+TEST(SymbolJson, DamagedFilesLoadOrAreErrors) {
+  toys::define();
+  std::mt19937 random(1);
+  int errors = 0;
+  for (int round = 0; round < 3000; ++round) {
+    std::string text = kNormFile;
+    for (int i = 0; i < 3; ++i) {
+      const size_t at = random() % text.size();
+      switch (random() % 3) {
+        case 0:
+          text[at] = char(random());
+          break;
+        case 1:
+          text.erase(at, 1 + random() % 20);
+          break;
+        default:
+          text.insert(at, text.substr(random() % text.size(), random() % 30));
+      }
+    }
+    try {
+      Symbol::from_json(text).to_json();
+    } catch (const Error&) {
+      ++errors;
+    }
+  }
+  EXPECT_GT(errors, 2000);
 }
 
 TEST(SymbolJson, LongChainsAreWrittenAndRead) {
