@@ -163,8 +163,8 @@ def create(name="local"):
         return KVStore(name)
     if name in KVStoreBase.kv_registry:
         return KVStoreBase.kv_registry[name]()
-    raise ValueError(f"found kvstore {name!r}, expected one of "
-                     f"{', '.join((*_LOCAL, *KVStoreBase.kv_registry))}; stores over several machines are not supported")
+    raise ValueError(f"found kvstore {name!r}, expected one of {', '.join((*_LOCAL, *KVStoreBase.kv_registry))}; "
+                     "stores over several machines are not supported")
 
 
 def create_for(kvstore, num_device, arg_params):

@@ -7,8 +7,8 @@ from heddle import autograd
 
 VALUE = np.arange(120, dtype="float32").reshape(2, 3, 4, 5)
 
-BASIC = [0, -1, slice(None), slice(1, 2), slice(None, None, 2), slice(None, None, -1), Ellipsis, None, (0, 1), (0, 1, 2),
-         (0, slice(1, 3)), (slice(None), 1), (slice(None), slice(0, 2)), (Ellipsis, 0), (Ellipsis, slice(1, 4, 2)),
+BASIC = [0, -1, slice(None), slice(1, 2), slice(None, None, 2), slice(None, None, -1), Ellipsis, None, (0, 1),
+         (0, 1, 2), (0, slice(1, 3)), (slice(None), 1), (slice(None), slice(0, 2)), (Ellipsis, 0), (Ellipsis, slice(1, 4, 2)),
          (0, Ellipsis, 1), (None, 0, None, slice(1, 3)), (slice(None), None, 0), (1, slice(None), 2),
          (slice(None), slice(None), slice(1, 3), slice(2, 5)), (slice(0, 1), 1, slice(2, 4)), (0, 0, slice(3, 1, -1)),
          (slice(-1, None), slice(-2, None)), (), np.int64(1), True]

@@ -8,6 +8,5 @@ from .op import *  # noqa: E402,F401,F403
 from . import ndarray, random  # noqa: E402
 from .functions import *  # noqa: E402,F401,F403
 from .ndarray import NDArray, _adopt_operators  # noqa: E402
-from .functions import _GRAD_REQ_MAP  # noqa: E402,F401
 
 _adopt_operators()

@@ -4,8 +4,7 @@ import os
 from .. import _core
 from ..base import dtype_name, is_number
 from ..context import current_context
-from . import _internal, op
-from .ndarray import GRAD_REQS as _GRAD_REQ_MAP
+from . import op
 from .ndarray import NDArray, to_ndarray
 
 __all__ = [

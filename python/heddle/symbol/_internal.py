@@ -1,1 +1,1 @@
-"""Operators that the operators of the language and other modules stand on. Filled from the catalogue when heddle is imported."""
+"""Operators on symbols that the language and other modules stand on. Filled from the catalogue at import."""

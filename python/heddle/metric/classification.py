@@ -1,0 +1,185 @@
+"""How well classes, or their probabilities, are predicted."""
+import math
+
+from ..ndarray import op
+from .metric import EvalMetric, alias, batches, classes, register
+
+
+@register
+@alias("acc")
+class Accuracy(EvalMetric):
+    """The share of labels that were predicted."""
+
+    def __init__(self, axis=1, name="accuracy", output_names=None, label_names=None):
+        super().__init__(name, output_names, label_names, axis=axis)
+        self.axis = axis
+
+    def update(self, labels, preds):
+        for label, pred in batches(labels, preds):
+            label, pred = classes(label, pred, self.axis)
+            self._later_mean((label == pred).sum(), label.size)
+
+
+@register
+@alias("top_k_accuracy", "top_k_acc")
+class TopKAccuracy(EvalMetric):
+    """The share of labels among the top_k largest scores."""
+
+    def __init__(self, top_k=1, name="top_k_accuracy", output_names=None, label_names=None):
+        if top_k <= 1:
+            raise ValueError("Please use Accuracy if top_k is no more than 1")
+        self.top_k = top_k
+        super().__init__(f"{name}_{top_k}", output_names, label_names, top_k=top_k)
+
+    def update(self, labels, preds):
+        for label, pred in batches(labels, preds):
+            if pred.ndim > 2:
+                raise ValueError("Predictions should be no more than 2 dims")
+            if pred.ndim == 1:
+                found = pred.astype("int32") == label.astype("int32")
+            else:
+                best = op.topk(pred, axis=1, k=min(self.top_k, pred.shape[1])).astype("int32")
+                found = best == label.astype("int32").reshape((-1, 1))
+            self._later_mean(found.sum(), pred.shape[0])
+
+
+def _counts(label, pred):
+    """[true positives, false positives, false negatives, true negatives] of a batch of classes 0 and 1."""
+    label, pred = classes(label, pred)
+    both = (label * pred).sum()
+    return op.concat(both, pred.sum() - both, label.sum() - both,
+                     ((1 - label) * (1 - pred)).sum(), label.max(), dim=0)
+
+
+class _Binary(EvalMetric):
+    """A score from the counts of a binary classification: its mean over batches (macro), or over all (micro)."""
+
+    def __init__(self, name, output_names, label_names, average):
+        if average not in ("macro", "micro"):
+            raise ValueError(f"found average {average!r}, expected 'macro' or 'micro'")
+        self.average = average
+        super().__init__(name, output_names, label_names, average=average)
+
+    def reset(self):
+        super().reset()
+        self._counts = [0, 0, 0, 0]
+        self._global_counts = [0, 0, 0, 0]
+
+    def reset_local(self):
+        super().reset_local()
+        self._counts = [0, 0, 0, 0]
+
+    def _score(self, tp, fp, fn, tn):
+        raise NotImplementedError("a subclass says what the score is")
+
+    def update(self, labels, preds):
+        for label, pred in batches(labels, preds):
+            self._later(_counts(label, pred), self._fold)
+
+    def _fold(self, values):
+        *counts, largest = values
+        if largest > 1:
+            raise ValueError(f"{type(self).__name__} currently only supports binary classification.")
+        self._counts = [a + b for a, b in zip(self._counts, counts)]
+        self._global_counts = [a + b for a, b in zip(self._global_counts, counts)]
+        return self._score(*counts), 1
+
+    def get(self):
+        self._collect()
+        if self.average == "macro":
+            return super().get()
+        return self.name, self._score(*self._counts) if any(self._counts) else float("nan")
+
+    def get_global(self):
+        self._collect()
+        if self.average == "macro":
+            return super().get_global()
+        return self.name, self._score(*self._global_counts) if any(self._global_counts) else float("nan")
+
+
+@register
+class F1(_Binary):
+    """The harmonic mean of precision and recall."""
+
+    def __init__(self, name="f1", output_names=None, label_names=None, average="macro"):
+        super().__init__(name, output_names, label_names, average)
+
+    def _score(self, tp, fp, fn, tn):
+        precision = tp / (tp + fp) if tp + fp else 0.0
+        recall = tp / (tp + fn) if tp + fn else 0.0
+        return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+@register
+class MCC(_Binary):
+    """Matthews' correlation of labels and predictions."""
+
+    def __init__(self, name="mcc", output_names=None, label_names=None, average="macro"):
+        super().__init__(name, output_names, label_names, average)
+
+    def _score(self, tp, fp, fn, tn):
+        if not tp + fp + fn + tn:
+            return 0.0
+        root = math.prod(math.sqrt(t) for t in (tp + fp, tp + fn, tn + fp, tn + fn) if t)
+        return (tp * tn - fp * fn) / root
+
+
+@register
+class Perplexity(EvalMetric):
+    """exp of the mean negative log likelihood, ignore_label left out."""
+
+    def __init__(self, ignore_label, axis=-1, name="perplexity", output_names=None, label_names=None):
+        super().__init__(name, output_names, label_names, ignore_label=ignore_label, axis=axis)
+        self.ignore_label = ignore_label
+        self.axis = axis
+
+    def update(self, labels, preds):
+        if len(labels) != len(preds):
+            raise ValueError(f"found {len(labels)} labels and {len(preds)} predictions, expected as many of each")
+        for label, pred in batches(labels, preds):
+            classes = pred.shape[self.axis]
+            if label.size * classes != pred.size:
+                raise ValueError(f"shape mismatch: {label.shape} vs. {pred.shape}")
+            label = label.astype("int32").reshape((-1,))
+            chosen = op.pick(pred.reshape((-1, classes)), label, axis=1)
+            loss = -1.0 * op.log(op.clip(chosen, a_min=1e-10, a_max=3.4e38))
+            if self.ignore_label is None:
+                self._later_mean(loss.sum(), label.size)
+                continue
+            kept = (label != self.ignore_label).astype(loss.dtype)
+            self._later(op.concat((loss * kept).sum(), kept.sum(), dim=0), lambda v: (v[0], int(v[1])))
+
+    def _value(self, total, count):
+        if not count:
+            return float("nan")
+        try:
+            return math.exp(total / count)
+        except OverflowError:
+            return float("inf")
+
+
+@register
+@alias("ce")
+class CrossEntropy(EvalMetric):
+    """The mean of -log(probability of the label)."""
+
+    def __init__(self, eps=1e-12, name="cross-entropy", output_names=None, label_names=None):
+        super().__init__(name, output_names, label_names, eps=eps)
+        self.eps = eps
+
+    def update(self, labels, preds):
+        for label, pred in batches(labels, preds):
+            label = label.reshape((-1,))
+            if label.shape[0] != pred.shape[0]:
+                raise ValueError(f"found {label.shape[0]} labels for {pred.shape[0]} predictions")
+            chosen = op.pick(pred, label.astype("int32"), axis=1)
+            self._later_mean((-1.0 * op.log(chosen + self.eps)).sum(), label.size)
+
+
+@register
+@alias("nll_loss")
+class NegativeLogLikelihood(CrossEntropy):
+    """CrossEntropy under another name."""
+
+    def __init__(self, eps=1e-12, name="nll-loss", output_names=None, label_names=None):
+        super().__init__(eps, name, output_names, label_names)

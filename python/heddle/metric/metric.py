@@ -1,0 +1,255 @@
+"""What all metrics share: sums that are collected late, making one by its name, and several at once."""
+from .. import registry
+from ..ndarray import NDArray, op
+from ..ndarray.ndarray import to_ndarray
+
+_MOST_PENDING = 256
+
+
+def check_label_shapes(labels, preds, wrap=False, shape=False):
+    """Raises when labels and predictions do not go together; with wrap, makes lists of single arrays."""
+    sizes = (labels.shape, preds.shape) if shape else (len(labels), len(preds))
+    if sizes[0] != sizes[1]:
+        raise ValueError(f"Shape of labels {sizes[0]} does not match shape of predictions {sizes[1]}")
+    if wrap:
+        labels = [labels] if isinstance(labels, NDArray) else labels
+        preds = [preds] if isinstance(preds, NDArray) else preds
+    return labels, preds
+
+
+class EvalMetric:
+    """A sum over samples and their number, since the start and since the last reset_local."""
+
+    _sum = _global_sum = 0.0
+    _num = _global_num = 0
+
+    def __init__(self, name, output_names=None, label_names=None, **kwargs):
+        self.name = str(name)
+        self.output_names = output_names
+        self.label_names = label_names
+        self._has_global_stats = kwargs.pop("has_global_stats", True)
+        self._kwargs = kwargs
+        self._pending = []
+        self.reset()
+
+    def __str__(self):
+        return f"EvalMetric: {dict(self.get_name_value())}"
+
+    def get_config(self):
+        """The settings as a dict that create() understands."""
+        return {**self._kwargs, "metric": type(self).__name__, "name": self.name,
+                "output_names": self.output_names, "label_names": self.label_names}
+
+    # --- what comes in
+    def update_dict(self, label, pred):
+        """update() with arrays by name, those wanted taken in the order of label_names and output_names."""
+        preds = [pred[n] for n in self.output_names] if self.output_names else list(pred.values())
+        labels = [label[n] for n in self.label_names] if self.label_names else list(label.values())
+        self.update(labels, preds)
+
+    def update(self, labels, preds):
+        """Takes a batch into account."""
+        raise NotImplementedError(f"{type(self).__name__} has no rule for a batch")
+
+    def _add(self, total, count):
+        self._sum += total
+        self._num += count
+        self._global_sum += total
+        self._global_num += count
+
+    def _later(self, values, fold):
+        """Adds fold(numbers of the array `values`), which is a sum and a count, when it is needed."""
+        self._pending.append((values, fold))
+        if len(self._pending) > _MOST_PENDING:
+            self._collect(_MOST_PENDING // 2)  # the older half: computed long ago
+
+    def _later_mean(self, values, count):
+        self._later(values, lambda v: (v[0], count))
+
+    def _collect(self, most=None):
+        due = self._pending[:most]
+        del self._pending[:most]
+        for values, fold in due:
+            self._add(*fold(values.tolist()))
+
+    # --- what was found
+    def reset(self):
+        """Forgets everything."""
+        self._pending = []
+        self._sum, self._num = 0.0, 0
+        self._global_sum, self._global_num = 0.0, 0
+
+    def reset_local(self):
+        """Forgets what get() reports; get_global() goes on."""
+        self._collect()
+        self._sum, self._num = 0.0, 0
+
+    def _value(self, total, count):
+        return total / count if count else float("nan")
+
+    def get(self):
+        """(name, value) since the last reset_local."""
+        return self.name, self._value(self.sum_metric, self.num_inst)
+
+    def get_global(self):
+        """(name, value) since the last reset."""
+        if not self._has_global_stats:
+            return self.get()
+        return self.name, self._value(self.global_sum_metric, self.global_num_inst)
+
+    def get_name_value(self):
+        """get() as a list of pairs."""
+        return _pairs(*self.get())
+
+    def get_global_name_value(self):
+        """get_global() as a list of pairs."""
+        return _pairs(*self.get_global()) if self._has_global_stats else self.get_name_value()
+
+
+def _pairs(names, values):
+    return list(zip(names if isinstance(names, list) else [names],
+                    values if isinstance(values, list) else [values]))
+
+
+def _collected(attribute):
+    def read(self):
+        self._collect()
+        return getattr(self, attribute)
+
+    return property(read, lambda self, value: setattr(self, attribute, value))
+
+
+# MXNet's names, which metrics that users write add to.
+EvalMetric.sum_metric = _collected("_sum")
+EvalMetric.num_inst = _collected("_num")
+EvalMetric.global_sum_metric = _collected("_global_sum")
+EvalMetric.global_num_inst = _collected("_global_num")
+
+register = registry.get_register_func(EvalMetric, "metric")
+alias = registry.get_alias_func(EvalMetric, "metric")
+_create = registry.get_create_func(EvalMetric, "metric")
+
+
+def create(metric, *args, **kwargs):
+    """A metric from its name, a function, an instance, or a list of these."""
+    if callable(metric) and not isinstance(metric, EvalMetric):
+        return CustomMetric(metric, *args, **kwargs)
+    if isinstance(metric, list):
+        return CompositeEvalMetric([create(m, *args, **kwargs) for m in metric])
+    return _create(metric, *args, **kwargs)
+
+
+@register
+@alias("composite")
+class CompositeEvalMetric(EvalMetric):
+    """Several metrics at once."""
+
+    def __init__(self, metrics=None, name="composite", output_names=None, label_names=None):
+        self.metrics = [create(m) for m in metrics or []]
+        super().__init__(name, output_names, label_names)
+
+    def add(self, metric):
+        """One more."""
+        self.metrics.append(create(metric))
+
+    def get_metric(self, index):
+        """The index-th metric."""
+        return self.metrics[index]
+
+    def update_dict(self, labels, preds):
+        if self.label_names is not None:
+            labels = {name: value for name, value in labels.items() if name in self.label_names}
+        if self.output_names is not None:
+            preds = {name: value for name, value in preds.items() if name in self.output_names}
+        for metric in self.metrics:
+            metric.update_dict(labels, preds)
+
+    def update(self, labels, preds):
+        for metric in self.metrics:
+            metric.update(labels, preds)
+
+    def reset(self):
+        for metric in self.metrics:
+            metric.reset()
+
+    def reset_local(self):
+        for metric in self.metrics:
+            metric.reset_local()
+
+    def get(self):
+        return _flat(m.get() for m in self.metrics)
+
+    def get_global(self):
+        return _flat(m.get_global() for m in self.metrics)
+
+    def get_config(self):
+        return {**super().get_config(), "metrics": [m.get_config() for m in self.metrics]}
+
+
+def _flat(results):
+    names, values = [], []
+    for name, value in results:
+        names += name if isinstance(name, list) else [name]
+        values += value if isinstance(value, list) else [value]
+    return names, values
+
+
+@register
+class CustomMetric(EvalMetric):
+    """A function of NumPy arrays (label, prediction), giving a value or a sum and a count."""
+
+    def __init__(self, feval, name=None, allow_extra_outputs=False, output_names=None, label_names=None):
+        if name is None:
+            name = feval.__name__
+            if "<" in name:
+                name = f"custom({name})"
+        super().__init__(name, output_names, label_names, feval=feval, allow_extra_outputs=allow_extra_outputs)
+        self._feval = feval
+        self._allow_extra_outputs = allow_extra_outputs
+
+    def update(self, labels, preds):
+        if not self._allow_extra_outputs:
+            labels, preds = check_label_shapes(labels, preds, True)
+        for label, pred in zip(labels, preds):
+            found = self._feval(to_ndarray(label).asnumpy(), to_ndarray(pred).asnumpy())
+            self._add(*(found if isinstance(found, tuple) else (found, 1)))
+
+    def get_config(self):
+        raise NotImplementedError("CustomMetric cannot be serialized")
+
+
+def np(numpy_feval, name=None, allow_extra_outputs=False):
+    """A metric from a function of NumPy arrays (label, prediction)."""
+
+    def feval(label, pred):
+        return numpy_feval(label, pred)
+
+    feval.__name__ = numpy_feval.__name__
+    return CustomMetric(feval, name, allow_extra_outputs)
+
+
+# --- what metrics of arrays begin with
+
+
+def batches(labels, preds):
+    """Pairs of a label array and a prediction array."""
+    labels, preds = check_label_shapes(labels, preds, True)
+    return [(_on(label, pred), to_ndarray(pred)) for label, pred in zip(labels, preds)]
+
+
+def _on(label, pred):
+    label = to_ndarray(label)
+    return label.as_in_context(pred.context) if isinstance(pred, NDArray) else label
+
+
+def vector(array):
+    return array if array.ndim == 1 else array.reshape((-1,))
+
+
+def classes(label, pred, axis=1):
+    """Labels and predicted classes as two int32 vectors."""
+    if pred.shape != label.shape:
+        pred = op.argmax(pred, axis=axis)
+    label, pred = vector(label.astype("int32")), vector(pred.astype("int32"))
+    check_label_shapes(label, pred, shape=True)
+    return label, pred
