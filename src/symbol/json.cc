@@ -141,7 +141,8 @@ class Writer {
     if (const Kwargs attrs = n.attributes(); !attrs.empty()) append_attributes(out_, attrs);
     if (n.call && n.call->mutates)
       for (size_t i = 0; i < n.inputs.size(); ++i)
-        version_[n.inputs[i]] += n.call->inputs[i].role != Role::kRead && !n.call->inputs[i].same_value;
+        version_[n.inputs[i]] +=
+            n.call->inputs[i].role != Role::kRead && !n.call->inputs[i].same_value;
     out_ += "      \"inputs\": ";
     append_entries(n.inputs);
     out_ += "\n    }";
