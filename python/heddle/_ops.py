@@ -42,7 +42,7 @@ class Op:
         required = {p["name"]: _some_value(p) for p in self.params if p["required"]}
         known = {i["name"]: i for i in self.inputs}
         for p in self.params:
-            for value in p["choices"] or (("True", "False") if p["type"] == "bool" else ()):
+            for value in p["choices"] or (("True", "False") if p["type"].startswith("bool") else ()):
                 try:
                     call = _core.call_info(self.name, {**required, p["name"]: value})
                 except _core.Error:

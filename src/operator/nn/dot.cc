@@ -269,7 +269,7 @@ void define(OpTable& ops) {
       .inputs = {{"A"}, {"B"}, {"C"}},
       .infer = infer_gemm2,
       .cpu = run_gemm3,
-      .backward = {.build = build_gemm},
+      .backward = {.reads = {dy(), x(0), x(1)}, .build = build_gemm},
   });
   ops.define({
       .name = "_linalg_gemm2",
@@ -279,7 +279,7 @@ void define(OpTable& ops) {
       .inputs = {{"A"}, {"B"}},
       .infer = infer_gemm2,
       .cpu = run_gemm2,
-      .backward = {.build = build_gemm2},
+      .backward = {.reads = {dy(), x(0), x(1)}, .build = build_gemm2},
   });
 }
 
