@@ -20,6 +20,7 @@ void parallel_for(int64_t n, int64_t grain, const parallel::Piece& body) {
 void run_in_arena(void (*body)(void*), void* arg) { body(arg); }
 
 void set_threads(int threads) {
+  check(threads >= 0 && threads <= 4096, "[set_threads] found {}, expected 0 to 4096", threads);
   parallel::width() = threads > 0 ? threads : parallel::default_width();
 }
 

@@ -1,0 +1,79 @@
+// Scratch memory of a thread.
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <cstring>
+#include <thread>
+
+#include "heddle/device.h"
+
+namespace heddle {
+
+TEST(Scratch, IsAlignedAndDoesNotOverlap) {
+  ScratchScope scope;
+  char* last = nullptr;
+  for (size_t bytes : {1, 63, 64, 65, 1000, 200000, 3, 5000000}) {
+    char* p = static_cast<char*>(thread_scratch(bytes));
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(p) % 64, 0u);
+    std::memset(p, static_cast<int>(bytes % 100), bytes);
+    EXPECT_NE(p, last);
+    last = p;
+  }
+}
+
+TEST(Scratch, WhatWasHandedOutStaysWhileMoreIs) {
+  ScratchScope scope;
+  int* first = static_cast<int*>(thread_scratch(sizeof(int)));
+  *first = 42;
+  for (int i = 0; i < 10; ++i) std::memset(thread_scratch(100000 << i % 4), 7, 100000);
+  EXPECT_EQ(*first, 42);
+}
+
+TEST(Scratch, AnInnerScopeGivesBackOnlyItsOwn) {
+  ScratchScope outer;
+  char* a = static_cast<char*>(thread_scratch(128));
+  std::memset(a, 1, 128);
+  char* b = nullptr;
+  {
+    ScratchScope inner;
+    b = static_cast<char*>(thread_scratch(128));
+    std::memset(b, 2, 128);
+    std::memset(thread_scratch(1 << 20), 3, 1 << 20);
+  }
+  EXPECT_EQ(thread_scratch(128), b);  // used again
+  for (int i = 0; i < 128; ++i) EXPECT_EQ(a[i], 1);
+}
+
+TEST(Scratch, IsReusedBetweenKernels) {
+  void* first;
+  {
+    ScratchScope scope;
+    thread_scratch(300000);
+    thread_scratch(700000);
+  }
+  {
+    ScratchScope scope;
+    first = thread_scratch(900000);  // the blocks have become one
+  }
+  ScratchScope scope;
+  EXPECT_EQ(thread_scratch(900000), first);
+}
+
+TEST(Scratch, IsOfTheThread) {
+  ScratchScope scope;
+  void* mine = thread_scratch(64);
+  void* other = nullptr;
+  std::thread([&] {
+    ScratchScope inner;
+    other = thread_scratch(64);
+  }).join();
+  EXPECT_NE(mine, other);
+}
+
+TEST(Scratch, WithoutAScopeIsAnError) {
+  EXPECT_THROW(thread_scratch(8), Error);
+  ScratchScope scope;
+  EXPECT_THROW(thread_scratch(SIZE_MAX - 10), Error);
+}
+
+}  // namespace heddle
