@@ -86,9 +86,9 @@ def case(op_name: str, inputs, *, ref=None, ref_grad=None, moments=None, dtype="
 
     A shape is filled with uniform numbers in [low, high]; an array is used as it is (floating ones
     take the dtype under test); a function gets a random generator and returns an array. Without inputs,
-    low and high are the operator's own parameters.
+    and for random operators, low and high are the operator's own parameters.
     """
-    if not inputs:
+    if not inputs or moments:
         params.update({k: v for k, v in (("low", low), ("high", high)) if v is not None})
     name = op_name if label is None else f"{op_name}-{label}"
     taken = {row.id for row in ROWS}

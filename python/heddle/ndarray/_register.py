@@ -53,8 +53,10 @@ def _variadic(op):
 def _sort_out(op, args, kwargs):
     """The inputs among args and kwargs; parameters given by position move into kwargs."""
     names = op.input_names
-    inputs = list(args[:len(names)])
-    extra = args[len(names):]
+    count = len(names)
+    while count < len(args) and isinstance(args[count], _core.NDArrayBase):
+        count += 1  # an input that a parameter calls for: the lengths of softmax
+    inputs, extra = list(args[:count]), args[count:]
     if len(extra) > len(op.param_names):
         raise TypeError(f"[{op.name}] found {len(args)} arguments, expected at most "
                         f"{len(names) + len(op.param_names)}")
