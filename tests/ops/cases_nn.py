@@ -349,7 +349,8 @@ mask = by_sequence(lambda s, n, value=0, **_: np.where(np.arange(len(s)).reshape
 last = by_sequence(lambda s, n, **_: s[n - 1])
 backwards = by_sequence(lambda s, n, **_: np.concatenate([s[:n][::-1], s[n:]]))
 for op, function in (("SequenceMask", mask), ("SequenceLast", last), ("SequenceReverse", backwards)):
-    case(op, [(4, 3, 2)], ref=function)
+    case(op, [(4, 3, 2)], ref=function,
+         witness="not asked: it ends MXNet's process" if op == "SequenceLast" else True)
     case(op, [(4, 3, 2), LENGTHS], use_sequence_length=True, grad=(0,), ref=function)
 case("SequenceMask", [(3, 4, 2), LENGTHS], use_sequence_length=True, axis=1, value=-1.5, grad=(0,), ref=mask)
 case("SequenceLast", [(3, 4, 2), LENGTHS], use_sequence_length=True, axis=1, grad=(0,), ref=last)

@@ -1,7 +1,7 @@
 """Random operators: their first two moments."""
 import numpy as np
 
-from .case import case
+from .case import ROWS, case
 
 MANY = (20000,)
 
@@ -10,8 +10,8 @@ def both(word, names, values, moments):
     """The operator with numbers for parameters, and the one with arrays."""
     case(f"random_{word}", [], shape=MANY, moments=lambda **kw: moments(*(kw[n] for n in names)),
          **dict(zip(names, values)))
-    case(f"_random_{word}_like", [MANY], moments=lambda x, **kw: moments(*(kw[n] for n in names)),
-         **dict(zip(names, values)))
+    case(f"_random_{word}_like", [MANY], moments=lambda x, **kw: moments(*(kw[n] for n in names)))
+    ROWS[-1].params.update(zip(names, values))  # `low` and `high` are words of case() too
     arrays = [np.array([v, 1.5 * v] if abs(v) > 1 else [v, 0.75 * v], "float32") for v in values]
     case(f"sample_{word}", arrays, shape=MANY, moments=lambda *a, **_: moments(*[x.astype("float64") for x in a]))
 

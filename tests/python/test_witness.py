@@ -49,6 +49,8 @@ def answers(tmp_path_factory):
     folder = tmp_path_factory.mktemp("witness")
     requests, arrays, ours = [], {}, {}
     for row in ASKED:
+        if str(row.witness).startswith("not asked"):
+            continue
         inputs = row.arrays()
         try:
             asked, heads, ours[row.id] = request(row, inputs)
@@ -89,6 +91,8 @@ def differences(row, ours, theirs):
 
 @pytest.mark.parametrize("row", ASKED, ids=lambda row: row.id)
 def test_operator(row, answers):
+    if str(row.witness).startswith("not asked"):
+        pytest.skip(row.witness)
     status, theirs, ours = answers
     if isinstance(ours[row.id], Exception):
         raise ours[row.id]
