@@ -16,7 +16,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import mxnet as mx  # noqa: E402
 import numpy as np  # noqa: E402
 
-from ops.apply import eager, operator  # noqa: E402
+from ops.apply import DEPENDS_ON_MODE, eager, operator  # noqa: E402
 from ops.cases import CASES  # noqa: E402
 
 
@@ -27,6 +27,8 @@ def answer(row, request, arrays):
     row.op = names[0]
     inputs = [arrays[f"{row.id}/in{i}"] for i in range(len(row.inputs))]
     heads = [arrays[f"{row.id}/head{i}"] for i in range(request["heads"])] or None
+    if request["wrt"] and row.op not in DEPENDS_ON_MODE:
+        row.training = True  # else MXNet's oneDNN kernels keep nothing for their gradients
     mx.random.seed(11)
     try:
         if request["zero"]:  # MXNet knows no gradient of some operators whose gradient is zero
