@@ -5,6 +5,7 @@
 `nd` holds arrays and the operators on them, `sym` networks built from symbols, `autograd` gradients of eager
 code, and `mod` training loops.
 """
+import atexit as _atexit
 import importlib as _importlib
 import os as _os
 
@@ -52,6 +53,17 @@ Symbol = symbol.Symbol
 
 _os.register_at_fork(before=_core.before_fork, after_in_parent=lambda: _core.after_fork(False),
                      after_in_child=lambda: _core.after_fork(True))
+
+
+def _finish():
+    """Queued work ends before the process takes the libraries down that it runs in."""
+    try:
+        _core.wait_all()
+    except MXNetError:
+        pass  # nobody is left to tell
+
+
+_atexit.register(_finish)
 
 
 def __getattr__(attribute):
