@@ -1,7 +1,7 @@
 // Splitting work without oneTBB: the same pieces, in order, on the calling thread.
-#include <atomic>
-
 #include "device/parallel.h"
+
+#include <atomic>
 
 namespace heddle {
 namespace parallel {

@@ -1,5 +1,7 @@
 // Splitting work on oneTBB: one arena for the process, entered by at most as many threads as it has
 // slots.
+#include "device/parallel.h"
+
 #include <pthread.h>
 #include <tbb/blocked_range.h>
 #include <tbb/global_control.h>
@@ -10,8 +12,6 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
-
-#include "device/parallel.h"
 
 namespace heddle {
 namespace parallel {

@@ -91,8 +91,9 @@ void Core::fill_in(Running* r, const Task& t, Group* group) {
 }
 
 // Queues a record on all its variables at once: their locks are all held before the first request
-// is placed, and taken in the order of addresses. So pushes have one total order that every variable
-// agrees with. True when the record may run. `missing(n)` is called before others can see it.
+// is placed, and taken in the order of addresses. So pushes have one total order that every
+// variable agrees with. True when the record may run. `missing(n)` is called before others can see
+// it.
 template <class Missing>
 bool submit(Running* r, const Missing& missing) {
   Request* const begin = r->requests;

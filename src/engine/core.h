@@ -1,8 +1,8 @@
 // The engine behind all three names: they differ in where a ready task runs.
 //
 //   naive       on the thread that made it ready, at once
-//   threaded    on a pool of workers for all CPU lanes that compute, another for those that move data
-//   per_device  on workers of its own device and lane
+//   threaded    on a pool of workers for all CPU lanes that compute, another for those that move
+//   data per_device  on workers of its own device and lane
 #pragma once
 #include <memory>
 #include <string_view>
@@ -42,6 +42,7 @@ class Core final : public Engine {
   // Runs records, one after the other, on the calling worker, inside the scope of set_scope.
   static void run_chain(Running* r, Group* worker_of);
   Running* execute(Slot& slot, Running* r, Group* chain);
+  static void run_kept(Slot& slot, Running* first, Group* chain);
   // The second half of an asynchronous task.
   static void finish_start(Running* r, std::exception_ptr error, EventRef event);
   // In a critical section: gives a ready record to its group; ends a record that is done.
@@ -82,6 +83,10 @@ class Core final : public Engine {
   void meet_waiters(VarState& v, RunningList& ready);
   void grant(Request& request, RunningList& ready);
   Running* hand_out(Slot& slot, RunningList& ready, Group* chain);
+  static void keep_small(Slot& slot, Running* r);
+  void dispatch_all(Slot& slot, RunningList& ready);
+  static void wait_here(Running* r);
+  static void give_back_kept(Slot& slot);
   void log(const FailureRef& failure);
   // Fills r->after. True when the host must wait for a device before it runs `r`.
   bool must_wait_for_events(Running* r);

@@ -9,8 +9,8 @@
 
 namespace heddle::engine {
 
-// Collects the events `r` comes after. Work on the same stream is in order by itself; another stream
-// is told to wait; the host has to wait itself.
+// Collects the events `r` comes after. Work on the same stream is in order by itself; another
+// stream is told to wait; the host has to wait itself.
 bool Core::must_wait_for_events(Running* r) {
   if (!events_seen_.load(std::memory_order_relaxed)) [[likely]]
     return false;
@@ -31,6 +31,15 @@ bool Core::must_wait_for_events(Running* r) {
   }
   std::erase_if(r->after, [&](const Pending& p) { return stream && p.stream == stream; });
   return !stream && !r->after.empty();
+}
+
+// A device that fails has nothing more to wait for; the next call to it will say why.
+bool over(const EventRef& event) {
+  try {
+    return event->done();
+  } catch (...) {
+    return true;
+  }
 }
 
 void Watcher::add(Running* r, bool retire) {
@@ -56,7 +65,7 @@ bool Watcher::look(Slot& slot) {
     std::lock_guard lock(lock_);
     std::erase_if(watched_, [&](const Watched& w) {
       for (const Pending& p : w.record->after)
-        if (!p.event->done()) return false;
+        if (!over(p.event)) return false;
       ended_.push_back(w);
       return true;
     });

@@ -36,7 +36,7 @@ class Watcher {
   Core& core_;
   mutable SpinLock lock_;
   std::vector<Watched> watched_;
-  std::vector<Watched> ended_;   // of the watching thread
+  std::vector<Watched> ended_;  // of the watching thread
   std::atomic<int> bell_{0};
   bool stopping_ = false;
   std::thread thread_;

@@ -107,8 +107,7 @@ void Gate::drain() {
   Slot& mine = this_slot();
   // While another thread forks, this one counts as being outside, whatever it was doing.
   const int before = mine.state.exchange(Slot::kOutside);
-  for (Slot* none = nullptr; !detail::drainer.compare_exchange_strong(none, &mine);
-       none = nullptr)
+  for (Slot* none = nullptr; !detail::drainer.compare_exchange_strong(none, &mine); none = nullptr)
     wait_until_open();
   mine.state.store(before);
   closed_.fetch_or(1, std::memory_order_seq_cst);
@@ -140,7 +139,8 @@ void Gate::start_over() {
     if (s == mine) continue;
     s->state.store(Slot::kOutside);
     s->current = nullptr;
-    s->later = nullptr;
+    s->later = s->kept = s->last_kept = nullptr;
+    s->kept_count = 0;
     s->group = nullptr;
     s->taken.store(false);
   }

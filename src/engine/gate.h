@@ -1,9 +1,9 @@
 // Who is inside the engine: lets fork() happen while no thread is half-way through a change.
 //
-// Every thread that uses the engine has a Slot that says where it is: outside, in a critical section
-// (locks held, lists half linked; short, runs no code of the user), or in a task's body. A fork may
-// happen when nobody else is in a critical section; a fork that was announced (before_fork) also
-// waits for bodies to end.
+// Every thread that uses the engine has a Slot that says where it is: outside, in a critical
+// section (locks held, lists half linked; short, runs no code of the user), or in a task's body. A
+// fork may happen when nobody else is in a critical section; a fork that was announced
+// (before_fork) also waits for bodies to end.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -17,15 +17,18 @@ struct Slot {
   enum : int { kOutside = 0, kCritical = 1, kBody = 2 };
   std::atomic<int> state{kOutside};
   std::atomic<bool> taken{false};
-  int index = 0;             // dense: picks a shard of counters
-  uint64_t thread = 0;       // never used twice in a process
+  int index = 0;               // dense: picks a shard of counters
+  uint64_t thread = 0;         // never used twice in a process
   Running* current = nullptr;  // the innermost task on this thread
   Running* spare = nullptr;    // records to use again, linked by `next`
   int spares = 0;
-  Running* later = nullptr;    // ready tasks that this thread will run, where tasks run at once
-  Group* group = nullptr;      // whose worker this thread is
+  Running* later = nullptr;  // ready tasks that this thread will run, where tasks run at once
+  Group* group = nullptr;    // whose worker this thread is
+  Running* kept = nullptr;   // small ready tasks that this thread runs next
+  Running* last_kept = nullptr;
+  int kept_count = 0;
   uint32_t pushes = 0;
-  Slot* next = nullptr;      // of all slots
+  Slot* next = nullptr;  // of all slots
 };
 
 // Around a sleep: lets go of the interpreter's lock (Engine::set_sleep_hooks).
@@ -71,8 +74,8 @@ class Gate {
 
  private:
   friend class Critical;
-  // Makes `state` visible to a forking thread before this one looks at closed_. Where the kernel can
-  // make all threads do so at the moment of a fork (membarrier), nothing needs be done here.
+  // Makes `state` visible to a forking thread before this one looks at closed_. Where the kernel
+  // can make all threads do so at the moment of a fork (membarrier), nothing needs be done here.
   static void announce(std::atomic<int>& state, int value) {
     if (relies_on_kernel_) {
       state.store(value, std::memory_order_relaxed);
@@ -106,7 +109,8 @@ class Critical {
   }
   ~Critical() {
     // Tasks that this section left to this thread are in nobody else's hands: no fork before them.
-    if (entered_) slot_.state.store(slot_.later ? after_ | Slot::kBody : after_, std::memory_order_release);
+    if (entered_)
+      slot_.state.store(slot_.later ? after_ | Slot::kBody : after_, std::memory_order_release);
   }
   Critical(const Critical&) = delete;
   Critical& operator=(const Critical&) = delete;

@@ -56,13 +56,13 @@ void PreparedGraph::list_vars() {
   }
 }
 
-// Edges: those of `after`, and per variable from the last write to the reads that follow it and from
-// those to the next write. A node that no edge leads to for a variable waits for its grant; one that
-// nothing leads to at all waits for the graph's own variable.
+// Edges: those of `after`, and per variable from the last write to the reads that follow it and
+// from those to the next write. A node that no edge leads to for a variable waits for its grant;
+// one that nothing leads to at all waits for the graph's own variable.
 void PreparedGraph::link() {
   std::vector<std::vector<int>> needs(nodes.size());  // predecessors
   std::vector<int> last_write(vars.size(), -1);
-  std::vector<std::vector<int>> reads(vars.size());   // since the last write
+  std::vector<std::vector<int>> reads(vars.size());  // since the last write
   for (int i = 0; i < static_cast<int>(nodes.size()); ++i) {
     Node& n = nodes[i];
     std::vector<int>& need = needs[i];
@@ -70,7 +70,8 @@ void PreparedGraph::link() {
     for (size_t k = 0; k < n.vars.size(); ++k) {
       const int v = n.vars[k];
       const bool write = n.prepared.task.uses[k].access != Access::kRead;
-      if (last_write[v] < 0 && (!write || reads[v].empty())) vars[v].first.push_back(i), ++n.missing;
+      if (last_write[v] < 0 && (!write || reads[v].empty()))
+        vars[v].first.push_back(i), ++n.missing;
       if (write && !reads[v].empty()) need.insert(need.end(), reads[v].begin(), reads[v].end());
       else if (last_write[v] >= 0) need.push_back(last_write[v]);
       if (write) last_write[v] = i, reads[v].clear();
@@ -151,6 +152,11 @@ GraphRef Core::prepare(std::vector<GraphTask> nodes) {
   auto graph = std::make_shared<PreparedGraph>(std::move(nodes));
   for (PreparedGraph::Node& n : graph->nodes)
     n.group = group_of(n.prepared.task.device, n.prepared.task.lane);
+  constexpr size_t kFew = 256;
+  graph->small = graph->nodes.size() <= kFew &&
+                 std::all_of(graph->nodes.begin(), graph->nodes.end(), [&](const auto& n) {
+                   return n.prepared.task.small && n.prepared.task.run && n.group == compute_;
+                 });
   return graph;
 }
 
@@ -161,8 +167,10 @@ void Core::push(const GraphRef& graph) {
   if (!slot.current) cap_.admit_task(slot, tally_);
   cap_.admit_bytes(graph->bytes, !slot.current);
   const int before = slot.state.load(std::memory_order_relaxed);
+  Group* const chain = graph->small && !slot.current ? compute_ : nullptr;
+  Running* here = nullptr;
   {
-    const Critical in(slot);
+    Critical in(slot);
     GraphRun* const run = graph->take_run();
     run->reset();
     Running* const head = run->head = take_record(slot);
@@ -186,7 +194,12 @@ void Core::push(const GraphRef& graph) {
     RunningList ready;
     submit_graph(head, ready);
     tally_.pushed(slot);
-    hand_out(slot, ready, nullptr);
+    here = hand_out(slot, ready, chain);
+    if (here) in.leave_to(Slot::kBody);
+  }
+  if (here) {
+    run_kept(slot, here, chain);
+    if (!slot.later) slot.state.store(before, std::memory_order_release);
   }
   run_later(slot, before);
 }

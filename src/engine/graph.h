@@ -22,16 +22,17 @@ class PreparedGraph {
   struct Outside {
     Var var;
     Access access = Access::kRead;
-    int users = 0;            // nodes; with the graph's own variable, all of them
+    int users = 0;  // nodes; with the graph's own variable, all of them
     int writes = 0;
-    std::vector<int> first;   // nodes that start when it is granted
+    std::vector<int> first;  // nodes that start when it is granted
   };
   explicit PreparedGraph(std::vector<GraphTask> tasks);
 
   std::vector<Node> nodes;
   std::vector<Outside> vars;
-  int self = 0;       // the position of the graph's own variable
-  int64_t bytes = 0;  // of all nodes
+  int self = 0;        // the position of the graph's own variable
+  int64_t bytes = 0;   // of all nodes
+  bool small = false;  // few small nodes: may run on the thread that pushes
 
   // Runs are made once and used again. In a critical section.
   GraphRun* take_run();
@@ -58,11 +59,11 @@ struct GraphRun {
   FailureRef failure_before(int node) const;
 
   PreparedGraph& graph;
-  Running* head = nullptr;       // while it runs
+  Running* head = nullptr;  // while it runs
   std::unique_ptr<Running[]> nodes;
   std::unique_ptr<std::atomic<int>[]> users;  // per variable: nodes that have not done with it
-  std::atomic<int> left{0};      // nodes not done
-  bool keep_out = false;         // never to be used again: somebody may hold a node's Done
+  std::atomic<int> left{0};                   // nodes not done
+  bool keep_out = false;             // never to be used again: somebody may hold a node's Done
   std::vector<FailureRef> failures;  // per node
   std::vector<EventRef> events;      // per node
 };

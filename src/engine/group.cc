@@ -51,33 +51,37 @@ void Group::note_queue() {
 }
 
 Group::Help Group::find_help() {
-  if (queued_ <= spinning_ + tokens_ || busy_ + spinning_ + tokens_ >= width_) return Help::kNone;
-  if (sleeping_ > 0) {
-    --sleeping_;
-    ++tokens_;
-    return Help::kWake;
+  Help help;
+  while (queued_ > spinning_ + tokens_ && busy_ + spinning_ + tokens_ < width_) {
+    if (sleeping_ > 0) {
+      --sleeping_;
+      ++tokens_;
+      ++help.wake;
+    } else if (alive_.load(std::memory_order_relaxed) - asleep_in_task_ < width_) {
+      alive_.fetch_add(1, std::memory_order_relaxed);
+      ++spinning_;  // a new worker begins as one that looks for work
+      ++help.spawn;
+    } else {
+      break;
+    }
   }
-  if (alive_.load(std::memory_order_relaxed) - asleep_in_task_ >= width_) return Help::kNone;
-  alive_.fetch_add(1, std::memory_order_relaxed);
-  ++spinning_;  // a new worker begins as one that looks for work
-  return Help::kSpawn;
+  return help;
 }
 
 void Group::give(Help help) {
-  if (help == Help::kWake) {
-    bell_.fetch_add(1, std::memory_order_seq_cst);
-    bell_.notify_one();
-  } else if (help == Help::kSpawn) {
-    spawn();
-  }
+  if (help.wake > 0) bell_.fetch_add(1, std::memory_order_seq_cst);
+  for (; help.wake > 0; --help.wake) bell_.notify_one();
+  for (; help.spawn > 0; --help.spawn) spawn();
 }
 
-void Group::add(Running* r) {
+void Group::add(RunningList& list) {
   Help help;
   {
     std::lock_guard lock(lock_);
-    ready_.add(r);
-    ++queued_;
+    while (Running* const r = list.take()) {
+      ready_.add(r);
+      ++queued_;
+    }
     note_queue();
     help = find_help();
   }
@@ -236,7 +240,7 @@ void Group::start_over() {
   ++forks_;
   alive_.store(0);
   bell_.fetch_add(1);
-  for (int i = 0; i < width_; ++i) give(find_help());
+  give(find_help());
 }
 
 }  // namespace heddle::engine

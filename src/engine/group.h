@@ -46,8 +46,8 @@ class Group {
   Stream* stream() const { return stream_.get(); }
   void check_stream() const;  // throws what kept the stream from being made
 
-  // In a critical section. Wakes or starts a worker where that helps.
-  void add(Running* r);
+  // In a critical section. Takes all of the list; wakes or starts workers where that helps.
+  void add(RunningList& list);
   // Is a task of this priority as good as any that waits here?
   bool is_next(int priority) const { return priority >= top_.load(std::memory_order_relaxed); }
   // A worker of this group sleeps inside its task: another one stands in.
@@ -56,8 +56,8 @@ class Group {
 
   int workers() const { return alive_.load(std::memory_order_relaxed); }
   bool idle(bool but_for_me) const;  // `but_for_me`: the caller is one of its workers
-  void stop();  // waits for the workers, but for the one that calls it
-  void start_over();  // in the child of a fork
+  void stop();                       // waits for the workers, but for the one that calls it
+  void start_over();                 // in the child of a fork
 
  private:
   void work();
@@ -65,7 +65,9 @@ class Group {
   bool spin_then_sleep(Slot& slot);
   bool can_take() const { return !ready_.empty() && busy_ < width_; }
   // With lock_ held: what to do after it is let go, so that a ready task finds a worker.
-  enum class Help { kNone, kWake, kSpawn };
+  struct Help {
+    int wake = 0, spawn = 0;
+  };
   Help find_help();
   void give(Help help);
   void spawn();
@@ -78,7 +80,7 @@ class Group {
   mutable SpinLock lock_;
   ReadyQueue ready_;
   int queued_ = 0;
-  int busy_ = 0;      // workers that run a task and do not sleep in it
+  int busy_ = 0;  // workers that run a task and do not sleep in it
   int asleep_in_task_ = 0;
   int spinning_ = 0;
   int sleeping_ = 0;  // not counting those that a token wakes
@@ -87,8 +89,8 @@ class Group {
   int forks_ = 0;
   std::vector<std::thread> threads_;
   std::atomic<int> alive_{0};
-  std::atomic<int> waiting_{0};        // queued_, for those who spin
-  std::atomic<int> top_{INT32_MIN};    // the best priority queued
+  std::atomic<int> waiting_{0};      // queued_, for those who spin
+  std::atomic<int> top_{INT32_MIN};  // the best priority queued
   std::atomic<int> bell_{0};
 };
 

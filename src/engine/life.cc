@@ -115,7 +115,8 @@ void start_over_in_child() {
   for_each_core([](Core& c) { c.start_over_in_child(); });
   for (Running* r : lost) {
     if (on_this_thread(slot, r)) {
-      r->failure = make_failure(std::make_exception_ptr(Error("lost in a fork")), r->name, r->place);
+      r->failure =
+          make_failure(std::make_exception_ptr(Error("lost in a fork")), r->name, r->place);
     } else {
       r->engine->lose(slot, r);
     }
@@ -171,8 +172,8 @@ namespace heddle {
 
 using engine::Core;
 
-// Looks twice: a task that ends between the looks at two groups may have moved work from the one not
-// yet seen to the one already seen.
+// Looks twice: a task that ends between the looks at two groups may have moved work from the one
+// not yet seen to the one already seen.
 void finish_core(Core& core) {
   for (int calm = 0; calm < 2;) {
     calm = core.quiet() ? calm + 1 : 0;
@@ -187,14 +188,15 @@ void Engine::finish() {
 }
 
 std::unique_ptr<Engine> Engine::make(std::string_view kind, int workers) {
-  check(workers >= 0, "[engine] found {} workers, expected 0 (as many as may run) or more", workers);
-  const Core::Style style = kind == "naive"        ? Core::Style::kNaive
-                            : kind == "threaded"   ? Core::Style::kThreaded
-                            : kind == "per_device" ? Core::Style::kPerDevice
-                                                   : throw Error(format(
-                                                         "[engine] found '{}', expected naive, "
-                                                         "threaded or per_device",
-                                                         kind));
+  check(workers >= 0, "[engine] found {} workers, expected 0 (as many as may run) or more",
+        workers);
+  const Core::Style style = kind == "naive"      ? Core::Style::kNaive
+                            : kind == "threaded" ? Core::Style::kThreaded
+                            : kind == "per_device"
+                                ? Core::Style::kPerDevice
+                                : throw Error(format("[engine] found '{}', expected naive, "
+                                                     "threaded or per_device",
+                                                     kind));
   return std::make_unique<Core>(style, workers);
 }
 

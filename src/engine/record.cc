@@ -8,8 +8,9 @@
 namespace heddle::engine {
 
 void Prepared::order_uses(Task& task) {
-  check(bool(task.run) != bool(task.start), "[engine] task {} has {}, expected one of run and start",
-        task.name, task.run ? "both run and start" : "no body");
+  check(bool(task.run) != bool(task.start),
+        "[engine] task {} has {}, expected one of run and start", task.name,
+        task.run ? "both run and start" : "no body");
   std::vector<Use>& uses = task.uses;
   auto before = [](const Use& a, const Use& b) { return a.var.state() < b.var.state(); };
   bool strict = true;

@@ -34,12 +34,12 @@ enum class Stage : uint8_t {
 struct Running {
   Kind kind = Kind::kTask;
   std::atomic<Stage> stage{Stage::kFree};
-  bool counted = false;          // in the engine's tally
+  bool counted = false;  // in the engine's tally
   int priority = 0;
-  int64_t bytes = 0;             // that it counts for in the cap
-  std::atomic<int> missing{0};   // requests not granted, predecessors not done
-  std::atomic<int> parts{0};     // of an asynchronous task: the return of `start`, and Done
-  std::atomic<int> signal{0};    // what a waiting thread sleeps on
+  int64_t bytes = 0;            // that it counts for in the cap
+  std::atomic<int> missing{0};  // requests not granted, predecessors not done
+  std::atomic<int> parts{0};    // of an asynchronous task: the return of `start`, and Done
+  std::atomic<int> signal{0};   // what a waiting thread sleeps on
   Core* engine = nullptr;
   Group* group = nullptr;
   Running* next = nullptr;       // in whatever list it is
@@ -50,16 +50,16 @@ struct Running {
   Place place;
   TaskRef shared;
   Prepared own;
-  GraphRef graph;                // of a graph's head
-  GraphRun* run = nullptr;       // of a node, or of the graph itself
+  GraphRef graph;           // of a graph's head
+  GraphRun* run = nullptr;  // of a node, or of the graph itself
   int node = -1;
-  Var var;                       // of a waiter
+  Var var;  // of a waiter
   FailureRef failure;
-  FailureRef thrown;             // by `start`, while Done may be writing `failure`
-  EventRef event;                // the device's part, once the task is done on the host
-  std::vector<Pending> after;    // what the device, or this thread, must wait for first
+  FailureRef thrown;           // by `start`, while Done may be writing `failure`
+  EventRef event;              // the device's part, once the task is done on the host
+  std::vector<Pending> after;  // what the device, or this thread, must wait for first
   Request few[4];
-  std::vector<Request> many;     // instead of `few`; keeps its room for the next task
+  std::vector<Request> many;  // instead of `few`; keeps its room for the next task
   Request* requests = few;
   int count = 0;
 

@@ -43,7 +43,7 @@ void run_in_turn(void* arg) {
   Group* const group = slot.group;
   slot.state.store(Slot::kBody, std::memory_order_relaxed);
   slot.group = chain.group;
-  for (Running* r = chain.first; r;) r = r->engine->execute(slot, r, chain.group);
+  Core::run_kept(slot, chain.first, chain.group);
   Core::run_later(slot, Slot::kBody);
   slot.group = group;
   slot.state.store(state, std::memory_order_release);
@@ -152,7 +152,7 @@ void Core::log(const FailureRef& failure) {
 
 Running* Core::complete(Slot& slot, Running* r, Group* chain) {
   if (r->thrown) r->failure = std::move(r->thrown);
-  if (r->event && runs_where_pushed()) std::exchange(r->event, nullptr)->wait();
+  if (r->event && runs_where_pushed()) wait_here(r);
   if (r->kind == Kind::kNode) return complete_node(slot, r, chain);
   // The closure goes before the variables: who waits on them finds its memory given back. Not while
   // a device may still use it.
@@ -178,6 +178,15 @@ Running* Core::complete(Slot& slot, Running* r, Group* chain) {
     }
   }
   return next;
+}
+
+// Where tasks run as they are pushed, they are over when they have run.
+void Core::wait_here(Running* r) {
+  try {
+    std::exchange(r->event, nullptr)->wait();
+  } catch (...) {
+    if (!r->failure) r->failure = failure_of(r);
+  }
 }
 
 void Core::drop_body(Running* r) {
@@ -243,11 +252,15 @@ void Core::grant(Request& request, RunningList& ready) {
   else if (r->missing.fetch_sub(1, std::memory_order_acq_rel) == 1) ready.add(r);
 }
 
-// Of the tasks that became ready, the calling worker keeps the best one of its own group, unless the
-// queue has a better one; so chains run on one worker. In a critical section.
+// Of the tasks that became ready, the calling thread keeps the best one of its own group, unless
+// the queue has a better one, and some small ones beside it; so chains run on one thread. A thread
+// that is no worker keeps small ones only. In a critical section.
 Running* Core::hand_out(Slot& slot, RunningList& ready, Group* chain) {
+  constexpr int kMostKept = 16;  // the rest is for other workers
+  const bool worker = chain && slot.group == chain;
+  const bool may_keep = chain && !runs_where_pushed() && !(worker && Gate::draining());
   Running* keep = nullptr;
-  const bool may_keep = chain && !Gate::draining() && !runs_where_pushed();
+  RunningList rest;
   while (Running* r = ready.take()) {
     if (r->kind == Kind::kWaiter) {
       // The sleeper may take the record back as soon as it sees the signal.
@@ -256,20 +269,78 @@ Running* Core::hand_out(Slot& slot, RunningList& ready, Group* chain) {
       signal.notify_all();
       continue;
     }
-    Core* const core = r->engine;
-    const bool good = may_keep && core == this && r->group == chain &&
-                      (!keep || r->priority > keep->priority) && chain->is_next(r->priority) &&
-                      !must_wait_for_events(r);
-    if (good) std::swap(keep, r);
-    if (r) core->dispatch(slot, r);
+    const bool small = r->task->small;
+    if (!may_keep || r->engine != this || r->group != chain || !(worker || small) ||
+        must_wait_for_events(r)) {
+      rest.add(r);
+      continue;
+    }
+    const bool best =
+        (!keep || r->priority > keep->priority) && (!worker || chain->is_next(r->priority));
+    if (best) std::swap(keep, r);
+    if (!r) continue;
+    if (r->task->small && (!worker || slot.kept_count < kMostKept)) keep_small(slot, r);
+    else rest.add(r);
   }
+  dispatch_all(slot, rest);
   if (keep) keep->stage.store(Stage::kStarted, std::memory_order_relaxed);
   return keep;
 }
 
+void Core::keep_small(Slot& slot, Running* r) {
+  r->stage.store(Stage::kStarted, std::memory_order_relaxed);
+  r->next = nullptr;
+  (slot.kept ? slot.last_kept->next : slot.kept) = r;
+  slot.last_kept = r;
+  ++slot.kept_count;
+}
+
+// Runs `first`, what follows from it, and what is kept meanwhile.
+void Core::run_kept(Slot& slot, Running* first, Group* chain) {
+  for (Running* r = first; r;) {
+    r = r->engine->execute(slot, r, chain);
+    if (r || !slot.kept) continue;
+    r = slot.kept;
+    slot.kept = r->next;
+    --slot.kept_count;
+  }
+}
+
+// Before this thread sleeps inside a task: others may be waiting for what it kept.
+void Core::give_back_kept(Slot& slot) {
+  if (!slot.kept) return;
+  const Critical in(slot);
+  while (Running* const r = slot.kept) {
+    slot.kept = r->next;
+    --slot.kept_count;
+    r->stage.store(Stage::kWaiting, std::memory_order_relaxed);
+    r->engine->dispatch(slot, r);
+  }
+}
+
+// Those that follow each other in the list and belong to one group enter its queue together.
+void Core::dispatch_all(Slot& slot, RunningList& ready) {
+  RunningList same;
+  Group* group = nullptr;
+  while (Running* const r = ready.take()) {
+    if (runs_where_pushed() || r->engine != this || must_wait_for_events(r)) {
+      r->engine->dispatch(slot, r);
+      continue;
+    }
+    if (group && r->group != group) group->add(same);
+    group = r->group;
+    same.add(r);
+  }
+  if (group) group->add(same);
+}
+
 void Core::dispatch(Slot& slot, Running* r) {
   if (must_wait_for_events(r)) return watcher_.run_after_events(r);
-  if (!runs_where_pushed()) return r->group->add(r);
+  if (!runs_where_pushed()) {
+    RunningList one;
+    one.add(r);
+    return r->group->add(one);
+  }
   r->stage.store(Stage::kStarted, std::memory_order_relaxed);
   Running** at = &slot.later;
   while (*at && (*at)->priority >= r->priority) at = &(*at)->next;

@@ -34,17 +34,17 @@ struct Pending {
 };
 
 struct VarState {
-  SpinLock lock;  // guards all that is not atomic
-  bool exclusive = false;                // held by a write
+  SpinLock lock;           // guards all that is not atomic
+  bool exclusive = false;  // held by a write
   std::atomic<bool> poisoned{false};
   std::atomic<bool> has_events{false};
-  Request* holders = nullptr;            // doubly linked
-  Request* first = nullptr;              // waiting, in the order of their pushes
+  Request* holders = nullptr;  // doubly linked
+  Request* first = nullptr;    // waiting, in the order of their pushes
   Request* last = nullptr;
-  Request* waiters = nullptr;            // threads that wait; nobody waits for them
+  Request* waiters = nullptr;  // threads that wait; nobody waits for them
   uint64_t requests = 0;
   std::atomic<uint64_t> version{0};
-  FailureRef failure;                    // set while poisoned
+  FailureRef failure;  // set while poisoned
   std::vector<Pending> events;
 
   bool grants(Access a) const { return a == Access::kRead ? !exclusive : holders == nullptr; }
@@ -79,8 +79,8 @@ struct VarState {
     if (!first) last = nullptr;
     return r;
   }
-  // A waiting thread's request is met when all earlier requests are over: the writes among them, or,
-  // where it is for writing, the reads too.
+  // A waiting thread's request is met when all earlier requests are over: the writes among them,
+  // or, where it is for writing, the reads too.
   bool met(const Request& waiter) const;
   void withdraw(Request& waiter);  // if it still waits
 

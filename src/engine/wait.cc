@@ -88,6 +88,7 @@ void Core::sleep_on(Slot& slot, Running* waiter) {
   for (int i = 0; i < 300 && !waiter->signal.load(std::memory_order_acquire); ++i) pause();
   if (!waiter->signal.load(std::memory_order_acquire)) {
     const int before = slot.state.load(std::memory_order_relaxed);
+    give_back_kept(slot);
     if (slot.current && slot.group) {
       const Critical in(slot);
       slot.group->fall_asleep();
@@ -150,7 +151,8 @@ bool Core::leads_to(const Running* waiter, const Running* task) {
   bool found = false;
   auto visit = [&](const Running* r) {
     if (found) return;
-    const bool mine = r == task || (r->kind == Kind::kGraph && task->run == r->run);
+    const bool mine =
+        r == task || (r->kind == Kind::kGraph && task->kind == Kind::kNode && task->run == r->run);
     if (mine) {
       found = true;
       return;
@@ -188,8 +190,8 @@ bool Core::leads_to(const Running* waiter, const Running* task) {
 void Core::wait_all() {
   Slot& slot = this_slot();
   if (slot.current)
-    throw Error(format("[engine] task {} waits for all tasks, and so for itself",
-                       slot.current->name));
+    throw Error(
+        format("[engine] task {} waits for all tasks, and so for itself", slot.current->name));
   run_later(slot, slot.current ? Slot::kBody : Slot::kOutside);
   tally_.wait_until(0);
   int more = 0;

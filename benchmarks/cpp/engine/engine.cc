@@ -1,4 +1,6 @@
 // What the engine costs: nanoseconds per empty task, best of many short runs.
+#include "heddle/engine.h"
+
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -8,8 +10,6 @@
 #include <string>
 #include <vector>
 
-#include "heddle/engine.h"
-
 namespace heddle {
 
 double now() {
@@ -18,7 +18,8 @@ double now() {
 }
 
 // Runs `once` again and again; prints the best time per task.
-void report(const char* engine, const char* workload, int tasks, const std::function<void()>& once) {
+void report(const char* engine, const char* workload, int tasks,
+            const std::function<void()>& once) {
   double best = 1e9;
   for (int i = 0; i < 25; ++i) {
     const double begin = now();
@@ -74,7 +75,8 @@ Workload random_sets(int n, int vars) {
   std::mt19937 random(0xdeadbeef);
   for (int i = 0; i < n; ++i) {
     Step s{{}, {static_cast<int>(random() % vars)}};
-    for (unsigned k = 2 + random() % 18; k > 0; --k) s.reads.push_back(static_cast<int>(random() % vars));
+    for (unsigned k = 2 + random() % 18; k > 0; --k)
+      s.reads.push_back(static_cast<int>(random() % vars));
     w.steps.push_back(s);
   }
   return w;
@@ -85,7 +87,8 @@ Workload stencil(int width, int steps) {
     for (int i = 0; i < width; ++i) {
       const int from = t % 2 ? width : 0, to = t % 2 ? 0 : width;
       Step s{{}, {to + i}};
-      for (int k = std::max(0, i - 1); k <= std::min(width - 1, i + 1); ++k) s.reads.push_back(from + k);
+      for (int k = std::max(0, i - 1); k <= std::min(width - 1, i + 1); ++k)
+        s.reads.push_back(from + k);
       w.steps.push_back(s);
     }
   return w;
@@ -137,10 +140,13 @@ void run_inline(Engine& engine) {
       {&a, Access::kRead}, {&b, Access::kRead}, {&c, Access::kOverwrite}};
   report(engine.name(), "run_if_idle, 3 variables", 10000, [&] {
     for (int i = 0; i < 10000; ++i)
-      engine.run_if_idle(uses, "t", [](void* p) { *static_cast<double*>(p) += 1; }, &x);
+      engine.run_if_idle(
+          uses, "t", [](void* p) { *static_cast<double*>(p) += 1; }, &x);
   });
-  TaskRef small = engine.prepare(
-      Task{.name = "t", .run = [&x](RunContext&) { x += 1; }, .uses = {{c, Access::kUpdate}}, .small = true});
+  TaskRef small = engine.prepare(Task{.name = "t",
+                                      .run = [&x](RunContext&) { x += 1; },
+                                      .uses = {{c, Access::kUpdate}},
+                                      .small = true});
   report(engine.name(), "push small and wait", 10000, [&] {
     for (int i = 0; i < 10000; ++i) engine.push(small), engine.wait(c);
   });
@@ -157,10 +163,11 @@ void run_inline(Engine& engine) {
 }  // namespace heddle
 
 int main(int argc, char** argv) {
-  auto engine = heddle::Engine::make(argc > 1 ? argv[1] : "threaded", argc > 2 ? std::atoi(argv[2]) : 0);
+  auto engine =
+      heddle::Engine::make(argc > 1 ? argv[1] : "threaded", argc > 2 ? std::atoi(argv[2]) : 0);
   heddle::run_inline(*engine);
   for (const heddle::Workload& w :
-       {heddle::independent(20000), heddle::chain(20000), heddle::fan(300, 64), heddle::wavefront(128),
-        heddle::random_sets(10000, 100), heddle::stencil(4, 4000)})
+       {heddle::independent(20000), heddle::chain(20000), heddle::fan(300, 64),
+        heddle::wavefront(128), heddle::random_sets(10000, 100), heddle::stencil(4, 4000)})
     heddle::run(*engine, w);
 }

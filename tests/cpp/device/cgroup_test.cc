@@ -12,7 +12,9 @@ namespace heddle::cgroup {
 
 class Cgroup : public testing::Test {
  protected:
-  Cgroup() : root(std::filesystem::temp_directory_path() / ("heddle-cgroup-" + std::to_string(getpid()))) {
+  Cgroup()
+      : root(std::filesystem::temp_directory_path() /
+             ("heddle-cgroup-" + std::to_string(getpid()))) {
     std::filesystem::remove_all(root);
   }
   ~Cgroup() override { std::filesystem::remove_all(root); }

@@ -6,7 +6,6 @@
 
 namespace heddle {
 
-
 Task failing(std::vector<Use> uses, const char* text = "broken", const char* name = "fails") {
   return task([text] { throw Error(text); }, std::move(uses), name);
 }
@@ -183,8 +182,8 @@ TEST_P(EveryEngine, AnAsynchronousTaskEndsWhenDoneIsCalledFromAnyThread) {
 
 TEST_P(EveryEngine, DoneCarriesAnError) {
   Var a = Var::make();
-  engine->push(asynchronous(
-      [](Done done) { done(std::make_exception_ptr(Error("from afar"))); }, {update(a)}));
+  engine->push(asynchronous([](Done done) { done(std::make_exception_ptr(Error("from afar"))); },
+                            {update(a)}));
   EXPECT_EQ(what_of([&] { engine->wait(a); }), "from afar [in task async]");
 }
 

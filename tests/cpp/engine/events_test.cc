@@ -44,11 +44,20 @@ struct FakeStream : Stream {
 
 struct FakeApi : DeviceApi {
   static inline std::vector<FakeStream*> streams;
+  static inline bool broken = false;
+  // The table keeps what it is given for ever, so it is given one.
+  static void install() {
+    [[maybe_unused]] static const bool once =
+        (set_device_api(Device::kFake, std::make_unique<FakeApi>()), true);
+    streams.clear();
+    broken = false;
+  }
   int count() const override { return 1; }
   bool asynchronous() const override { return true; }
   void* allocate(Device, size_t) override { return nullptr; }
   void free(Device, void*, size_t) override {}
   std::unique_ptr<Stream> make_stream(Device) override {
+    check(!broken, "[fake] no such card");
     auto s = std::make_unique<FakeStream>();
     streams.push_back(s.get());
     return s;
@@ -61,8 +70,7 @@ constexpr Device kFakeDevice{Device::kFake, 0};
 class TwoStages : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
-    FakeApi::streams.clear();
-    set_device_api(Device::kFake, std::make_unique<FakeApi>());
+    FakeApi::install();
     engine = Engine::make(GetParam(), 2);
   }
   Task on_device(std::vector<Use> uses, Lane lane = Lane::kCompute) {
@@ -234,8 +242,7 @@ TEST_P(TwoStages, NodesOfGraphsKeepTheirEvents) {
 }
 
 TEST(TwoStagesNaive, IsSynchronous) {
-  FakeApi::streams.clear();
-  set_device_api(Device::kFake, std::make_unique<FakeApi>());
+  FakeApi::install();
   auto engine = Engine::make("naive");
   std::atomic<bool> stop{false};
   Var a = Var::make();
@@ -251,10 +258,8 @@ TEST(TwoStagesNaive, IsSynchronous) {
 
 // A device that cannot be had fails its tasks, not the program.
 TEST_P(EveryEngine, ADeviceWithoutStreamsFailsItsTasks) {
-  struct Broken : FakeApi {
-    std::unique_ptr<Stream> make_stream(Device) override { throw Error("[fake] no such card"); }
-  };
-  set_device_api(Device::kFake, std::make_unique<Broken>());
+  FakeApi::install();
+  FakeApi::broken = true;
   Var a = Var::make();
   Task t = task([] {}, {overwrite(a)});
   t.device = kFakeDevice;

@@ -9,12 +9,12 @@
 
 namespace heddle {
 
-
 TEST_P(EveryEngine, AfterOrdersNodes) {
   std::vector<int> order;
   std::vector<GraphTask> nodes;
   for (int i = 0; i < 50; ++i)
-    nodes.push_back({task([&order, i] { order.push_back(i); }, {}), i ? std::vector{i - 1} : std::vector<int>{}});
+    nodes.push_back({task([&order, i] { order.push_back(i); }, {}),
+                     i ? std::vector{i - 1} : std::vector<int>{}});
   GraphRef graph = engine->prepare(std::move(nodes));
   engine->push(graph);
   engine->push(graph);
@@ -98,10 +98,14 @@ TEST_P(EveryEngine, AFailedNodePoisonsAndSkipsWhatFollows) {
   int ran = 0;
   bool broken = true;
   std::vector<GraphTask> nodes;
-  nodes.push_back({task([&] { if (broken) throw Error("node broke"); }, {overwrite(a)}, "Broken")});
-  nodes.push_back({task([&] { ++ran; }, {read(a), overwrite(b)})});   // by the variable
-  nodes.push_back({task([&] { ++ran; }, {overwrite(c)}), {0}});       // by `after`
-  nodes.push_back({task([&] { ran += 100; }, {overwrite(d)})});       // unrelated
+  nodes.push_back({task(
+      [&] {
+        if (broken) throw Error("node broke");
+      },
+      {overwrite(a)}, "Broken")});
+  nodes.push_back({task([&] { ++ran; }, {read(a), overwrite(b)})});  // by the variable
+  nodes.push_back({task([&] { ++ran; }, {overwrite(c)}), {0}});      // by `after`
+  nodes.push_back({task([&] { ran += 100; }, {overwrite(d)})});      // unrelated
   GraphRef graph = engine->prepare(std::move(nodes));
   engine->push(graph);
   EXPECT_EQ(what_of([&] { engine->wait(b); }), "node broke [in task Broken]");
@@ -192,7 +196,8 @@ TEST_P(EveryEngine, RandomGraphsEqualTheirSerialRun) {
     return task([&cell, s] { s(cell); }, {read(vars[s.from]), update(vars[s.to])});
   };
   auto any = [&] {
-    return Step{static_cast<int>(random() % kCells), static_cast<int>(random() % kCells), random() | 1};
+    return Step{static_cast<int>(random() % kCells), static_cast<int>(random() % kCells),
+                random() | 1};
   };
   std::vector<std::vector<Step>> graphs(3);
   std::vector<GraphRef> refs;

@@ -60,7 +60,8 @@ class Forks : public EveryEngine {
     engine->set_run_ahead({.tasks = 500});  // or every child inherits a long queue
   }
 };
-INSTANTIATE_TEST_SUITE_P(Engines, Forks, testing::Values("naive", "threaded", "per_device"), kind_name);
+INSTANTIATE_TEST_SUITE_P(Engines, Forks, testing::Values("naive", "threaded", "per_device"),
+                         kind_name);
 
 // Other threads push all the while. Both sides go on: what was pending at the fork ends in each.
 TEST_P(Forks, AnnouncedUnderLoad) {
@@ -112,7 +113,8 @@ TEST_P(Forks, UnannouncedUnderLoad) {
       while (!stop) {
         engine->push(task([&] { ++n; }, {update(v)}));
         const Engine::BorrowedUse uses[] = {{&v, Access::kUpdate}};
-        engine->run_if_idle(uses, "inline", [](void* p) { ++*static_cast<int64_t*>(p); }, &n);
+        engine->run_if_idle(
+            uses, "inline", [](void* p) { ++*static_cast<int64_t*>(p); }, &n);
         engine->push(graph);
       }
       engine->wait(v);
@@ -172,7 +174,8 @@ TEST_P(Forks, WhileTasksWaitForADoneOrSleepInside) {
   for (bool announced : {true, false})
     EXPECT_TRUE(fork_and(
         [&] {
-          const bool told = what_of([&] { engine->wait(outside); }).find("lost in a fork") != std::string::npos;
+          const bool told =
+              what_of([&] { engine->wait(outside); }).find("lost in a fork") != std::string::npos;
           what_of([&] { engine->wait(inside); });
           (*done)();  // ignored
           what_of([&] { engine->wait_all(); });
@@ -189,8 +192,8 @@ TEST_P(Forks, ChildrenOfChildren) {
   EXPECT_TRUE(works(*engine));
   EXPECT_TRUE(fork_and(
       [&] {
-        return works(*engine) &&
-               fork_and([&] { return works(*engine); }, engine.get()) && works(*engine);
+        return works(*engine) && fork_and([&] { return works(*engine); }, engine.get()) &&
+               works(*engine);
       },
       engine.get()));
 }
@@ -214,7 +217,9 @@ TEST_P(Forks, ManyThreadsForkAtOnce) {
 [[noreturn]] void leave(const char* kind, unsigned seed) {
   setenv("HEDDLE_ENGINE", kind, 1);
   static std::vector<Var>* const vars = new std::vector<Var>(4);
-  static Var global = Var::make();
+  // Other threads go on while exit() destroys globals: this one they still use, `kept` they do not.
+  static Var& global = *new Var(Var::make());
+  static Var kept = global;
   static std::vector<Done>* const dones = new std::vector<Done>;
   std::mt19937 random(seed);
   Engine& engine = Engine::get();
@@ -228,7 +233,8 @@ TEST_P(Forks, ManyThreadsForkAtOnce) {
     const Var a = (*vars)[random() % 4], b = (*vars)[random() % 4];
     if (what == 0) engine.push(task([] { throw Error("pending"); }, {update(a)}));
     else if (what == 1)
-      engine.push(task([&engine, b] { what_of([&] { engine.wait(b); }); }, {update(a), read(global)}));
+      engine.push(
+          task([&engine, b] { what_of([&] { engine.wait(b); }); }, {update(a), read(global)}));
     else if (what == 2 && i + 5 > n)
       engine.push(Task{.name = "never",
                        .start = [](RunContext&, Done d) { dones->push_back(std::move(d)); },
@@ -246,7 +252,8 @@ class Exits : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override { testing::GTEST_FLAG(death_test_style) = "threadsafe"; }
 };
-INSTANTIATE_TEST_SUITE_P(Engines, Exits, testing::Values("naive", "threaded", "per_device"), kind_name);
+INSTANTIATE_TEST_SUITE_P(Engines, Exits, testing::Values("naive", "threaded", "per_device"),
+                         kind_name);
 
 TEST_P(Exits, AtAnyMomentInSilence) {
   for (unsigned seed = 0; seed < 25; ++seed)

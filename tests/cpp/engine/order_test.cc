@@ -8,7 +8,6 @@
 
 namespace heddle {
 
-
 // Each waits for the other: they end only if they run at the same time.
 TEST_P(WorkerEngine, IndependentTasksOverlap) {
   std::barrier both(2);
@@ -66,7 +65,8 @@ TEST_P(EveryEngine, VersionsCountPushedWrites) {
   EXPECT_EQ(v.version(), 2u);
   const Engine::BorrowedUse uses[] = {{&v, Access::kUpdate}};
   engine->wait_to_write(v);
-  EXPECT_TRUE(engine->run_if_idle(uses, "inline", [](void*) {}, nullptr));
+  EXPECT_TRUE(engine->run_if_idle(
+      uses, "inline", [](void*) {}, nullptr));
   EXPECT_EQ(v.version(), 3u);
 }
 
@@ -88,8 +88,8 @@ TEST_P(EveryEngine, PreparedTasksArePushedManyTimes) {
   EXPECT_EQ(ran, 100);
 }
 
-// A random program: each task reads some cells and writes a function of them into others. Run by the
-// engine, it must leave what it leaves when run in order.
+// A random program: each task reads some cells and writes a function of them into others. Run by
+// the engine, it must leave what it leaves when run in order.
 struct Program {
   struct Step {
     std::vector<int> reads, writes;

@@ -16,7 +16,9 @@
 namespace heddle {
 
 inline Task task(std::function<void()> body, std::vector<Use> uses, const char* name = "task") {
-  return {.name = name, .run = [body = std::move(body)](RunContext&) { body(); }, .uses = std::move(uses)};
+  return {.name = name,
+          .run = [body = std::move(body)](RunContext&) { body(); },
+          .uses = std::move(uses)};
 }
 inline Use read(const Var& v) { return {v, Access::kRead}; }
 inline Use update(const Var& v) { return {v, Access::kUpdate}; }

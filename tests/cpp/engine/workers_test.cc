@@ -11,7 +11,8 @@ TEST_P(EveryEngine, HasNoThreadBeforeItNeedsOne) {
   EXPECT_EQ(engine->workers(), 0);
   Var a = Var::make();
   const Engine::BorrowedUse uses[] = {{&a, Access::kUpdate}};
-  EXPECT_TRUE(engine->run_if_idle(uses, "inline", [](void*) {}, nullptr));
+  EXPECT_TRUE(engine->run_if_idle(
+      uses, "inline", [](void*) {}, nullptr));
   Task small = task([] {}, {update(a)});
   small.small = true;
   if (std::string(GetParam()) != "per_device") engine->push(std::move(small));
@@ -153,7 +154,11 @@ TEST_P(WorkerEngine, APushIsHeldBackUntilThereIsRoom) {
   std::vector<Var> vars(4);
   for (Var& v : vars) v = Var::make();
   auto big = [&](int i) {
-    Task t = task([&, i] { if (i < 3) release.wait(); }, {update(vars[i])});
+    Task t = task(
+        [&, i] {
+          if (i < 3) release.wait();
+        },
+        {update(vars[i])});
     t.bytes = 300;
     return t;
   };
@@ -212,7 +217,8 @@ TEST_P(EveryEngine, ATaskLargerThanTheCapRunsAlone) {
   }
   engine->wait_all();
   EXPECT_TRUE(alone);
-  EXPECT_NE(testing::internal::GetCapturedStderr().find("HEDDLE_INFLIGHT_BYTES"), std::string::npos);
+  EXPECT_NE(testing::internal::GetCapturedStderr().find("HEDDLE_INFLIGHT_BYTES"),
+            std::string::npos);
 }
 
 }  // namespace heddle
