@@ -28,7 +28,7 @@ class Work:
         """Amount per second over at least so many seconds."""
         steps, step = 0, self.step
         begin = time.perf_counter()
-        while (now := time.perf_counter() - begin) < seconds:
+        while time.perf_counter() - begin < seconds:
             for _ in range(self.chunk):
                 step()
             steps += self.chunk

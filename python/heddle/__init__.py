@@ -66,7 +66,7 @@ def _finish():
 _atexit.register(_finish)
 
 
-def __getattr__(attribute):
-    if attribute == "test_utils":  # needs NumPy, so only when asked for
+def __getattr__(wanted):
+    if wanted == "test_utils":  # needs NumPy, so only when asked for
         return _importlib.import_module(".test_utils", __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {attribute!r}")
+    raise AttributeError(f"module {__name__!r} has no wanted {wanted!r}")

@@ -1,5 +1,4 @@
 """Runnable threads never exceed the arena's slots plus the callers, and an idle library burns nothing."""
-import os
 import pathlib
 import subprocess
 import sys
