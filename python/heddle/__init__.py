@@ -69,4 +69,4 @@ _atexit.register(_finish)
 def __getattr__(wanted):
     if wanted == "test_utils":  # needs NumPy, so only when asked for
         return _importlib.import_module(".test_utils", __name__)
-    raise AttributeError(f"module {__name__!r} has no wanted {wanted!r}")
+    raise AttributeError(f"module {__name__!r} has no attribute {wanted!r}")
