@@ -83,6 +83,7 @@ class Core final : public Engine {
   void meet_waiters(VarState& v, RunningList& ready);
   void grant(Request& request, RunningList& ready);
   Running* hand_out(Slot& slot, RunningList& ready, Group* chain);
+  static void leave_to(Slot& slot, Running* r);
   static void keep_small(Slot& slot, Running* r);
   void dispatch_all(Slot& slot, RunningList& ready);
   static void wait_here(Running* r);

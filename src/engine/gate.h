@@ -22,6 +22,7 @@ struct Slot {
   Running* current = nullptr;  // the innermost task on this thread
   Running* spare = nullptr;    // records to use again, linked by `next`
   int spares = 0;
+  Running* last_later = nullptr;
   Running* later = nullptr;  // ready tasks that this thread will run, where tasks run at once
   Group* group = nullptr;    // whose worker this thread is
   Running* kept = nullptr;   // small ready tasks that this thread runs next

@@ -74,10 +74,11 @@ void Group::give(Help help) {
   for (; help.spawn > 0; --help.spawn) spawn();
 }
 
-void Group::add(RunningList& list) {
+bool Group::add(RunningList& list) {
   Help help;
   {
     std::lock_guard lock(lock_);
+    if (stopping_) return false;
     while (Running* const r = list.take()) {
       ready_.add(r);
       ++queued_;
@@ -86,6 +87,7 @@ void Group::add(RunningList& list) {
     help = find_help();
   }
   give(help);
+  return true;
 }
 
 Running* Group::take(bool was_busy) {

@@ -46,8 +46,9 @@ class Group {
   Stream* stream() const { return stream_.get(); }
   void check_stream() const;  // throws what kept the stream from being made
 
-  // In a critical section. Takes all of the list; wakes or starts workers where that helps.
-  void add(RunningList& list);
+  // In a critical section. Takes all of the list; wakes or starts workers where that helps. Takes
+  // nothing, and returns false, once the group has stopped.
+  bool add(RunningList& list);
   // Is a task of this priority as good as any that waits here?
   bool is_next(int priority) const { return priority >= top_.load(std::memory_order_relaxed); }
   // A worker of this group sleeps inside its task: another one stands in.

@@ -322,16 +322,20 @@ void Core::give_back_kept(Slot& slot) {
 void Core::dispatch_all(Slot& slot, RunningList& ready) {
   RunningList same;
   Group* group = nullptr;
+  auto enter = [&] {
+    if (!group || group->add(same)) return;
+    while (Running* const r = same.take()) leave_to(slot, r);
+  };
   while (Running* const r = ready.take()) {
     if (runs_where_pushed() || r->engine != this || must_wait_for_events(r)) {
       r->engine->dispatch(slot, r);
       continue;
     }
-    if (group && r->group != group) group->add(same);
+    if (r->group != group) enter();
     group = r->group;
     same.add(r);
   }
-  if (group) group->add(same);
+  enter();
 }
 
 void Core::dispatch(Slot& slot, Running* r) {
@@ -339,13 +343,20 @@ void Core::dispatch(Slot& slot, Running* r) {
   if (!runs_where_pushed()) {
     RunningList one;
     one.add(r);
-    return r->group->add(one);
+    if (r->group->add(one)) return;
   }
+  leave_to(slot, r);
+}
+
+// To the calling thread, which will run it as soon as it can: see run_later().
+void Core::leave_to(Slot& slot, Running* r) {
   r->stage.store(Stage::kStarted, std::memory_order_relaxed);
   Running** at = &slot.later;
+  if (slot.later && slot.last_later->priority >= r->priority) at = &slot.last_later->next;
   while (*at && (*at)->priority >= r->priority) at = &(*at)->next;
   r->next = *at;
   *at = r;
+  if (!r->next) slot.last_later = r;
 }
 
 void Core::run_later(Slot& slot, int before) {
