@@ -109,12 +109,13 @@ TEST_P(Forks, UnannouncedUnderLoad) {
       std::vector<GraphTask> nodes;
       for (int i = 0; i < 3; ++i) nodes.push_back({task([] {}, {update(w)})});
       GraphRef graph = engine->prepare(std::move(nodes));
-      int64_t n = 0;
+      // Not on this thread's stack: in a child, new threads get the stacks of those that are gone.
+      auto n = std::make_shared<int64_t>(0);
       while (!stop) {
-        engine->push(task([&] { ++n; }, {update(v)}));
+        engine->push(task([n] { ++*n; }, {update(v)}));
         const Engine::BorrowedUse uses[] = {{&v, Access::kUpdate}};
         engine->run_if_idle(
-            uses, "inline", [](void* p) { ++*static_cast<int64_t*>(p); }, &n);
+            uses, "inline", [](void* p) { ++*static_cast<int64_t*>(p); }, n.get());
         engine->push(graph);
       }
       engine->wait(v);
