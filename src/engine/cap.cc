@@ -3,6 +3,7 @@
 
 #include <cstdio>
 
+#include "engine/sleep.h"
 #include "engine/spin_lock.h"
 
 namespace heddle::engine {
@@ -13,7 +14,7 @@ void Tally::done(const Slot& slot) {
   if (sleepers_.load(std::memory_order_seq_cst) == 0) return;
   if (on_their_way() > limit_.load(std::memory_order_seq_cst)) return;
   bell_.fetch_add(1, std::memory_order_seq_cst);
-  bell_.notify_all();
+  wake_all(bell_);
 }
 
 // All of `done` is read before any of `pushed`. Both only grow, so the difference is never below
@@ -40,7 +41,7 @@ void Tally::wait_until(int64_t limit) {
   for (;;) {
     const int heard = bell_.load(std::memory_order_seq_cst);
     if (on_their_way() <= limit) break;
-    bell_.wait(heard);
+    sleep_while(bell_, heard);
   }
   if (sleepers_.fetch_sub(1, std::memory_order_seq_cst) == 1) limit_.store(0);
 }
@@ -80,7 +81,7 @@ void Cap::admit_bytes(int64_t bytes, bool may_block) {
   for (;;) {
     const int heard = bell_.load(std::memory_order_seq_cst);
     if (take()) break;
-    bell_.wait(heard);
+    sleep_while(bell_, heard);
   }
   sleepers_.fetch_sub(1, std::memory_order_seq_cst);
 }
@@ -90,7 +91,7 @@ void Cap::give_back(int64_t bytes) {
   bytes_.fetch_sub(bytes, std::memory_order_seq_cst);
   if (sleepers_.load(std::memory_order_seq_cst) == 0) return;
   bell_.fetch_add(1, std::memory_order_seq_cst);
-  bell_.notify_all();
+  wake_all(bell_);
 }
 
 }  // namespace heddle::engine

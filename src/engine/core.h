@@ -16,6 +16,8 @@
 
 namespace heddle::engine {
 
+extern constinit std::atomic<Engine::Scope> the_scope;  // of Engine::set_scope
+
 class Core final : public Engine {
  public:
   enum class Style { kNaive, kThreaded, kPerDevice };

@@ -6,6 +6,7 @@
 
 #include "engine/core.h"
 #include "engine/graph.h"
+#include "engine/sleep.h"
 
 namespace heddle::engine {
 
@@ -51,7 +52,7 @@ void Watcher::add(Running* r, bool retire) {
     if (begin) thread_ = std::thread([this] { watch(); });
   }
   bell_.fetch_add(1, std::memory_order_seq_cst);
-  bell_.notify_all();
+  wake_all(bell_);
 }
 
 bool Watcher::idle() const {
@@ -104,7 +105,7 @@ void Watcher::watch() {
     }
     if (stop && empty) return;
     if (empty) {
-      bell_.wait(heard, std::memory_order_seq_cst);
+      sleep_while(bell_, heard);
     } else {
       std::this_thread::sleep_for(nap);
       nap = std::min(nap * 2, std::chrono::microseconds(100));
@@ -121,7 +122,7 @@ void Watcher::stop() {
     thread.swap(thread_);
   }
   bell_.fetch_add(1, std::memory_order_seq_cst);
-  bell_.notify_all();
+  wake_all(bell_);
   if (!thread.joinable()) return;
   if (thread.get_id() == std::this_thread::get_id()) thread.detach();
   else thread.join();

@@ -9,6 +9,7 @@
 
 #include <thread>
 
+#include "engine/sleep.h"
 #include "engine/spin_lock.h"
 
 namespace heddle::engine {
@@ -118,7 +119,7 @@ void Gate::drain() {
 void Gate::reopen() {
   closed_.fetch_and(~1, std::memory_order_seq_cst);
   detail::drainer.store(nullptr);
-  closed_.notify_all();
+  wake_all(closed_);
 }
 
 void Gate::shut() {
@@ -129,7 +130,7 @@ void Gate::shut() {
 
 void Gate::unshut() {
   closed_.fetch_sub(2, std::memory_order_seq_cst);
-  closed_.notify_all();
+  wake_all(closed_);
 }
 
 void Gate::start_over() {
@@ -152,7 +153,7 @@ void Gate::wait_until_open() {
   const int c = closed_.load(std::memory_order_seq_cst);
   if (c == 0) return std::this_thread::yield();
   const Asleep asleep;  // the forking thread may need the interpreter's lock to go on
-  closed_.wait(c, std::memory_order_seq_cst);
+  sleep_while(closed_, c);
 }
 
 }  // namespace heddle::engine

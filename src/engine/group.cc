@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "engine/core.h"
+#include "engine/sleep.h"
 
 namespace heddle::engine {
 
@@ -70,7 +71,7 @@ Group::Help Group::find_help() {
 
 void Group::give(Help help) {
   if (help.wake > 0) bell_.fetch_add(1, std::memory_order_seq_cst);
-  for (; help.wake > 0; --help.wake) bell_.notify_one();
+  for (; help.wake > 0; --help.wake) wake_one(bell_);
   for (; help.spawn > 0; --help.spawn) spawn();
 }
 
@@ -180,7 +181,10 @@ bool Group::spin_then_sleep(Slot& slot) {
     if (can_take()) return true;
     ++spinning_;
   }
-  const auto until = std::chrono::steady_clock::now() + kSpin;
+  // Tasks that run in a scope split their work themselves: there, a thread that only looks for work
+  // would be one too many.
+  const bool alone = the_scope.load(std::memory_order_relaxed) == nullptr;
+  const auto until = std::chrono::steady_clock::now() + (alone ? kSpin : kSpin.zero());
   while (waiting_.load(std::memory_order_relaxed) == 0) {
     for (int i = 0; i < 16; ++i) pause();
     if (std::chrono::steady_clock::now() >= until) break;
@@ -207,7 +211,7 @@ bool Group::spin_then_sleep(Slot& slot) {
       }
       heard = bell_.load(std::memory_order_seq_cst);
     }
-    bell_.wait(heard, std::memory_order_seq_cst);
+    sleep_while(bell_, heard);
   }
 }
 
@@ -226,7 +230,7 @@ void Group::stop() {
     all_will_end = asleep_in_task_ == 0;
     threads.swap(threads_);
     bell_.fetch_add(1, std::memory_order_seq_cst);
-    bell_.notify_all();
+    wake_all(bell_);
   }
   for (std::thread& t : threads) {
     if (all_will_end && t.get_id() != std::this_thread::get_id()) t.join();

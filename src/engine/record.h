@@ -23,6 +23,8 @@ class Prepared {
   Task task;
 };
 
+enum : int { kAwake = 0, kSignalled = 1, kAsleep = 2 };  // Running::signal
+
 enum class Kind : uint8_t { kTask, kInline, kNode, kGraph, kWaiter };
 enum class Stage : uint8_t {
   kFree,
@@ -36,10 +38,10 @@ struct Running {
   std::atomic<Stage> stage{Stage::kFree};
   bool counted = false;  // in the engine's tally
   int priority = 0;
-  int64_t bytes = 0;            // that it counts for in the cap
-  std::atomic<int> missing{0};  // requests not granted, predecessors not done
-  std::atomic<int> parts{0};    // of an asynchronous task: the return of `start`, and Done
-  std::atomic<int> signal{0};   // what a waiting thread sleeps on
+  int64_t bytes = 0;                // that it counts for in the cap
+  std::atomic<int> missing{0};      // requests not granted, predecessors not done
+  std::atomic<int> parts{0};        // of an asynchronous task: the return of `start`, and Done
+  std::atomic<int> signal{kAwake};  // of a waiter: what its thread sleeps on
   Core* engine = nullptr;
   Group* group = nullptr;
   Running* next = nullptr;       // in whatever list it is

@@ -3,10 +3,9 @@
 
 #include "engine/core.h"
 #include "engine/graph.h"
+#include "engine/sleep.h"
 
 namespace heddle::engine {
-
-extern constinit std::atomic<Engine::Scope> the_scope;
 
 // Marks the task that the calling thread is inside of.
 class Frame {
@@ -265,8 +264,7 @@ Running* Core::hand_out(Slot& slot, RunningList& ready, Group* chain) {
     if (r->kind == Kind::kWaiter) {
       // The sleeper may take the record back as soon as it sees the signal.
       std::atomic<int>& signal = r->signal;
-      signal.store(1, std::memory_order_seq_cst);
-      signal.notify_all();
+      if (signal.exchange(kSignalled, std::memory_order_seq_cst) == kAsleep) wake_all(signal);
       continue;
     }
     const bool small = r->task->small;

@@ -3,6 +3,7 @@
 
 #include "engine/core.h"
 #include "engine/graph.h"
+#include "engine/sleep.h"
 
 namespace heddle::engine {
 
@@ -52,7 +53,7 @@ void Core::wait_for(const Var& var, Access access) {
       waiter->var = var;
       waiter->outer = nullptr;
       waiter->counted = false;
-      waiter->signal.store(0, std::memory_order_relaxed);
+      waiter->signal.store(kAwake, std::memory_order_relaxed);
       waiter->after.clear();
       waiter->set_count(1);
       waiter->stage.store(Stage::kStarted, std::memory_order_relaxed);
@@ -85,8 +86,9 @@ void Core::wait_for(const Var& var, Access access) {
 void Core::sleep_on(Slot& slot, Running* waiter) {
   run_later(slot, slot.current ? Slot::kBody : Slot::kOutside);
   if (slot.current) check_nested(slot, waiter);
-  for (int i = 0; i < 300 && !waiter->signal.load(std::memory_order_acquire); ++i) pause();
-  if (!waiter->signal.load(std::memory_order_acquire)) {
+  std::atomic<int>& signal = waiter->signal;
+  for (int i = 0; i < 300 && signal.load(std::memory_order_acquire) != kSignalled; ++i) pause();
+  if (signal.load(std::memory_order_acquire) != kSignalled) {
     const int before = slot.state.load(std::memory_order_relaxed);
     give_back_kept(slot);
     if (slot.current && slot.group) {
@@ -97,8 +99,9 @@ void Core::sleep_on(Slot& slot, Running* waiter) {
     slot.state.store(Slot::kOutside, std::memory_order_release);
     {
       const Asleep asleep;
-      while (!waiter->signal.load(std::memory_order_acquire))
-        waiter->signal.wait(0, std::memory_order_acquire);
+      int awake = kAwake;
+      signal.compare_exchange_strong(awake, kAsleep, std::memory_order_seq_cst);
+      while (signal.load(std::memory_order_acquire) != kSignalled) sleep_while(signal, kAsleep);
     }
     Critical in(slot);
     if (slot.current && slot.group) slot.group->wake_up();

@@ -32,10 +32,14 @@ def run(program):
 
 
 def test_runnable_threads_while_lenet_trains():
-    """Sampled from outside: a process of its own reads the states of the training process's threads."""
+    """Sampled from outside: a process of its own reads the states of the training process's threads.
+
+    One after the other, so a sample may count a thread that went to sleep and the one it woke: a few in a
+    hundred may see one too many. A worker that spins beside a full arena shows in most.
+    """
     watcher = textwrap.dedent("""
         import os, sys, time
-        pid, most, samples = int(sys.argv[1]), 0, 0
+        pid, bound, above, samples = int(sys.argv[1]), int(sys.argv[2]), 0, 0
         print("ready", flush=True)
         end = time.monotonic() + 3
         while time.monotonic() < end:
@@ -46,12 +50,13 @@ def test_runnable_threads_while_lenet_trains():
                         running += stat.read().rsplit(")", 1)[1].split()[0] == "R"
                 except OSError:
                     pass
-            most, samples = max(most, running), samples + 1
-        print(most, samples)
+            above, samples = above + (running > bound), samples + 1
+        print(above, samples)
     """)
-    most, samples, threads = map(int, run(f"""
+    slots, callers = 2, 1
+    above, samples, threads = map(int, run(f"""
         import subprocess
-        watch = subprocess.Popen([sys.executable, "-c", {watcher!r}, str(os.getpid())], stdout=subprocess.PIPE, text=True)
+        watch = subprocess.Popen([sys.executable, "-c", {watcher!r}, str(os.getpid()), "{slots + callers}"], stdout=subprocess.PIPE, text=True)
         watch.stdout.readline()
         while watch.poll() is None:
             for _ in range(10):
@@ -60,10 +65,9 @@ def test_runnable_threads_while_lenet_trains():
             mx.nd.waitall()
         print(watch.stdout.read(), len(os.listdir("/proc/self/task")))
     """))
-    callers = 1
     assert samples > 100
     assert threads > 1, "nothing ran beside the caller"
-    assert most <= 2 + callers, f"{most} runnable threads with 2 slots and {callers} caller"
+    assert above <= 0.03 * samples, f"{above} of {samples} samples see more than {slots} + {callers} runnable threads"
 
 
 def test_idle_threads_sleep():
