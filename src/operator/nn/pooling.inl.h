@@ -23,6 +23,41 @@ void max_tiles(const float* x, float* y, int64_t planes, int64_t h, int64_t w) {
     }
 }
 
+// One row of windows: finds the maxima, then hands each head to the first cell that holds it. All
+// cells of a window are written side by side, in plain loops without branches, which vectorise.
+template <int K>
+void max_tiles_backward_row(const float* head, const float* from, float* to, int64_t w, int64_t n) {
+  constexpr int64_t kChunk = 256;
+  float top[kChunk];
+  int open[kChunk];  // 1 until the window's gradient has found its cell
+#pragma omp simd
+  for (int64_t j = 0; j < n; ++j) {
+    float m = from[j * K];
+    for (int a = 0; a < K; ++a)
+      for (int b = 0; b < K; ++b) {
+        const float v = from[a * w + j * K + b];
+        m = v > m ? v : m;
+      }
+    top[j] = m;
+    open[j] = 1;
+  }
+  for (int a = 0; a < K; ++a) {
+    const float* x = from + a * w;
+    float* dx = to + a * w;
+#pragma omp simd
+    for (int64_t j = 0; j < n; ++j) {
+      int left = open[j];
+      for (int b = 0; b < K; ++b) {
+        // "Not below" and not "equal": where the first cell is NaN, so is the maximum.
+        const int won = left & int(!(x[j * K + b] < top[j]));
+        dx[j * K + b] = won ? head[j] : 0.0f;
+        left &= 1 - won;
+      }
+      open[j] = left;
+    }
+  }
+}
+
 // The gradient goes to the first maximum of its window; cells outside all windows get zero.
 template <int K>
 void max_tiles_backward(const float* dy, const float* x, float* dx, int64_t planes, int64_t h,
@@ -34,23 +69,10 @@ void max_tiles_backward(const float* dy, const float* x, float* dx, int64_t plan
       for (int64_t i = 0; i < oh * K; ++i)
         for (int64_t j = ow * K; j < w; ++j) dx[i * w + j] = 0;
     for (int64_t i = oh * K * w; i < h * w; ++i) dx[i] = 0;
-    for (int64_t i = 0; i < oh; ++i) {
-      const float *from = x + i * K * w, *head = dy + i * ow;
-      float* to = dx + i * K * w;
-#pragma omp simd
-      for (int64_t j = 0; j < ow; ++j) {
-        float m = from[j * K];
-        int best = 0;
-        for (int a = 0; a < K; ++a)
-          for (int b = 0; b < K; ++b) {
-            const float v = from[a * w + j * K + b];
-            best = v > m ? a * K + b : best;
-            m = v > m ? v : m;
-          }
-        for (int a = 0; a < K; ++a)
-          for (int b = 0; b < K; ++b) to[a * w + j * K + b] = best == a * K + b ? head[j] : 0.0f;
-      }
-    }
+    for (int64_t i = 0; i < oh; ++i)
+      for (int64_t j = 0; j < ow; j += 256)
+        max_tiles_backward_row<K>(dy + i * ow + j, x + i * K * w + j * K, dx + i * K * w + j * K, w,
+                                  ow - j < 256 ? ow - j : 256);
   }
 }
 
