@@ -29,7 +29,6 @@ def _function(op, hint):
             args = kwargs.pop("data", ()) if not args and "data" in kwargs else args
             if len(args) == 1 and isinstance(args[0], (list, tuple)):
                 args = args[0]
-            kwargs.pop(op.variadic, None)
         else:
             for key, value in zip(op.param_names, args[len(names):]):
                 if key in kwargs:
@@ -60,11 +59,10 @@ def _positional(op, args, named):
 def register(modules):
     """Puts every operator's function into the modules it belongs to ("op", "_internal" ...)."""
     for name, op in catalogue():
-        hint = op.hint if name == op.name else name.lower()
         for place, called in places(name):
             module = modules.get(place)
             if module is not None:
-                made = _function(op, hint)
+                made = _function(op, called.lower())
                 finish(made, op, called, module.__name__, "Symbol", ("name", "attr"))
                 setattr(module, called, made)
     for module in modules.values():
