@@ -69,6 +69,16 @@ void give_graph_attribute(Node& n, const GraphAttribute& a) {
   n.attrs[a.key] = a.value;
 }
 
+// MXNet 0.10 called random_uniform(low, high) "_sample_uniform", which today draws from tensors of
+// parameters: without inputs, the old one is meant.
+std::string current_name(const FileNode& n) {
+  constexpr std::array<std::string_view, 5> kDistributions = {"uniform", "normal", "gamma",
+                                                              "exponential", "poisson"};
+  for (std::string_view d : kDistributions)
+    if (n.inputs.empty() && n.op == format("_sample_{}", d)) return format("_random_{}", d);
+  return n.op;
+}
+
 OpCallRef parse_call(const FileNode& n, Kwargs parameters, int version) {
   const OpDef& op = OpTable::get().at(n.op);
   auto axis = parameters.find("axis");
@@ -108,6 +118,7 @@ std::vector<std::shared_ptr<Node>> upgrade(File file) {
   std::vector<std::shared_ptr<Node>> nodes;
   nodes.reserve(file.nodes.size());
   for (FileNode& from : file.nodes) {
+    from.op = current_name(from);
     auto n = std::make_shared<Node>();
     n->name = from.name;
     const auto graph_attributes = take_graph_attributes(from.attrs);

@@ -123,6 +123,13 @@ std::string load_error(std::string_view json) {
   toys::define();
   return toys::error_of([&] { Symbol::from_json(json); });
 }
+TEST(SymbolJson, SamplesOfMxnet010WithoutInputsDrawFromNumbers) {
+  const Symbol s = Symbol::from_json(R"json({"nodes": [
+    {"op": "_sample_uniform", "name": "noise", "attr": {"low": "2", "shape": "(3,)"}, "inputs": []}],
+    "arg_nodes": [], "heads": [[0, 0, 0]], "attrs": {"mxnet_version": ["int", 1000]}})json");
+  EXPECT_EQ(s.entries()[0].node->op()->name, "_random_uniform");
+}
+
 TEST(SymbolJson, UnknownOperatorsAreAllNamed) {
   const std::string e = load_error(R"({"nodes": [{"op": "null", "name": "x", "inputs": []},
     {"op": "Foo", "name": "f1", "inputs": [[0, 0]]}, {"op": "Bar", "name": "b", "inputs": [[1, 0]]},
