@@ -28,7 +28,7 @@ void append(std::string& to, unsigned long long v);
 inline void append(std::string& to, const char* v) { append(to, std::string_view(v)); }
 inline void append(std::string& to, const std::string& v) { append(to, std::string_view(v)); }
 template <class T>
-  requires std::is_integral_v<T>
+requires std::is_integral_v<T>
 void append(std::string& to, T v) {
   if constexpr (std::is_signed_v<T>) append(to, static_cast<long long>(v));
   else append(to, static_cast<unsigned long long>(v));
@@ -52,7 +52,8 @@ std::string format(std::string_view f, const A&... a) {
 // Throws Error when `ok` is false. Start the message with the operator's name: "[Concat] ...".
 template <class... A>
 void check(bool ok, std::string_view f, const A&... a) {
-  if (!ok) [[unlikely]] throw Error(format(f, a...));
+  if (!ok) [[unlikely]]
+    throw Error(format(f, a...));
 }
 
 // --- dtypes -----------------------------------------------------------------------------------
@@ -70,16 +71,26 @@ enum class Dtype : int8_t {
   kBfloat16 = 12,
 };
 
-template <class T> inline constexpr Dtype dtype_of = Dtype::kUnknown;
-template <> inline constexpr Dtype dtype_of<float> = Dtype::kFloat32;
-template <> inline constexpr Dtype dtype_of<double> = Dtype::kFloat64;
-template <> inline constexpr Dtype dtype_of<float16> = Dtype::kFloat16;
-template <> inline constexpr Dtype dtype_of<bfloat16> = Dtype::kBfloat16;
-template <> inline constexpr Dtype dtype_of<uint8_t> = Dtype::kUint8;
-template <> inline constexpr Dtype dtype_of<int8_t> = Dtype::kInt8;
-template <> inline constexpr Dtype dtype_of<int32_t> = Dtype::kInt32;
-template <> inline constexpr Dtype dtype_of<int64_t> = Dtype::kInt64;
-template <> inline constexpr Dtype dtype_of<bool> = Dtype::kBool;
+template <class T>
+inline constexpr Dtype dtype_of = Dtype::kUnknown;
+template <>
+inline constexpr Dtype dtype_of<float> = Dtype::kFloat32;
+template <>
+inline constexpr Dtype dtype_of<double> = Dtype::kFloat64;
+template <>
+inline constexpr Dtype dtype_of<float16> = Dtype::kFloat16;
+template <>
+inline constexpr Dtype dtype_of<bfloat16> = Dtype::kBfloat16;
+template <>
+inline constexpr Dtype dtype_of<uint8_t> = Dtype::kUint8;
+template <>
+inline constexpr Dtype dtype_of<int8_t> = Dtype::kInt8;
+template <>
+inline constexpr Dtype dtype_of<int32_t> = Dtype::kInt32;
+template <>
+inline constexpr Dtype dtype_of<int64_t> = Dtype::kInt64;
+template <>
+inline constexpr Dtype dtype_of<bool> = Dtype::kBool;
 
 int64_t dtype_size(Dtype d);                // bytes of one element
 std::string_view dtype_name(Dtype d);       // "float32", as NumPy says it
@@ -94,16 +105,26 @@ inline void append(std::string& to, Dtype d) { append(to, dtype_name(d)); }
 template <class Fn>
 void with_dtype(Dtype d, std::string_view who, Fn&& fn) {
   switch (d) {
-    case Dtype::kFloat32: return fn(float{});
-    case Dtype::kFloat64: return fn(double{});
-    case Dtype::kFloat16: return fn(float16{});
-    case Dtype::kBfloat16: return fn(bfloat16{});
-    case Dtype::kUint8: return fn(uint8_t{});
-    case Dtype::kInt8: return fn(int8_t{});
-    case Dtype::kInt32: return fn(int32_t{});
-    case Dtype::kInt64: return fn(int64_t{});
-    case Dtype::kBool: return fn(bool{});
-    case Dtype::kUnknown: break;
+    case Dtype::kFloat32:
+      return fn(float{});
+    case Dtype::kFloat64:
+      return fn(double{});
+    case Dtype::kFloat16:
+      return fn(float16{});
+    case Dtype::kBfloat16:
+      return fn(bfloat16{});
+    case Dtype::kUint8:
+      return fn(uint8_t{});
+    case Dtype::kInt8:
+      return fn(int8_t{});
+    case Dtype::kInt32:
+      return fn(int32_t{});
+    case Dtype::kInt64:
+      return fn(int64_t{});
+    case Dtype::kBool:
+      return fn(bool{});
+    case Dtype::kUnknown:
+      break;
   }
   throw Error(format("[{}] dtype {} is not supported", who, d));
 }
@@ -111,11 +132,16 @@ void with_dtype(Dtype d, std::string_view who, Fn&& fn) {
 template <class Fn>
 void with_float(Dtype d, std::string_view who, Fn&& fn) {
   switch (d) {
-    case Dtype::kFloat32: return fn(float{});
-    case Dtype::kFloat64: return fn(double{});
-    case Dtype::kFloat16: return fn(float16{});
-    case Dtype::kBfloat16: return fn(bfloat16{});
-    default: break;
+    case Dtype::kFloat32:
+      return fn(float{});
+    case Dtype::kFloat64:
+      return fn(double{});
+    case Dtype::kFloat16:
+      return fn(float16{});
+    case Dtype::kBfloat16:
+      return fn(bfloat16{});
+    default:
+      break;
   }
   throw Error(format("[{}] dtype {} is not supported, expected a floating type", who, d));
 }
@@ -128,7 +154,7 @@ struct Device {
   int id = 0;
   bool operator==(const Device&) const = default;
 };
-void append(std::string& to, Device d);                   // "cpu(0)", "gpu(1)"
+void append(std::string& to, Device d);                    // "cpu(0)", "gpu(1)"
 Device device_from_name(std::string_view s, Device none);  // "cpu(0)", "gpu"; "" gives `none`
 
 // --- shapes -----------------------------------------------------------------------------------
@@ -161,7 +187,8 @@ class Shape {
     dim_[at] = d;
   }
   void set_rank(int rank) {
-    if (rank > kMaxRank) [[unlikely]] throw_rank(rank);
+    if (rank > kMaxRank) [[unlikely]]
+      throw_rank(rank);
     rank_ = static_cast<int8_t>(rank);
   }
   int rank() const { return rank_; }

@@ -22,7 +22,7 @@ using EventRef = std::shared_ptr<const Event>;
 class Stream {
  public:
   virtual ~Stream() = default;
-  virtual EventRef record() = 0;                // an event for all the work put here so far
+  virtual EventRef record() = 0;                 // an event for all the work put here so far
   virtual void wait_for(const EventRef& e) = 0;  // later work here starts after `e`; never blocks
 };
 
@@ -32,9 +32,10 @@ int usable_threads();
 class DeviceApi {
  public:
   virtual ~DeviceApi() = default;
-  virtual int count() const = 0;              // devices of this kind; 0 when there is none
-  virtual bool asynchronous() const = 0;      // does work outlive the call that starts it?
-  virtual void* allocate(Device d, size_t bytes) = 0;  // aligned to 64; throws Error when out of memory
+  virtual int count() const = 0;          // devices of this kind; 0 when there is none
+  virtual bool asynchronous() const = 0;  // does work outlive the call that starts it?
+  virtual void* allocate(Device d,
+                         size_t bytes) = 0;  // aligned to 64; throws Error when out of memory
   virtual void free(Device d, void* p, size_t bytes) = 0;
   virtual std::unique_ptr<Stream> make_stream(Device d) = 0;  // null on synchronous devices
   // Copies between this kind and host memory, or within it; asynchronous when `stream` is given.

@@ -2,8 +2,8 @@
 //
 // A task states which variables it reads and writes. Reads of one variable overlap; a write runs
 // alone; per variable, tasks run as if in the order they were pushed. A task that throws poisons
-// what it writes: tasks that need it are skipped and carry the first cause, the next wait throws it,
-// everything else keeps running. The engine knows nothing of arrays, operators or libraries.
+// what it writes: tasks that need it are skipped and carry the first cause, the next wait throws
+// it, everything else keeps running. The engine knows nothing of arrays, operators or libraries.
 #pragma once
 #include <cstdint>
 #include <exception>
@@ -20,10 +20,10 @@
 namespace heddle {
 
 namespace engine {
-struct VarState;   // the queue of one variable
-struct Running;    // a task on its way
-struct Failure;    // why a task failed
-class Prepared;    // a task made ready to be pushed many times
+struct VarState;  // the queue of one variable
+struct Running;   // a task on its way
+struct Failure;   // why a task failed
+class Prepared;   // a task made ready to be pushed many times
 class PreparedGraph;
 }  // namespace engine
 
@@ -44,8 +44,8 @@ class Var {
 };
 
 enum class Access : uint8_t {
-  kRead,       // beside other readers
-  kUpdate,     // alone; sees what was there, so a poisoned variable skips it (x += 1, writing a slice)
+  kRead,    // beside other readers
+  kUpdate,  // alone; sees what was there, so a poisoned variable skips it (x += 1, writing a slice)
   kOverwrite,  // alone; success heals a poisoned variable (x[:] = 0)
 };
 struct Use {
@@ -82,8 +82,8 @@ struct Place {
   int line = 0;
 };
 
-// What waits throw: the text of the first cause, with the name of the task and the place that pushed
-// it. `cause` is what the task threw.
+// What waits throw: the text of the first cause, with the name of the task and the place that
+// pushed it. `cause` is what the task threw.
 struct TaskError : Error {
   TaskError(const std::string& text, std::shared_ptr<engine::Failure> failure);
   std::exception_ptr cause;
@@ -110,7 +110,7 @@ struct Task {
   std::vector<Use> uses = {};  // a variable named twice counts once, with the stronger access
   Device device = {};
   Lane lane = Lane::kCompute;
-  int priority = 0;  // larger first, among ready tasks
+  int priority = 0;    // larger first, among ready tasks
   bool small = false;  // takes microseconds and waits for nothing: may run on the pushing thread
   int64_t bytes = 0;  // memory it keeps alive until done: counts towards the cap on bytes in flight
   Place place = {};
@@ -148,11 +148,12 @@ class Engine {
     const Var* var;
     Access access;
   };
-  virtual bool run_if_idle(std::span<const BorrowedUse> uses, const char* name,
-                           void (*body)(void*), void* arg) = 0;
+  virtual bool run_if_idle(std::span<const BorrowedUse> uses, const char* name, void (*body)(void*),
+                           void* arg) = 0;
 
-  // Until the writes pushed so far are done (wait_to_write: reads too); throws the root failure that
-  // reached `var`, once per waiting thread. From inside a task that owns `var`, throws at once.
+  // Until the writes pushed so far are done (wait_to_write: reads too); throws the root failure
+  // that reached `var`, once per waiting thread. From inside a task that owns `var`, throws at
+  // once.
   virtual void wait(const Var& var) = 0;
   virtual void wait_to_write(const Var& var) = 0;
   virtual void wait_all() = 0;
@@ -176,8 +177,8 @@ class Engine {
   // Another engine with variables of its own world: for tests.
   static std::unique_ptr<Engine> make(std::string_view kind, int workers = 0);
 
-  // Ends what can end and stops the workers of every engine; pushes after it run where they are made.
-  // Happens at exit by itself; an interpreter calls it before it takes itself down.
+  // Ends what can end and stops the workers of every engine; pushes after it run where they are
+  // made. Happens at exit by itself; an interpreter calls it before it takes itself down.
   static void finish();
 
   // How workers call a task's body; by default directly. The library installs run_in_arena.

@@ -20,10 +20,11 @@ struct BindSpec {
   Device device = {};
   std::map<std::string, Shape, std::less<>> shapes = {};  // enough of them to infer the rest
   std::map<std::string, Dtype, std::less<>> dtypes = {};  // default float32
-  Arrays args = {}, grads = {}, aux = {};  // those given are used; missing ones are made, zero-filled
+  Arrays args = {}, grads = {},
+         aux = {};  // those given are used; missing ones are made, zero-filled
   std::map<std::string, GradReq, std::less<>> grad_req = {};  // absent: default_req
   GradReq default_req = GradReq::kWrite;
-  bool training = true;  // false: no gradients are prepared
+  bool training = true;                       // false: no gradients are prepared
   std::map<std::string, Device> groups = {};  // ctx_group -> device
 };
 

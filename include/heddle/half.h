@@ -6,7 +6,8 @@
 namespace heddle {
 
 namespace half {
-// Both conversions are free of branches that depend on the value, so that loops over them vectorise.
+// Both conversions are free of branches that depend on the value, so that loops over them
+// vectorise.
 inline float from_f16(uint16_t h) {
   const uint32_t sign = uint32_t(h & 0x8000u) << 16, body = h & 0x7fffu;
   // Scaling by 2^112 moves the exponent; it also makes half subnormals normal.

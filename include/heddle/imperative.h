@@ -15,8 +15,8 @@ enum class GradReq : uint8_t { kNone = 0, kWrite = 1, kInplace = 2, kAdd = 3 };
 // (shapes and dtypes must fit), none ones are made on `device` or where the inputs are. Bad shapes,
 // dtypes or counts throw here; what fails later surfaces at the wait. When recording, the call goes
 // on the tape.
-void invoke(const OpCallRef& call, std::span<const NDArray* const> inputs, std::vector<NDArray>& out,
-            Device device = {});
+void invoke(const OpCallRef& call, std::span<const NDArray* const> inputs,
+            std::vector<NDArray>& out, Device device = {});
 std::vector<NDArray> invoke(std::string_view op, const std::vector<NDArray>& inputs,
                             Kwargs kwargs = {}, Device device = {});
 
@@ -37,8 +37,8 @@ void mark_variable(NDArray& variable, const NDArray& gradient, GradReq req);
 NDArray gradient_of(const NDArray& variable);  // none when it is not marked
 bool is_recorded(const NDArray& array);        // on the tape, and not a leaf
 
-// d(sum of heads * head_grads)/d(leaves), into the leaves' gradients. head_grads: none = ones; empty
-// = all none. Frees the tape unless retain_graph.
+// d(sum of heads * head_grads)/d(leaves), into the leaves' gradients. head_grads: none = ones;
+// empty = all none. Frees the tape unless retain_graph.
 void backward(std::span<const NDArray> heads, std::span<const NDArray> head_grads = {},
               bool retain_graph = false, bool training = true);
 // The same for `variables`, returned; marked gradients stay as they are.

@@ -66,7 +66,8 @@ class NDArray {
   int64_t bytes() const { return size() * dtype_size(dtype_); }
   const Var& var() const { return chunk_->var; }  // what a task names to read or write this array
   bool whole() const { return bytes() == int64_t(chunk_->bytes); }  // does it cover its chunk?
-  // How a task that sets every element of this array uses var(): a slice updates, a whole overwrites.
+  // How a task that sets every element of this array uses var(): a slice updates, a whole
+  // overwrites.
   Access write_access() const { return whole() ? Access::kOverwrite : Access::kUpdate; }
   bool shares_memory(const NDArray& o) const { return chunk_ == o.chunk_; }
   const std::shared_ptr<Chunk>& chunk() const { return chunk_; }
@@ -74,14 +75,14 @@ class NDArray {
 
   NDArray slice(int64_t begin, int64_t end) const;  // rows [begin, end), same memory
   NDArray at(int64_t index) const;  // row `index`, without the first axis; (1) where that was all
-  NDArray reshape(Shape shape) const;               // same memory, same size
+  NDArray reshape(Shape shape) const;                            // same memory, same size
   NDArray view(Shape shape, Dtype dtype, int64_t offset) const;  // any window of the chunk
-  NDArray detach() const;                           // same memory, off the tape
+  NDArray detach() const;                                        // same memory, off the tape
 
   void wait_to_read() const { Engine::get().wait(var()); }
   void wait_to_write() const { Engine::get().wait_to_write(var()); }
-  // Waits, then copies bytes() to host memory. An array whose task failed throws that error once and
-  // then reads as NaN (floats) or zero.
+  // Waits, then copies bytes() to host memory. An array whose task failed throws that error once
+  // and then reads as NaN (floats) or zero.
   void copy_to(void* dst) const;
   // Copies bytes() from host memory before it returns; where tasks still use the array, through
   // a copy that the engine keeps in order. Waits for nothing.
@@ -102,7 +103,8 @@ class NDArray {
 // once when the shapes' sizes differ.
 void copy(const NDArray& src, const NDArray& dst, int priority = 0);
 
-// --- MXNet's .params files ------------------------------------------------------------------------
+// --- MXNet's .params files
+// ------------------------------------------------------------------------
 struct NamedArrays {
   std::vector<NDArray> arrays;
   std::vector<std::string> names;  // empty, or one per array
@@ -110,10 +112,11 @@ struct NamedArrays {
 // Writes to a temporary file beside `path` and renames it: the file is whole or not there.
 void save_arrays(const std::string& path, const NamedArrays& what);
 std::string save_arrays_to_bytes(const NamedArrays& what);
-// Reads versions 0 to 3. `device` is where arrays go. Throws Error with the path, the byte offset and
-// what was wrong when the file is missing, truncated or of another kind.
+// Reads versions 0 to 3. `device` is where arrays go. Throws Error with the path, the byte offset
+// and what was wrong when the file is missing, truncated or of another kind.
 NamedArrays load_arrays(const std::string& path, Device device = {});
-NamedArrays load_arrays_from_bytes(std::string_view bytes, std::string_view name, Device device = {});
+NamedArrays load_arrays_from_bytes(std::string_view bytes, std::string_view name,
+                                   Device device = {});
 // One array as it stands in such a file: what pickles hold.
 std::string array_to_bytes(const NDArray& a);
 NDArray array_from_bytes(std::string_view bytes, Device device = {});

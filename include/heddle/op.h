@@ -25,7 +25,7 @@ struct Input {
   std::string name;
   std::string doc = "";
   Role role = Role::kRead;
-  std::string init = "";  // initialiser for a created variable: "zero", "one"
+  std::string init = "";    // initialiser for a created variable: "zero", "one"
   bool same_value = false;  // kMutate: every run writes the same value, so a tape need not object
 };
 struct Output {
@@ -130,8 +130,8 @@ class OpContext {
   T* scratch_of(int64_t n) {
     return static_cast<T*>(scratch(size_t(n) * sizeof(T)));
   }
-  // Output i, or scratch memory in its place when nobody wants it: for kernels that need to write it
-  // in any case.
+  // Output i, or scratch memory in its place when nobody wants it: for kernels that need to write
+  // it in any case.
   Blob output(Outputs out, int i) {
     Blob b = out[size_t(i)];
     if (!wants(i)) b.data = scratch(size_t(b.bytes()));
@@ -244,8 +244,8 @@ struct Backward {
   // can be differentiated again. Both may be given: `build` serves create_graph, `run` the rest.
   std::function<std::vector<GradContext::Value>(GradContext&)> build = {};
   ListOf<std::pair<int, int>> inplace = {};  // (position in reads, gradient) that may share memory
-  bool ignores_head = false;  // a loss: needs no gradient of its output
-  bool zero = false;          // the gradient is zero (rounding, comparison): nothing flows back
+  bool ignores_head = false;                 // a loss: needs no gradient of its output
+  bool zero = false;  // the gradient is zero (rounding, comparison): nothing flows back
   explicit operator bool() const { return run || build || zero; }
 };
 
@@ -290,11 +290,12 @@ struct OpCall {
   std::shared_ptr<const void> params;  // kwargs, parsed
   std::vector<Input> inputs;
   std::vector<Output> outputs;
-  std::vector<Ref> reads;                       // of the gradient
-  std::vector<std::pair<int, int>> inplace;     // (input, output)
+  std::vector<Ref> reads;                    // of the gradient
+  std::vector<std::pair<int, int>> inplace;  // (input, output)
   int visible_outputs = 1;
   bool mutates = false;  // has kMutate or kAux inputs
-  std::shared_ptr<const OpCall> backward;  // "_backward_<name>" with the same parameters; may be null
+  std::shared_ptr<const OpCall>
+      backward;  // "_backward_<name>" with the same parameters; may be null
 };
 using OpCallRef = std::shared_ptr<const OpCall>;
 
@@ -308,8 +309,8 @@ const OpDef::Implementation& choose_kernel(const OpCall& call, Device device, co
 // choose_kernel, then run it on the calling thread inside a ScratchScope.
 void run_kernel(const OpCall& call, OpContext& ctx, std::span<const Blob> in, Outputs out);
 
-// Restricts CPU kernels to those of `library` ("portable", "onednn"; "" lifts it), where an operator
-// has one. For tests and measurements; not while work is running.
+// Restricts CPU kernels to those of `library` ("portable", "onednn"; "" lifts it), where an
+// operator has one. For tests and measurements; not while work is running.
 void prefer_kernels(std::string_view library);
 
 // The catalogue. Filled once, by define_all_ops(), in the order of src/operator/all_ops.def; other

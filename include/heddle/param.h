@@ -81,22 +81,39 @@ std::string print(const std::optional<T>& v) {
   return v ? print(*v) : "None";
 }
 
-template <class T> inline constexpr const char* type_name = "string";
-template <> inline constexpr const char* type_name<bool> = "bool";
-template <> inline constexpr const char* type_name<int> = "int";
-template <> inline constexpr const char* type_name<int64_t> = "int";
-template <> inline constexpr const char* type_name<uint32_t> = "int";
-template <> inline constexpr const char* type_name<uint64_t> = "int";
-template <> inline constexpr const char* type_name<float> = "float";
-template <> inline constexpr const char* type_name<double> = "float";
-template <> inline constexpr const char* type_name<Shape> = "Shape";
-template <> inline constexpr const char* type_name<Dtype> = "dtype";
-template <> inline constexpr const char* type_name<GraphText> = "Graph";
-template <> inline constexpr const char* type_name<std::vector<double>> = "tuple of float";
-template <> inline constexpr const char* type_name<std::vector<int64_t>> = "tuple of int";
-template <> inline constexpr const char* type_name<std::vector<std::optional<int64_t>>> = "tuple of int or None";
-template <class T> struct IsOptional : std::false_type {};
-template <class T> struct IsOptional<std::optional<T>> : std::true_type {};
+template <class T>
+inline constexpr const char* type_name = "string";
+template <>
+inline constexpr const char* type_name<bool> = "bool";
+template <>
+inline constexpr const char* type_name<int> = "int";
+template <>
+inline constexpr const char* type_name<int64_t> = "int";
+template <>
+inline constexpr const char* type_name<uint32_t> = "int";
+template <>
+inline constexpr const char* type_name<uint64_t> = "int";
+template <>
+inline constexpr const char* type_name<float> = "float";
+template <>
+inline constexpr const char* type_name<double> = "float";
+template <>
+inline constexpr const char* type_name<Shape> = "Shape";
+template <>
+inline constexpr const char* type_name<Dtype> = "dtype";
+template <>
+inline constexpr const char* type_name<GraphText> = "Graph";
+template <>
+inline constexpr const char* type_name<std::vector<double>> = "tuple of float";
+template <>
+inline constexpr const char* type_name<std::vector<int64_t>> = "tuple of int";
+template <>
+inline constexpr const char* type_name<std::vector<std::optional<int64_t>>> =
+    "tuple of int or None";
+template <class T>
+struct IsOptional : std::false_type {};
+template <class T>
+struct IsOptional<std::optional<T>> : std::true_type {};
 }  // namespace param
 
 // Handed to P::fields(). Parses the struct from strings, describes it, or prints it.
@@ -113,7 +130,11 @@ class FieldVisitor {
       set_enum_ = [](void* at, int value) { *static_cast<T*>(at) = static_cast<T>(value); };
       enum_value_ = static_cast<int>(v);
       optional_enum_ = false;
-    } else if constexpr (requires { typename T::value_type; requires std::is_enum_v<typename T::value_type> && !std::is_same_v<typename T::value_type, Dtype>; }) {
+    } else if constexpr (requires {
+                           typename T::value_type;
+                           requires std::is_enum_v<typename T::value_type> &&
+                               !std::is_same_v<typename T::value_type, Dtype>;
+                         }) {
       using E = typename T::value_type;
       info.type = "enum or None";
       enum_ = &v;
@@ -126,7 +147,8 @@ class FieldVisitor {
       optional_enum_ = true;
     } else {
       enum_ = nullptr;
-      if constexpr (param::IsOptional<T>::value) info.type = std::string(param::type_name<typename T::value_type>) + " or None";
+      if constexpr (param::IsOptional<T>::value)
+        info.type = std::string(param::type_name<typename T::value_type>) + " or None";
       else info.type = param::type_name<T>;
       info.default_value = param::print(v);
       if (const std::string* text = take(name))
@@ -150,7 +172,8 @@ class FieldVisitor {
 
  private:
   const std::string* take(std::string_view name) const;
-  [[noreturn]] void bad_value(std::string_view name, std::string_view text, std::string_view type) const;
+  [[noreturn]] void bad_value(std::string_view name, std::string_view text,
+                              std::string_view type) const;
   const Kwargs* from_;
   bool given_ = false;
   double value_ = 0;

@@ -18,9 +18,9 @@ struct Memory {
 };
 
 struct MemoryStats {
-  int64_t live = 0;       // bytes handed out now, as asked for
-  int64_t cached = 0;     // bytes kept in the pool, with what rounding adds
-  int64_t peak_live = 0;  // since the start or the last reset_peak(); to 64 KiB per thread
+  int64_t live = 0;         // bytes handed out now, as asked for
+  int64_t cached = 0;       // bytes kept in the pool, with what rounding adds
+  int64_t peak_live = 0;    // since the start or the last reset_peak(); to 64 KiB per thread
   int64_t allocations = 0;  // calls to allocate since the start
 };
 
@@ -28,8 +28,8 @@ struct MemoryStats {
 class Pool {
  public:
   static Pool& of(Device device);
-  // Memory aligned to 64 bytes, not initialised; data is null for 0 bytes. When the device is out of
-  // memory, gives the pool's cache back and tries once more, then throws Error naming the bytes
+  // Memory aligned to 64 bytes, not initialised; data is null for 0 bytes. When the device is out
+  // of memory, gives the pool's cache back and tries once more, then throws Error naming the bytes
   // asked, live and cached.
   Memory allocate(size_t bytes);
   void free(const Memory& memory);

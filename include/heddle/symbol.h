@@ -49,9 +49,9 @@ class Symbol {
 
   std::vector<std::string> arguments() const;  // in first-use order, without auxiliary states
   std::vector<std::string> auxiliary_states() const;
-  std::vector<std::string> inputs() const;     // both
-  std::vector<std::string> outputs() const;    // "<node>_output" ...
-  Symbol operator[](int i) const;              // one output
+  std::vector<std::string> inputs() const;   // both
+  std::vector<std::string> outputs() const;  // "<node>_output" ...
+  Symbol operator[](int i) const;            // one output
   Symbol operator[](std::string_view output) const;
   Symbol internals() const;  // every node's visible outputs
   Symbol children() const;   // inputs of the head nodes; empty when they are variables
@@ -61,8 +61,8 @@ class Symbol {
   const std::vector<Entry>& entries() const { return entries_; }
   int size() const { return int(entries_.size()); }
 
-  const std::string& name() const;  // of the head node
-  std::map<std::string, Kwargs> attributes() const;  // node -> attributes and parameters
+  const std::string& name() const;                    // of the head node
+  std::map<std::string, Kwargs> attributes() const;   // node -> attributes and parameters
   std::string attribute(std::string_view key) const;  // of the head node; "" when absent
   Symbol with_attributes(const Kwargs& attrs) const;  // a copy of the head node with these set
 

@@ -2,9 +2,8 @@
 #pragma once
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
-#include <structmember.h>
-
 #include <pybind11/pybind11.h>
+#include <structmember.h>
 
 #include <string>
 #include <vector>
@@ -20,12 +19,11 @@ namespace py = pybind11;
 
 // The C object behind NDArray. Python's class is a subclass without state of its own.
 struct PyNDArray {
-  PyObject_HEAD
-  PyObject* weak_references;  // stays first: its offset is then sizeof(PyObject)
+  PyObject_HEAD PyObject* weak_references;  // stays first: its offset is then sizeof(PyObject)
   NDArray value;
 };
-extern PyTypeObject* base_type;   // _core.NDArrayBase
-extern PyObject* error_type;      // _core.Error
+extern PyTypeObject* base_type;  // _core.NDArrayBase
+extern PyObject* error_type;     // _core.Error
 
 inline bool is_array(PyObject* o) { return PyObject_TypeCheck(o, base_type); }
 inline NDArray& array_of(PyObject* o) { return reinterpret_cast<PyNDArray*>(o)->value; }

@@ -26,8 +26,9 @@ std::map<std::string, Shape, std::less<>> shapes_of(const py::dict& d) {
 }
 
 Executor bind(const Symbol& symbol, const std::string& device, int id, const py::dict& shapes,
-              const std::map<std::string, std::string>& dtypes, const py::dict& args, const py::dict& grads,
-              const py::dict& aux, const std::map<std::string, int>& grad_req, int default_req, bool training,
+              const std::map<std::string, std::string>& dtypes, const py::dict& args,
+              const py::dict& grads, const py::dict& aux,
+              const std::map<std::string, int>& grad_req, int default_req, bool training,
               const std::map<std::string, std::pair<std::string, int>>& groups) {
   BindSpec spec;
   spec.device = device_of(device, id);
@@ -70,32 +71,36 @@ void monitor(Executor& e, py::object callback, bool inputs_too) {
 
 void define_executor(py::module_& m) {
   py::class_<Executor>(m, "Executor", "A Symbol bound to arrays and ready to run.")
-      .def_static("bind", bind, py::arg("symbol"), py::arg("devtype"), py::arg("devid"), py::arg("shapes"),
-                  py::arg("dtypes"), py::arg("args"), py::arg("grads"), py::arg("aux"), py::arg("grad_req"),
-                  py::arg("default_req"), py::arg("training"), py::arg("groups"))
-      .def("forward", [](Executor& e, bool training) {
-        Unlocked u;
-        e.forward(training);
-      })
+      .def_static("bind", bind, py::arg("symbol"), py::arg("devtype"), py::arg("devid"),
+                  py::arg("shapes"), py::arg("dtypes"), py::arg("args"), py::arg("grads"),
+                  py::arg("aux"), py::arg("grad_req"), py::arg("default_req"), py::arg("training"),
+                  py::arg("groups"))
+      .def("forward",
+           [](Executor& e, bool training) {
+             Unlocked u;
+             e.forward(training);
+           })
       .def("backward", backward, py::arg("heads") = py::none(), py::arg("training") = true)
       .def_property_readonly("outputs", [](const Executor& e) { return list_of(e.outputs()); })
       .def_property_readonly("args", [](const Executor& e) { return list_of(e.args()); })
       .def_property_readonly("grads", [](const Executor& e) { return list_of(e.grads()); })
       .def_property_readonly("aux", [](const Executor& e) { return list_of(e.aux()); })
-      .def("reshape", [](const Executor& e, const py::dict& shapes, bool partial, bool up) {
-        const auto s = shapes_of(shapes);
-        Unlocked u;
-        return e.reshape(s, partial, up);
-      })
+      .def("reshape",
+           [](const Executor& e, const py::dict& shapes, bool partial, bool up) {
+             const auto s = shapes_of(shapes);
+             Unlocked u;
+             return e.reshape(s, partial, up);
+           })
       .def("monitor", monitor, py::arg("callback"), py::arg("inputs_too") = false)
-      .def("memory", [](const Executor& e) {
-        const auto memory = e.memory();
-        py::dict d;
-        d["planned_arena"] = memory.planned_arena;
-        d["allocated_arena"] = memory.allocated_arena;
-        d["touched_arena"] = memory.touched_arena;
-        return d;
-      })
+      .def("memory",
+           [](const Executor& e) {
+             const auto memory = e.memory();
+             py::dict d;
+             d["planned_arena"] = memory.planned_arena;
+             d["allocated_arena"] = memory.allocated_arena;
+             d["touched_arena"] = memory.touched_arena;
+             return d;
+           })
       .def("describe", &Executor::describe);
 }
 

@@ -30,8 +30,7 @@ struct Handle {
 };
 
 struct PyHandle {
-  PyObject_HEAD
-  Handle* handle;  // lives as long as the process
+  PyObject_HEAD Handle* handle;  // lives as long as the process
 };
 PyTypeObject* handle_type = nullptr;
 
@@ -50,7 +49,8 @@ bool same(PyObject* a, PyObject* b) {
       if (!same(PyTuple_GET_ITEM(a, i), PyTuple_GET_ITEM(b, i))) return false;
     return true;
   }
-  if (!PyLong_CheckExact(a) && !PyUnicode_CheckExact(a)) return false;  // may change: not remembered
+  if (!PyLong_CheckExact(a) && !PyUnicode_CheckExact(a))
+    return false;  // may change: not remembered
   return PyObject_RichCompareBool(a, b, Py_EQ) == 1;
 }
 
@@ -103,7 +103,8 @@ PyObject* run(const OpCallRef& call_kept, std::span<const NDArray* const> inputs
   if (given && given != Py_None) return Py_NewRef(given);
   if (out.size() == 1) return wrap(std::move(out[0]));
   PyObject* list = PyList_New(Py_ssize_t(out.size()));
-  for (size_t i = 0; list && i < out.size(); ++i) PyList_SET_ITEM(list, Py_ssize_t(i), wrap(std::move(out[i])));
+  for (size_t i = 0; list && i < out.size(); ++i)
+    PyList_SET_ITEM(list, Py_ssize_t(i), wrap(std::move(out[i])));
   return list;
 }
 
@@ -122,9 +123,10 @@ void take_outputs(PyObject* given, std::vector<NDArray>& out) {
     out.push_back(need_array(given, "out"));
     return;
   }
-  check(PyTuple_Check(given) || PyList_Check(given), "out is a {}, expected an NDArray or a list of them",
-        Py_TYPE(given)->tp_name);
-  for (py::handle o : py::reinterpret_borrow<py::sequence>(given)) out.push_back(need_array(o.ptr(), "an item of out"));
+  check(PyTuple_Check(given) || PyList_Check(given),
+        "out is a {}, expected an NDArray or a list of them", Py_TYPE(given)->tp_name);
+  for (py::handle o : py::reinterpret_borrow<py::sequence>(given))
+    out.push_back(need_array(o.ptr(), "an item of out"));
 }
 
 // Arrays written through `out` change tape marks with the call: Python's objects must see them.
@@ -143,13 +145,14 @@ void give_back(PyObject* given, std::vector<NDArray>& out) {
 
 // invoke(op, inputs, kwargs=None, out=None)
 PyObject* invoke_python(PyObject*, PyObject* const* args, Py_ssize_t n) {
-  if (n < 2 || n > 4) return PyErr_SetString(PyExc_TypeError, "invoke(op, inputs, kwargs, out)"), nullptr;
+  if (n < 2 || n > 4)
+    return PyErr_SetString(PyExc_TypeError, "invoke(op, inputs, kwargs, out)"), nullptr;
   return guarded<PyObject*>(nullptr, [&]() -> PyObject* {
     Handle& h = handle_of(args[0]);
     PyObject* kwargs = n > 2 ? args[2] : Py_None;
     PyObject* given = n > 3 ? args[3] : Py_None;
-    check(PyTuple_Check(args[1]) || PyList_Check(args[1]), "[{}] inputs are a {}, expected a tuple or list",
-          h.op->name, Py_TYPE(args[1])->tp_name);
+    check(PyTuple_Check(args[1]) || PyList_Check(args[1]),
+          "[{}] inputs are a {}, expected a tuple or list", h.op->name, Py_TYPE(args[1])->tp_name);
     const Py_ssize_t count = PySequence_Fast_GET_SIZE(args[1]);
     PyObject** items = PySequence_Fast_ITEMS(args[1]);
     const NDArray* few[8];
@@ -171,15 +174,18 @@ PyObject* invoke_python(PyObject*, PyObject* const* args, Py_ssize_t n) {
   });
 }
 
-// --- number slots -----------------------------------------------------------------------------------
-// One Python operator: on two arrays, array and number, number and array.
+// --- number slots
+// ----------------------------------------------------------------------------------- One Python
+// operator: on two arrays, array and number, number and array.
 struct NumberOps {
   const char *arrays, *scalar, *reflected;
 };
-constexpr NumberOps kBinary[] = {
-    {"broadcast_add", "_plus_scalar", "_plus_scalar"},   {"broadcast_sub", "_minus_scalar", "_rminus_scalar"},
-    {"broadcast_mul", "_mul_scalar", "_mul_scalar"},     {"broadcast_div", "_div_scalar", "_rdiv_scalar"},
-    {"broadcast_mod", "_mod_scalar", "_rmod_scalar"},    {"broadcast_power", "_power_scalar", "_rpower_scalar"}};
+constexpr NumberOps kBinary[] = {{"broadcast_add", "_plus_scalar", "_plus_scalar"},
+                                 {"broadcast_sub", "_minus_scalar", "_rminus_scalar"},
+                                 {"broadcast_mul", "_mul_scalar", "_mul_scalar"},
+                                 {"broadcast_div", "_div_scalar", "_rdiv_scalar"},
+                                 {"broadcast_mod", "_mod_scalar", "_rmod_scalar"},
+                                 {"broadcast_power", "_power_scalar", "_rpower_scalar"}};
 // In the order of Py_LT ... Py_GE.
 constexpr NumberOps kCompare[] = {
     {"broadcast_lesser", "_lesser_scalar", "_greater_scalar"},
@@ -205,7 +211,8 @@ struct Remembered {
   }
   const OpCallRef& call(double scalar) {
     for (auto& r : recent)
-      if (r.call && r.scalar == scalar && std::signbit(r.scalar) == std::signbit(scalar)) return r.call;
+      if (r.call && r.scalar == scalar && std::signbit(r.scalar) == std::signbit(scalar))
+        return r.call;
     auto& r = recent[next = (next + 1) % 8];
     r.call = make_call(*op, {{"scalar", param::print(scalar)}});
     r.scalar = scalar;
@@ -214,7 +221,8 @@ struct Remembered {
 };
 
 struct Trio {
-  explicit Trio(const NumberOps& names) : arrays(names.arrays), scalar(names.scalar), reflected(names.reflected) {}
+  explicit Trio(const NumberOps& names)
+      : arrays(names.arrays), scalar(names.scalar), reflected(names.reflected) {}
   Remembered arrays, scalar, reflected;
 };
 Trio& trio(const NumberOps* table, int which) {
@@ -251,7 +259,8 @@ PyObject* apply(Trio& t, PyObject* a, PyObject* b, bool in_place) {
       given = a;
     }
     if (left && right) {
-      const NDArray* in[] = {&need_array(a, "the left operand"), &need_array(b, "the right operand")};
+      const NDArray* in[] = {&need_array(a, "the left operand"),
+                             &need_array(b, "the right operand")};
       return run(t.arrays.call(), in, out, given);
     }
     if (!number_of(left ? b : a, scalar)) Py_RETURN_NOTIMPLEMENTED;
@@ -265,7 +274,8 @@ PyObject* binary(int which, PyObject* a, PyObject* b, bool in_place) {
 }
 
 PyObject* compare(PyObject* a, PyObject* b, int python_op) {
-  if (b == Py_None && (python_op == Py_EQ || python_op == Py_NE)) return PyBool_FromLong(python_op == Py_NE);
+  if (b == Py_None && (python_op == Py_EQ || python_op == Py_NE))
+    return PyBool_FromLong(python_op == Py_NE);
   return guarded<PyObject*>(nullptr, [&] { return apply(trio(kCompare, python_op), a, b, false); });
 }
 
@@ -280,7 +290,8 @@ PyObject* unary(int which, PyObject* a) {
 }
 
 PyObject* handle_repr(PyObject* o) {
-  return PyUnicode_FromFormat("<operator %s>", reinterpret_cast<PyHandle*>(o)->handle->op->name.c_str());
+  return PyUnicode_FromFormat("<operator %s>",
+                              reinterpret_cast<PyHandle*>(o)->handle->op->name.c_str());
 }
 
 void define_invoke(py::module_& m) {
@@ -297,9 +308,11 @@ void define_invoke(py::module_& m) {
     reinterpret_cast<PyHandle*>(o)->handle = new Handle(OpTable::get().at(name));
     return result;
   });
-  static PyMethodDef method = {"invoke", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(invoke_python)),
-                               METH_FASTCALL, "invoke(op, inputs, kwargs=None, out=None): apply an operator."};
-  m.attr("invoke") = py::reinterpret_steal<py::object>(PyCFunction_NewEx(&method, nullptr, nullptr));
+  static PyMethodDef method = {
+      "invoke", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(invoke_python)),
+      METH_FASTCALL, "invoke(op, inputs, kwargs=None, out=None): apply an operator."};
+  m.attr("invoke") =
+      py::reinterpret_steal<py::object>(PyCFunction_NewEx(&method, nullptr, nullptr));
 }
 
 }  // namespace heddle::python

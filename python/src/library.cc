@@ -20,8 +20,8 @@ void backward(const py::object& heads, const py::object& head_grads, bool retain
   autograd::backward(h, g, retain, training);
 }
 
-py::list grad(const py::object& heads, const py::object& variables, const py::object& head_grads, bool retain,
-              bool create_graph, bool training) {
+py::list grad(const py::object& heads, const py::object& variables, const py::object& head_grads,
+              bool retain, bool create_graph, bool training) {
   const auto h = arrays_of(heads, "a head"), v = arrays_of(variables, "a variable"),
              g = arrays_of(head_grads, "a head gradient");
   std::vector<NDArray> result;
@@ -70,7 +70,11 @@ py::dict describe(const OpDef& op) {
     p["doc"] = f.doc;
     p["choices"] = f.choices;
     params.append(p);
-    if (f.required) any[f.name] = !f.choices.empty() ? f.choices[0] : f.type == "dtype" ? "float32" : f.type == "Shape" ? "(1, 1)" : "1";
+    if (f.required)
+      any[f.name] = !f.choices.empty()  ? f.choices[0]
+                    : f.type == "dtype" ? "float32"
+                    : f.type == "Shape" ? "(1, 1)"
+                                        : "1";
   }
   if (op.inputs.depends_on_params() || op.outputs.depends_on_params()) {
     try {
@@ -112,10 +116,12 @@ void define_autograd(py::module_& m) {
   m.def("set_training", autograd::set_training);
   m.def("is_recording", autograd::is_recording);
   m.def("is_training", autograd::is_training);
-  m.def("backward", backward, py::arg("heads"), py::arg("head_grads"), py::arg("retain"), py::arg("training"));
-  m.def("grad", grad, py::arg("heads"), py::arg("variables"), py::arg("head_grads"), py::arg("retain"),
-        py::arg("create_graph"), py::arg("training"));
-  m.def("check_inplace", [](py::handle a) { autograd::check_inplace(need_array(a.ptr(), "the array")); });
+  m.def("backward", backward, py::arg("heads"), py::arg("head_grads"), py::arg("retain"),
+        py::arg("training"));
+  m.def("grad", grad, py::arg("heads"), py::arg("variables"), py::arg("head_grads"),
+        py::arg("retain"), py::arg("create_graph"), py::arg("training"));
+  m.def("check_inplace",
+        [](py::handle a) { autograd::check_inplace(need_array(a.ptr(), "the array")); });
 }
 
 void define_library(py::module_& m) {
@@ -128,7 +134,8 @@ void define_library(py::module_& m) {
   });
   m.def("call_info", call_info);
   m.def("seed", [](int64_t s) { seed(uint64_t(s)); });
-  m.def("seed_device", [](int64_t s, const std::string& type, int id) { seed(uint64_t(s), device_of(type, id)); });
+  m.def("seed_device",
+        [](int64_t s, const std::string& type, int id) { seed(uint64_t(s), device_of(type, id)); });
   m.def("wait_all", [] {
     Unlocked u;
     Engine::get().wait_all();
@@ -156,7 +163,8 @@ void define_library(py::module_& m) {
     d["allocations"] = s.allocations;
     return d;
   });
-  m.def("reset_peak", [](const std::string& type, int id) { Pool::of(device_of(type, id)).reset_peak(); });
+  m.def("reset_peak",
+        [](const std::string& type, int id) { Pool::of(device_of(type, id)).reset_peak(); });
   m.def("empty_cache", [] { Pool::of({}).release_cache(); });
   m.def("set_isa_level", simd::set_level);
   m.def("isa_level", simd::level);

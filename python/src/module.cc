@@ -50,8 +50,10 @@ std::string text_of(PyObject* v) {
   if (PyType_Check(v)) return text_of_type(v);
   py::handle h(v);
   if (is_array(v) || py::hasattr(h, "item")) return text_of(py::object(h.attr("item")()).ptr());
-  if (py::hasattr(h, "name") && py::hasattr(h, "itemsize")) return text_of(py::object(h.attr("name")).ptr());
-  if (PyIndex_Check(v)) return std::string(py::str(py::reinterpret_steal<py::object>(PyNumber_Index(v))));
+  if (py::hasattr(h, "name") && py::hasattr(h, "itemsize"))
+    return text_of(py::object(h.attr("name")).ptr());
+  if (PyIndex_Check(v))
+    return std::string(py::str(py::reinterpret_steal<py::object>(PyNumber_Index(v))));
   return std::string(py::str(h));
 }
 
@@ -100,7 +102,9 @@ std::string device_type(Device d) {
 py::tuple device_tuple(Device d) { return py::make_tuple(device_type(d), d.id); }
 
 // Where the engine sleeps on a thread that holds the interpreter's lock, the lock is let go.
-void* leave_python() { return Py_IsInitialized() && PyGILState_Check() ? PyEval_SaveThread() : nullptr; }
+void* leave_python() {
+  return Py_IsInitialized() && PyGILState_Check() ? PyEval_SaveThread() : nullptr;
+}
 void enter_python(void* state) {
   if (state) PyEval_RestoreThread(static_cast<PyThreadState*>(state));
 }
@@ -110,8 +114,9 @@ void enter_python(void* state) {
 PYBIND11_MODULE(_core, m) {
   namespace hp = heddle::python;
   m.doc() = "The compiled half of heddle.";
-  hp::error_type = PyErr_NewExceptionWithDoc(
-      "heddle.base.MXNetError", "What the library raises; MXNet's name is kept.", PyExc_RuntimeError, nullptr);
+  hp::error_type = PyErr_NewExceptionWithDoc("heddle.base.MXNetError",
+                                             "What the library raises; MXNet's name is kept.",
+                                             PyExc_RuntimeError, nullptr);
   m.attr("Error") = pybind11::handle(hp::error_type);
   pybind11::register_exception_translator([](std::exception_ptr p) {
     try {

@@ -1,9 +1,9 @@
 // NDArrayBase: a C type, because `x + y` must cost no more than the engine does.
+#include <pybind11/stl.h>
+
 #include <cstring>
 #include <memory>
 #include <new>
-
-#include <pybind11/stl.h>
 
 #include "common.h"
 #include "dlpack.h"
@@ -45,13 +45,19 @@ void array_dealloc(PyObject* o) {
 
 // --- numbers ------------------------------------------------------------------------------------
 template <int which>
-PyObject* number(PyObject* a, PyObject* b) { return binary(which, a, b, false); }
+PyObject* number(PyObject* a, PyObject* b) {
+  return binary(which, a, b, false);
+}
 template <int which>
-PyObject* number_in_place(PyObject* a, PyObject* b) { return binary(which, a, b, true); }
+PyObject* number_in_place(PyObject* a, PyObject* b) {
+  return binary(which, a, b, true);
+}
 PyObject* power(PyObject* a, PyObject* b, PyObject*) { return binary(kPow, a, b, false); }
 PyObject* power_in_place(PyObject* a, PyObject* b, PyObject*) { return binary(kPow, a, b, true); }
 template <int which>
-PyObject* sign(PyObject* a) { return unary(which, a); }
+PyObject* sign(PyObject* a) {
+  return unary(which, a);
+}
 
 // Waits with the lock let go; throws what the engine kept.
 void wait_unlocked(const NDArray& a) {
@@ -64,7 +70,8 @@ PyObject* get_shape(PyObject* o, void*) {
   const NDArray& a = array_of(o);
   if (!a) Py_RETURN_NONE;
   PyObject* t = PyTuple_New(a.shape().rank());
-  for (int i = 0; t && i < a.shape().rank(); ++i) PyTuple_SET_ITEM(t, i, PyLong_FromLongLong(a.shape()[i]));
+  for (int i = 0; t && i < a.shape().rank(); ++i)
+    PyTuple_SET_ITEM(t, i, PyLong_FromLongLong(a.shape()[i]));
   return t;
 }
 PyObject* get_ndim(PyObject* o, void*) { return PyLong_FromLong(array_of(o).shape().rank()); }
@@ -74,11 +81,12 @@ PyObject* get_dtype_name(PyObject* o, void*) {
   return PyUnicode_FromStringAndSize(name.data(), Py_ssize_t(name.size()));
 }
 PyObject* get_device(PyObject* o, void*) {
-  return guarded<PyObject*>(nullptr, [&] {
-    return device_tuple(need_array(o, "the array").device()).release().ptr();
-  });
+  return guarded<PyObject*>(
+      nullptr, [&] { return device_tuple(need_array(o, "the array").device()).release().ptr(); });
 }
-PyObject* get_recorded(PyObject* o, void*) { return PyBool_FromLong(autograd::is_recorded(array_of(o))); }
+PyObject* get_recorded(PyObject* o, void*) {
+  return PyBool_FromLong(autograd::is_recorded(array_of(o)));
+}
 PyObject* get_version(PyObject* o, void*) {
   return guarded<PyObject*>(nullptr, [&] {
     return PyLong_FromUnsignedLongLong(need_array(o, "the array").var().version());
@@ -88,7 +96,8 @@ PyGetSetDef properties[] = {
     {"shape", get_shape, nullptr, "Extents as a tuple of int.", nullptr},
     {"ndim", get_ndim, nullptr, "Number of axes.", nullptr},
     {"size", get_size, nullptr, "Number of elements.", nullptr},
-    {"dtype_name", get_dtype_name, nullptr, "Name of the element type, such as 'float32'.", nullptr},
+    {"dtype_name", get_dtype_name, nullptr, "Name of the element type, such as 'float32'.",
+     nullptr},
     {"device", get_device, nullptr, "(device type, device id).", nullptr},
     {"_recorded", get_recorded, nullptr, "Whether autograd has it on its tape.", nullptr},
     {"_version", get_version, nullptr, "Writes pushed so far.", nullptr},
@@ -98,7 +107,8 @@ PyGetSetDef properties[] = {
 PyObject* slice(PyObject* o, PyObject* args) {
   long long begin, end;
   if (!PyArg_ParseTuple(args, "LL", &begin, &end)) return nullptr;
-  return guarded<PyObject*>(nullptr, [&] { return wrap(need_array(o, "the array").slice(begin, end)); });
+  return guarded<PyObject*>(nullptr,
+                            [&] { return wrap(need_array(o, "the array").slice(begin, end)); });
 }
 PyObject* at(PyObject* o, PyObject* index) {
   return guarded<PyObject*>(nullptr, [&] {
@@ -108,9 +118,8 @@ PyObject* at(PyObject* o, PyObject* index) {
   });
 }
 PyObject* reshape(PyObject* o, PyObject* shape) {
-  return guarded<PyObject*>(nullptr, [&] {
-    return wrap(need_array(o, "the array").reshape(shape_of(shape, true)));
-  });
+  return guarded<PyObject*>(
+      nullptr, [&] { return wrap(need_array(o, "the array").reshape(shape_of(shape, true))); });
 }
 PyObject* detach(PyObject* o, PyObject*) {
   return guarded<PyObject*>(nullptr, [&] { return wrap(need_array(o, "the array").detach()); });
@@ -186,7 +195,8 @@ PyObject* copy_to_buffer(PyObject* o, PyObject* target) {
 PyObject* copy_to_array(PyObject* o, PyObject* other) {
   return guarded<PyObject*>(nullptr, [&]() -> PyObject* {
     const NDArray &from = need_array(o, "the source"), &to = need_array(other, "the target");
-    check(from.shape() == to.shape(), "[copyto] the target has shape {}, expected {}", to.shape(), from.shape());
+    check(from.shape() == to.shape(), "[copyto] the target has shape {}, expected {}", to.shape(),
+          from.shape());
     autograd::check_inplace(to);
     copy(from, to);
     Py_RETURN_NONE;
@@ -269,7 +279,8 @@ PyObject* mark(PyObject* o, PyObject* args) {
   if (!PyArg_ParseTuple(args, "Oi", &gradient, &req)) return nullptr;
   return guarded<PyObject*>(nullptr, [&]() -> PyObject* {
     need_array(o, "the variable");
-    autograd::mark_variable(array_of(o), gradient == Py_None ? NDArray() : need_array(gradient, "the gradient"),
+    autograd::mark_variable(array_of(o),
+                            gradient == Py_None ? NDArray() : need_array(gradient, "the gradient"),
                             GradReq(req));
     Py_RETURN_NONE;
   });
@@ -297,12 +308,13 @@ dlpack::DLDataType dl_type(Dtype d) {
   return {uint8_t(d == Dtype::kUint8 ? dlpack::kUInt : dlpack::kInt), bits, 1};
 }
 Dtype dtype_of_dl(dlpack::DLDataType t) {
-  for (Dtype d : {Dtype::kFloat32, Dtype::kFloat64, Dtype::kFloat16, Dtype::kBfloat16, Dtype::kUint8,
-                  Dtype::kInt8, Dtype::kInt32, Dtype::kInt64, Dtype::kBool}) {
+  for (Dtype d : {Dtype::kFloat32, Dtype::kFloat64, Dtype::kFloat16, Dtype::kBfloat16,
+                  Dtype::kUint8, Dtype::kInt8, Dtype::kInt32, Dtype::kInt64, Dtype::kBool}) {
     const auto want = dl_type(d);
     if (want.code == t.code && want.bits == t.bits && t.lanes == 1) return d;
   }
-  throw Error(format("[from_dlpack] type code {} with {} bits is not supported", int(t.code), int(t.bits)));
+  throw Error(
+      format("[from_dlpack] type code {} with {} bits is not supported", int(t.code), int(t.bits)));
 }
 
 PyObject* dlpack_export(PyObject* o, PyObject*, PyObject*) {
@@ -312,10 +324,17 @@ PyObject* dlpack_export(PyObject* o, PyObject*, PyObject*) {
     auto* e = new Exported;
     e->array = a.detach();
     for (int i = 0; i < a.shape().rank(); ++i) e->shape[i] = a.shape()[i];
-    e->tensor.dl_tensor = {a.blob().data, {int32_t(a.device().kind), a.device().id}, a.shape().rank(),
-                           dl_type(a.dtype()), e->shape, nullptr, 0};
+    e->tensor.dl_tensor = {a.blob().data,
+                           {int32_t(a.device().kind), a.device().id},
+                           a.shape().rank(),
+                           dl_type(a.dtype()),
+                           e->shape,
+                           nullptr,
+                           0};
     e->tensor.manager_ctx = e;
-    e->tensor.deleter = [](dlpack::DLManagedTensor* t) { delete static_cast<Exported*>(t->manager_ctx); };
+    e->tensor.deleter = [](dlpack::DLManagedTensor* t) {
+      delete static_cast<Exported*>(t->manager_ctx);
+    };
     return PyCapsule_New(&e->tensor, "dltensor", [](PyObject* capsule) {
       if (!PyCapsule_IsValid(capsule, "dltensor")) return;  // taken: its new owner deletes it
       auto* t = static_cast<dlpack::DLManagedTensor*>(PyCapsule_GetPointer(capsule, "dltensor"));
@@ -335,12 +354,13 @@ py::object from_dlpack(py::object source) {
   auto* t = static_cast<dlpack::DLManagedTensor*>(PyCapsule_GetPointer(capsule.ptr(), "dltensor"));
   if (!t) throw py::error_already_set();
   const auto& d = t->dl_tensor;
-  check(d.device.device_type == dlpack::kCpu, "[from_dlpack] device type {} is not supported, expected 1 (cpu)",
-        d.device.device_type);
+  check(d.device.device_type == dlpack::kCpu,
+        "[from_dlpack] device type {} is not supported, expected 1 (cpu)", d.device.device_type);
   const Shape shape = Shape::of(d.shape, d.shape + d.ndim);
   int64_t step = 1;
   for (int i = d.ndim - 1; d.strides && i >= 0; step *= d.shape[i--])
-    check(d.shape[i] == 1 || d.strides[i] == step, "[from_dlpack] the tensor is not contiguous in C order");
+    check(d.shape[i] == 1 || d.strides[i] == step,
+          "[from_dlpack] the tensor is not contiguous in C order");
   const Dtype dtype = dtype_of_dl(d.dtype);
   PyCapsule_SetName(capsule.ptr(), "used_dltensor");
   auto owner = std::shared_ptr<void>(t, [](void* p) {
@@ -350,8 +370,8 @@ py::object from_dlpack(py::object source) {
     py::gil_scoped_acquire lock;      // the last use may end on an engine thread
     tensor->deleter(tensor);
   });
-  return py::reinterpret_steal<py::object>(
-      wrap(NDArray::wrap(static_cast<char*>(d.data) + d.byte_offset, shape, dtype, {}, std::move(owner))));
+  return py::reinterpret_steal<py::object>(wrap(NDArray::wrap(
+      static_cast<char*>(d.data) + d.byte_offset, shape, dtype, {}, std::move(owner))));
 }
 
 PyMethodDef methods[] = {
@@ -359,7 +379,8 @@ PyMethodDef methods[] = {
     {"_at", at, METH_O, "Row `index` without the first axis, sharing memory."},
     {"_reshape", reshape, METH_O, "The same memory under another shape."},
     {"_detach", detach, METH_NOARGS, "The same memory, off the tape."},
-    {"wait_to_read", wait_to_read, METH_NOARGS, "Wait until pending writes are done; raise their error."},
+    {"wait_to_read", wait_to_read, METH_NOARGS,
+     "Wait until pending writes are done; raise their error."},
     {"wait_to_write", wait_to_write, METH_NOARGS, "Wait until pending reads and writes are done."},
     {"tobytes", tobytes, METH_NOARGS, "The elements in C order."},
     {"tolist", tolist, METH_NOARGS, "Nested lists of Python numbers."},
@@ -374,21 +395,32 @@ PyMethodDef methods[] = {
     {"_rebind", rebind, METH_O, "Stand for another array."},
     {"__dlpack__", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(dlpack_export)),
      METH_VARARGS | METH_KEYWORDS, "Export without copying."},
-    {"__dlpack_device__", dlpack_device, METH_NOARGS, "(device type, device id) in DLPack's numbers."},
+    {"__dlpack_device__", dlpack_device, METH_NOARGS,
+     "(device type, device id) in DLPack's numbers."},
     {nullptr, nullptr, 0, nullptr}};
 
-// --- buffer protocol ------------------------------------------------------------------------------
+// --- buffer protocol
+// ------------------------------------------------------------------------------
 const char* format_of(Dtype d) {
   switch (d) {
-    case Dtype::kFloat32: return "f";
-    case Dtype::kFloat64: return "d";
-    case Dtype::kFloat16: return "e";
-    case Dtype::kUint8: return "B";
-    case Dtype::kInt8: return "b";
-    case Dtype::kInt32: return "i";
-    case Dtype::kInt64: return "q";
-    case Dtype::kBool: return "?";
-    default: return nullptr;  // bfloat16 has no letter
+    case Dtype::kFloat32:
+      return "f";
+    case Dtype::kFloat64:
+      return "d";
+    case Dtype::kFloat16:
+      return "e";
+    case Dtype::kUint8:
+      return "B";
+    case Dtype::kInt8:
+      return "b";
+    case Dtype::kInt32:
+      return "i";
+    case Dtype::kInt64:
+      return "q";
+    case Dtype::kBool:
+      return "?";
+    default:
+      return nullptr;  // bfloat16 has no letter
   }
 }
 
@@ -402,10 +434,12 @@ int get_buffer(PyObject* o, Py_buffer* view, int flags) {
     view->obj = nullptr;
     const NDArray& a = need_array(o, "the array");
     if (flags & PyBUF_WRITABLE) {
-      PyErr_SetString(PyExc_BufferError, "an NDArray's buffer is read-only: the engine orders writes");
+      PyErr_SetString(PyExc_BufferError,
+                      "an NDArray's buffer is read-only: the engine orders writes");
       throw py::error_already_set();
     }
-    check(a.device().kind == Device::kCpu, "the array is on {}, only arrays on a cpu have a buffer", a.device());
+    check(a.device().kind == Device::kCpu, "the array is on {}, only arrays on a cpu have a buffer",
+          a.device());
     check(format_of(a.dtype()) != nullptr, "dtype {} has no buffer format", a.dtype());
     wait_unlocked(a);
     auto e = std::make_unique<Exposed>();
@@ -436,20 +470,32 @@ Dtype dtype_of_format(const char* f, Py_ssize_t itemsize) {
   if (!f) return Dtype::kUint8;
   if (*f == '@' || *f == '=' || *f == '<') ++f;
   switch (*f) {
-    case 'f': return Dtype::kFloat32;
-    case 'd': return Dtype::kFloat64;
-    case 'e': return Dtype::kFloat16;
-    case '?': return Dtype::kBool;
-    case 'B': case 'c': return Dtype::kUint8;
-    case 'b': return Dtype::kInt8;
-    case 'i': case 'l': case 'q': case 'n':
+    case 'f':
+      return Dtype::kFloat32;
+    case 'd':
+      return Dtype::kFloat64;
+    case 'e':
+      return Dtype::kFloat16;
+    case '?':
+      return Dtype::kBool;
+    case 'B':
+    case 'c':
+      return Dtype::kUint8;
+    case 'b':
+      return Dtype::kInt8;
+    case 'i':
+    case 'l':
+    case 'q':
+    case 'n':
       if (itemsize == 4) return Dtype::kInt32;
       if (itemsize == 8) return Dtype::kInt64;
   }
-  throw Error(format("a buffer of format '{}' with {} bytes an item is not supported", f, int64_t(itemsize)));
+  throw Error(format("a buffer of format '{}' with {} bytes an item is not supported", f,
+                     int64_t(itemsize)));
 }
 
-py::object array_from_buffer(py::object source, py::object dtype, const std::string& device, int id) {
+py::object array_from_buffer(py::object source, py::object dtype, const std::string& device,
+                             int id) {
   Buffer b(source.ptr(), PyBUF_C_CONTIGUOUS | PyBUF_FORMAT);
   const Dtype have = dtype_of_format(b.view.format, b.view.itemsize);
   const Shape shape = Shape::of(b.view.shape, b.view.shape + b.view.ndim);
@@ -468,7 +514,8 @@ py::object array_from_buffer(py::object source, py::object dtype, const std::str
   return py::reinterpret_steal<py::object>(wrap(std::move(a)));
 }
 
-// --- nested lists -----------------------------------------------------------------------------------
+// --- nested lists
+// -----------------------------------------------------------------------------------
 void shape_of_list(py::handle v, Shape& s) {
   if (!PyList_Check(v.ptr()) && !PyTuple_Check(v.ptr())) return;
   py::sequence items = py::reinterpret_borrow<py::sequence>(v);
@@ -490,15 +537,17 @@ void fill(py::handle v, const Shape& s, int axis, T*& out) {
     *out++ = T(d);
     return;
   }
-  check(PyList_Check(v.ptr()) || PyTuple_Check(v.ptr()), "the nested list is ragged: an item of axis {} is a {}",
-        axis, Py_TYPE(v.ptr())->tp_name);
+  check(PyList_Check(v.ptr()) || PyTuple_Check(v.ptr()),
+        "the nested list is ragged: an item of axis {} is a {}", axis, Py_TYPE(v.ptr())->tp_name);
   py::sequence items = py::reinterpret_borrow<py::sequence>(v);
-  check(int64_t(items.size()) == s[axis], "the nested list is ragged: axis {} has {} items, expected {}", axis,
-        int64_t(items.size()), s[axis]);
+  check(int64_t(items.size()) == s[axis],
+        "the nested list is ragged: axis {} has {} items, expected {}", axis, int64_t(items.size()),
+        s[axis]);
   for (py::handle item : items) fill(item, s, axis + 1, out);
 }
 
-py::object array_from_list(py::object source, const std::string& dtype, const std::string& device, int id) {
+py::object array_from_list(py::object source, const std::string& dtype, const std::string& device,
+                           int id) {
   Shape s;
   s.set_rank(0);
   shape_of_list(source, s);
@@ -508,16 +557,18 @@ py::object array_from_list(py::object source, const std::string& dtype, const st
     T* out = reinterpret_cast<T*>(host.data());
     fill(source, s, 0, out);
   });
-  return py::reinterpret_steal<py::object>(wrap(NDArray::from_host(host.data(), s, d, device_of(device, id))));
+  return py::reinterpret_steal<py::object>(
+      wrap(NDArray::from_host(host.data(), s, d, device_of(device, id))));
 }
 
-// --- files ----------------------------------------------------------------------------------------
+// --- files
+// ----------------------------------------------------------------------------------------
 NamedArrays named(const py::sequence& arrays, const std::vector<std::string>& names) {
   NamedArrays n;
   for (py::handle a : arrays) n.arrays.push_back(need_array(a.ptr(), "an array to save"));
   n.names = names;
-  check(names.empty() || names.size() == n.arrays.size(), "{} names were given for {} arrays", names.size(),
-        n.arrays.size());
+  check(names.empty() || names.size() == n.arrays.size(), "{} names were given for {} arrays",
+        names.size(), n.arrays.size());
   return n;
 }
 py::tuple unnamed(NamedArrays&& n) {
@@ -532,7 +583,8 @@ void define_ndarray(py::module_& m) {
       {nullptr, 0, 0, 0, nullptr}};
   auto slot = [](auto f) { return reinterpret_cast<void*>(f); };
   PyType_Slot slots[] = {
-      {Py_tp_doc, const_cast<char*>("A handle on a tensor whose contents the engine keeps in order.")},
+      {Py_tp_doc,
+       const_cast<char*>("A handle on a tensor whose contents the engine keeps in order.")},
       {Py_tp_new, slot(array_new)},
       {Py_tp_dealloc, slot(array_dealloc)},
       {Py_tp_methods, methods},
@@ -564,7 +616,8 @@ void define_ndarray(py::module_& m) {
   array_type = base_type;
   m.attr("NDArrayBase") = py::handle(reinterpret_cast<PyObject*>(base_type));
   m.def("set_ndarray_type", [](py::type t) {
-    check(PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(t.ptr()), base_type), "the type is not a subclass of NDArrayBase");
+    check(PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(t.ptr()), base_type),
+          "the type is not a subclass of NDArrayBase");
     array_type = reinterpret_cast<PyTypeObject*>(t.inc_ref().ptr());
   });
   m.def("empty", [](py::handle shape, const std::string& dtype, const std::string& device, int id) {
@@ -577,11 +630,12 @@ void define_ndarray(py::module_& m) {
   m.def("from_bytes", [](py::bytes b) {
     return py::reinterpret_steal<py::object>(wrap(array_from_bytes(std::string_view(b))));
   });
-  m.def("save", [](const std::string& path, py::sequence arrays, const std::vector<std::string>& names) {
-    const NamedArrays n = named(arrays, names);
-    Unlocked u;
-    save_arrays(path, n);
-  });
+  m.def("save",
+        [](const std::string& path, py::sequence arrays, const std::vector<std::string>& names) {
+          const NamedArrays n = named(arrays, names);
+          Unlocked u;
+          save_arrays(path, n);
+        });
   m.def("save_bytes", [](py::sequence arrays, const std::vector<std::string>& names) {
     const NamedArrays n = named(arrays, names);
     std::string s;
@@ -599,7 +653,8 @@ void define_ndarray(py::module_& m) {
     }
     return unnamed(std::move(n));
   });
-  m.def("load_bytes", [](py::bytes b) { return unnamed(load_arrays_from_bytes(std::string_view(b), "buffer")); });
+  m.def("load_bytes",
+        [](py::bytes b) { return unnamed(load_arrays_from_bytes(std::string_view(b), "buffer")); });
 }
 
 }  // namespace heddle::python

@@ -8,18 +8,21 @@ namespace heddle::python {
 
 using Named = std::map<std::string, Symbol>;
 
-Symbol apply(const std::string& op, Kwargs kwargs, const std::vector<Symbol>& positional, const Named& named,
-             const std::string& name, const Kwargs& attrs) {
+Symbol apply(const std::string& op, Kwargs kwargs, const std::vector<Symbol>& positional,
+             const Named& named, const std::string& name, const Kwargs& attrs) {
   const OpDef& def = OpTable::get().at(op);
-  if (!def.variadic.empty()) kwargs.emplace(def.variadic, std::to_string(positional.size() + named.size()));
+  if (!def.variadic.empty())
+    kwargs.emplace(def.variadic, std::to_string(positional.size() + named.size()));
   return Symbol::apply(make_call(def, std::move(kwargs)), positional, named, name, attrs);
 }
 
-// (arg_shapes, out_shapes, aux_shapes, arg_dtypes, out_dtypes, aux_dtypes); None for what is unknown.
-py::tuple infer_symbol(const Symbol& s, const py::dict& shapes, const std::map<std::string, std::string>& dtypes,
-                       bool partial) {
+// (arg_shapes, out_shapes, aux_shapes, arg_dtypes, out_dtypes, aux_dtypes); None for what is
+// unknown.
+py::tuple infer_symbol(const Symbol& s, const py::dict& shapes,
+                       const std::map<std::string, std::string>& dtypes, bool partial) {
   std::map<std::string, ValueInfo, std::less<>> known;
-  for (auto [name, shape] : shapes) known[py::cast<std::string>(name)].shape = shape_of(shape, false);
+  for (auto [name, shape] : shapes)
+    known[py::cast<std::string>(name)].shape = shape_of(shape, false);
   for (const auto& [name, dtype] : dtypes) known[name].dtype = dtype_from_name(dtype);
   const Graph g = Graph::of(s);
   ValueTypes types;
@@ -35,8 +38,9 @@ py::tuple infer_symbol(const Symbol& s, const py::dict& shapes, const std::map<s
   auto add = [&](int at, const ValueInfo& v) {
     complete = complete && v.shape.known();
     result[at].append(v.shape.known() || partial ? tuple_of(v.shape) : py::none());
-    result[at + 3].append(v.dtype == Dtype::kUnknown ? py::object(py::none())
-                                                     : py::object(py::str(std::string(dtype_name(v.dtype)))));
+    result[at + 3].append(v.dtype == Dtype::kUnknown
+                              ? py::object(py::none())
+                              : py::object(py::str(std::string(dtype_name(v.dtype)))));
   };
   for (const std::string& name : s.arguments()) add(0, *variables.at(name));
   for (int v : g.outputs) add(1, types[size_t(v)]);
@@ -69,7 +73,8 @@ py::list nodes(const Symbol& s) {
 
 void define_symbol(py::module_& m) {
   py::class_<Symbol>(m, "Symbol", "An immutable expression over operators.")
-      .def_static("variable", [](const std::string& name, const Kwargs& attrs) { return Symbol::variable(name, attrs); })
+      .def_static("variable", [](const std::string& name,
+                                 const Kwargs& attrs) { return Symbol::variable(name, attrs); })
       .def_static("apply", apply)
       .def_static("group", [](const std::vector<Symbol>& parts) { return Symbol::group(parts); })
       .def_static("from_json", [](const std::string& json) { return Symbol::from_json(json); })
@@ -79,7 +84,8 @@ void define_symbol(py::module_& m) {
       .def("inputs", &Symbol::inputs)
       .def("outputs", &Symbol::outputs)
       .def("output", [](const Symbol& s, int i) { return s[i]; })
-      .def("output_named", [](const Symbol& s, const std::string& name) { return s[std::string_view(name)]; })
+      .def("output_named",
+           [](const Symbol& s, const std::string& name) { return s[std::string_view(name)]; })
       .def("internals", &Symbol::internals)
       .def("children", &Symbol::children)
       .def("compose", &Symbol::compose)

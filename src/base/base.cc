@@ -32,10 +32,10 @@ struct DtypeRow {
   int64_t size;
 };
 constexpr DtypeRow kDtypes[] = {
-    {Dtype::kFloat32, "float32", 4},   {Dtype::kFloat64, "float64", 8},
-    {Dtype::kFloat16, "float16", 2},   {Dtype::kBfloat16, "bfloat16", 2},
-    {Dtype::kUint8, "uint8", 1},       {Dtype::kInt8, "int8", 1},
-    {Dtype::kInt32, "int32", 4},       {Dtype::kInt64, "int64", 8},
+    {Dtype::kFloat32, "float32", 4}, {Dtype::kFloat64, "float64", 8},
+    {Dtype::kFloat16, "float16", 2}, {Dtype::kBfloat16, "bfloat16", 2},
+    {Dtype::kUint8, "uint8", 1},     {Dtype::kInt8, "int8", 1},
+    {Dtype::kInt32, "int32", 4},     {Dtype::kInt64, "int64", 8},
     {Dtype::kBool, "bool", 1},
 };
 }  // namespace base
@@ -64,10 +64,18 @@ Dtype dtype_from_name(std::string_view s) {
 
 void append(std::string& to, Device d) {
   switch (d.kind) {
-    case Device::kCpu: to += "cpu"; break;
-    case Device::kCuda: to += "gpu"; break;
-    case Device::kPinned: to += "cpu_pinned"; break;
-    case Device::kFake: to += "fake"; break;
+    case Device::kCpu:
+      to += "cpu";
+      break;
+    case Device::kCuda:
+      to += "gpu";
+      break;
+    case Device::kPinned:
+      to += "cpu_pinned";
+      break;
+    case Device::kFake:
+      to += "fake";
+      break;
   }
   to += format("({})", d.id);
 }
@@ -80,7 +88,9 @@ Device device_from_name(std::string_view s, Device none) {
   if (kind == "gpu") d.kind = Device::kCuda;
   else if (kind == "cpu_pinned" || kind == "cpu_shared") d.kind = Device::kPinned;
   else if (kind == "fake") d.kind = Device::kFake;
-  else check(kind == "cpu", "device '{}' is unknown, expected cpu, gpu or cpu_pinned with an index", s);
+  else
+    check(kind == "cpu", "device '{}' is unknown, expected cpu, gpu or cpu_pinned with an index",
+          s);
   if (open != std::string_view::npos) {
     const char *from = s.data() + open + 1, *end = s.data() + s.size();
     auto [at, error] = std::from_chars(from, end, d.id);
@@ -110,7 +120,8 @@ void append(std::string& to, const Shape& s) {
 }
 
 int normalize_axis(std::string_view who, int64_t axis, int rank) {
-  check(axis >= -rank && axis < rank, "[{}] axis {} is out of range for {} dimensions", who, axis, rank);
+  check(axis >= -rank && axis < rank, "[{}] axis {} is out of range for {} dimensions", who, axis,
+        rank);
   return int(axis < 0 ? axis + rank : axis);
 }
 

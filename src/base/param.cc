@@ -23,7 +23,8 @@ bool parse_number(std::string_view s, T& v) {
   return error == std::errc() && at == s.data() + s.size();
 }
 
-// An integer may be written "3", "3L" or as a float without a fraction, "3.0", as Python's str() does.
+// An integer may be written "3", "3L" or as a float without a fraction, "3.0", as Python's str()
+// does.
 template <class T>
 bool parse_integer(std::string_view s, T& v) {
   if (parse_number(s, v)) return true;
@@ -102,13 +103,16 @@ bool parse(std::string_view s, Shape& v) {
 template <class T>
 bool parse_vector(std::string_view s, std::vector<T>& v) {
   std::vector<T> got;
-  const bool ok = parse_tuple(s, [&](std::string_view item) { return parse(item, got.emplace_back()); });
+  const bool ok =
+      parse_tuple(s, [&](std::string_view item) { return parse(item, got.emplace_back()); });
   if (ok) v = std::move(got);
   return ok;
 }
 bool parse(std::string_view s, std::vector<double>& v) { return parse_vector(s, v); }
 bool parse(std::string_view s, std::vector<int64_t>& v) { return parse_vector(s, v); }
-bool parse(std::string_view s, std::vector<std::optional<int64_t>>& v) { return parse_vector(s, v); }
+bool parse(std::string_view s, std::vector<std::optional<int64_t>>& v) {
+  return parse_vector(s, v);
+}
 
 std::string print(bool v) { return v ? "True" : "False"; }
 std::string print(int64_t v) { return std::to_string(v); }
@@ -150,7 +154,8 @@ const std::string* FieldVisitor::take(std::string_view name) const {
   return it == from_->end() ? nullptr : &it->second;
 }
 
-void FieldVisitor::bad_value(std::string_view name, std::string_view text, std::string_view type) const {
+void FieldVisitor::bad_value(std::string_view name, std::string_view text,
+                             std::string_view type) const {
   throw Error(format("parameter {}='{}' is not a {}", name, text, type));
 }
 

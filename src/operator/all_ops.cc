@@ -1,4 +1,5 @@
-// Calls the define() of every file named in all_ops.def, in its order. A product may pass another list.
+// Calls the define() of every file named in all_ops.def, in its order. A product may pass another
+// list.
 #include "heddle/op.h"
 
 #ifdef HEDDLE_HAS_ONEDNN

@@ -99,7 +99,8 @@ void gemm(Mat<T> a, Mat<T> b, Mat<T> c, bool accumulate) {
 DeviceProducts cuda_products;
 
 void offer(Device::Kind on, const DeviceProducts& products) {
-  check(on == Device::kCuda, "[linalg] found products for a device of kind {}, expected gpu", int(on));
+  check(on == Device::kCuda, "[linalg] found products for a device of kind {}, expected gpu",
+        int(on));
   cuda_products = products;
 }
 

@@ -27,15 +27,16 @@ void InferContext::merge(Shape& have, const Shape& s, std::string_view name) {
 
 void InferContext::merge(Dtype& have, Dtype d, std::string_view name) {
   if (d == Dtype::kUnknown) return;
-  check(have == Dtype::kUnknown || have == d, "[{}] {} has dtype {}, expected {}", op_.name, name, have, d);
+  check(have == Dtype::kUnknown || have == d, "[{}] {} has dtype {}, expected {}", op_.name, name,
+        have, d);
   have = d;
 }
 
 void InferContext::merge(Stype& have, Stype s, std::string_view name) {
   if (s == Stype::kUnknown) return;
   static constexpr std::string_view kNames[] = {"default", "row_sparse", "csr"};
-  check(have == Stype::kUnknown || have == s, "[{}] {} is stored as {}, expected {}", op_.name, name,
-        have == Stype::kUnknown ? "unknown" : kNames[int(have)], kNames[int(s)]);
+  check(have == Stype::kUnknown || have == s, "[{}] {} is stored as {}, expected {}", op_.name,
+        name, have == Stype::kUnknown ? "unknown" : kNames[int(have)], kNames[int(s)]);
   have = s;
 }
 
@@ -153,9 +154,15 @@ OpCallRef backward_call(const OpCall& f) {
   for (Ref r : f.reads) {
     const size_t i = size_t(r.index);
     switch (r.kind) {
-      case Ref::kDy: b->inputs.push_back({.name = "grad_" + f.outputs.at(i).name}); break;
-      case Ref::kX: b->inputs.push_back({.name = f.inputs.at(i).name, .role = f.inputs[i].role}); break;
-      case Ref::kY: b->inputs.push_back({.name = f.outputs.at(i).name}); break;
+      case Ref::kDy:
+        b->inputs.push_back({.name = "grad_" + f.outputs.at(i).name});
+        break;
+      case Ref::kX:
+        b->inputs.push_back({.name = f.inputs.at(i).name, .role = f.inputs[i].role});
+        break;
+      case Ref::kY:
+        b->inputs.push_back({.name = f.outputs.at(i).name});
+        break;
     }
     // A gradient reads what the forward run mutated, but changes auxiliary states only.
     if (b->inputs.back().role == Role::kMutate) b->inputs.back().role = Role::kRead;
@@ -199,7 +206,8 @@ const OpDef::Implementation& choose_kernel(const OpCall& call, Device device, co
         return *k;
   }
   std::string types;
-  for (const Blob& b : s.in) types += (types.empty() ? "" : ", ") + std::string(dtype_name(b.dtype));
+  for (const Blob& b : s.in)
+    types += (types.empty() ? "" : ", ") + std::string(dtype_name(b.dtype));
   throw Error(format("[{}] has no kernel for {} on {}", call.op->name,
                      types.empty() ? "no inputs" : types, device));
 }
@@ -235,7 +243,8 @@ const OpDef& OpTable::define(OpDef def) {
   if (d->json_name.empty()) d->json_name = d->name;
   check(state_->names.emplace(d->name, d).second, "operator '{}' is defined twice", d->name);
   for (const std::string& alias : d->aliases)
-    check(state_->names.emplace(alias, d).second, "operator '{}': the alias '{}' is taken", d->name, alias);
+    check(state_->names.emplace(alias, d).second, "operator '{}': the alias '{}' is taken", d->name,
+          alias);
   state_->order.push_back(d);
   if (d->cpu) kernel(d->name, Device::kCpu, "portable", d->cpu);
   if (d->run) {

@@ -107,7 +107,8 @@ struct Call {
 };
 
 // Relative to the largest element, or to 1.
-inline void expect_near(const Tensor& got, const Tensor& want, double tolerance, const char* what = "") {
+inline void expect_near(const Tensor& got, const Tensor& want, double tolerance,
+                        const char* what = "") {
   ASSERT_EQ(got.shape, want.shape);
   double scale = 1;
   for (int64_t i = 0; i < want.size(); ++i) scale = std::max(scale, std::abs(want.at(i)));
