@@ -99,9 +99,10 @@ def num_gpus():
 
 
 def gpu_memory_info(device_id=0):
-    """(free, total) bytes of a GPU."""
-    stats = _core.memory_stats("gpu", device_id)
-    return stats["free"], stats["total"]
+    """(free, total) bytes of a GPU. Raises MXNetError: where there is a card, it is not asked yet."""
+    live = _core.memory_stats("gpu", device_id)["live"]  # names what is missing where there is no card
+    raise _core.Error(f"[gpu_memory_info] found {live} bytes in use by heddle on gpu({device_id}); "
+                      "free and total memory of a card are not reported")
 
 
 _CPU0 = Context("cpu", 0)
