@@ -44,7 +44,8 @@ constinit std::atomic<Slot*> drainer{nullptr};
 struct Lease {
   Slot* slot = nullptr;
   ~Lease() {
-    if (!slot) return;
+    // exit() inside a task destroys this too, but the thread goes on, and is still in its task.
+    if (!slot || slot->group || slot->current) return;
     my_slot = nullptr;
     slot->taken.store(false, std::memory_order_release);
   }

@@ -53,7 +53,7 @@ void Group::note_queue() {
 
 Group::Help Group::find_help() {
   Help help;
-  while (queued_ > spinning_ + tokens_ && busy_ + spinning_ + tokens_ < width_) {
+  while (!stopping_ && queued_ > spinning_ + tokens_ && busy_ + spinning_ + tokens_ < width_) {
     if (sleeping_ > 0) {
       --sleeping_;
       ++tokens_;
@@ -61,6 +61,7 @@ Group::Help Group::find_help() {
     } else if (alive_.load(std::memory_order_relaxed) - asleep_in_task_ < width_) {
       alive_.fetch_add(1, std::memory_order_relaxed);
       ++spinning_;  // a new worker begins as one that looks for work
+      ++being_made_;
       ++help.spawn;
     } else {
       break;
@@ -129,12 +130,14 @@ void Group::spawn() {
     std::thread made([this] { work(); });
     std::lock_guard lock(lock_);
     threads_.push_back(std::move(made));
+    --being_made_;
   } catch (const std::exception&) {
     // The machine gives no more threads: those that live go on; with none, the task waits for the
     // next push to try again.
     std::lock_guard lock(lock_);
     alive_.fetch_sub(1, std::memory_order_relaxed);
     --spinning_;
+    --being_made_;
   }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
@@ -223,10 +226,16 @@ bool Group::idle(bool but_for_me) const {
 void Group::stop() {
   std::vector<std::thread> threads;
   bool all_will_end;
+  auto all_made = [this] {
+    const Critical in(this_slot());
+    std::lock_guard lock(lock_);
+    stopping_ = true;  // from now on no more are asked for
+    return being_made_ == 0;
+  };
+  while (!all_made()) std::this_thread::yield();  // another thread is about to list one
   {
     const Critical in(this_slot());
     std::lock_guard lock(lock_);
-    stopping_ = true;
     all_will_end = asleep_in_task_ == 0;
     threads.swap(threads_);
     bell_.fetch_add(1, std::memory_order_seq_cst);
@@ -242,7 +251,7 @@ void Group::start_over() {
   // Handles of threads that are not here can be neither joined nor destroyed.
   if (!threads_.empty()) new std::vector<std::thread>(std::move(threads_));
   threads_.clear();
-  busy_ = asleep_in_task_ = spinning_ = sleeping_ = tokens_ = 0;
+  busy_ = asleep_in_task_ = spinning_ = sleeping_ = tokens_ = being_made_ = 0;
   ++forks_;
   alive_.store(0);
   bell_.fetch_add(1);

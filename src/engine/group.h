@@ -86,6 +86,7 @@ class Group {
   int spinning_ = 0;
   int sleeping_ = 0;  // not counting those that a token wakes
   int tokens_ = 0;
+  int being_made_ = 0;  // workers not yet in threads_
   bool stopping_ = false;
   int forks_ = 0;
   std::vector<std::thread> threads_;

@@ -13,8 +13,10 @@ namespace heddle {
 
 #if defined(__SANITIZE_THREAD__)
 constexpr bool kForks = false;  // the sanitizer does not let a child start threads
+constexpr unsigned kExits = 25;
 #else
 constexpr bool kForks = true;
+constexpr unsigned kExits = 170;  // of each engine
 #endif
 
 // Forks; true when `child` returned true there. A child that hangs is killed.
@@ -257,7 +259,7 @@ INSTANTIATE_TEST_SUITE_P(Engines, Exits, testing::Values("naive", "threaded", "p
                          kind_name);
 
 TEST_P(Exits, AtAnyMomentInSilence) {
-  for (unsigned seed = 0; seed < 25; ++seed)
+  for (unsigned seed = 0; seed < kExits; ++seed)
     EXPECT_EXIT(leave(GetParam(), seed), testing::ExitedWithCode(0), testing::StrEq("")) << seed;
 }
 
