@@ -134,6 +134,8 @@ void Core::launch(const Task& t, const Keep& keep) {
     Critical in(slot);
     r = take_record(slot);
     fill_in(r, t, group);
+    if (profile::on()) [[unlikely]]
+      profile::pushed(slot, r);
     const bool ready = submit(r, [&](int missing) {
       here = missing == 0 && may_be_here;
       r->counted = !here;

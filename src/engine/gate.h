@@ -12,6 +12,9 @@ namespace heddle::engine {
 
 struct Running;
 class Group;
+namespace profile {
+struct Chunk;
+}
 
 struct Slot {
   enum : int { kOutside = 0, kCritical = 1, kBody = 2 };
@@ -29,6 +32,7 @@ struct Slot {
   Running* last_kept = nullptr;
   int kept_count = 0;
   uint32_t pushes = 0;
+  profile::Chunk* chunk = nullptr;  // where the profiler writes what this thread does
   Slot* next = nullptr;  // of all slots
 };
 

@@ -190,6 +190,8 @@ void Core::push(const GraphRef& graph) {
       n.group = graph->nodes[i].group;
       n.place = n.task->place.file ? n.task->place : place;
     }
+    if (profile::on()) [[unlikely]]
+      profile::pushed(slot, *run);
     head->set_count(static_cast<int>(graph->vars.size()));
     RunningList ready;
     submit_graph(head, ready);

@@ -94,6 +94,7 @@ bool Core::run_if_idle(std::span<const BorrowedUse> uses, const char* name, void
     in.leave_to(Slot::kBody);
   }
   if (!failure) {
+    const profile::Body seen(slot, r);
     try {
       body(arg);
     } catch (...) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/gate.h"
+#include "engine/profile.h"
 #include "engine/var_state.h"
 
 namespace heddle::engine {
@@ -64,6 +65,7 @@ struct Running {
   std::vector<Request> many;  // instead of `few`; keeps its room for the next task
   Request* requests = few;
   int count = 0;
+  profile::Mark seen;  // for the profiler
 
   void set_count(int n) {
     count = n;

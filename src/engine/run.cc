@@ -96,6 +96,7 @@ Stream* Core::prepare_stream(Running* r) {
 }
 
 void Core::call_run(Slot& slot, Running* r) {
+  const profile::Body seen(slot, r);
   const Frame frame(slot, r);
   RunContext context{r->task->device, nullptr};
   try {
@@ -113,6 +114,7 @@ void Core::call_run(Slot& slot, Running* r) {
 }
 
 void Core::call_start(Slot& slot, Running* r) {
+  const profile::Body seen(slot, r);
   const Frame frame(slot, r);
   RunContext context{r->task->device, nullptr};
   try {
@@ -135,6 +137,8 @@ void Core::finish_start(Running* r, std::exception_ptr error, EventRef event) {
   }
   if (error) r->failure = make_failure(std::move(error), r->name, r->place);
   r->event = std::move(event);
+  if (profile::on()) [[unlikely]]
+    profile::done(slot, r);
   if (r->parts.fetch_sub(1, std::memory_order_acq_rel) == 1) {
     Core* const core = r->engine;
     core->complete(slot, r, nullptr);
@@ -267,6 +271,8 @@ Running* Core::hand_out(Slot& slot, RunningList& ready, Group* chain) {
       if (signal.exchange(kSignalled, std::memory_order_seq_cst) == kAsleep) wake_all(signal);
       continue;
     }
+    if (profile::on()) [[unlikely]]
+      profile::ready(r);
     const bool small = r->task->small;
     if (!may_keep || r->engine != this || r->group != chain || !(worker || small) ||
         must_wait_for_events(r)) {

@@ -36,6 +36,7 @@ void Core::wait_for(const Var& var, Access access) {
   FailureRef failure;
   std::vector<Pending> pending;
   Running* waiter = nullptr;
+  profile::Wait seen(slot);
   {
     const Critical in(slot);
     std::lock_guard lock(v->lock);
@@ -46,6 +47,8 @@ void Core::wait_for(const Var& var, Access access) {
       failure = v->failure;
       if (v->has_events.load(std::memory_order_relaxed)) v->collect_events(access, pending);
     } else {
+      if (profile::on()) [[unlikely]]
+        seen.for_tasks(*v, access);
       waiter = take_record(slot);
       waiter->kind = Kind::kWaiter;
       waiter->engine = this;
@@ -74,6 +77,8 @@ void Core::wait_for(const Var& var, Access access) {
     give_record(slot, waiter);
   }
   if (!pending.empty()) {
+    if (profile::on()) [[unlikely]]
+      seen.for_device();
     const Asleep asleep;
     for (const Pending& p : pending) p.event->wait();
   }
@@ -196,7 +201,12 @@ void Core::wait_all() {
     throw Error(
         format("[engine] task {} waits for all tasks, and so for itself", slot.current->name));
   run_later(slot, slot.current ? Slot::kBody : Slot::kOutside);
-  tally_.wait_until(0);
+  {
+    profile::Wait seen(slot);
+    if (profile::on()) [[unlikely]]
+      seen.for_all(tally_.on_their_way());
+    tally_.wait_until(0);
+  }
   int more = 0;
   FailureRef failure;
   {
