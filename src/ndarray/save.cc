@@ -2,7 +2,7 @@
 #include <functional>
 #include <vector>
 
-#include "ndarray/atomic_file.h"
+#include "base/atomic_file.h"
 #include "ndarray/params_format.h"
 
 namespace heddle {

@@ -1,5 +1,5 @@
 // A file that appears under its name only when it is whole.
-#include "ndarray/atomic_file.h"
+#include "base/atomic_file.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
