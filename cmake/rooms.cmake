@@ -1,4 +1,5 @@
 # heddle_room(NAME EDGES...): the static library of src/NAME, linked with the rooms it may use.
+# heddle_engine_alone(): libheddle_engine.a, the engine for programs that want nothing else.
 # heddle_library(): libheddle, all rooms in one shared object.
 #
 # A file x.LIBRARY.cc is compiled when that library is switched on; .cu and .cublas.cc files belong
@@ -56,7 +57,7 @@ function(heddle_room name)
   foreach(edge ${ARGN})
     target_link_libraries(heddle_${name} PUBLIC heddle_${edge})
   endforeach()
-  if(name STREQUAL "device" AND HEDDLE_TBB)
+  if(name STREQUAL "parallel" AND HEDDLE_TBB)
     target_link_libraries(heddle_${name} PUBLIC TBB::tbb)
   endif()
   if(name STREQUAL "operator")
@@ -79,12 +80,28 @@ function(heddle_room name)
   set_property(GLOBAL APPEND PROPERTY HEDDLE_ROOMS heddle_${name})
 endfunction()
 
+# The public headers of the engine and of the rooms it knows.
+set(HEDDLE_ENGINE_HEADERS base.h half.h device.h engine.h)
+
+function(heddle_engine_alone)
+  add_library(heddle_engine_alone STATIC $<TARGET_OBJECTS:heddle_base> $<TARGET_OBJECTS:heddle_device>
+              $<TARGET_OBJECTS:heddle_engine>)
+  set_target_properties(heddle_engine_alone PROPERTIES LINKER_LANGUAGE CXX OUTPUT_NAME heddle_engine
+                        EXPORT_NAME engine ARCHIVE_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib)
+  target_include_directories(heddle_engine_alone INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>)
+  target_compile_features(heddle_engine_alone INTERFACE cxx_std_20)
+  target_link_libraries(heddle_engine_alone INTERFACE Threads::Threads ${CMAKE_DL_LIBS})
+  add_library(heddle::engine ALIAS heddle_engine_alone)
+endfunction()
+
 function(heddle_library)
   get_property(rooms GLOBAL PROPERTY HEDDLE_ROOMS)
   file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/heddle.cc CONTENT "// All code is in the rooms.\n")
   add_library(heddle SHARED ${CMAKE_BINARY_DIR}/heddle.cc)
   set_target_properties(heddle PROPERTIES LINKER_LANGUAGE CXX)
-  target_include_directories(heddle PUBLIC ${PROJECT_SOURCE_DIR}/include)
+  target_include_directories(heddle PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>)
+  target_compile_features(heddle INTERFACE cxx_std_20)
+  add_library(heddle::heddle ALIAS heddle)
   target_link_libraries(heddle PRIVATE -Wl,--whole-archive ${rooms} -Wl,--no-whole-archive
                         PUBLIC Threads::Threads)
   if(NOT HEDDLE_SANITIZE)

@@ -41,7 +41,7 @@ def layers():
 def linked():
     """room -> the rooms that CMakeLists.txt links it with."""
     text = (ROOT / "CMakeLists.txt").read_text()
-    return {m[1]: set(m[2].split()) for m in re.finditer(r"^heddle_room\((\w+)([^)]*)\)", text, re.M)}
+    return {m[1]: set(m[2].split()) for m in re.finditer(r"^ *heddle_room\((\w+)([^)]*)\)", text, re.M)}
 
 
 def room_of(path):

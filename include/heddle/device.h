@@ -2,7 +2,6 @@
 // CUDA comes from a second shared object, loaded when the first gpu(i) is used.
 #pragma once
 #include <cstddef>
-#include <functional>
 #include <memory>
 
 #include "heddle/base.h"
@@ -29,6 +28,11 @@ class Stream {
 // How many threads may work for this process: affinity mask and cgroup quota, at least 1.
 int usable_threads();
 
+// How many work at once: the workers of an engine made from now on, the width of parallel_for.
+// HEDDLE_THREADS, else usable_threads(); set_threads(0) restores that. Not while work is running.
+int threads();
+void set_threads(int threads);
+
 class DeviceApi {
  public:
   virtual ~DeviceApi() = default;
@@ -50,21 +54,6 @@ DeviceApi& device_api(Device d);
 int device_count(Device::Kind kind) noexcept;
 // Adds or replaces the api of a kind (the CUDA object and tests do).
 void set_device_api(Device::Kind kind, std::unique_ptr<DeviceApi> api);
-
-// --- splitting work -----------------------------------------------------------------------------
-// Calls body(begin, end) over [0, n) in pieces of `grain` (the last may be shorter), in parallel on
-// the one arena of the process. The pieces depend on n and grain only, never on the number of
-// threads, so results do not either. An exception in a piece reaches the caller after the others
-// have stopped. Safe to nest.
-void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& body);
-
-// Runs `body` inside the arena, on the calling thread: engine workers run tasks through it, so that
-// runnable threads never exceed the arena's slots plus the callers.
-void run_in_arena(void (*body)(void*), void* arg);
-
-// The width of the arena. 0 restores usable_threads(). Not while work is running.
-void set_threads(int threads);
-int threads();
 
 // Scratch memory of the calling thread, valid until the innermost ScratchScope of this thread ends.
 // Aligned to 64 bytes, not initialised.

@@ -9,6 +9,7 @@
 
 #include "heddle/base.h"
 #include "heddle/device.h"
+#include "heddle/parallel.h"
 #include "heddle/param.h"
 
 namespace heddle {

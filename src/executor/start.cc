@@ -2,6 +2,7 @@
 #include "executor/start.h"
 
 #include "heddle/engine.h"
+#include "heddle/parallel.h"
 
 namespace heddle {
 

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <limits>
 
-#include "heddle/device.h"
+#include "heddle/parallel.h"
 
 namespace heddle {
 namespace conversion {

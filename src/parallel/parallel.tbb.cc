@@ -1,6 +1,6 @@
 // Splitting work on oneTBB: one arena for the process, entered by at most as many threads as it has
 // slots.
-#include "device/parallel.h"
+#include "heddle/parallel.h"
 
 #include <pthread.h>
 #include <tbb/blocked_range.h>
@@ -9,9 +9,12 @@
 #include <tbb/partitioner.h>
 #include <tbb/task_arena.h>
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <mutex>
+
+#include "parallel/in_order.h"
 
 namespace heddle {
 namespace parallel {
@@ -80,8 +83,9 @@ Arena& set_width(int width) {
 }
 
 Arena& arena() {
+  const int width = threads();
   Arena* const have = current().arena.load(std::memory_order_acquire);
-  return have ? *have : set_width(default_width());
+  return have && have->width == width ? *have : set_width(width);
 }
 
 class Permit {
@@ -142,12 +146,5 @@ void parallel_for(int64_t n, int64_t grain, const parallel::Piece& body) {
 void run_in_arena(void (*body)(void*), void* arg) {
   parallel::enter(parallel::arena(), [&] { body(arg); });
 }
-
-void set_threads(int threads) {
-  check(threads >= 0 && threads <= 4096, "[set_threads] found {}, expected 0 to 4096", threads);
-  parallel::set_width(threads > 0 ? threads : parallel::default_width());
-}
-
-int threads() { return parallel::arena().width; }
 
 }  // namespace heddle

@@ -11,7 +11,7 @@
 #include <thread>
 #include <vector>
 
-#include "heddle/device.h"
+#include "heddle/parallel.h"
 
 namespace heddle {
 
