@@ -28,6 +28,7 @@ endfunction()
 
 heddle_install(engine heddle_engine_alone)
 if(TARGET heddle)
+  set_target_properties(heddle PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)  # oneTBB and others may lie anywhere
   heddle_install(core heddle)
 endif()
 if(TARGET heddle_cuda)
