@@ -36,6 +36,9 @@ class Picture {
   };
   static void look(Running* r, void* picture);
   void add(const Running* r, std::string state);
+  void add(const VarState* v) {
+    if (variables_.try_emplace(v, static_cast<int>(order_.size())).second) order_.push_back(v);
+  }
   void add_thread(const Running* waiter);
   void follow(const VarState& v);
   void follow_own(const Request& q, std::vector<int>& before);
@@ -47,7 +50,8 @@ class Picture {
   std::vector<Seen> seen_;
   std::map<const Running*, int> number_;         // positions in seen_
   std::vector<const Running*> waiters_, heads_;  // of threads and tasks that wait; of graphs
-  std::map<const VarState*, int> variables_;
+  std::map<const VarState*, int> variables_;     // positions in order_
+  std::vector<const VarState*> order_;
   std::map<std::pair<int, int>, std::string> edges_;
 };
 
@@ -83,8 +87,7 @@ void Picture::add(const Running* r, std::string state) {
   number_[r] = static_cast<int>(seen_.size());
   seen_.push_back({r, std::move(state)});
   if (r->kind == Kind::kNode) return;  // the graph's head has the requests
-  for (int i = 0; i < r->count; ++i)
-    variables_.try_emplace(r->requests[i].var, static_cast<int>(variables_.size()));
+  for (int i = 0; i < r->count; ++i) add(r->requests[i].var);
 }
 
 // A waiter that sleeps inside a task is that task; another one is a thread of the program.
@@ -96,7 +99,7 @@ void Picture::add_thread(const Running* waiter) {
   for (const Seen& s : seen_) {
     if (s.record->asleep_on != waiter) continue;
     number_[waiter] = number_[s.record];
-    variables_.try_emplace(q.var, static_cast<int>(variables_.size()));
+    add(q.var);
     return;
   }
   add(waiter, "asleep");
@@ -188,11 +191,10 @@ std::string Picture::draw() {
       const Request& q = head->requests[i];
       if (i == self) own[q.var].push_back(&q);
       // Requests of variables that the graph has done with are no longer linked.
-      else if (head->run->users[i].load() > 0)
-        variables_.try_emplace(q.var, static_cast<int>(variables_.size()));
+      else if (head->run->users[i].load() > 0) add(q.var);
     }
   }
-  for (const auto& [v, number] : variables_) follow(*v);
+  for (const VarState* v : order_) follow(*v);
   for (auto& [v, pushes] : own) {
     std::sort(pushes.begin(), pushes.end(),
               [](const Request* a, const Request* b) { return a->order < b->order; });

@@ -193,6 +193,7 @@ void gauge(const char* category, const char* name, int64_t (*read)()) {
   }
   g.read.store(read, std::memory_order_release);
   g.last.store(INT64_MIN);
+  profile::next_look.store(INT64_MIN);
 }
 
 }  // namespace heddle::profiler
