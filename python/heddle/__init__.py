@@ -17,6 +17,7 @@ if _BLAS_THREADS is None:
     del _os.environ["OPENBLAS_NUM_THREADS"]
 else:
     _os.environ["OPENBLAS_NUM_THREADS"] = _BLAS_THREADS
+_core.set_package_folder(_os.path.dirname(__file__) + _os.sep)
 from .base import MXNetError
 from .context import Context, cpu, cpu_pinned, current_context, gpu, gpu_memory_info, num_gpus
 from . import base, context
@@ -42,9 +43,6 @@ from . import monitor as mon
 from . import module
 from . import module as mod
 from . import contrib, engine, libinfo, log, profiler, util
-from . import visualization
-from . import visualization as viz
-from ._alias import install_as
 from .libinfo import __version__
 
 Error = MXNetError
@@ -66,7 +64,21 @@ def _finish():
 _atexit.register(_finish)
 
 
+# Imported when asked for: test_utils needs NumPy, the others much of Python's library.
+_LATER = {"test_utils": "test_utils", "visualization": "visualization", "viz": "visualization"}
+
+
+def install_as(alias):
+    """Makes `import ALIAS` give this package, its submodules included."""
+    _importlib.import_module("._alias", __name__).install(alias)
+
+
 def __getattr__(wanted):
-    if wanted == "test_utils":  # needs NumPy, so only when asked for
-        return _importlib.import_module(".test_utils", __name__)
+    if wanted in _LATER:
+        module = globals()[wanted] = _importlib.import_module("." + _LATER[wanted], __name__)
+        return module
     raise AttributeError(f"module {__name__!r} has no attribute {wanted!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *_LATER})

@@ -29,8 +29,8 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         module.__spec__ = self._own  # the import system set the alias's
 
 
-def install_as(name):
-    """Makes `import NAME` give this package, its submodules included."""
+def install(name):
+    """What heddle.install_as does."""
     package = __package__
     existing = sys.modules.get(name)
     if existing is not None and existing is not sys.modules[package]:

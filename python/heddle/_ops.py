@@ -1,7 +1,7 @@
-"""The catalogue of operators, and the signatures and docstrings made from it."""
-import ast
-import inspect
+"""The catalogue of operators, and the signatures and docstrings made from it.
 
+An import needs the names only; what an operator's record says is read when the operator is first used.
+"""
 from . import _core
 
 _NO_DOC = "No description."
@@ -20,12 +20,17 @@ _REQUIRED = _Required()
 class Op:
     """What the record of one operator says, in Python's terms."""
 
-    __slots__ = ("name", "aliases", "doc", "hint", "variadic", "inputs", "params", "input_names",
-                 "param_names", "optional")
+    __slots__ = ("name", "doc", "hint", "variadic", "inputs", "params", "input_names", "param_names", "optional")
+
+    _read = {}
+
+    @classmethod
+    def of(cls, name):
+        """The one Op of that name."""
+        return cls._read.get(name) or cls._read.setdefault(name, cls(_core.op(name)))
 
     def __init__(self, record):
         self.name = record["name"]
-        self.aliases = record["aliases"]
         self.doc = record["doc"]
         self.hint = record["hint"] or self.name.lower()
         self.variadic = record["variadic"]
@@ -61,21 +66,13 @@ def _some_value(param):
     return {"dtype": "float32", "Shape": (1, 1)}.get(param["type"], 1)
 
 
-def catalogue():
-    """(name, Op) for every operator under each of its names; gradients' own operators left out."""
-    for record in _core.ops():
-        op = Op(record)
-        for name in (op.name, *op.aliases):
-            if not name.startswith("_backward"):
-                yield name, op
-
-
-def _default(param):
+def _default(param, empty):
     if param["required"]:
-        return inspect.Parameter.empty
+        return empty
     text = param["default"]
     if param["type"] == "bool":
         return text in ("1", "true", "True")
+    import ast
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
@@ -84,6 +81,7 @@ def _default(param):
 
 def signature(op, trailing):
     """The signature of an operator's function; `trailing` names its last keywords."""
+    import inspect
     kinds = inspect.Parameter
     parameters = []
     if op.variadic:
@@ -94,7 +92,7 @@ def signature(op, trailing):
             parameters.append(kinds(i["name"], kinds.POSITIONAL_OR_KEYWORD, default=default))
     kind = kinds.KEYWORD_ONLY if op.variadic else kinds.POSITIONAL_OR_KEYWORD
     for p in op.params:
-        default = _default(p)
+        default = _default(p, kinds.empty)
         if p["name"] == op.variadic or not p["name"].isidentifier():
             continue
         if default is kinds.empty and kind is kinds.POSITIONAL_OR_KEYWORD:
@@ -122,15 +120,6 @@ def docstring(op, value):
     return "\n".join(lines)
 
 
-def finish(function, op, name, module, value, trailing):
-    """Gives a generated function its name, signature and documentation."""
-    function.__name__ = function.__qualname__ = name
-    function.__module__ = module
-    function.__signature__ = signature(op, trailing)
-    function.__doc__ = docstring(op, value)
-    return function
-
-
 _PLACES = (("_contrib_", "contrib"), ("_linalg_", "linalg"), ("linalg_", "linalg"))
 
 
@@ -143,3 +132,25 @@ def places(name):
     for prefix, module in _PLACES:
         if name.startswith(prefix):
             yield module, name[len(prefix):]
+
+
+def register(modules, make, value, trailing):
+    """Puts a function for every operator under each of its names into the modules where it is found.
+
+    make(operator, name) says what a function does: (function, handle, most, plain). Calls with at most `most`
+    arrays by position and with keywords that are in `plain` go to the handle; the function takes all others.
+    """
+
+    def describe(operator):
+        op = Op.of(operator)
+        return signature(op, trailing), docstring(op, value)
+
+    for operator, aliases in _core.op_names():
+        for name in (operator, *aliases):
+            for place, called in places(name) if not name.startswith("_backward") else ():
+                module = modules.get(place)
+                if module is not None:
+                    made = _core.function(called, module.__name__, operator, make, describe)
+                    setattr(module, called, made)
+    for module in modules.values():
+        module.__all__ = [n for n, value in vars(module).items() if callable(value)]

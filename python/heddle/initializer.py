@@ -1,5 +1,4 @@
 """How parameters get their first values."""
-import json
 import logging
 import math
 import re
@@ -7,6 +6,12 @@ import re
 from . import registry
 from .ndarray import NDArray, load, random
 from .ndarray.functions import array
+
+
+def _described(initializer, kwargs):
+    """An initializer as JSON."""
+    import json  # not at import: few programs ask
+    return json.dumps([type(initializer).__name__.lower(), kwargs])
 
 
 class InitDesc(str):
@@ -35,7 +40,7 @@ class Initializer:
 
     def dumps(self):
         """The initializer as JSON."""
-        return json.dumps([type(self).__name__.lower(), self._kwargs])
+        return _described(self, self._kwargs)
 
     def __eq__(self, other):
         return type(self) is type(other) and self._kwargs == other._kwargs
@@ -198,7 +203,7 @@ class Constant(Initializer):
 
     def dumps(self):
         value = self.value.tolist() if hasattr(self.value, "tolist") else self.value
-        return json.dumps([type(self).__name__.lower(), {"value": value}])
+        return _described(self, {"value": value})
 
 
 @register

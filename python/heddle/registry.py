@@ -1,5 +1,4 @@
 """Classes that are made from a name, a JSON description or a dict."""
-import json
 import warnings
 
 _REGISTRIES = {}
@@ -43,6 +42,11 @@ def get_alias_func(base_class, nickname):
     return alias
 
 
+def _from_json(text):
+    import json  # not at import: few programs have such texts
+    return json.loads(text)
+
+
 def get_create_func(base_class, nickname):
     """A function that makes an instance of a registered class."""
     known = _REGISTRIES.setdefault(base_class, {})
@@ -63,10 +67,10 @@ def get_create_func(base_class, nickname):
         if name.startswith("["):
             if args or kwargs:
                 raise ValueError(f"{nickname} is a JSON description. Additional arguments are invalid")
-            name, kwargs = json.loads(name)
+            name, kwargs = _from_json(name)
             return create(name, **kwargs)
         if name.startswith("{"):
-            return create(**json.loads(name))
+            return create(**_from_json(name))
         if name.lower() not in known:
             raise ValueError(f"{name} is not registered as a {nickname}; found {', '.join(sorted(known))}")
         return known[name.lower()](*args, **kwargs)

@@ -42,7 +42,22 @@ R guarded(R failed, Body&& body) {
   }
 }
 
-// Without the interpreter's lock while in scope.
+// The innermost line of Python outside this package on this thread (place.cc).
+Place place_of_caller();
+
+// What this thread pushes while in scope was asked for by that line.
+class Asked {
+ public:
+  Asked() : here_(current_place()), before_(here_) { here_ = place_of_caller(); }
+  ~Asked() { here_ = before_; }
+  Asked(const Asked&) = delete;
+
+ private:
+  Place& here_;
+  Place before_;
+};
+
+// Without the interpreter's lock while in scope, for that line.
 class Unlocked {
  public:
   Unlocked() : state_(PyEval_SaveThread()) {}
@@ -50,6 +65,7 @@ class Unlocked {
   Unlocked(const Unlocked&) = delete;
 
  private:
+  Asked asked_;  // the first to come: it looks at frames
   PyThreadState* state_;
 };
 
@@ -69,6 +85,7 @@ void define_ndarray(py::module_& m);
 void define_invoke(py::module_& m);
 void define_symbol(py::module_& m);
 void define_executor(py::module_& m);
+void define_place(py::module_& m);
 void define_library(py::module_& m);  // engine, autograd, catalogue, settings
 
 // Binary operators of the NDArray type, and creating calls from Python values (invoke.cc).

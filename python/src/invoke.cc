@@ -1,33 +1,10 @@
 // invoke(): the one door through which Python calls operators on arrays, and the number slots of
 // NDArray, which come in by the same way. Parameters are parsed once per distinct set of keywords.
-#include <cmath>
-#include <deque>
-#include <memory>
+#include "invoke.h"
 
-#include "common.h"
+#include <cmath>
 
 namespace heddle::python {
-
-// An operator as Python holds it, with the calls made of it so far.
-struct Handle {
-  struct Known {  // one set of keywords; the objects are kept so that identity means equality
-    std::vector<std::pair<PyObject*, PyObject*>> items;
-    int variadic = -1;
-    OpCallRef call;
-    ~Known() {
-      for (auto& [k, v] : items) {
-        Py_DECREF(k);
-        Py_DECREF(v);
-      }
-    }
-  };
-  static constexpr size_t kMost = 64;  // sets remembered; the oldest goes first
-
-  explicit Handle(const OpDef& op) : op(&op) {}
-  const OpDef* op;
-  OpCallRef plain;  // without keywords
-  std::deque<std::unique_ptr<Known>> known;
-};
 
 struct PyHandle {
   PyObject_HEAD Handle* handle;  // lives as long as the process
@@ -54,33 +31,29 @@ bool same(PyObject* a, PyObject* b) {
   return PyObject_RichCompareBool(a, b, Py_EQ) == 1;
 }
 
-bool matches(const Handle::Known& k, PyObject* kwargs, Py_ssize_t count, int variadic) {
-  if (k.variadic != variadic || Py_ssize_t(k.items.size()) != count) return false;
-  if (!count) return true;
-  PyObject *key, *value;
-  size_t i = 0;
-  for (Py_ssize_t at = 0; PyDict_Next(kwargs, &at, &key, &value); ++i)
-    if (!same(k.items[i].first, key) || !same(k.items[i].second, value)) return false;
+bool matches(const Handle::Known& k, Keywords keywords, int variadic) {
+  if (k.variadic != variadic || k.items.size() != keywords.size()) return false;
+  for (size_t i = 0; i < keywords.size(); ++i)
+    if (!same(k.items[i].first, keywords[i].first) || !same(k.items[i].second, keywords[i].second))
+      return false;
   return true;
 }
 
-const OpCallRef& call_of(Handle& h, PyObject* kwargs, int inputs) {
-  const Py_ssize_t count = kwargs && kwargs != Py_None ? PyDict_GET_SIZE(kwargs) : 0;
+const OpCallRef& call_of(Handle& h, Keywords keywords, int inputs) {
   const int variadic = h.op->variadic.empty() ? -1 : inputs;
-  if (!count && variadic < 0) {
+  if (keywords.empty() && variadic < 0) {
     if (!h.plain) h.plain = make_call(*h.op, {});
     return h.plain;
   }
   for (auto& k : h.known)
-    if (matches(*k, kwargs, count, variadic)) return k->call;
-  Kwargs texts = kwargs_of(count ? kwargs : nullptr);
+    if (matches(*k, keywords, variadic)) return k->call;
+  Kwargs texts;
+  for (const auto& [key, value] : keywords) texts[text_of(key)] = text_of(value);
   if (variadic >= 0) texts.emplace(h.op->variadic, std::to_string(inputs));
   auto k = std::make_unique<Handle::Known>();
   k->call = make_call(*h.op, std::move(texts));
   k->variadic = variadic;
-  PyObject *key, *value;
-  for (Py_ssize_t at = 0; count && PyDict_Next(kwargs, &at, &key, &value);)
-    k->items.emplace_back(Py_NewRef(key), Py_NewRef(value));
+  for (const auto& [key, value] : keywords) k->items.emplace_back(Py_NewRef(key), Py_NewRef(value));
   if (h.known.size() == Handle::kMost) h.known.pop_back();
   h.known.push_front(std::move(k));
   return h.known.front()->call;
@@ -98,6 +71,7 @@ PyObject* run(const OpCallRef& call_kept, std::span<const NDArray* const> inputs
     Unlocked u;
     invoke(call, inputs, out);
   } else {
+    Asked here;
     invoke(call, inputs, out);
   }
   if (given && given != Py_None) return Py_NewRef(given);
@@ -143,34 +117,48 @@ void give_back(PyObject* given, std::vector<NDArray>& out) {
   }
 }
 
+PyObject* invoke_handle(Handle& h, std::span<PyObject* const> items, Keywords keywords,
+                        PyObject* given) {
+  const NDArray* few[8];
+  std::vector<const NDArray*> many;
+  const NDArray** inputs = few;
+  if (items.size() > 8) many.resize(items.size()), inputs = many.data();
+  for (size_t i = 0; i < items.size(); ++i) {
+    if (!is_array(items[i])) [[unlikely]]
+      throw Error(format("[{}] input {} is a {}, expected an NDArray", h.op->name, i,
+                         Py_TYPE(items[i])->tp_name));
+    inputs[i] = &array_of(items[i]);
+  }
+  const OpCallRef& call = call_of(h, keywords, int(items.size()));
+  std::vector<NDArray> out;
+  take_outputs(given, out);
+  PyObject* result = run(call, {inputs, items.size()}, out, given);
+  give_back(given, out);
+  return result;
+}
+
 // invoke(op, inputs, kwargs=None, out=None)
 PyObject* invoke_python(PyObject*, PyObject* const* args, Py_ssize_t n) {
   if (n < 2 || n > 4)
     return PyErr_SetString(PyExc_TypeError, "invoke(op, inputs, kwargs, out)"), nullptr;
   return guarded<PyObject*>(nullptr, [&]() -> PyObject* {
     Handle& h = handle_of(args[0]);
-    PyObject* kwargs = n > 2 ? args[2] : Py_None;
-    PyObject* given = n > 3 ? args[3] : Py_None;
     check(PyTuple_Check(args[1]) || PyList_Check(args[1]),
           "[{}] inputs are a {}, expected a tuple or list", h.op->name, Py_TYPE(args[1])->tp_name);
-    const Py_ssize_t count = PySequence_Fast_GET_SIZE(args[1]);
-    PyObject** items = PySequence_Fast_ITEMS(args[1]);
-    const NDArray* few[8];
-    std::vector<const NDArray*> many;
-    const NDArray** inputs = few;
-    if (count > 8) many.resize(size_t(count)), inputs = many.data();
-    for (Py_ssize_t i = 0; i < count; ++i) {
-      if (!is_array(items[i]) || !array_of(items[i])) [[unlikely]]
-        throw Error(format("[{}] input {} is a {}, expected an NDArray", h.op->name, int64_t(i),
-                           Py_TYPE(items[i])->tp_name));
-      inputs[i] = &array_of(items[i]);
+    Keyword few[16];
+    std::vector<Keyword> many;
+    Keywords keywords;
+    if (n > 2 && args[2] != Py_None) {
+      const size_t count = size_t(PyDict_GET_SIZE(args[2]));
+      if (count > 16) many.resize(count);
+      Keyword* const all = count > 16 ? many.data() : few;
+      Keyword* next = all;
+      for (Py_ssize_t at = 0; PyDict_Next(args[2], &at, &next->first, &next->second);) ++next;
+      keywords = {all, count};
     }
-    const OpCallRef& call = call_of(h, kwargs, int(count));
-    std::vector<NDArray> out;
-    take_outputs(given, out);
-    PyObject* result = run(call, {inputs, size_t(count)}, out, given);
-    give_back(given, out);
-    return result;
+    const size_t count = size_t(PySequence_Fast_GET_SIZE(args[1]));
+    return invoke_handle(h, {PySequence_Fast_ITEMS(args[1]), count}, keywords,
+                         n > 3 ? args[3] : Py_None);
   });
 }
 
@@ -311,6 +299,7 @@ void define_invoke(py::module_& m) {
   static PyMethodDef method = {
       "invoke", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(invoke_python)),
       METH_FASTCALL, "invoke(op, inputs, kwargs=None, out=None): apply an operator."};
+  define_function(m);
   m.attr("invoke") =
       py::reinterpret_steal<py::object>(PyCFunction_NewEx(&method, nullptr, nullptr));
 }

@@ -126,6 +126,13 @@ void define_autograd(py::module_& m) {
 
 void define_library(py::module_& m) {
   define_autograd(m);
+  m.def("op", [](const std::string& name) { return describe(OpTable::get().at(name)); });
+  m.def("op_names", [] {  // operators with their other names
+    py::list l;
+    for (const OpDef* op : OpTable::get().list())
+      if (!op->forward) l.append(py::make_tuple(op->name, op->aliases));
+    return l;
+  });
   m.def("ops", [] {
     py::list l;
     for (const OpDef* op : OpTable::get().list())

@@ -126,6 +126,7 @@ PYBIND11_MODULE(_core, m) {
     }
   });
   heddle::Engine::set_sleep_hooks(hp::leave_python, hp::enter_python);
+  hp::define_place(m);
   hp::define_ndarray(m);
   hp::define_invoke(m);
   hp::define_symbol(m);

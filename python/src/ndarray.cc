@@ -198,6 +198,7 @@ PyObject* copy_to_array(PyObject* o, PyObject* other) {
     check(from.shape() == to.shape(), "[copyto] the target has shape {}, expected {}", to.shape(),
           from.shape());
     autograd::check_inplace(to);
+    Asked here;
     copy(from, to);
     Py_RETURN_NONE;
   });
@@ -266,6 +267,7 @@ PyObject* state_bytes(PyObject* o, PyObject*) {
 PyObject* set_state(PyObject* o, PyObject* bytes) {
   return guarded<PyObject*>(nullptr, [&]() -> PyObject* {
     Buffer b(bytes, PyBUF_SIMPLE);
+    Asked here;
     array_of(o) = array_from_bytes({static_cast<const char*>(b.view.buf), size_t(b.view.len)});
     Py_RETURN_NONE;
   });
@@ -552,6 +554,7 @@ py::object array_from_list(py::object source, const std::string& dtype, const st
   s.set_rank(0);
   shape_of_list(source, s);
   const Dtype d = dtype_from_name(dtype);
+  Asked here;
   std::string host(size_t(s.size() * dtype_size(d)), '\0');
   with_dtype(d, "array", [&]<class T>(T) {
     T* out = reinterpret_cast<T*>(host.data());

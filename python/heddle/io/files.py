@@ -1,6 +1,5 @@
 """Batches of data in files."""
 import array as _array
-import gzip
 import math
 import os
 import random as _random
@@ -16,7 +15,10 @@ def _read(path):
         path += ".gz"
     with open(path, "rb") as f:
         raw = f.read()
-    return gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
+    if raw[:2] != b"\x1f\x8b":
+        return raw
+    import gzip
+    return gzip.decompress(raw)
 
 
 def read_idx(path):

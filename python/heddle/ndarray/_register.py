@@ -1,6 +1,8 @@
-"""Makes the operator functions of arrays: closures around one call into the library."""
+"""What the operator functions of arrays do with calls that the library does not take as they come."""
+import sys
+
 from .. import _core
-from .._ops import catalogue, finish, places
+from .._ops import Op
 from ..base import _Null, dtype_name, is_number
 from ..context import current_context
 
@@ -8,35 +10,29 @@ _invoke = _core.invoke
 _IGNORED = ("name", "attr", "__layout__")
 
 
-def _function(op):
+def make(operator, name):
+    """The function of an operator: see _ops.register."""
+    op = Op.of(operator)
+    handle = _core.op_handle(operator)
+    plain = set(op.param_names) - {"dtype", "ctx", "data", op.variadic} - set(op.input_names)
+    if op.variadic:
+        return _variadic(op, handle), handle, sys.maxsize, plain
+    return _function(op, handle), handle, len(op.inputs), plain
+
+
+def _function(op, handle):
     """f(*inputs, **parameters) for an operator with a fixed list of inputs."""
-    handle = _core.op_handle(op.name)
-    if not op.params and op.input_names == ("data",):
-        return lambda data=None, *, out=None, name=None, attr=None: _invoke(handle, (data,), None, out)
-    if not op.params and op.input_names == ("lhs", "rhs"):
-        return lambda lhs=None, rhs=None, *, out=None, name=None, attr=None: _invoke(handle, (lhs, rhs), None, out)
-    most = len(op.inputs)
-    # Parameters that are passed on as they come: the quick way.
-    plain = frozenset(op.param_names) - {"dtype", "ctx"} - set(op.input_names)
 
     def function(*args, **kwargs):
-        if not kwargs:
-            if 0 < len(args) <= most and args[-1] is not None:
-                return _invoke(handle, args, None, None)
-            out = None
-        else:
-            out = kwargs.pop("out", None)
-            if 0 < len(args) <= most and args[-1] is not None and plain.issuperset(kwargs):
-                return _invoke(handle, args, kwargs, out)
+        out = kwargs.pop("out", None)
         inputs = _sort_out(op, args, kwargs)
         return _invoke(handle, inputs, _parameters(op, kwargs), out)
 
     return function
 
 
-def _variadic(op):
+def _variadic(op, handle):
     """f(*inputs, **parameters) for an operator that takes any number of inputs."""
-    handle = _core.op_handle(op.name)
 
     def function(*args, **kwargs):
         if not args and "data" in kwargs:
@@ -92,15 +88,3 @@ def _parameters(op, kwargs):
     elif "ctx" in kwargs:
         kwargs["ctx"] = str(kwargs["ctx"])
     return kwargs or None
-
-
-def register(modules):
-    """Puts every operator's function into the modules it belongs to ("op", "_internal" ...)."""
-    for name, op in catalogue():
-        for place, called in places(name):
-            module = modules.get(place)
-            if module is not None:
-                made = _variadic(op) if op.variadic else _function(op)
-                setattr(module, called, finish(made, op, called, module.__name__, "NDArray", ("out",)))
-    for module in modules.values():
-        module.__all__ = [n for n in vars(module) if callable(getattr(module, n))]

@@ -1,6 +1,4 @@
 """Keeps the states of an optimizer, and calls it."""
-import pickle
-
 from ..ndarray import NDArray
 from .optimizer import Optimizer
 
@@ -36,6 +34,7 @@ class Updater:
 
     def set_states(self, states):
         """Takes what get_states wrote, with or without the optimizer."""
+        import pickle  # not at import: few programs save states
         states = pickle.loads(states)
         if isinstance(states, tuple) and len(states) == 2 and isinstance(states[1], Optimizer):
             self.states, self.optimizer = states
@@ -45,6 +44,7 @@ class Updater:
 
     def get_states(self, dump_optimizer=False):
         """The states as bytes, with the optimizer if wanted."""
+        import pickle
         return pickle.dumps((self.states, self.optimizer) if dump_optimizer else self.states)
 
 

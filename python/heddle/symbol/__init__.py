@@ -1,8 +1,9 @@
 """Symbolic expressions and the operators on them."""
 from . import _internal, contrib, linalg, op, symbol
-from ._register import register
+from .._ops import register
+from ._register import make
 
-register({"op": op, "_internal": _internal, "contrib": contrib, "linalg": linalg})
+register({"op": op, "_internal": _internal, "contrib": contrib, "linalg": linalg}, make, "Symbol", ("name", "attr"))
 
 from .op import *  # noqa: E402,F401,F403
 from . import random  # noqa: E402

@@ -1,7 +1,7 @@
-"""Makes the operator functions of symbols."""
+"""What the operator functions of symbols do: they make nodes."""
 from .. import _core, attribute
 from .. import name as _name
-from .._ops import catalogue, finish, places
+from .._ops import Op
 from ..base import _Null, param_text
 from .symbol import Symbol
 
@@ -16,6 +16,11 @@ def create(op, hint, positional, named, params, name=None, attr=None):
         (attrs if key.startswith("__") else texts)[key] = param_text(key, value)
     name = _name.current().get(name, hint)
     return Symbol(_core.Symbol.apply(op.name, texts, positional, named, name, attrs))
+
+
+def make(operator, name):
+    """The function of an operator: see _ops.register. Nodes are named after the function."""
+    return _function(Op.of(operator), name.lower()), None, 0, None
 
 
 def _function(op, hint):
@@ -54,16 +59,3 @@ def _positional(op, args, named):
         return [value._core for value in args]
     named.update((key, value._core) for key, value in zip(op.input_names, args) if value is not None)
     return []
-
-
-def register(modules):
-    """Puts every operator's function into the modules it belongs to ("op", "_internal" ...)."""
-    for name, op in catalogue():
-        for place, called in places(name):
-            module = modules.get(place)
-            if module is not None:
-                made = _function(op, called.lower())
-                finish(made, op, called, module.__name__, "Symbol", ("name", "attr"))
-                setattr(module, called, made)
-    for module in modules.values():
-        module.__all__ = [n for n in vars(module) if callable(getattr(module, n))]
