@@ -65,11 +65,11 @@ void run(Engine& engine, Board (&boards)[2], int steps) {
           for (int dc : {-1, 0, 1})
             uses.push_back(
                 {vars[from][around(r + dr, kBlocks) * kBlocks + around(c + dc, kBlocks)]});
-        tasks[from].push_back(engine.prepare(
-            Task{.name = "life",
-                 .run = [&boards, from, r,
-                         c](RunContext&) { step(boards[from], boards[1 - from], r, c); },
-                 .uses = std::move(uses)}));
+        auto body = [&boards, from, r, c](RunContext&) {
+          step(boards[from], boards[1 - from], r, c);
+        };
+        tasks[from].push_back(
+            engine.prepare(Task{.name = "life", .run = body, .uses = std::move(uses)}));
       }
 
   for (int s = 0; s < steps; ++s)
