@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <span>
 #include <string>
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "heddle/device.h"
+#include "heddle/task_body.h"
 
 namespace heddle {
 
@@ -25,6 +27,8 @@ struct Running;   // a task on its way
 struct Failure;   // why a task failed
 class Prepared;   // a task made ready to be pushed many times
 class PreparedGraph;
+void share(VarState* var);
+void drop(VarState* var) noexcept;
 }  // namespace engine
 
 // A thing that tasks read and write, without saying what it is. Copying shares it. When the last
@@ -33,14 +37,25 @@ class Var {
  public:
   Var() = default;  // none
   static Var make();
+  Var(const Var& o) : state_(o.state_) {
+    if (state_) engine::share(state_);
+  }
+  Var(Var&& o) noexcept : state_(std::exchange(o.state_, nullptr)) {}
+  Var& operator=(Var o) noexcept {
+    std::swap(state_, o.state_);
+    return *this;
+  }
+  ~Var() {
+    if (state_) engine::drop(state_);
+  }
   uint64_t version() const;  // writes pushed so far
   bool poisoned() const;     // did the last completed write fail?
   explicit operator bool() const { return state_ != nullptr; }
   bool operator==(const Var&) const = default;
-  engine::VarState* state() const { return state_.get(); }
+  engine::VarState* state() const { return state_; }
 
  private:
-  std::shared_ptr<engine::VarState> state_;
+  engine::VarState* state_ = nullptr;
 };
 
 enum class Access : uint8_t {
@@ -102,17 +117,28 @@ class CancelToken {
   std::shared_ptr<bool> flag_;
 };
 
-struct Task {
+// What a push says of a task, beside its body and the variables it uses.
+struct Traits {
   const char* name = "";  // must outlive the task; operators' names do
-  // One of the two. `run` is done when it returns (or throws); `start` when its Done is called.
-  std::function<void(RunContext&)> run = {};
-  std::function<void(RunContext&, Done)> start = {};
-  std::vector<Use> uses = {};  // a variable named twice counts once, with the stronger access
   Device device = {};
   Lane lane = Lane::kCompute;
   int priority = 0;    // larger first, among ready tasks
   bool small = false;  // takes microseconds and waits for nothing: may run on the pushing thread
   int64_t bytes = 0;  // memory it keeps alive until done: counts towards the cap on bytes in flight
+  Place place = {};
+};
+
+struct Task {
+  const char* name = "";
+  // One of the two. `run` is done when it returns (or throws); `start` when its Done is called.
+  TaskBody run = {};
+  std::function<void(RunContext&, Done)> start = {};
+  std::vector<Use> uses = {};  // a variable named twice counts once, with the stronger access
+  Device device = {};
+  Lane lane = Lane::kCompute;
+  int priority = 0;
+  bool small = false;
+  int64_t bytes = 0;
   Place place = {};
   std::shared_ptr<const CancelToken> cancel = {};
 };
@@ -130,11 +156,22 @@ class Engine {
  public:
   virtual ~Engine() = default;
 
+  struct BorrowedUse {
+    const Var* var;
+    Access access;
+  };
+
   // Prepared once, pushed many times.
   virtual TaskRef prepare(Task task) = 0;
   virtual void push(const TaskRef& task) = 0;
   // Pushed once. May run a small ready task here; blocks only at the cap on work in flight.
   virtual void push(Task task) = 0;
+  // The same, at the lowest cost: the uses are only borrowed for the call, and nothing is
+  // allocated if the closure fits into a TaskBody and the uses are few.
+  virtual void push(std::span<const BorrowedUse> uses, TaskBody body, const Traits& traits) = 0;
+  void push(std::initializer_list<BorrowedUse> uses, TaskBody body, const Traits& traits = {}) {
+    push(std::span(uses.begin(), uses.size()), std::move(body), traits);
+  }
 
   // A prepared graph: acquires its variables together when pushed, releases each when the last node
   // that uses it has finished. A node that fails poisons what it writes and skips what follows it.
@@ -144,10 +181,6 @@ class Engine {
   // Runs body(arg) on the calling thread if nothing runs or waits on these variables and returns
   // true; otherwise does nothing and returns false. What the body throws poisons the written
   // variables like any task's error. No allocation, no queue.
-  struct BorrowedUse {
-    const Var* var;
-    Access access;
-  };
   virtual bool run_if_idle(std::span<const BorrowedUse> uses, const char* name, void (*body)(void*),
                            void* arg) = 0;
 

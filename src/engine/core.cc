@@ -5,6 +5,8 @@
 #include <array>
 #include <mutex>
 
+#include "engine/requests.h"
+
 namespace heddle::engine {
 
 constexpr int kTransferWorkers = 2;  // of a pool that moves data: they mostly wait for it
@@ -71,23 +73,27 @@ Group* Core::add_group(Device device, Lane lane) {
 
 TaskRef Core::prepare(Task task) { return std::make_shared<const Prepared>(std::move(task)); }
 
-void Core::fill_in(Running* r, const Task& t, Group* group) {
+void Core::fill_in(Running* r, const Order& order, Group* group) {
+  const Traits& t = order.traits;
   r->kind = Kind::kTask;
   r->engine = this;
   r->group = group;
-  r->task = &t;
+  r->body = order.body;
+  if (order.start || order.cancel) {
+    r->start = order.start;
+    r->cancel = order.cancel;
+    r->rich = true;
+  }
+  r->device = t.device;
+  r->lane = t.lane;
+  r->small = t.small;
   r->priority = t.priority;
   r->name = t.name;
   r->place = t.place.file ? t.place : current_place();
   r->outer = nullptr;
   r->bytes = t.bytes;
+  r->suspect.store(false, std::memory_order_relaxed);
   r->stage.store(Stage::kWaiting, std::memory_order_relaxed);
-  r->set_count(static_cast<int>(t.uses.size()));
-  for (int i = 0; i < r->count; ++i) {
-    r->requests[i].owner = r;
-    r->requests[i].var = t.uses[i].var.state();
-    r->requests[i].access = t.uses[i].access;
-  }
 }
 
 // Queues a record on all its variables at once: their locks are all held before the first request
@@ -99,13 +105,19 @@ bool submit(Running* r, const Missing& missing) {
   Request* const begin = r->requests;
   Request* const end = begin + r->count;
   int waits = 0;
+  for (Request* q = begin; q != end; ++q) fetch_to_write(q->var);
   for (Request* q = begin; q != end; ++q) q->var->lock.lock();
   for (Request* q = begin; q != end; ++q) {
     VarState& v = *q->var;
     if (q->writes()) v.count_write();
     q->order = v.requests++;
-    if (v.idle_for(q->access)) v.hold(*q);
-    else v.enqueue(*q), ++waits;
+    if (!v.idle_for(q->access)) {
+      v.enqueue(*q), ++waits;
+      continue;
+    }
+    v.hold(*q);
+    if (v.poisoned.load(std::memory_order_relaxed)) [[unlikely]]
+      r->suspect.store(true, std::memory_order_relaxed);
   }
   r->missing.store(waits, std::memory_order_relaxed);
   missing(waits);
@@ -114,26 +126,30 @@ bool submit(Running* r, const Missing& missing) {
 }
 
 // If it is ready, may it run on the thread that pushes it? Then it is over when the push returns.
-bool Core::may_run_here(const Task& t, const Group* group) const {
-  if (!t.run || events_seen_.load(std::memory_order_relaxed)) return false;
-  return runs_where_pushed() || (t.small && group == compute_);
+bool Core::may_run_here(const Order& order, const Group* group) const {
+  if (order.start || events_seen_.load(std::memory_order_relaxed)) return false;
+  return runs_where_pushed() || (order.traits.small && group == compute_);
 }
 
-// `keep(r)` makes the record own the task, or share it: needed unless it is over when the push is.
-template <class Keep>
-void Core::launch(const Task& t, const Keep& keep) {
+// `uses(r)` fills in the requests. `keep(r)` makes the record own the body, or share it: needed
+// unless it is over when the push is.
+template <class Uses, class Keep>
+void Core::launch(const Order& order, const Uses& uses, const Keep& keep) {
+  const Traits& t = order.traits;
   Slot& slot = this_slot();
-  Group* const group = group_of(t.device, t.lane);
+  const bool usual = compute_ && t.device.kind == Device::kCpu && t.lane == Lane::kCompute;
+  Group* const group = usual ? compute_ : group_of(t.device, t.lane);
   if (!slot.current) cap_.admit_task(slot, tally_);
   cap_.admit_bytes(t.bytes, !slot.current);
   const int before = slot.state.load(std::memory_order_relaxed);
-  const bool may_be_here = may_run_here(t, group);
+  const bool may_be_here = may_run_here(order, group);
   Running* r;
   bool here = false;
   {
     Critical in(slot);
     r = take_record(slot);
-    fill_in(r, t, group);
+    fill_in(r, order, group);
+    uses(r);
     if (profile::on()) [[unlikely]]
       profile::pushed(slot, r);
     const bool ready = submit(r, [&](int missing) {
@@ -157,17 +173,53 @@ void Core::launch(const Task& t, const Keep& keep) {
   run_later(slot, before);
 }
 
+Traits traits_of(const Task& t) {
+  return {t.name, t.device, t.lane, t.priority, t.small, t.bytes, t.place};
+}
+
 void Core::push(Task task) {
-  Prepared::order_uses(task);
-  launch(task, [&](Running* r) {
-    r->own.task = std::move(task);
-    r->task = &r->own.task;
+  Prepared::check_body(task);
+  check_uses(task.uses, task.name);
+  const Traits traits = traits_of(task);
+  const Order order{traits, &task.run, task.start ? &task.start : nullptr, task.cancel.get()};
+  const auto uses = [&](Running* r) { order_requests(std::span<const Use>(task.uses), r); };
+  launch(order, uses, [&](Running* r) {
+    if (r->rich) {
+      r->own_start = std::move(task.start);
+      r->own_cancel = std::move(task.cancel);
+      if (r->start) r->start = &r->own_start;
+    }
+    r->own = std::move(task.run);
+    r->body = &r->own;
   });
+}
+
+void Core::push(std::span<const BorrowedUse> uses, TaskBody body, const Traits& traits) {
+  check(bool(body), "[engine] task {} has no body", traits.name);
+  check_uses(uses, traits.name);
+  launch({traits, &body}, [&](Running* r) { order_requests(uses, r); },
+         [&](Running* r) {
+           r->own = std::move(body);
+           r->body = &r->own;
+         });
 }
 
 void Core::push(const TaskRef& task) {
   check(task != nullptr, "[engine] push was given no task");
-  launch(task->task, [&](Running* r) { r->shared = task; });
+  const Task& t = task->task;
+  const Traits traits = traits_of(t);
+  const Order order{traits, &t.run, t.start ? &t.start : nullptr, t.cancel.get()};
+  const auto uses = [&](Running* r) {
+    r->set_count(static_cast<int>(t.uses.size()));
+    for (int i = 0; i < r->count; ++i) {
+      Request& q = r->requests[i];
+      q.owner = r, q.var = t.uses[i].var.state(), q.access = t.uses[i].access;
+    }
+  };
+  launch(order, uses, [&](Running* r) {
+    r->shared = task;
+    r->rich = true;
+  });
 }
 
 }  // namespace heddle::engine

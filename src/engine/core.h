@@ -18,6 +18,25 @@ namespace heddle::engine {
 
 extern constinit std::atomic<Engine::Scope> the_scope;  // of Engine::set_scope
 
+namespace serial {
+struct Careful;
+}
+
+// Marks the task that the calling thread is inside of.
+class Frame {
+ public:
+  Frame(Slot& slot, Running* r) : slot_(slot) {
+    r->outer = slot.current;
+    slot.current = r;
+  }
+  ~Frame() { slot_.current = slot_.current->outer; }
+  Frame(const Frame&) = delete;
+  Frame& operator=(const Frame&) = delete;
+
+ private:
+  Slot& slot_;
+};
+
 class Core final : public Engine {
  public:
   enum class Style { kNaive, kThreaded, kPerDevice };
@@ -27,6 +46,7 @@ class Core final : public Engine {
   TaskRef prepare(Task task) override;
   void push(const TaskRef& task) override;
   void push(Task task) override;
+  void push(std::span<const BorrowedUse> uses, TaskBody body, const Traits& traits) override;
   GraphRef prepare(std::vector<GraphTask> nodes) override;
   void push(const GraphRef& graph) override;
   bool run_if_idle(std::span<const BorrowedUse> uses, const char* name, void (*body)(void*),
@@ -50,7 +70,9 @@ class Core final : public Engine {
   // In a critical section: gives a ready record to its group; ends a record that is done.
   void dispatch(Slot& slot, Running* r);
   void retire(Slot& slot, Running* r, Leftovers* leftovers);
-  void drop_body(Running* r);
+  static void drop_body(Running* r);
+  // Outside of critical sections: variables that were let go of for good.
+  static void bury_dead(Slot& slot) { bury(slot, std::exchange(slot.dead, nullptr)); }
   // Runs what dispatch() left to the calling thread, and puts its slot back to `before`.
   static void run_later(Slot& slot, int before);
 
@@ -66,24 +88,39 @@ class Core final : public Engine {
   Group* group_of(Device device, Lane lane);
   Group* add_group(Device device, Lane lane);
 
-  template <class Keep>
-  void launch(const Task& t, const Keep& keep);
-  void fill_in(Running* r, const Task& t, Group* group);
+  // What is pushed, wherever it is written down.
+  struct Order {
+    const Traits& traits;
+    const TaskBody* body;
+    const StartBody* start = nullptr;
+    const CancelToken* cancel = nullptr;
+  };
+  template <class Uses, class Keep>
+  void launch(const Order& order, const Uses& uses, const Keep& keep);
+  void fill_in(Running* r, const Order& order, Group* group);
   void submit_graph(Running* head, RunningList& ready);
-  bool may_run_here(const Task& t, const Group* group) const;
+  bool may_run_here(const Order& order, const Group* group) const;
+
+  Running* take_head(Slot& slot, const GraphRef& graph);
+  Running* execute_serial(Slot& slot, Running* head, Group* chain);
+  FailureRef run_serial_node(Slot& slot, Running* head, size_t i);
+  Running* complete_serial(Slot& slot, Running* head, serial::Careful* careful, Group* chain);
 
   FailureRef why_skip(Running* r);
   Stream* prepare_stream(Running* r);
   void call_run(Slot& slot, Running* r);
   void call_start(Slot& slot, Running* r);
   Running* complete(Slot& slot, Running* r, Group* chain);
+  Running* complete_on_device(Slot& slot, Running* r, Group* chain);
   Running* complete_node(Slot& slot, Running* r, Group* chain);
+  void settle_node(GraphRun& run, Running* r, const FailureRef& failure, const EventRef& event);
   void finish_graph(Slot& slot, GraphRun& run, RunningList& ready, Leftovers* leftovers);
-  void release(Request& request, const FailureRef& failure, const Pending* pending,
-               RunningList& ready);
-  void let_go(Request& request, RunningList& ready);
-  void meet_waiters(VarState& v, RunningList& ready);
-  void grant(Request& request, RunningList& ready);
+  static void release(Slot& slot, Request& request, const FailureRef& failure,
+                      const Pending* pending, RunningList& ready);
+  static void let_go(Slot& slot, Request& request, RunningList& ready);
+  static void let_go_locked(Slot& slot, Request& request, RunningList& ready);
+  static void meet_waiters(VarState& v, RunningList& ready);
+  static void grant(Request& request, RunningList& ready);
   Running* hand_out(Slot& slot, RunningList& ready, Group* chain);
   static void leave_to(Slot& slot, Running* r);
   static void keep_small(Slot& slot, Running* r);

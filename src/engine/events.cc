@@ -21,7 +21,7 @@ bool Core::must_wait_for_events(Running* r) {
     std::lock_guard lock(v.lock);
     v.collect_events(access, r->after);
   };
-  for (const Use& u : r->task->uses) look(*u.var.state(), u.access);
+  each_use(r, look);
   const Stream* const stream = r->group->stream();
   if (r->kind == Kind::kNode) {
     const PreparedGraph& graph = r->run->graph;
@@ -86,7 +86,7 @@ void Watcher::watch() {
       nap = std::chrono::microseconds(5);
       for (const Watched& w : ended_) {
         if (!w.retire) continue;
-        core_.drop_body(w.record);
+        Core::drop_body(w.record);
         Leftovers leftovers;
         const Critical in(slot);
         core_.retire(slot, w.record, &leftovers);
@@ -136,7 +136,7 @@ void Watcher::start_over() {
   Slot& slot = this_slot();
   for (const Watched& w : std::exchange(watched_, {})) {
     Leftovers leftovers;
-    if (w.retire) core_.drop_body(w.record);
+    if (w.retire) Core::drop_body(w.record);
     const Critical in(slot);
     w.record->after.clear();
     if (w.retire) core_.retire(slot, w.record, &leftovers);

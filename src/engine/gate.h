@@ -8,9 +8,12 @@
 #include <atomic>
 #include <cstdint>
 
+#include "engine/pool.h"
+
 namespace heddle::engine {
 
 struct Running;
+struct VarState;
 class Group;
 namespace profile {
 struct Chunk;
@@ -23,8 +26,9 @@ struct Slot {
   int index = 0;               // dense: picks a shard of counters
   uint64_t thread = 0;         // never used twice in a process
   Running* current = nullptr;  // the innermost task on this thread
-  Running* spare = nullptr;    // records to use again, linked by `next`
-  int spares = 0;
+  Shelf<Running> records;      // to use again
+  Shelf<VarState> vars;
+  VarState* dead = nullptr;  // variables to bury once this critical section is over
   Running* last_later = nullptr;
   Running* later = nullptr;  // ready tasks that this thread will run, where tasks run at once
   Group* group = nullptr;    // whose worker this thread is
@@ -91,7 +95,9 @@ class Gate {
   }
   static bool admits(int before) {
     const int c = closed_.load(std::memory_order_seq_cst);
-    return c == 0 || (c == 1 && before != Slot::kOutside);  // a body is let in, so that it can end
+    if (c == 0) return true;
+    // A body is let in, so that it can end; so is the forking thread itself.
+    return c == 1 && (before != Slot::kOutside || drained_by_me());
   }
   static void wait_until_open();
   static void make_visible();  // what others announced

@@ -15,6 +15,7 @@ PreparedGraph::PreparedGraph(std::vector<GraphTask> tasks) {
     nodes[i].after = std::move(tasks[i].after);
     nodes[i].prepared = Prepared(std::move(tasks[i].task));
     bytes += nodes[i].prepared.task.bytes;
+    cancellable |= nodes[i].prepared.task.cancel != nullptr;
   }
   list_vars();
   link();
@@ -29,7 +30,7 @@ void PreparedGraph::check_after(const GraphTask& t, int at) const {
 }
 
 void PreparedGraph::list_vars() {
-  vars.push_back({Var::make(), Access::kUpdate, static_cast<int>(nodes.size()), 0, {}});
+  vars.push_back({Var::make(), Access::kUpdate, 0, 0, {}});
   const Var own = vars[0].var;
   for (const Node& n : nodes)
     for (const Use& u : n.prepared.task.uses) vars.push_back({u.var, u.access, 0, 0, {}});
@@ -50,7 +51,6 @@ void PreparedGraph::list_vars() {
     for (const Use& u : n.prepared.task.uses) {
       const int v = position(u.var);
       n.vars.push_back(v);
-      ++vars[v].users;
       if (u.access != Access::kRead) ++vars[v].writes;
     }
   }
@@ -58,7 +58,8 @@ void PreparedGraph::list_vars() {
 
 // Edges: those of `after`, and per variable from the last write to the reads that follow it and
 // from those to the next write. A node that no edge leads to for a variable waits for its grant;
-// one that nothing leads to at all waits for the graph's own variable.
+// one that nothing leads to at all waits for the graph's own variable. The reads after the last
+// write, or else that write, use a variable last: all its other users come before them.
 void PreparedGraph::link() {
   std::vector<std::vector<int>> needs(nodes.size());  // predecessors
   std::vector<int> last_write(vars.size(), -1);
@@ -83,9 +84,16 @@ void PreparedGraph::link() {
     if (need.empty()) vars[self].first.push_back(i), ++n.missing;
     n.missing += static_cast<int>(need.size());
   }
+  for (const Node& n : nodes) sinks += n.before.empty();
+  for (size_t v = 0; v < vars.size(); ++v) {
+    if (static_cast<int>(v) == self) continue;
+    if (reads[v].empty()) reads[v].push_back(last_write[v]);
+    vars[v].last = static_cast<int>(reads[v].size());
+    for (int n : reads[v]) nodes[n].last_of.push_back(static_cast<int>(v));
+  }
 }
 
-GraphRun* PreparedGraph::take_run() {
+GraphRun* PreparedGraph::take_run(Core* engine) {
   {
     std::lock_guard lock(lock_);
     if (!spare_.empty()) {
@@ -94,7 +102,7 @@ GraphRun* PreparedGraph::take_run() {
       return run;
     }
   }
-  auto made = std::make_unique<GraphRun>(*this);
+  auto made = std::make_unique<GraphRun>(*this, engine);
   std::lock_guard lock(lock_);
   runs_.push_back(std::move(made));
   spare_.reserve(runs_.size());
@@ -108,34 +116,34 @@ void PreparedGraph::give_run(GraphRun* run) {
 
 // --- one run ------------------------------------------------------------------------------------
 
-GraphRun::GraphRun(PreparedGraph& g)
-    : graph(g),
-      nodes(new Running[g.nodes.size()]),
-      users(new std::atomic<int>[g.vars.size()]),
-      failures(g.nodes.size()),
-      events(g.nodes.size()) {
+GraphRun::GraphRun(PreparedGraph& g, Core* engine) : graph(g) {
+  if (g.serial) return;
+  nodes.reset(new Running[g.nodes.size()]);
+  last.reset(new std::atomic<int>[g.vars.size()]);
+  failures.resize(g.nodes.size());
+  events.resize(g.nodes.size());
   for (size_t i = 0; i < g.nodes.size(); ++i) {
     Running& n = nodes[i];
+    const Task& t = g.nodes[i].prepared.task;
     n.kind = Kind::kNode;
+    n.engine = engine;
+    n.group = g.nodes[i].group;
     n.run = this;
     n.node = static_cast<int>(i);
-    n.task = &g.nodes[i].prepared.task;
-    n.name = n.task->name;
-    n.priority = n.task->priority;
+    n.body = &t.run;
+    n.start = t.start ? &t.start : nullptr;
+    n.cancel = t.cancel.get();
+    n.device = t.device;
+    n.lane = t.lane;
+    n.small = t.small;
+    n.name = t.name;
+    n.priority = t.priority;
+    n.missing.store(g.nodes[i].missing, std::memory_order_relaxed);
   }
-}
-
-void GraphRun::reset() {
-  for (size_t i = 0; i < graph.nodes.size(); ++i) {
-    nodes[i].missing.store(graph.nodes[i].missing, std::memory_order_relaxed);
-    nodes[i].stage.store(Stage::kWaiting, std::memory_order_relaxed);
-  }
-  for (size_t v = 0; v < graph.vars.size(); ++v)
-    users[v].store(graph.vars[v].users, std::memory_order_relaxed);
-  left.store(static_cast<int>(graph.nodes.size()), std::memory_order_relaxed);
 }
 
 void GraphRun::granted(int var, RunningList& ready) {
+  if (graph.vars[var].var.poisoned()) suspect.store(true, std::memory_order_relaxed);
   for (int n : graph.vars[var].first)
     if (nodes[n].missing.fetch_sub(1, std::memory_order_acq_rel) == 1) ready.add(&nodes[n]);
 }
@@ -152,116 +160,156 @@ GraphRef Core::prepare(std::vector<GraphTask> nodes) {
   auto graph = std::make_shared<PreparedGraph>(std::move(nodes));
   for (PreparedGraph::Node& n : graph->nodes)
     n.group = group_of(n.prepared.task.device, n.prepared.task.lane);
-  constexpr size_t kFew = 256;
-  graph->small = graph->nodes.size() <= kFew &&
-                 std::all_of(graph->nodes.begin(), graph->nodes.end(), [&](const auto& n) {
-                   return n.prepared.task.small && n.prepared.task.run && n.group == compute_;
-                 });
+  graph->serial = std::all_of(graph->nodes.begin(), graph->nodes.end(), [&](const auto& n) {
+    return n.prepared.task.small && n.prepared.task.run && n.group == compute_;
+  });
   return graph;
 }
 
 void Core::push(const GraphRef& graph) {
+  constexpr size_t kFew = 256;  // small nodes that may run where they are pushed
   check(graph != nullptr, "[engine] push was given no graph");
   if (graph->nodes.empty()) return;
   Slot& slot = this_slot();
   if (!slot.current) cap_.admit_task(slot, tally_);
   cap_.admit_bytes(graph->bytes, !slot.current);
   const int before = slot.state.load(std::memory_order_relaxed);
-  Group* const chain = graph->small && !slot.current ? compute_ : nullptr;
+  const bool may_be_here = graph->serial && !slot.current && graph->nodes.size() <= kFew &&
+                           !events_seen_.load(std::memory_order_relaxed);
   Running* here = nullptr;
   {
     Critical in(slot);
-    GraphRun* const run = graph->take_run();
-    run->reset();
-    Running* const head = run->head = take_record(slot);
-    head->graph = graph;
-    head->bytes = graph->bytes;
-    head->kind = Kind::kGraph;
-    head->engine = this;
-    head->run = run;
-    head->name = "graph";
-    head->outer = nullptr;
-    head->counted = true;
-    head->stage.store(Stage::kWaiting, std::memory_order_relaxed);
-    const Place place = current_place();
-    for (size_t i = 0; i < graph->nodes.size(); ++i) {
-      Running& n = run->nodes[i];
-      n.engine = this;
-      n.group = graph->nodes[i].group;
-      n.place = n.task->place.file ? n.task->place : place;
-    }
-    if (profile::on()) [[unlikely]]
-      profile::pushed(slot, *run);
-    head->set_count(static_cast<int>(graph->vars.size()));
+    Running* const head = take_head(slot, graph);
+    if (profile::on() && !graph->serial) [[unlikely]]
+      profile::pushed(slot, *head->run);
     RunningList ready;
     submit_graph(head, ready);
     tally_.pushed(slot);
-    here = hand_out(slot, ready, chain);
-    if (here) in.leave_to(Slot::kBody);
+    if (may_be_here && ready.first) {
+      here = ready.take();
+      here->stage.store(Stage::kStarted, std::memory_order_relaxed);
+      in.leave_to(Slot::kBody);
+    } else {
+      hand_out(slot, ready, nullptr);
+    }
   }
   if (here) {
-    run_kept(slot, here, chain);
+    execute(slot, here, nullptr);
     if (!slot.later) slot.state.store(before, std::memory_order_release);
   }
   run_later(slot, before);
 }
 
-// As submit(), but what is granted starts the nodes that waited for it.
-void Core::submit_graph(Running* head, RunningList& ready) {
-  PreparedGraph& graph = head->run->graph;
+// The record that stands for a run of the graph, before it is queued.
+Running* Core::take_head(Slot& slot, const GraphRef& graph) {
+  GraphRun* const run = graph->take_run(this);
+  Running* const head = run->head = take_record(slot);
+  run->place = current_place();
+  run->suspect.store(false, std::memory_order_relaxed);
+  run->left.store(graph->sinks, std::memory_order_relaxed);
+  ++run->round;
+  if (!graph->serial)
+    for (size_t v = 0; v < graph->vars.size(); ++v)
+      run->last[v].store(graph->vars[v].last, std::memory_order_relaxed);
+  head->graph = graph;
+  head->rich = true;
+  head->bytes = graph->bytes;
+  head->kind = Kind::kGraph;
+  head->engine = this;
+  head->group = compute_;
+  head->run = run;
+  head->name = "graph";
+  head->place = run->place;
+  head->outer = nullptr;
+  head->counted = true;
+  head->small = false;
+  head->priority = 0;
+  head->suspect.store(false, std::memory_order_relaxed);
+  head->stage.store(Stage::kWaiting, std::memory_order_relaxed);
+  head->set_count(static_cast<int>(graph->vars.size()));
   for (int i = 0; i < head->count; ++i) {
     Request& q = head->requests[i];
     q.owner = head;
-    q.var = graph.vars[i].var.state();
-    q.access = graph.vars[i].access;
+    q.var = graph->vars[i].var.state();
+    q.access = graph->vars[i].access;
   }
+  return head;
+}
+
+// As submit(), but what is granted starts the nodes that waited for it; a serial graph starts when
+// all is.
+void Core::submit_graph(Running* head, RunningList& ready) {
+  PreparedGraph& graph = head->run->graph;
+  int waits = 0;
   for (int i = 0; i < head->count; ++i) head->requests[i].var->lock.lock();
   for (int i = 0; i < head->count; ++i) {
     Request& q = head->requests[i];
     VarState& v = *q.var;
     v.count_write(static_cast<uint64_t>(graph.vars[i].writes));
     q.order = v.requests++;
-    if (v.idle_for(q.access)) {
-      v.hold(q);
-      head->run->granted(i, ready);
-    } else {
-      v.enqueue(q);
+    if (!v.idle_for(q.access)) {
+      v.enqueue(q), ++waits;
+      continue;
     }
+    v.hold(q);
+    if (!graph.serial) head->run->granted(i, ready);
+    else if (v.poisoned.load(std::memory_order_relaxed)) head->suspect.store(true);
   }
+  head->missing.store(waits, std::memory_order_relaxed);
   for (int i = 0; i < head->count; ++i) head->requests[i].var->lock.unlock();
+  if (graph.serial && waits == 0) ready.add(head);
 }
 
-// A node that is done settles the variables it used, lets go of those it was the last to use, and
-// may be what other nodes waited for.
+// A node that is done lets go of the variables it was the last to use, and may be what other nodes
+// waited for. Nothing of the run is touched after the last of them knows.
 Running* Core::complete_node(Slot& slot, Running* r, Group* chain) {
   GraphRun& run = *r->run;
-  PreparedGraph& graph = run.graph;
-  const PreparedGraph::Node& node = graph.nodes[r->node];
-  const Pending pending{r->event, r->group->stream(), false};
-  const Pending* const left_behind = r->event ? &pending : nullptr;
+  const PreparedGraph::Node& node = run.graph.nodes[r->node];
   const FailureRef failure = std::move(r->failure);
+  const EventRef event = std::move(r->event);
   RunningList ready;
   Leftovers leftovers;
-  const Critical in(slot);
-  if (r->stage.load(std::memory_order_relaxed) != Stage::kLost)
-    r->stage.store(Stage::kFree, std::memory_order_relaxed);
-  if (failure) log(failure);
-  if (left_behind) events_seen_.store(true);
-  run.events[r->node] = std::move(r->event);
-  run.failures[r->node] = failure;
-  for (size_t k = 0; k < node.vars.size(); ++k) {
-    const int i = node.vars[k];
-    VarState& v = *graph.vars[i].var.state();
-    std::lock_guard lock(v.lock);
-    v.settle(node.prepared.task.uses[k].access, failure, left_behind);
-    if (run.users[i].fetch_sub(1, std::memory_order_acq_rel) == 1)
-      let_go(run.head->requests[i], ready);
+  Running* next;
+  {
+    const Critical in(slot);
+    if (r->stage.load(std::memory_order_relaxed) != Stage::kLost)
+      r->stage.store(Stage::kFree, std::memory_order_relaxed);
+    if (failure || event || run.suspect.load(std::memory_order_relaxed)) [[unlikely]]
+      settle_node(run, r, failure, event);
+    r->missing.store(node.missing, std::memory_order_relaxed);
+    r->round = run.round;
+    for (int v : node.last_of)
+      if (run.last[v].fetch_sub(1, std::memory_order_acq_rel) == 1)
+        let_go(slot, run.head->requests[v], ready);
+    if (!node.before.empty()) {
+      for (int n : node.before)
+        if (run.nodes[n].missing.fetch_sub(1, std::memory_order_acq_rel) == 1)
+          ready.add(&run.nodes[n]);
+    } else if (run.left.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+      finish_graph(slot, run, ready, &leftovers);
+    }
+    next = hand_out(slot, ready, chain);
   }
-  for (int n : node.before)
-    if (run.nodes[n].missing.fetch_sub(1, std::memory_order_acq_rel) == 1) ready.add(&run.nodes[n]);
-  if (run.left.fetch_sub(1, std::memory_order_acq_rel) == 1)
-    finish_graph(slot, run, ready, &leftovers);
-  return hand_out(slot, ready, chain);
+  if (slot.dead) [[unlikely]]
+    bury_dead(slot);
+  return next;
+}
+
+// What a node leaves on its variables, where it is more than data.
+void Core::settle_node(GraphRun& run, Running* r, const FailureRef& failure,
+                       const EventRef& event) {
+  const PreparedGraph::Node& node = run.graph.nodes[r->node];
+  const Pending pending{event, r->group->stream(), false};
+  if (failure) log(failure);
+  if (event) events_seen_.store(true);
+  if (failure || event) run.suspect.store(true, std::memory_order_relaxed);
+  run.events[r->node] = event;
+  run.failures[r->node] = failure;
+  for (const Use& use : node.prepared.task.uses) {
+    VarState& v = *use.var.state();
+    std::lock_guard lock(v.lock);
+    v.settle(use.access, failure, event ? &pending : nullptr);
+  }
 }
 
 void Core::finish_graph(Slot& slot, GraphRun& run, RunningList& ready, Leftovers* leftovers) {
@@ -269,7 +317,7 @@ void Core::finish_graph(Slot& slot, GraphRun& run, RunningList& ready, Leftovers
   Running* const head = run.head;
   VarState& own = *graph.vars[graph.self].var.state();
   head->after.clear();
-  {
+  if (run.suspect.load(std::memory_order_relaxed)) {
     std::lock_guard lock(own.lock);
     bool first = true;
     for (size_t i = 0; i < graph.nodes.size(); ++i) {
@@ -277,13 +325,14 @@ void Core::finish_graph(Slot& slot, GraphRun& run, RunningList& ready, Leftovers
       if (!run.events[i]) continue;
       head->after.push_back({run.events[i], run.nodes[i].group->stream(), true});
       own.settle(first ? Access::kUpdate : Access::kRead, nullptr, &head->after.back());
-      own.events.back().write = true;
+      own.aftermath->events.back().write = true;
       first = false;
       leftovers->events.push_back(std::move(run.events[i]));
     }
-    let_go(head->requests[graph.self], ready);
   }
-  if (!run.keep_out) graph.give_run(&run);
+  Request& last = head->requests[graph.self];
+  if (!run.keep_out) graph.give_run(&run);  // from here on, the next push may use it
+  let_go(slot, last, ready);
   if (head->after.empty()) retire(slot, head, leftovers);
   else watcher_.retire_after_events(head);
 }

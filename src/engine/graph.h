@@ -13,16 +13,17 @@ class PreparedGraph {
  public:
   struct Node {
     Prepared prepared;
-    std::vector<int> vars;    // those it uses, as positions in `vars`; beside task.uses
-    std::vector<int> after;   // whose failure skips it
-    std::vector<int> before;  // nodes that count on it
-    int missing = 0;          // nodes and variables it counts on
+    std::vector<int> vars;     // those it uses, as positions in `vars`; beside task.uses
+    std::vector<int> after;    // whose failure skips it
+    std::vector<int> before;   // nodes that count on it
+    std::vector<int> last_of;  // variables that nothing uses after it
+    int missing = 0;           // nodes and variables it counts on
     Group* group = nullptr;
   };
   struct Outside {
     Var var;
     Access access = Access::kRead;
-    int users = 0;  // nodes; with the graph's own variable, all of them
+    int last = 0;  // nodes that use it last
     int writes = 0;
     std::vector<int> first;  // nodes that start when it is granted
   };
@@ -30,12 +31,15 @@ class PreparedGraph {
 
   std::vector<Node> nodes;
   std::vector<Outside> vars;
-  int self = 0;        // the position of the graph's own variable
-  int64_t bytes = 0;   // of all nodes
-  bool small = false;  // few small nodes: may run on the thread that pushes
+  int self = 0;       // the position of the graph's own variable
+  int sinks = 0;      // nodes that none counts on
+  int64_t bytes = 0;  // of all nodes
+  // All nodes are small: one thread runs them in the order of the list. See serial.cc.
+  bool serial = false;
+  bool cancellable = false;  // some node has a token
 
   // Runs are made once and used again. In a critical section.
-  GraphRun* take_run();
+  GraphRun* take_run(Core* engine);
   void give_run(GraphRun* run);
   ~PreparedGraph();
 
@@ -49,23 +53,37 @@ class PreparedGraph {
 };
 
 // One push of a graph. Its `head` queues on the variables; its nodes start when what they count on
-// is granted or done.
+// is granted or done. A serial graph has no nodes of its own here: the head runs them.
 struct GraphRun {
-  explicit GraphRun(PreparedGraph& g);
-  void reset();  // the counters, for another push
+  GraphRun(PreparedGraph& g, Core* engine);
   // A variable was granted to the graph: nodes that waited for it last become ready.
   void granted(int var, RunningList& ready);
   // The first cause among the nodes that `node` follows.
   FailureRef failure_before(int node) const;
+  bool done(int node) const { return nodes[node].round == round; }
 
   PreparedGraph& graph;
   Running* head = nullptr;  // while it runs
+  Place place;              // that pushed it
+  uint32_t round = 0;       // how often it was pushed
   std::unique_ptr<Running[]> nodes;
-  std::unique_ptr<std::atomic<int>[]> users;  // per variable: nodes that have not done with it
-  std::atomic<int> left{0};                   // nodes not done
+  std::unique_ptr<std::atomic<int>[]> last;  // per variable: nodes that use it last, not done yet
+  std::atomic<int> left{0};                  // sinks not done
+  std::atomic<bool> suspect{false};  // a variable was poisoned, or a node failed or left an event
   bool keep_out = false;             // never to be used again: somebody may hold a node's Done
   std::vector<FailureRef> failures;  // per node
   std::vector<EventRef> events;      // per node
 };
+
+// Hands each use of the record's task to each(variable, access).
+template <class Each>
+void each_use(const Running* r, const Each& each) {
+  if (r->kind == Kind::kNode) {
+    for (const Use& u : r->run->graph.nodes[r->node].prepared.task.uses)
+      each(*u.var.state(), u.access);
+  } else {
+    for (int i = 0; i < r->count; ++i) each(*r->requests[i].var, r->requests[i].access);
+  }
+}
 
 }  // namespace heddle::engine

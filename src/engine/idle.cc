@@ -2,31 +2,9 @@
 #include <mutex>
 
 #include "engine/core.h"
+#include "engine/requests.h"
 
 namespace heddle::engine {
-
-// The requests of `uses`, in the order of their variables' addresses, each variable once.
-void order_requests(std::span<const Engine::BorrowedUse> uses, Running* r) {
-  r->set_count(static_cast<int>(uses.size()));
-  int n = 0;
-  for (const Engine::BorrowedUse& use : uses) {
-    VarState* const v = use.var->state();
-    int at = n;
-    while (at > 0 && v < r->requests[at - 1].var) --at;
-    if (at > 0 && v == r->requests[at - 1].var) {
-      Access& a = r->requests[at - 1].access;
-      a = both(a, use.access);
-      continue;
-    }
-    for (int i = n++; i > at; --i) {
-      r->requests[i].var = r->requests[i - 1].var;
-      r->requests[i].access = r->requests[i - 1].access;
-    }
-    r->requests[at].var = v;
-    r->requests[at].access = use.access;
-  }
-  r->count = n;
-}
 
 // All of the requests, or none of them.
 bool acquire_idle(Running* r) {
@@ -41,7 +19,6 @@ bool acquire_idle(Running* r) {
   }
   if (idle) {
     for (Request* q = begin; q != end; ++q) {
-      q->owner = r;
       q->order = q->var->requests++;
       if (q->writes()) q->var->count_write();
       q->var->hold(*q);
@@ -58,7 +35,7 @@ FailureRef poison_of(const Running* r) {
     if (r->requests[i].access == Access::kOverwrite || !v.poisoned.load(std::memory_order_acquire))
       continue;
     std::lock_guard lock(v.lock);
-    why = first_of(why, v.failure);
+    why = first_of(why, v.failure());
   }
   return why;
 }
@@ -107,11 +84,13 @@ bool Core::run_if_idle(std::span<const BorrowedUse> uses, const char* name, void
     if (r->failure) failure = std::move(r->failure);  // lost in a fork
     if (failure) log(failure);
     RunningList ready;
-    for (int i = 0; i < r->count; ++i) release(r->requests[i], failure, nullptr, ready);
+    for (int i = 0; i < r->count; ++i) release(slot, r->requests[i], failure, nullptr, ready);
     if (ready.first) hand_out(slot, ready, nullptr);
     give_record(slot, r);
     in.leave_to(before);
   }
+  if (slot.dead) [[unlikely]]
+    bury_dead(slot);
   run_later(slot, before);
   return true;
 }

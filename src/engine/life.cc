@@ -98,7 +98,7 @@ std::vector<Running*> started_records() {
         const Stage stage = r->stage.load();
         if (stage == Stage::kFree || r->kind == Kind::kWaiter) return;
         if (stage == Stage::kStarted) to.push_back(r);
-        if (r->kind != Kind::kGraph) return;
+        if (r->kind != Kind::kGraph || !r->run->nodes) return;
         for (size_t i = 0; i < r->run->graph.nodes.size(); ++i)
           if (r->run->nodes[i].stage.load() == Stage::kStarted) to.push_back(&r->run->nodes[i]);
       },
@@ -143,7 +143,7 @@ void Core::lose(Slot& slot, Running* r) {
   const Critical in(slot);
   log(r->failure);
   RunningList ready;
-  for (int i = 0; i < r->count; ++i) release(r->requests[i], r->failure, nullptr, ready);
+  for (int i = 0; i < r->count; ++i) release(slot, r->requests[i], r->failure, nullptr, ready);
   hand_out(slot, ready, nullptr);
   cap_.give_back(r->bytes);
   if (r->counted) tally_.done(slot);

@@ -74,12 +74,11 @@ void Picture::look(Running* r, void* arg) {
   const Stage stage = r->stage.load();
   if (stage == Stage::kFree || stage == Stage::kLost || r->engine != &p.engine_) return;
   if (r->kind == Kind::kWaiter) return p.waiters_.push_back(r);
-  if (r->kind != Kind::kGraph) return p.add(r, state_of(r));
+  if (r->kind != Kind::kGraph || r->run->graph.serial) return p.add(r, state_of(r));
   p.heads_.push_back(r);
   const GraphRun& run = *r->run;
   for (size_t i = 0; i < run.graph.nodes.size(); ++i)
-    if (run.nodes[i].stage.load() == Stage::kWaiting ||
-        run.nodes[i].stage.load() == Stage::kStarted)
+    if (!run.done(static_cast<int>(i)))
       p.add(&run.nodes[i], state_of(&run.nodes[i]));
 }
 
@@ -107,7 +106,7 @@ void Picture::add_thread(const Running* waiter) {
 
 std::vector<Picture::Step> Picture::steps_of(const Request& q) const {
   std::vector<Step> steps;
-  if (q.owner->kind != Kind::kGraph) {
+  if (q.owner->kind != Kind::kGraph || q.owner->run->graph.serial) {
     if (const auto at = number_.find(q.owner); at != number_.end())
       steps.push_back({at->second, q.writes()});
     return steps;
@@ -191,7 +190,7 @@ std::string Picture::draw() {
       const Request& q = head->requests[i];
       if (i == self) own[q.var].push_back(&q);
       // Requests of variables that the graph has done with are no longer linked.
-      else if (head->run->users[i].load() > 0) add(q.var);
+      else if (head->run->last[i].load() > 0) add(q.var);
     }
   }
   for (const VarState* v : order_) follow(*v);

@@ -67,19 +67,17 @@ void look_at_gauges(Slot& slot, int64_t now) {
 
 // --- running ------------------------------------------------------------------------------------
 
-// A graph's nodes name their variables in the task, other records in their requests.
 constexpr size_t kMostUses = 1000;
 size_t count_uses(const Running* r) {
-  const size_t n = r->kind == Kind::kNode ? r->task->uses.size() : static_cast<size_t>(r->count);
+  const size_t n = r->kind == Kind::kNode ? r->run->graph.nodes[r->node].vars.size()
+                                          : static_cast<size_t>(r->count);
   return std::min(n, kMostUses);
 }
 void copy_uses(const Running* r, uint64_t* to, size_t n) {
-  for (size_t i = 0; i < n; ++i) {
-    const bool node = r->kind == Kind::kNode;
-    const VarState* const v = node ? r->task->uses[i].var.state() : r->requests[i].var;
-    const Access a = node ? r->task->uses[i].access : r->requests[i].access;
-    to[i] = reinterpret_cast<uintptr_t>(v) | static_cast<uint64_t>(a);
-  }
+  size_t i = 0;
+  each_use(r, [&](const VarState& v, Access access) {
+    if (i < n) to[i++] = reinterpret_cast<uintptr_t>(&v) | static_cast<uint64_t>(access);
+  });
 }
 
 // Of the task a record stands for; one that runs inside its caller has no Task.
@@ -90,7 +88,7 @@ struct Where {
 };
 Where where_of(const Running* r) {
   if (r->kind == Kind::kInline) return {{}, Lane::kCompute, current_place()};
-  return {r->task->device, r->task->lane, r->place};
+  return {r->device, r->lane, r->place};
 }
 
 constinit std::atomic<uint64_t> next_id{1};
@@ -98,7 +96,7 @@ constinit std::atomic<uint64_t> next_id{1};
 void Body::begin() {
   const uint32_t bit = r_->kind == Kind::kNode ? kGraph : kEager;
   if (!(watched.load(std::memory_order_relaxed) & bit)) return;
-  if (r_->kind != Kind::kInline && r_->task->start)
+  if (r_->kind != Kind::kInline && r_->start)
     r_->seen.id = next_id.fetch_add(1, std::memory_order_relaxed);
   begin_ = Ticks::now();
 }
@@ -109,7 +107,7 @@ void Body::end() {
   const Where where = where_of(r_);
   Writer e(slot_, What::kTask, r_->name, {}, uses);
   if (!e) return;
-  const bool starts = r_->kind != Kind::kInline && r_->task->start;
+  const bool starts = r_->kind != Kind::kInline && r_->start;
   e->begin = begin_;
   e->end = end;
   e->file = where.place.file;

@@ -21,8 +21,11 @@ class Prepared {
   explicit Prepared(Task t) : task(std::move(t)) { order_uses(task); }
   // Throws Error when a variable is none or the task has not exactly one body.
   static void order_uses(Task& task);
+  static void check_body(const Task& task);
   Task task;
 };
+
+using StartBody = std::function<void(RunContext&, Done)>;
 
 enum : int { kAwake = 0, kSignalled = 1, kAsleep = 2 };  // Running::signal
 
@@ -34,38 +37,53 @@ enum class Stage : uint8_t {
   kLost,     // in the child of a fork: its thread stayed in the parent
 };
 
-struct Running {
+// Its first lines of cache hold all that a plain task needs; they travel between the thread that
+// pushes and the one that runs.
+struct alignas(64) Running {
   Kind kind = Kind::kTask;
   std::atomic<Stage> stage{Stage::kFree};
-  bool counted = false;  // in the engine's tally
+  bool counted = false;              // in the engine's tally
+  bool small = false;                // see Task
+  bool rich = false;                 // some of the members below `few` may be set
+  std::atomic<bool> suspect{false};  // a variable may be poisoned
   int priority = 0;
-  int64_t bytes = 0;                // that it counts for in the cap
-  std::atomic<int> missing{0};      // requests not granted, predecessors not done
-  std::atomic<int> parts{0};        // of an asynchronous task: the return of `start`, and Done
-  std::atomic<int> signal{kAwake};  // of a waiter: what its thread sleeps on
+  std::atomic<int> missing{0};  // requests not granted, predecessors not done
+  int count = 0;                // of `requests`
+  int node = -1;                // of a graph
+  uint32_t round = 0;           // of the graph's run in which this node was last done
+  Running* next = nullptr;      // in whatever list it is
   Core* engine = nullptr;
   Group* group = nullptr;
-  Running* next = nullptr;       // in whatever list it is
-  Running* outer = nullptr;      // the task this one runs inside of, on the same thread
-  Running* asleep_on = nullptr;  // the waiter of a nested wait; guarded by Core::nested_
-  const Task* task = nullptr;    // what to run: `own`, or part of `shared`
-  const char* name = "";
-  Place place;
-  TaskRef shared;
-  Prepared own;
-  GraphRef graph;           // of a graph's head
-  GraphRun* run = nullptr;  // of a node, or of the graph itself
-  int node = -1;
-  Var var;  // of a waiter
-  FailureRef failure;
-  FailureRef thrown;           // by `start`, while Done may be writing `failure`
-  EventRef event;              // the device's part, once the task is done on the host
-  std::vector<Pending> after;  // what the device, or this thread, must wait for first
-  Request few[4];
-  std::vector<Request> many;  // instead of `few`; keeps its room for the next task
   Request* requests = few;
-  int count = 0;
-  profile::Mark seen;  // for the profiler
+
+  const TaskBody* body = nullptr;  // what to run: `own`, or somebody else's
+  TaskBody own;
+
+  const char* name = "";
+  Device device;
+  Lane lane = Lane::kCompute;
+  Place place;
+  int64_t bytes = 0;         // that it counts for in the cap
+  Running* outer = nullptr;  // the task this one runs inside of, on the same thread
+  GraphRun* run = nullptr;   // of a node, or of the graph itself
+  Request few[4];
+
+  FailureRef failure;
+  EventRef event;  // the device's part, once the task is done on the host
+  const StartBody* start = nullptr;  // instead of `body`
+  const CancelToken* cancel = nullptr;
+  StartBody own_start;
+  std::shared_ptr<const CancelToken> own_cancel;
+  TaskRef shared;                   // keeps `body`, `start`, `cancel`
+  GraphRef graph;                   // of a graph's head
+  std::atomic<int> parts{0};        // of an asynchronous task: the return of `start`, and Done
+  FailureRef thrown;                // by `start`, while Done may be writing `failure`
+  Var var;                          // of a waiter
+  std::atomic<int> signal{kAwake};  // of a waiter: what its thread sleeps on
+  Running* asleep_on = nullptr;     // the waiter of a nested wait; guarded by Core::nested_
+  std::vector<Pending> after;       // what the device, or this thread, must wait for first
+  std::vector<Request> many;        // instead of `few`; keeps its room for the next task
+  profile::Mark seen;               // for the profiler
 
   void set_count(int n) {
     count = n;
@@ -80,12 +98,10 @@ struct Running {
 
 // What a finished record held of the user's, to be destroyed outside critical sections.
 struct Leftovers {
-  std::vector<Use> uses;
   TaskRef shared;
   GraphRef graph;
+  StartBody start;
   std::shared_ptr<const CancelToken> cancel;
-  FailureRef failure;
-  EventRef event;
   std::vector<FailureRef> failures;
   std::vector<EventRef> events;
 };
@@ -106,7 +122,6 @@ struct RunningList {
   }
 };
 
-// Records are never freed. Each thread keeps some; the rest moves between threads in batches.
 // To be called in a critical section.
 Running* take_record(Slot& slot);
 void give_record(Slot& slot, Running* r);

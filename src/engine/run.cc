@@ -7,21 +7,6 @@
 
 namespace heddle::engine {
 
-// Marks the task that the calling thread is inside of.
-class Frame {
- public:
-  Frame(Slot& slot, Running* r) : slot_(slot) {
-    r->outer = slot.current;
-    slot.current = r;
-  }
-  ~Frame() { slot_.current = slot_.current->outer; }
-  Frame(const Frame&) = delete;
-  Frame& operator=(const Frame&) = delete;
-
- private:
-  Slot& slot_;
-};
-
 // The exception in flight, as the failure of `r`.
 FailureRef failure_of(const Running* r) {
   return make_failure(std::current_exception(), r->name, r->place);
@@ -58,9 +43,14 @@ void Core::run_chain(Running* r, Group* worker_of) {
 
 // Returns what the calling worker, one of `chain`, should run next.
 Running* Core::execute(Slot& slot, Running* r, Group* chain) {
+  if (r->kind == Kind::kGraph) return execute_serial(slot, r, chain);
+  if (r->kind == Kind::kNode) {
+    const Place own = r->run->graph.nodes[r->node].prepared.task.place;
+    r->place = own.file ? own : r->run->place;
+  }
   if (!r->failure) r->failure = why_skip(r);
   if (!r->failure) {
-    if (r->task->start) {
+    if (r->start) {
       r->parts.store(2, std::memory_order_relaxed);
       call_start(slot, r);
       if (r->parts.fetch_sub(1, std::memory_order_acq_rel) != 1) return nullptr;
@@ -72,17 +62,18 @@ Running* Core::execute(Slot& slot, Running* r, Group* chain) {
 }
 
 FailureRef Core::why_skip(Running* r) {
-  const Task& t = *r->task;
-  if (t.cancel && t.cancel->cancelled()) return make_cancelled(r->name, r->place);
+  if (r->cancel && r->cancel->cancelled()) return make_cancelled(r->name, r->place);
+  const bool node = r->kind == Kind::kNode;
+  if (!(node ? r->run->suspect : r->suspect).load(std::memory_order_relaxed)) [[likely]]
+    return nullptr;
   FailureRef why;
-  for (const Use& use : t.uses) {
-    VarState& v = *use.var.state();
-    if (use.access == Access::kOverwrite || !v.poisoned.load(std::memory_order_acquire)) continue;
+  each_use(r, [&](VarState& v, Access access) {
+    if (access == Access::kOverwrite || !v.poisoned.load(std::memory_order_acquire)) return;
     const Critical in(this_slot());
     std::lock_guard lock(v.lock);
-    why = first_of(why, v.failure);
-  }
-  if (r->kind == Kind::kNode) why = first_of(why, r->run->failure_before(r->node));
+    why = first_of(why, v.failure());
+  });
+  if (node) why = first_of(why, r->run->failure_before(r->node));
   return why;
 }
 
@@ -98,10 +89,10 @@ Stream* Core::prepare_stream(Running* r) {
 void Core::call_run(Slot& slot, Running* r) {
   const profile::Body seen(slot, r);
   const Frame frame(slot, r);
-  RunContext context{r->task->device, nullptr};
+  RunContext context{r->device, nullptr};
   try {
     context.stream = prepare_stream(r);
-    r->task->run(context);
+    (*r->body)(context);
   } catch (...) {
     r->failure = failure_of(r);
   }
@@ -116,11 +107,11 @@ void Core::call_run(Slot& slot, Running* r) {
 void Core::call_start(Slot& slot, Running* r) {
   const profile::Body seen(slot, r);
   const Frame frame(slot, r);
-  RunContext context{r->task->device, nullptr};
+  RunContext context{r->device, nullptr};
   try {
     Done done(r);
     context.stream = prepare_stream(r);
-    r->task->start(context, std::move(done));
+    (*r->start)(context, std::move(done));
   } catch (...) {
     r->thrown = failure_of(r);  // not `failure`, which Done may be writing
   }
@@ -154,32 +145,47 @@ void Core::log(const FailureRef& failure) {
 // --- completion ---------------------------------------------------------------------------------
 
 Running* Core::complete(Slot& slot, Running* r, Group* chain) {
-  if (r->thrown) r->failure = std::move(r->thrown);
+  if (r->start && r->thrown) r->failure = std::move(r->thrown);
   if (r->event && runs_where_pushed()) wait_here(r);
   if (r->kind == Kind::kNode) return complete_node(slot, r, chain);
-  // The closure goes before the variables: who waits on them finds its memory given back. Not while
-  // a device may still use it.
-  const bool device_works = r->event != nullptr;
-  if (!device_works) drop_body(r);
+  if (r->event) return complete_on_device(slot, r, chain);
+  // The closure goes before the variables: who waits on them finds its memory given back.
+  drop_body(r);
+  const FailureRef failure = std::move(r->failure);
+  RunningList ready;
+  Running* next;
+  {
+    const Critical in(slot);
+    if (failure) [[unlikely]]
+      log(failure);
+    for (int i = 0; i < r->count; ++i) fetch_to_write(r->requests[i].var);
+    for (int i = 0; i < r->count; ++i) release(slot, r->requests[i], failure, nullptr, ready);
+    next = hand_out(slot, ready, chain);
+    retire(slot, r, nullptr);
+  }
+  if (slot.dead) [[unlikely]]
+    bury_dead(slot);
+  return next;
+}
+
+// The task is done on the host. A device may still use what the closure holds: it stays.
+Running* Core::complete_on_device(Slot& slot, Running* r, Group* chain) {
   const Pending pending{r->event, r->group ? r->group->stream() : nullptr, false};
   RunningList ready;
-  Leftovers leftovers;
   Running* next;
   {
     const Critical in(slot);
     if (r->failure) log(r->failure);
-    if (device_works) events_seen_.store(true);  // before others see the events
-    for (int i = 0; i < r->count; ++i)
-      release(r->requests[i], r->failure, device_works ? &pending : nullptr, ready);
+    events_seen_.store(true);  // before others see the events
+    for (int i = 0; i < r->count; ++i) release(slot, r->requests[i], r->failure, &pending, ready);
     next = hand_out(slot, ready, chain);
-    if (device_works) {
-      r->after.assign(1, pending);
-      r->stage.store(Stage::kWaiting, std::memory_order_relaxed);
-      watcher_.retire_after_events(r);
-    } else {
-      retire(slot, r, &leftovers);
-    }
+    r->after.assign(1, pending);
+    r->rich = true;
+    r->stage.store(Stage::kWaiting, std::memory_order_relaxed);
+    watcher_.retire_after_events(r);
   }
+  if (slot.dead) [[unlikely]]
+    bury_dead(slot);
   return next;
 }
 
@@ -193,43 +199,64 @@ void Core::wait_here(Running* r) {
 }
 
 void Core::drop_body(Running* r) {
-  if (r->shared) return;
-  r->own.task.run = nullptr;
-  r->own.task.start = nullptr;
+  r->own.reset();
+  if (!r->rich) [[likely]]
+    return;
+  r->own_start = nullptr;
+  r->own_cancel.reset();
+  r->shared.reset();
 }
 
-// What a record held that may belong to the user goes to `leftovers`, to be destroyed outside the
-// critical section.
+// What a record held that may belong to the user, and was not dropped before, goes to `leftovers`,
+// to be destroyed outside the critical section.
 void Core::retire(Slot& slot, Running* r, Leftovers* leftovers) {
   cap_.give_back(r->bytes);
   r->bytes = 0;
   const bool counted = r->counted;
-  leftovers->uses.swap(r->own.task.uses);
-  leftovers->shared = std::move(r->shared);
-  leftovers->graph = std::move(r->graph);
-  leftovers->cancel = std::move(r->own.task.cancel);
-  leftovers->failure = std::move(r->failure);
-  leftovers->event = std::move(r->event);
-  r->after.clear();
-  r->task = nullptr;
+  if (r->rich) {
+    if (leftovers) {
+      leftovers->shared = std::move(r->shared);
+      leftovers->graph = std::move(r->graph);
+      leftovers->start = std::move(r->own_start);
+      leftovers->cancel = std::move(r->own_cancel);
+      leftovers->failures.push_back(std::move(r->failure));
+      leftovers->events.push_back(std::move(r->event));
+    }
+    r->start = nullptr;
+    r->cancel = nullptr;
+    r->after.clear();
+    r->rich = false;
+  }
   give_record(slot, r);
   if (counted) tally_.done(slot);
 }
 
-void Core::release(Request& request, const FailureRef& failure, const Pending* pending,
+void Core::release(Slot& slot, Request& request, const FailureRef& failure, const Pending* pending,
                    RunningList& ready) {
   VarState& v = *request.var;
-  std::lock_guard lock(v.lock);
+  v.lock.lock();
   v.settle(request.access, failure, pending);
-  let_go(request, ready);
+  let_go_locked(slot, request, ready);
 }
 
-// With the variable's lock held.
-void Core::let_go(Request& request, RunningList& ready) {
+// For who has settled before.
+void Core::let_go(Slot& slot, Request& request, RunningList& ready) {
+  request.var->lock.lock();
+  let_go_locked(slot, request, ready);
+}
+
+// With the variable's lock held, which it lets go of.
+void Core::let_go_locked(Slot& slot, Request& request, RunningList& ready) {
   VarState& v = *request.var;
   v.drop(request);
   if (v.waiters) meet_waiters(v, ready);  // before others change what they are to see
   while (Request* const turn = v.take_turn()) grant(*turn, ready);
+  const bool dead = v.handles.load(std::memory_order_relaxed) == VarState::kOrphan && v.unused();
+  v.lock.unlock();
+  if (!dead) [[likely]]
+    return;
+  v.next = slot.dead;
+  slot.dead = &v;
 }
 
 void Core::meet_waiters(VarState& v, RunningList& ready) {
@@ -241,7 +268,7 @@ void Core::meet_waiters(VarState& v, RunningList& ready) {
     }
     *at = waiter.next;
     Running* const r = waiter.owner;
-    r->failure = v.failure;
+    r->failure = v.failure();
     if (v.has_events.load(std::memory_order_relaxed)) v.collect_events(waiter.access, r->after);
     ready.add(r);
   }
@@ -251,14 +278,18 @@ void Core::grant(Request& request, RunningList& ready) {
   Running* const r = request.owner;
   VarState& v = *request.var;
   v.hold(request);
-  if (r->kind == Kind::kGraph) r->run->granted(static_cast<int>(&request - r->requests), ready);
-  else if (r->missing.fetch_sub(1, std::memory_order_acq_rel) == 1) ready.add(r);
+  if (r->kind == Kind::kGraph && !r->run->graph.serial)
+    return r->run->granted(static_cast<int>(&request - r->requests), ready);
+  if (v.poisoned.load(std::memory_order_relaxed)) [[unlikely]]
+    r->suspect.store(true, std::memory_order_relaxed);
+  if (r->missing.fetch_sub(1, std::memory_order_acq_rel) == 1) ready.add(r);
 }
 
 // Of the tasks that became ready, the calling thread keeps the best one of its own group, unless
 // the queue has a better one, and some small ones beside it; so chains run on one thread. A thread
 // that is no worker keeps small ones only. In a critical section.
 Running* Core::hand_out(Slot& slot, RunningList& ready, Group* chain) {
+  if (!ready.first) return nullptr;
   constexpr int kMostKept = 16;  // the rest is for other workers
   const bool worker = chain && slot.group == chain;
   const bool may_keep = chain && !runs_where_pushed() && !(worker && Gate::draining());
@@ -273,7 +304,7 @@ Running* Core::hand_out(Slot& slot, RunningList& ready, Group* chain) {
     }
     if (profile::on()) [[unlikely]]
       profile::ready(r);
-    const bool small = r->task->small;
+    const bool small = r->small;
     if (!may_keep || r->engine != this || r->group != chain || !(worker || small) ||
         must_wait_for_events(r)) {
       rest.add(r);
@@ -283,7 +314,7 @@ Running* Core::hand_out(Slot& slot, RunningList& ready, Group* chain) {
         (!keep || r->priority > keep->priority) && (!worker || chain->is_next(r->priority));
     if (best) std::swap(keep, r);
     if (!r) continue;
-    if (r->task->small && (!worker || slot.kept_count < kMostKept)) keep_small(slot, r);
+    if (r->small && (!worker || slot.kept_count < kMostKept)) keep_small(slot, r);
     else rest.add(r);
   }
   dispatch_all(slot, rest);

@@ -1,6 +1,8 @@
 // Variables.
 #include "engine/var_state.h"
 
+#include "engine/gate.h"
+
 namespace heddle {
 namespace engine {
 
@@ -24,14 +26,17 @@ void VarState::withdraw(Request& waiter) {
 void VarState::change(Access access, const FailureRef& why, const Pending* pending) {
   if (access != Access::kRead) {
     if (why) {
-      failure = why;
+      if (!aftermath) aftermath = std::make_unique<Aftermath>();
+      aftermath->failure = why;
       poisoned.store(true, std::memory_order_release);
     } else if (poisoned.load(std::memory_order_relaxed)) {
-      failure.reset();
+      aftermath->failure.reset();
       poisoned.store(false, std::memory_order_release);
     }
   }
   if (!pending) return;
+  if (!aftermath) aftermath = std::make_unique<Aftermath>();
+  std::vector<Pending>& events = aftermath->events;
   // What came before a write need not be remembered once the write itself is: it waited for them.
   if (access != Access::kRead) events.clear();
   events.push_back(*pending);
@@ -40,17 +45,62 @@ void VarState::change(Access access, const FailureRef& why, const Pending* pendi
 }
 
 void VarState::collect_events(Access access, std::vector<Pending>& to) {
+  if (!aftermath) return;
+  std::vector<Pending>& events = aftermath->events;
   std::erase_if(events, [](const Pending& p) { return p.event->done(); });
   if (events.empty()) has_events.store(false, std::memory_order_release);
   for (const Pending& p : events)
     if (p.write || access != Access::kRead) to.push_back(p);
 }
 
+// --- life ---------------------------------------------------------------------------------------
+
+Pool<VarState>& vars() {
+  static Pool<VarState>* const pool = new Pool<VarState>;
+  return *pool;
+}
+
+void share(VarState* var) { var->handles.fetch_add(1, std::memory_order_relaxed); }
+
+void drop(VarState* var) noexcept {
+  if (var->handles.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  Slot& slot = this_slot();
+  {
+    const Critical in(slot);
+    std::lock_guard lock(var->lock);
+    if (!var->unused()) return var->handles.store(VarState::kOrphan, std::memory_order_relaxed);
+    var->next = nullptr;
+  }
+  bury(slot, var);
+}
+
+// What failed tasks threw goes first: it may be the user's, and use variables itself.
+void bury(Slot& slot, VarState* dead) {
+  while (VarState* const v = dead) {
+    dead = v->next;
+    v->aftermath.reset();
+    v->poisoned.store(false, std::memory_order_relaxed);
+    v->has_events.store(false, std::memory_order_relaxed);
+    v->version.store(0, std::memory_order_relaxed);
+    const Critical in(slot);
+    vars().give(slot.vars, v);
+  }
+}
+
+VarState* make_var() {
+  Slot& slot = this_slot();
+  const Critical in(slot);
+  VarState* const v = vars().take(slot.vars);
+  v->waiters = nullptr;
+  v->handles.store(1, std::memory_order_relaxed);
+  return v;
+}
+
 }  // namespace engine
 
 Var Var::make() {
   Var v;
-  v.state_ = std::make_shared<engine::VarState>();
+  v.state_ = engine::make_var();
   return v;
 }
 

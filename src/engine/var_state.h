@@ -11,6 +11,8 @@
 
 namespace heddle::engine {
 
+struct Slot;
+
 // Two uses of one variable by one task count as one. Who reads what it overwrites, updates it.
 inline Access both(Access a, Access b) { return a == b ? a : Access::kUpdate; }
 
@@ -21,8 +23,8 @@ struct Request {
   VarState* var = nullptr;
   Request* next = nullptr;
   Request* prev = nullptr;
+  uint64_t order : 56 = 0;  // among the requests on this variable
   Access access = Access::kRead;
-  uint64_t order = 0;  // among the requests on this variable
   bool writes() const { return access != Access::kRead; }
 };
 
@@ -33,20 +35,34 @@ struct Pending {
   bool write = false;
 };
 
-struct VarState {
+// What the last write left behind, where it is more than data.
+struct Aftermath {
+  FailureRef failure;  // set while poisoned
+  std::vector<Pending> events;
+};
+
+// One line of cache. Lives in a pool: taken by Var::make, given back when no handle and no request
+// is left (see drop() and bury()).
+struct alignas(64) VarState {
+  static constexpr int kOrphan = -1;  // in `handles`: the last request to go takes it away
+
   SpinLock lock;           // guards all that is not atomic
   bool exclusive = false;  // held by a write
   std::atomic<bool> poisoned{false};
   std::atomic<bool> has_events{false};
+  std::atomic<int> handles{0};
   Request* holders = nullptr;  // doubly linked
   Request* first = nullptr;    // waiting, in the order of their pushes
   Request* last = nullptr;
-  Request* waiters = nullptr;  // threads that wait; nobody waits for them
+  union {
+    Request* waiters = nullptr;  // threads that wait; nobody waits for them
+    VarState* next;              // in the pool, and on the way there
+  };
   uint64_t requests = 0;
   std::atomic<uint64_t> version{0};
-  FailureRef failure;  // set while poisoned
-  std::vector<Pending> events;
+  std::unique_ptr<Aftermath> aftermath;  // made when first needed
 
+  bool unused() const { return !holders && !first && !waiters; }
   bool grants(Access a) const { return a == Access::kRead ? !exclusive : holders == nullptr; }
   // Would `a` be granted at once, in its turn?
   bool idle_for(Access a) const { return first == nullptr && grants(a); }
@@ -91,8 +107,13 @@ struct VarState {
       change(access, why, pending);
   }
   void change(Access access, const FailureRef& why, const Pending* pending);
+  FailureRef failure() const { return aftermath ? aftermath->failure : nullptr; }
   // Events that `access` must come after; forgets those that are done.
   void collect_events(Access access, std::vector<Pending>& to);
 };
+static_assert(sizeof(VarState) == 64);
+
+// Gives back variables that nobody uses, linked by `next`. Outside of critical sections.
+void bury(Slot& slot, VarState* dead);
 
 }  // namespace heddle::engine

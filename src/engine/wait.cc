@@ -12,12 +12,11 @@ namespace waiting {
 // Is `r`, or a task it runs inside of, one that holds `v` for writing?
 bool owns(const Running* r, const VarState* v) {
   for (; r; r = r->outer) {
-    if (r->kind == Kind::kNode) {
-      for (const Use& u : r->task->uses)
-        if (u.var.state() == v && u.access != Access::kRead) return true;
-    }
-    for (int i = 0; i < r->count; ++i)
-      if (r->requests[i].var == v && r->requests[i].writes()) return true;
+    bool own = false;
+    each_use(r, [&](const VarState& used, Access access) {
+      own |= &used == v && access != Access::kRead;
+    });
+    if (own) return true;
   }
   return false;
 }
@@ -44,7 +43,7 @@ void Core::wait_for(const Var& var, Access access) {
     now.access = access;
     now.order = v->requests;
     if (v->met(now)) {
-      failure = v->failure;
+      failure = v->failure();
       if (v->has_events.load(std::memory_order_relaxed)) v->collect_events(access, pending);
     } else {
       if (profile::on()) [[unlikely]]
@@ -55,6 +54,7 @@ void Core::wait_for(const Var& var, Access access) {
       waiter->name = "wait";
       waiter->var = var;
       waiter->outer = nullptr;
+      waiter->bytes = 0;
       waiter->counted = false;
       waiter->signal.store(kAwake, std::memory_order_relaxed);
       waiter->after.clear();
@@ -115,7 +115,7 @@ void Core::sleep_on(Slot& slot, Running* waiter) {
   if (slot.current) {
     const Critical in(slot);
     std::lock_guard lock(nested_);
-    slot.current->asleep_on = nullptr;
+    for (Running* r = slot.current; r; r = r->outer) r->asleep_on = nullptr;
   }
 }
 
@@ -125,11 +125,11 @@ void Core::check_nested(Slot& slot, Running* waiter) {
     const Critical in(slot);
     // One at a time: of two tasks that come to wait for each other, the second sees the first.
     std::lock_guard lock(nested_);
-    slot.current->asleep_on = waiter;
+    for (Running* r = slot.current; r; r = r->outer) r->asleep_on = waiter;
     for (const Running* r = slot.current; r && !hopeless; r = r->outer)
       hopeless = leads_to(waiter, r);
     if (hopeless) {
-      slot.current->asleep_on = nullptr;
+      for (Running* r = slot.current; r; r = r->outer) r->asleep_on = nullptr;
       VarState& v = *waiter->requests[0].var;
       std::lock_guard var_lock(v.lock);
       v.withdraw(waiter->requests[0]);
@@ -148,13 +148,20 @@ void Core::check_nested(Slot& slot, Running* waiter) {
 // tasks are still missing, the waits that running ones sleep in. True when that meets `task`.
 //
 // A record is looked at only while a lock is held that it needs in order to end: that of a variable
-// it has a request on. What lies behind it is remembered as variables, which handles keep alive.
+// it has a request on. What lies behind it is remembered as variables and places in their queues:
+// variables are never freed, only used again, and then the place is not found.
 bool Core::leads_to(const Running* waiter, const Running* task) {
   struct Step {
-    Var var;
+    VarState* var;
     const Running* who;  // everything before this one's request
+    uint64_t order;
   };
-  std::vector<Step> steps{{waiter->var, waiter}};
+  std::vector<Step> steps;
+  auto go_behind = [&](const Running* r) {
+    for (int i = 0; i < r->count; ++i)
+      steps.push_back({r->requests[i].var, r, r->requests[i].order});
+  };
+  go_behind(waiter);
   std::vector<const Running*> seen;
   bool found = false;
   auto visit = [&](const Running* r) {
@@ -168,22 +175,20 @@ bool Core::leads_to(const Running* waiter, const Running* task) {
     for (const Running* s : seen)
       if (s == r) return;
     seen.push_back(r);
-    if (r->asleep_on) steps.push_back({r->asleep_on->var, r->asleep_on});
-    if (r->kind == Kind::kTask && r->stage.load() == Stage::kWaiting)
-      for (const Use& u : r->task->uses) steps.push_back({u.var, r});
-    if (r->kind == Kind::kGraph) {
-      for (const PreparedGraph::Outside& o : r->run->graph.vars) steps.push_back({o.var, r});
+    if (r->asleep_on) go_behind(r->asleep_on);
+    const bool graph = r->kind == Kind::kGraph;
+    if (graph || (r->kind == Kind::kTask && r->stage.load() == Stage::kWaiting)) go_behind(r);
+    if (graph && r->run->nodes)
       for (size_t i = 0; i < r->run->graph.nodes.size(); ++i)
-        if (const Running* w = r->run->nodes[i].asleep_on) steps.push_back({w->var, w});
-    }
+        if (const Running* w = r->run->nodes[i].asleep_on) go_behind(w);
   };
   while (!steps.empty() && !found) {
     const Step step = std::move(steps.back());
     steps.pop_back();
-    VarState& v = *step.var.state();
+    VarState& v = *step.var;
     std::lock_guard lock(v.lock);
     const Request* mine = step.who->kind == Kind::kWaiter ? v.waiters : v.first;
-    while (mine && mine->owner != step.who) mine = mine->next;
+    while (mine && (mine->owner != step.who || mine->order != step.order)) mine = mine->next;
     if (!mine) continue;  // it was granted
     auto visit_older = [&](const Request* q) {
       for (; q; q = q->next)
