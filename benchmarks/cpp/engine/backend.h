@@ -40,4 +40,8 @@ void add_tbb(Contenders& to);
 void add_openmp(Contenders& to);
 void add_taskflow(Contenders& to);
 
+// Starts this program anew with libgomp's passive policy, with which it does best here, unless the
+// environment asks for another: libgomp looks at the environment before main().
+void choose_openmp_policy(char** arguments);
+
 }  // namespace bench

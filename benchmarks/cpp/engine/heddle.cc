@@ -14,6 +14,7 @@ using heddle::GraphTask;
 using heddle::RunContext;
 using heddle::Task;
 using heddle::TaskRef;
+using heddle::Traits;
 using heddle::Use;
 using heddle::Var;
 using EngineRef = std::shared_ptr<Engine>;
@@ -49,9 +50,19 @@ class OneOff : public Heddle {
  public:
   using Heddle::Heddle;
   void run() override {
-    for (int i = 0; i < workload_->size(); ++i) engine_->push(task(i));
+    const Traits traits{.name = "task", .small = small_};
+    for (int i = 0; i < workload_->size(); ++i) {
+      uses_.clear();
+      for (int v : workload_->steps[i].reads) uses_.push_back({&vars_[v], Access::kRead});
+      for (int v : workload_->steps[i].writes) uses_.push_back({&vars_[v], Access::kUpdate});
+      engine_->push(
+          uses_, [i](RunContext&) { do_task(i); }, traits);
+    }
     engine_->wait_all();
   }
+
+ private:
+  std::vector<Engine::BorrowedUse> uses_;
 };
 
 // Tasks prepared by load(); their dependencies are found anew by every push.
@@ -75,13 +86,20 @@ class PreparedTasks : public Heddle {
   std::vector<TaskRef> tasks_;
 };
 
+// A prepared graph. `edges`: its order is given, as to the peers, and it uses no variables;
+// otherwise it is found by prepare(), and every push orders the graph among other tasks.
 class Graph : public Heddle {
  public:
-  using Heddle::Heddle;
+  Graph(EngineRef engine, bool small, bool edges)
+      : Heddle(std::move(engine), small), edges_(edges) {}
   void load(const Workload& workload) override {
     Heddle::load(workload);
     std::vector<GraphTask> nodes;
-    for (int i = 0; i < workload.size(); ++i) nodes.push_back({.task = task(i)});
+    for (int i = 0; i < workload.size(); ++i) {
+      GraphTask node{.task = task(i)};
+      if (edges_) node.task.uses.clear(), node.after = workload.before[i];
+      nodes.push_back(std::move(node));
+    }
     graph_ = engine_->prepare(std::move(nodes));
   }
   void run() override {
@@ -94,6 +112,7 @@ class Graph : public Heddle {
   }
 
  private:
+  const bool edges_;
   GraphRef graph_;
 };
 
@@ -117,7 +136,8 @@ void add_heddle(Contenders& to, int workers) {
     };
     add(how, Kind::kDynamic, std::make_unique<OneOff>(engine, small));
     add(how + ", prepared", Kind::kDynamic, std::make_unique<PreparedTasks>(engine, small));
-    add(how, Kind::kReplay, std::make_unique<Graph>(engine, small));
+    add(how, Kind::kReplay, std::make_unique<Graph>(engine, small, false));
+    add(how + ", edges", Kind::kReplay, std::make_unique<Graph>(engine, small, true));
     add(how, Kind::kPushAndWait, std::make_unique<PushAndWait>(engine, small));
   }
 }

@@ -148,4 +148,10 @@ void run(const Options& o) {
 
 }  // namespace bench
 
-int main(int argc, char** argv) { bench::run(bench::parse(argc, argv)); }
+int main(int argc, char** argv) {
+  const bench::Options options = bench::parse(argc, argv);
+#ifdef HEDDLE_BENCH_OPENMP
+  bench::choose_openmp_policy(argv);
+#endif
+  bench::run(options);
+}

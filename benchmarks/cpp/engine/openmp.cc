@@ -1,5 +1,7 @@
 // OpenMP (libgomp): tasks that name what they read and write in `depend` clauses.
-#include <utility>
+#include <unistd.h>
+
+#include <cstdlib>
 
 #include "backend.h"
 #include "work.h"
@@ -55,6 +57,12 @@ class OpenMpPushAndWait : public Backend {
  private:
   int tasks_ = 0;
 };
+
+void choose_openmp_policy(char** arguments) {
+  if (std::getenv("OMP_WAIT_POLICY") || std::getenv("GOMP_SPINCOUNT")) return;
+  setenv("OMP_WAIT_POLICY", "passive", 1);
+  execv("/proc/self/exe", arguments);
+}
 
 void add_openmp(Contenders& to) {
   to.push_back({"libgomp", Kind::kDynamic, false, std::make_unique<OpenMpDynamic>()});
