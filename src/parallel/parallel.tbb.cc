@@ -33,6 +33,7 @@ struct Arena {
 // Never destroyed: threads may be inside while the process exits.
 struct Current {
   std::atomic<Arena*> arena{nullptr};
+  std::atomic<bool> forked{false};
   std::mutex changing;
   std::unique_ptr<tbb::global_control> more_workers;
 };
@@ -60,17 +61,16 @@ class Mark {
   Where before_;
 };
 
-// The child of a fork has none of the threads that were inside.
-void renew_in_child() {
-  Arena* old = current().arena.load();
-  if (old) current().arena.store(new Arena(old->width));
-}
+// oneTBB does not survive a fork: its threads are gone, and what they had locked at that moment -
+// they lock to fall asleep and to wake - stays locked. The child's loops run in order, without it.
+void forget_in_child() { current().forked.store(true, std::memory_order_relaxed); }
+bool usable() { return !current().forked.load(std::memory_order_relaxed); }
 
 Arena& set_width(int width) {
   std::lock_guard lock(current().changing);
   Arena* const have = current().arena.load();
   if (have && have->width == width) return *have;
-  if (!have) pthread_atfork(nullptr, nullptr, renew_in_child);
+  if (!have) pthread_atfork(nullptr, nullptr, forget_in_child);
   // Tests may ask for more threads than there are processors.
   const size_t workers =
       tbb::global_control::active_value(tbb::global_control::max_allowed_parallelism);
@@ -123,8 +123,9 @@ void parallel_for(int64_t n, int64_t grain, const parallel::Piece& body) {
   grain = std::max<int64_t>(grain, 1);
   if (n <= 0) return;
   if (n <= grain) return body(0, n);
+  if (where.alone || !parallel::usable()) return parallel::run_in_order(n, grain, body);
   parallel::Arena& a = parallel::arena();
-  if (a.width == 1 || where.alone) return parallel::run_in_order(n, grain, body);
+  if (a.width == 1) return parallel::run_in_order(n, grain, body);
   const int64_t pieces = (n - 1) / grain + 1;
   auto run = [&](const tbb::blocked_range<int64_t>& range) {
     const parallel::Mark mark({&a, false});
@@ -144,6 +145,7 @@ void parallel_for(int64_t n, int64_t grain, const parallel::Piece& body) {
 }
 
 void run_in_arena(void (*body)(void*), void* arg) {
+  if (!parallel::usable()) return body(arg);
   parallel::enter(parallel::arena(), [&] { body(arg); });
 }
 

@@ -1,4 +1,6 @@
 // Splitting work: fixed pieces, nesting, exceptions, how many threads run.
+#include "heddle/parallel.h"
+
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -10,8 +12,6 @@
 #include <set>
 #include <thread>
 #include <vector>
-
-#include "heddle/parallel.h"
 
 namespace heddle {
 
@@ -152,6 +152,40 @@ TEST_F(Parallel, WorksInAForkedChild) {
   int status = -1;
   waitpid(pid, &status, 0);
   EXPECT_EQ(status, 0);
+}
+
+// oneTBB's own threads fall asleep and wake all the time, under locks that a fork leaves taken.
+TEST_F(Parallel, WorksInChildrenForkedWhileLoopsRun) {
+  set_threads(4);
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> busy;
+  for (int t = 0; t < 2; ++t)
+    busy.emplace_back([&] {
+      while (!stop) parallel_for(16, 1, [](int64_t, int64_t) { std::this_thread::yield(); });
+    });
+  int good = 0;
+  constexpr int kForks = 300;
+  for (int i = 0; i < kForks && good == i; ++i) {
+    const pid_t pid = fork();
+    if (pid == 0) {
+      alarm(10);
+      bool works = true;
+      auto loops = [&] {
+        int x = 0;
+        run_in_arena([](void* p) { *static_cast<int*>(p) = 1; }, &x);
+        for (int k = 0; k < 20; ++k) works &= x == 1 && pieces_of(100, 1).size() == 100u;
+      };
+      std::thread(loops).join();
+      loops();
+      _exit(works ? 0 : 1);
+    }
+    int status = -1;
+    waitpid(pid, &status, 0);
+    good += status == 0;
+  }
+  stop = true;
+  for (std::thread& t : busy) t.join();
+  EXPECT_EQ(good, kForks);
 }
 #endif
 
