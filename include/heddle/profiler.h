@@ -2,7 +2,8 @@
 // variables; as a trace for Perfetto (ui.perfetto.dev) or chrome://tracing, and as totals per name.
 // Beside it: what blocking reads waited for, and a picture of the tasks that are pending.
 //
-// Costs one relaxed load per task while it is off, and about 0.1 us per task while it is on.
+// Costs one relaxed load per task while it is off; while it is on, about 0.1 us per task that runs
+// on the thread that pushes it, and 0.3 us where another thread runs it.
 // Thread-safe. In the child of a fork it is off and empty.
 #pragma once
 #include <cstdint>
@@ -35,8 +36,10 @@ void clear();
 int64_t dropped();  // events that had to go since clear()
 
 // What was recorded, in the trace-event format. May be called while it goes on.
-//   "X" a task's body, on its thread: category "operator"; args tell the time it waited for its
-//       variables and then for a worker, where it was pushed, what it read and wrote
+//   "X" a task's body, on its thread: category "operator", or "graph" for nodes of graphs; args
+//   tell
+//       the time it waited for its variables and then for a worker, where it was pushed, the
+//       variables it used (the first 1000)
 //   "s", "f" an arrow from the push to the body     "b", "e" an asynchronous task until its Done
 //   "X" of category "wait": a call that blocked, and for what
 std::string trace();
@@ -81,9 +84,27 @@ class Range {
   const int64_t begin_;
 };
 
+// A part of the task that this thread runs, where one task does the work of several operators: of
+// category "operator", recorded if nodes of graphs are.
+class Part {
+ public:
+  explicit Part(const char* name) : name_(name), begin_(now_of_graphs()) {}
+  ~Part() {
+    if (begin_) [[unlikely]]
+      range("operator", name_, begin_, Track::kThread);
+  }
+  Part(const Part&) = delete;
+  Part& operator=(const Part&) = delete;
+
+ private:
+  static int64_t now_of_graphs();
+  const char* const name_;
+  const int64_t begin_;
+};
+
 // A number that is looked at as tasks end, at most some ten thousand times a second, and recorded
-// as a counter when it changed. `read` must be quick; any thread may call it. Null takes it away.
-// Up to 8 names, which are literals.
+// as a counter when it changed. `read` must be quick and not throw; any thread may call it. Null
+// takes it away. Up to 8 names, which are literals.
 void gauge(const char* category, const char* name, int64_t (*read)());
 
 // --- what waits wait for ----------------------------------------------------------------------
@@ -112,6 +133,11 @@ class WaitTrace {
   friend struct engine::profile::WaitTraces;
   std::deque<Wait> waits_;
 };
+
+// Asked on the waiting thread when a wait ends that is watched: may change what is known of the
+// call and its place; what it gives must live as long as the process. For the bindings of a
+// language.
+void set_describe(void (*describe)(const char** call, Place* at));
 
 // The call of the user's that this thread is inside of, for Wait::call; the outermost one counts.
 class Call {

@@ -44,6 +44,7 @@ from . import module
 from . import module as mod
 from . import contrib, engine, libinfo, log, profiler, util
 from .libinfo import __version__
+from .profiler import trace_waits
 
 Error = MXNetError
 NDArray = ndarray.NDArray

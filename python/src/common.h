@@ -44,6 +44,7 @@ R guarded(R failed, Body&& body) {
 
 // The innermost line of Python outside this package on this thread (place.cc).
 Place place_of_caller();
+std::string& package_folder();  // with its last slash; what lies below it is not the user's
 
 // What this thread pushes while in scope was asked for by that line.
 class Asked {
@@ -86,6 +87,7 @@ void define_invoke(py::module_& m);
 void define_symbol(py::module_& m);
 void define_executor(py::module_& m);
 void define_place(py::module_& m);
+void define_profiler(py::module_& m);
 void define_library(py::module_& m);  // engine, autograd, catalogue, settings
 
 // Binary operators of the NDArray type, and creating calls from Python values (invoke.cc).

@@ -132,4 +132,5 @@ PYBIND11_MODULE(_core, m) {
   hp::define_symbol(m);
   hp::define_executor(m);
   hp::define_library(m);
+  hp::define_profiler(m);
 }

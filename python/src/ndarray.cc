@@ -7,6 +7,7 @@
 
 #include "common.h"
 #include "dlpack.h"
+#include "heddle/profiler.h"
 
 namespace heddle::python {
 
@@ -126,12 +127,14 @@ PyObject* detach(PyObject* o, PyObject*) {
 }
 PyObject* wait_to_read(PyObject* o, PyObject*) {
   return guarded<PyObject*>(nullptr, [&]() -> PyObject* {
+    const profiler::Call call("wait_to_read");
     wait_unlocked(need_array(o, "the array"));
     Py_RETURN_NONE;
   });
 }
 PyObject* wait_to_write(PyObject* o, PyObject*) {
   return guarded<PyObject*>(nullptr, [&]() -> PyObject* {
+    const profiler::Call call("wait_to_write");
     const NDArray& a = need_array(o, "the array");
     {
       Unlocked u;
@@ -142,6 +145,7 @@ PyObject* wait_to_write(PyObject* o, PyObject*) {
 }
 PyObject* tobytes(PyObject* o, PyObject*) {
   return guarded<PyObject*>(nullptr, [&]() -> PyObject* {
+    const profiler::Call call("tobytes");
     const NDArray& a = need_array(o, "the array");
     PyObject* bytes = PyBytes_FromStringAndSize(nullptr, a.bytes());
     if (!bytes) return nullptr;
@@ -231,6 +235,7 @@ PyObject* nested(const char*& p, const Shape& s, int axis, Dtype dtype) {
 }
 PyObject* tolist(PyObject* o, PyObject*) {
   return guarded<PyObject*>(nullptr, [&] {
+    const profiler::Call call("tolist");
     const NDArray& a = need_array(o, "the array");
     std::string host(size_t(a.bytes()), '\0');
     {

@@ -93,8 +93,13 @@ Where where_of(const Running* r) {
 
 constinit std::atomic<uint64_t> next_id{1};
 
+// Small nodes are run by their graph's head, as tasks inside of it (serial.cc).
+bool is_node(const Slot& slot, const Running* r) {
+  return r->kind == Kind::kNode || (slot.current && slot.current->kind == Kind::kGraph);
+}
+
 void Body::begin() {
-  const uint32_t bit = r_->kind == Kind::kNode ? kGraph : kEager;
+  const uint32_t bit = is_node(slot_, r_) ? kGraph : kEager;
   if (!(watched.load(std::memory_order_relaxed) & bit)) return;
   if (r_->kind != Kind::kInline && r_->start)
     r_->seen.id = next_id.fetch_add(1, std::memory_order_relaxed);
@@ -115,7 +120,7 @@ void Body::end() {
   e->device_kind = static_cast<int8_t>(where.device.kind);
   e->device_id = static_cast<int16_t>(where.device.id);
   e->lane = static_cast<uint8_t>(where.lane);
-  if (r_->kind == Kind::kNode) e->flags |= Event::kOfGraph;
+  if (is_node(slot_, r_)) e->flags |= Event::kOfGraph;
   // Whether a task failed that Done will end is not known yet.
   if (starts ? bool(r_->thrown) : bool(r_->failure)) e->flags |= Event::kFailed;
   if (r_->kind != Kind::kInline && r_->seen.session == session()) {
@@ -152,6 +157,11 @@ using engine::profile::Writer;
 namespace profile = engine::profile;
 
 int64_t now() { return running() ? Ticks::now() : 0; }
+
+int64_t Part::now_of_graphs() {
+  const uint32_t watched = profile::watched.load(std::memory_order_relaxed);
+  return watched & engine::profile::kGraph ? Ticks::now() : 0;
+}
 
 void range(std::string_view category, std::string_view name, int64_t begin, Track track) {
   if (!running() || begin == 0) return;

@@ -208,7 +208,7 @@ void add_to(Totals& totals, const Event& e, const Ticks::Scale& scale) {
   const bool counter = e.what == What::kCounter;
   const double value = counter ? std::bit_cast<double>(e.word()[0])
                                : static_cast<double>(scale(e.end) - scale(e.begin)) * 1e-6;
-  Names names = e.what == What::kTask   ? Names{"operator", e.name_view()}
+  Names names = e.what == What::kTask   ? Names{task_category(e), e.name_view()}
                 : e.what == What::kWait ? Names{"wait", reinterpret_cast<const char*>(e.word()[0])}
                                         : Names{e.category_view(), e.name_view()};
   profiler::Total& t = totals[names];

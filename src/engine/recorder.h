@@ -71,6 +71,10 @@ class Writer {
   Event* event_ = nullptr;
 };
 
+inline std::string_view task_category(const Event& e) {
+  return e.flags & Event::kOfGraph ? "graph" : "operator";
+}
+
 using Names = std::pair<std::string, std::string>;  // category, name
 using Totals = std::map<Names, profiler::Total>;
 void add_to(Totals& totals, const Event& e, const Ticks::Scale& scale);

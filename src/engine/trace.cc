@@ -97,7 +97,7 @@ std::string_view lane_name(uint8_t lane) {
 }
 
 void Trace::task(const Event& e) {
-  open("X", e.name_view(), "operator", e.thread, e.begin);
+  open("X", e.name_view(), task_category(e), e.thread, e.begin);
   add_length(e.begin, e.end);
   const Device device{static_cast<Device::Kind>(e.device_kind), e.device_id};
   const bool pushed = e.flags & Event::kPushed;
@@ -153,7 +153,7 @@ void Trace::wait(const Event& e) {
   open("X", call, "wait", e.thread, e.begin);
   add_length(e.begin, e.end);
   out_ += ",\"args\":{\"for\":";
-  append_quoted(out_, e.word()[3]             ? format("{} tasks", e.word()[3])
+  append_quoted(out_, e.word()[3]             ? format("{} task(s)", e.word()[3])
                       : e.name_view().empty() ? "a device"
                                               : e.name_view());
   add_place("at", reinterpret_cast<const char*>(e.word()[1]), static_cast<int>(e.word()[2]));

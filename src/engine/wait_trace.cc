@@ -43,6 +43,8 @@ struct WaitTraces {
   }
 };
 
+constinit std::atomic<void (*)(const char**, Place*)> describer{nullptr};
+
 const char*& current_call() {
   static constinit thread_local const char* call = nullptr;
   return call;
@@ -63,18 +65,23 @@ const Request* last_before(const VarState& v, Access access) {
   return found;
 }
 
+struct Blamed {
+  const char* name;
+  Place place;
+};
+
 // Of a graph that holds a variable, the last node that uses it in a way that counts.
-const Running* node_behind(const Request& q, Access access) {
+Blamed node_behind(const Request& q, Access access) {
   const GraphRun& run = *q.owner->run;
   const int var = static_cast<int>(&q - q.owner->requests);
   for (size_t i = run.graph.nodes.size(); i-- > 0;) {
     const PreparedGraph::Node& node = run.graph.nodes[i];
+    const Task& t = node.prepared.task;
     for (size_t k = 0; k < node.vars.size(); ++k)
-      if (node.vars[k] == var &&
-          (access != Access::kRead || node.prepared.task.uses[k].access != Access::kRead))
-        return &run.nodes[i];
+      if (node.vars[k] == var && (access != Access::kRead || t.uses[k].access != Access::kRead))
+        return {t.name, t.place.file ? t.place : run.place};
   }
-  return q.owner;
+  return {q.owner->name, run.place};
 }
 
 void Wait::for_tasks(const VarState& v, Access access) {
@@ -83,11 +90,13 @@ void Wait::for_tasks(const VarState& v, Access access) {
   name_[0] = '\0';
   const Request* const q = last_before(v, access);
   if (!q) return;
-  const Running* const r = q->owner->kind == Kind::kGraph ? node_behind(*q, access) : q->owner;
-  const size_t length = std::min(std::strlen(r->name), sizeof name_ - 1);
-  std::memcpy(name_, r->name, length);
+  const Running* const r = q->owner;
+  const Blamed blamed =
+      r->kind == Kind::kGraph ? node_behind(*q, access) : Blamed{r->name, r->place};
+  const size_t length = std::min(std::strlen(blamed.name), sizeof name_ - 1);
+  std::memcpy(name_, blamed.name, length);
   name_[length] = '\0';
-  pushed_ = r->place;
+  pushed_ = blamed.place;
 }
 
 void Wait::for_device() {
@@ -107,8 +116,12 @@ void Wait::for_all(int64_t tasks) {
 void Wait::end() {
   const int64_t end = Ticks::now();
   const uint32_t watched_now = watched.load(std::memory_order_relaxed);
-  const char* const call = current_call() ? current_call() : tasks_ ? "wait_all" : "wait";
-  const Place at = current_place();
+  const char* call = current_call() ? current_call() : tasks_ ? "wait_all" : "wait";
+  Place at = current_place();
+  try {
+    if (auto* const describe = describer.load(std::memory_order_acquire)) describe(&call, &at);
+  } catch (const std::bad_alloc&) {  // then it stays as it is known
+  }
   if (watched_now & kBlocking) {
     Writer e(slot_, What::kWait, name_, {}, 4);
     if (e) {
@@ -142,6 +155,10 @@ WaitTrace::WaitTrace() { WaitTraces::get().add(this); }
 WaitTrace::~WaitTrace() { WaitTraces::get().remove(this); }
 std::vector<Wait> WaitTrace::take() { return WaitTraces::take(this); }
 
+void set_describe(void (*describe)(const char** call, Place* at)) {
+  engine::profile::describer.store(describe, std::memory_order_release);
+}
+
 Call::Call(const char* name) : outermost_(!engine::profile::current_call()) {
   if (outermost_) engine::profile::current_call() = name;
 }
@@ -157,7 +174,7 @@ std::string Wait::text() const {
     if (p.file) text += format("{} {}:{}", word, p.file, p.line);
   };
   place(" at", at);
-  if (tasks) return text + format(" waiting for {} tasks", tasks);
+  if (tasks) return text + format(" waiting for {} {}", tasks, tasks == 1 ? "task" : "tasks");
   text += format(" waiting for {}", task.empty() ? "a device" : task);
   place(" pushed at", pushed);
   return text;

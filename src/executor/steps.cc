@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "heddle/profiler.h"
+
 namespace heddle {
 
 namespace steps {
@@ -137,6 +139,7 @@ void Steps::run(int i, RunContext& where, bool training, uint64_t run_seed) {
   ctx.wanted = s.wanted;
   if (n.call->op->random) ctx.seed = steps::seed_of(run_seed, s.node);
   try {
+    const profiler::Part part(n.call->op->name.c_str());
     ScratchScope scope;
     s.kernel->run(n.call->params.get(), ctx, Inputs(s.in, n.call->inputs), s.out);
   } catch (const Error& e) {

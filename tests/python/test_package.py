@@ -1,5 +1,4 @@
-"""The package as a whole: names, aliases, devices, seeds, registries, profiling, forks."""
-import json
+"""The package as a whole: names, aliases, devices, seeds, registries, forks."""
 import os
 import pickle
 import subprocess
@@ -154,29 +153,6 @@ def test_registry():
         register(int)
     with pytest.raises(TypeError):
         create(3)
-
-
-def test_profiler(tmp_path):
-    path = str(tmp_path / "trace.json")
-    profiler = mx.profiler
-    profiler.set_config(filename=path)
-    domain = profiler.Domain("tests")
-    with domain.new_task("not collected"):
-        pass
-    profiler.set_state("run")
-    with domain.new_task("work"), profiler.Event("part"):
-        domain.new_marker("here").mark()
-    counter = domain.new_counter("count", 1)
-    counter += 2
-    table = profiler.dumps()
-    assert "work" in table and json.loads(profiler.dumps(format="json"))[0]["count"] == 1
-    profiler.dump()
-    events = json.load(open(path))["traceEvents"]
-    assert [(e["name"], e["ph"]) for e in events] == [("work", "B"), ("part", "B"), ("here", "i"), ("part", "E"),
-                                                      ("work", "E"), ("count", "C"), ("count", "C")]
-    assert counter.value == 3
-    with pytest.raises(ValueError, match="odd"):
-        profiler.set_state("odd")
 
 
 def test_small_modules(tmp_path, capfd):

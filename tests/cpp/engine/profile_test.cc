@@ -86,9 +86,11 @@ std::map<std::string, int> names(const std::vector<Slice>& slices) {
 
 // Of two slices on one thread, one is over before the other begins, or holds it.
 bool nests(const std::vector<Slice>& slices) {
+  constexpr double kRounding = 1e-4;  // of sums; times are multiples of 1e-3
   for (const Slice& a : slices)
     for (const Slice& b : slices)
-      if (a.thread == b.thread && a.begin < b.begin && b.begin < a.end && b.end > a.end)
+      if (a.thread == b.thread && a.begin + kRounding < b.begin && b.begin + kRounding < a.end &&
+          b.end > a.end + kRounding)
         return false;
   return true;
 }
@@ -221,17 +223,20 @@ TEST_P(Profiled, NestedTasksAndTasksRunAtOnceAreSeen) {
   }
 }
 
-TEST_P(Profiled, GraphNodesAreSeen) {
-  const Var a = Var::make(), b = Var::make();
-  std::vector<GraphTask> nodes;
-  nodes.push_back({task([] {}, {overwrite(a)}, "first")});
-  nodes.push_back({task([] {}, {read(a), overwrite(b)}, "second")});
-  const GraphRef graph = engine->prepare(std::move(nodes));
+// Pushes a graph of "first" and "second", beside a task on `a`.
+class ProfiledGraphs : public Profiled {
+ protected:
+  void see_graph(const GraphRef& graph, const Var& a);
+};
+
+void ProfiledGraphs::see_graph(const GraphRef& graph, const Var& a) {
+  profiler::clear();
   profiler::start({.eager = false});
   for (int i = 0; i < 5; ++i) engine->push(graph);
   engine->push(task([] {}, {update(a)}, "eager"));
   engine->wait_all();
-  const std::vector<Slice> tasks = trace::tasks();
+  const std::vector<Slice> tasks = trace::slices(Json::parse(profiler::trace()), "graph");
+  EXPECT_THAT(trace::tasks(), IsEmpty());
   EXPECT_EQ(trace::names(tasks), (std::map<std::string, int>{{"first", 5}, {"second", 5}}));
   for (const Slice& s : tasks) {
     EXPECT_EQ(s.args_kind, "graph");
@@ -245,6 +250,42 @@ TEST_P(Profiled, GraphNodesAreSeen) {
   engine->push(task([] {}, {update(a)}, "eager"));
   engine->wait_all();
   EXPECT_EQ(trace::names(trace::tasks()), (std::map<std::string, int>{{"eager", 1}}));
+  EXPECT_THAT(trace::slices(Json::parse(profiler::trace()), "graph"), IsEmpty());
+}
+
+TEST_P(ProfiledGraphs, GraphNodesAreSeen) {
+  const Var a = Var::make(), b = Var::make();
+  for (const bool small : {false, true}) {  // small nodes are run together
+    std::vector<GraphTask> nodes;
+    nodes.push_back({task([] {}, {overwrite(a)}, "first")});
+    nodes.push_back({task([] {}, {read(a), overwrite(b)}, "second")});
+    for (GraphTask& n : nodes) n.task.small = small;
+    see_graph(engine->prepare(std::move(nodes)), a);
+  }
+}
+
+TEST_P(Profiled, PartsOfATaskAreSeenInsideIt) {
+  auto body = [] {
+    const profiler::Part first("one");
+    const profiler::Part second("two");
+  };
+  std::vector<GraphTask> nodes;
+  nodes.push_back({task(body, {}, "both")});
+  const GraphRef graph = engine->prepare(std::move(nodes));
+  profiler::start();
+  engine->push(graph);
+  engine->wait_all();
+  const Json whole = Json::parse(profiler::trace());
+  std::vector<Slice> all = trace::slices(whole, "operator");
+  EXPECT_EQ(trace::names(all), (std::map<std::string, int>{{"one", 1}, {"two", 1}}));
+  for (const Slice& s : trace::slices(whole, "graph")) all.push_back(s);
+  EXPECT_EQ(all.size(), 3u);
+  EXPECT_TRUE(trace::nests(all));
+  profiler::clear();
+  profiler::start({.graph = false});
+  engine->push(graph);
+  engine->wait_all();
+  EXPECT_THAT(trace::tasks(), IsEmpty());
 }
 
 TEST_P(Profiled, TasksThatFailAreMarkedAndSkippedOnesAreAbsent) {
@@ -470,6 +511,26 @@ TEST_P(ProfiledWorkers, AWaitNamesTheNodeOfAGraph) {
   EXPECT_EQ(waits[0].call, "wait");
 }
 
+TEST_P(ProfiledWorkers, AWaitNamesTheNodeOfAGraphThatHasNotBegun) {
+  const Var v = Var::make(), w = Var::make();
+  std::latch go(1);
+  std::vector<GraphTask> nodes;
+  nodes.push_back({task([] {}, {read(v), overwrite(w)}, "small one")});
+  nodes.push_back({task([] {}, {read(w)}, "small two")});
+  for (GraphTask& n : nodes) n.task.small = true;
+  nodes[0].task.place = {"net.py", 3};
+  const GraphRef graph = engine->prepare(std::move(nodes));
+  profiler::WaitTrace trace;
+  engine->push(task([&] { go.wait(); }, {overwrite(v)}, "blocker"));
+  engine->push(graph);
+  std::thread opener([&] { when_a_thread_waits(*engine, [&] { go.count_down(); }); });
+  engine->wait(w);
+  opener.join();
+  const std::vector<profiler::Wait> waits = trace.take();
+  ASSERT_EQ(waits.size(), 1u);
+  EXPECT_THAT(waits[0].text(), testing::EndsWith("waiting for small one pushed at net.py:3"));
+}
+
 TEST_P(ProfiledWorkers, WaitsThatDoNotBlockAreNotTold) {
   profiler::WaitTrace trace;
   const Var v = Var::make();
@@ -581,6 +642,8 @@ TEST_P(ProfiledWorkers, ThePictureMayBeDrawnWhileTheEngineRuns) {
 
 INSTANTIATE_TEST_SUITE_P(Engines, Profiled, testing::Values("naive", "threaded", "per_device"),
                          kind_name);
+INSTANTIATE_TEST_SUITE_P(Engines, ProfiledGraphs,
+                         testing::Values("naive", "threaded", "per_device"), kind_name);
 INSTANTIATE_TEST_SUITE_P(Engines, ProfiledWorkers, testing::Values("threaded", "per_device"),
                          kind_name);
 
