@@ -24,7 +24,7 @@ double chain_of_sums(double x, int length) {
 }
 
 uint64_t mix(uint64_t hash, uint64_t value) {
-  hash = (hash ^ value) * 0x9e3779b97f4a7c15u;
+  hash = hash * 0x9e3779b97f4a7c15u + value;
   return hash ^ (hash >> 29);
 }
 
