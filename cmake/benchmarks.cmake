@@ -15,7 +15,7 @@ set(HEDDLE_TASKFLOW_DIR "" CACHE PATH "The folder that holds taskflow/taskflow.h
 # Links the engine as a program would that wants nothing else: no oneTBB but the peer's.
 set(engine ${PROJECT_SOURCE_DIR}/benchmarks/cpp/engine)
 add_executable(bench_engine ${engine}/main.cc ${engine}/heddle.cc ${engine}/workloads.cc ${engine}/work.cc
-               ${engine}/measure.cc ${engine}/metg.cc ${engine}/table.cc)
+               ${engine}/measure.cc ${engine}/metg.cc ${engine}/table.cc ${engine}/mxnet.cc)
 target_compile_options(bench_engine PRIVATE ${HEDDLE_FLAGS})
 target_link_libraries(bench_engine PRIVATE heddle::engine)
 

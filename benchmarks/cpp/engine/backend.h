@@ -39,6 +39,7 @@ void add_heddle(Contenders& to, int workers);
 void add_tbb(Contenders& to);
 void add_openmp(Contenders& to);
 void add_taskflow(Contenders& to);
+void add_mxnet(Contenders& to, const std::string& path);  // of libmxnet.so
 
 // Starts this program anew with libgomp's passive policy, with which it does best here, unless the
 // environment asks for another: libgomp looks at the environment before main().

@@ -1,5 +1,6 @@
 // The engine beside its peers: bench_engine [--rounds N] [--only dynamic|replay|wait|metg]
-// [--workers N] [--markdown] [--json FILE]. docs/performance.md says what the figures mean.
+// [--workers N] [--mxnet libmxnet.so] [--markdown] [--json FILE]. docs/performance.md says what the
+// figures mean.
 #include <algorithm>
 #include <cstdlib>
 #include <string>
@@ -16,7 +17,7 @@ struct Options {
   int rounds = 15;
   int workers = 0;
   bool markdown = false;
-  std::string only, json;
+  std::string only, json, mxnet;
 };
 
 Options parse(int argc, char** argv) {
@@ -24,7 +25,7 @@ Options parse(int argc, char** argv) {
   auto usage = [&] {
     std::fprintf(stderr,
                  "usage: %s [--rounds N] [--only dynamic|replay|wait|metg] [--workers N] "
-                 "[--markdown] [--json FILE]\n",
+                 "[--mxnet libmxnet.so] [--markdown] [--json FILE]\n",
                  argv[0]);
     std::exit(2);
   };
@@ -40,6 +41,7 @@ Options parse(int argc, char** argv) {
     else if (name == "--workers") o.workers = std::atoi(value);
     else if (name == "--only") o.only = value;
     else if (name == "--json") o.json = value;
+    else if (name == "--mxnet") o.mxnet = value;
     else usage();
   }
   const char* const sections[] = {"", "dynamic", "replay", "wait", "metg"};
@@ -47,9 +49,9 @@ Options parse(int argc, char** argv) {
   return o;
 }
 
-Contenders all_contenders(int workers) {
+Contenders all_contenders(const Options& o) {
   Contenders all;
-  add_heddle(all, workers);
+  add_heddle(all, o.workers);
 #ifdef HEDDLE_BENCH_TBB
   add_tbb(all);
 #else
@@ -65,6 +67,8 @@ Contenders all_contenders(int workers) {
 #else
   std::printf("without Taskflow: set HEDDLE_TASKFLOW_DIR to the folder of its headers\n");
 #endif
+  if (o.mxnet.empty()) std::printf("without MXNet: --mxnet names its libmxnet.so\n");
+  else add_mxnet(all, o.mxnet);
   return all;
 }
 
@@ -89,7 +93,8 @@ std::vector<Figure> per_task(std::vector<Figure> figures, double scale) {
 Table times_of_workloads(const std::vector<Contender*>& contenders, const char* title, int rounds) {
   Table table(title, "ns/task", contenders);
   for (const Workload& w : workloads())
-    table.add(w.name, per_task(race(contenders, w, 0, rounds, true), 1e9 / w.size()));
+    table.add(w.name, per_task(race(contenders, w, 0, rounds, true), 1e9 / w.size()),
+              Table::kFirstBesideAll);
   table.add_means();
   return table;
 }
@@ -97,7 +102,8 @@ Table times_of_workloads(const std::vector<Contender*>& contenders, const char* 
 Table times_of_waits(const std::vector<Contender*>& contenders, int rounds) {
   Table table("push and wait", "ns/task", contenders);
   const Workload w = chain(2000);
-  table.add("one task", per_task(race(contenders, w, 0, rounds, true), 1e9 / w.size()));
+  table.add("one task", per_task(race(contenders, w, 0, rounds, true), 1e9 / w.size()),
+            Table::kAllBesideAll);
   return table;
 }
 
@@ -105,7 +111,7 @@ Table efficient_grains(const std::vector<Contender*>& contenders, const char* ti
   Table table(title, "us/task", contenders);
   for (int width : {4, 2})
     table.add("width " + std::to_string(width),
-              per_task(metg(contenders, width, 0.75, rounds), 1e6));
+              per_task(metg(contenders, width, 0.75, rounds), 1e6), Table::kAllBesideAll);
   return table;
 }
 
@@ -124,7 +130,7 @@ void write_json(const std::vector<Table>& tables, const std::string& path) {
 
 void run(const Options& o) {
   keep_to_few_processors();
-  Contenders all = all_contenders(o.workers);
+  Contenders all = all_contenders(o);
   auto wanted = [&](const char* section) { return o.only.empty() || o.only == section; };
   std::vector<Table> tables;
   if (wanted("dynamic"))

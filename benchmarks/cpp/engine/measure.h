@@ -13,7 +13,7 @@ struct Figure {
 
 // Every contender runs the workload once and then once more with the clock running, `rounds` times
 // in turn; each turn begins when the threads of all others are asleep. After each turn every task
-// must have run twice. `check` runs it once more beforehand, looking at the order. Who has used a
+// must have run twice. `check` runs it three times beforehand, looking at the order. Who has used a
 // second on the clock sits the rest out, but not before its third turn. A figure for each.
 std::vector<Figure> race(const std::vector<Contender*>& contenders, const Workload& workload,
                          int grain, int rounds, bool check);

@@ -53,28 +53,24 @@ void Table::print_line(const Row& row, size_t ours, size_t peer) const {
   std::printf("\n");
 }
 
-void Table::add(Row row) {
-  bool first = true;
-  for (size_t i = 0; i < columns_.size(); ++i) {
-    if (!columns_[i].ours) continue;
-    if ((first || row.mean) && has_peers()) {
-      for (size_t p = 0; p < columns_.size(); ++p)
-        if (!columns_[p].ours) print_line(row, i, p);
+void Table::add(const std::string& name, const std::vector<Figure>& figures, Lines lines) {
+  const Row& row = rows_.emplace_back(Row{name, figures});
+  bool all = true;
+  for (size_t ours = 0; ours < columns_.size(); ++ours) {
+    if (!columns_[ours].ours) continue;
+    if (all && has_peers()) {
+      for (size_t peer = 0; peer < columns_.size(); ++peer)
+        if (!columns_[peer].ours) print_line(row, ours, peer);
     } else {
-      print_line(row, i, best_peer(row));
+      print_line(row, ours, best_peer(row));
     }
-    first = false;
+    all = lines == kAllBesideAll;
   }
   std::fflush(stdout);
-  rows_.push_back(std::move(row));
-}
-
-void Table::add(const std::string& name, const std::vector<Figure>& figures) {
-  add({name, figures, false});
 }
 
 void Table::add_means() {
-  Row mean{"geometric mean", {}, true};
+  std::vector<Figure> means;
   for (size_t i = 0; i < columns_.size(); ++i) {
     double median = 0, best = 0;
     for (const Row& row : rows_) {
@@ -82,9 +78,9 @@ void Table::add_means() {
       best += std::log(row.figures[i].best);
     }
     const double n = static_cast<double>(rows_.size());
-    mean.figures.push_back({.median = std::exp(median / n), .best = std::exp(best / n)});
+    means.push_back({.median = std::exp(median / n), .best = std::exp(best / n)});
   }
-  add(std::move(mean));
+  add("geometric mean", means, kAllBesideAll);
 }
 
 // Three digits that count.

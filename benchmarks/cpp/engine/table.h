@@ -14,10 +14,11 @@ class Table {
  public:
   Table(std::string title, std::string unit, const std::vector<Contender*>& contenders);
 
-  // Prints the row's lines: our first column beside every peer, our others beside the best.
-  void add(const std::string& name, const std::vector<Figure>& figures);
-  // The same for the geometric means of all rows so far.
-  void add_means();
+  // Which lines are printed: our first column beside every peer and our others beside the best, or
+  // each beside every peer.
+  enum Lines { kFirstBesideAll, kAllBesideAll };
+  void add(const std::string& name, const std::vector<Figure>& figures, Lines lines);
+  void add_means();  // the geometric means of all rows so far
 
   void write_markdown(std::FILE* file) const;
   // Every one of our columns beside every peer.
@@ -31,9 +32,7 @@ class Table {
   struct Row {
     std::string name;
     std::vector<Figure> figures;
-    bool mean;
   };
-  void add(Row row);
   void print_line(const Row& row, size_t ours, size_t peer) const;
   std::string case_of(const Row& row, size_t ours) const;
   size_t best_peer(const Row& row) const;
