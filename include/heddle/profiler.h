@@ -115,7 +115,8 @@ struct Wait {
   double ms = 0;
   std::string task;   // the last of those it waited for; "" when only a device was waited for
   Place pushed;       // where that was pushed
-  int64_t tasks = 0;  // how many it waited for, of a wait for everything; else 0
+  // Of a wait for everything: how many. -1: it was a push, held back at the cap on work in flight.
+  int64_t tasks = 0;
   // "blocked 812 ms in asnumpy() at train.py:42 waiting for Convolution pushed at net.py:17"
   std::string text() const;
 };

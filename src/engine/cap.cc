@@ -3,6 +3,7 @@
 
 #include <cstdio>
 
+#include "engine/profile.h"
 #include "engine/sleep.h"
 #include "engine/spin_lock.h"
 
@@ -56,7 +57,11 @@ void Cap::set(Engine::RunAhead cap) {
 
 // Below three quarters before it goes on, so that it does not wake for every task.
 void Cap::wait_for_room(Tally& tally, int64_t most) {
-  if (tally.on_their_way() >= most) tally.wait_until(most - most / 4 - 1);
+  if (tally.on_their_way() < most) return;
+  profile::Wait seen(this_slot());
+  if (profile::on()) [[unlikely]]
+    seen.for_room();
+  tally.wait_until(most - most / 4 - 1);
 }
 
 void Cap::admit_bytes(int64_t bytes, bool may_block) {
@@ -76,6 +81,9 @@ void Cap::admit_bytes(int64_t bytes, bool may_block) {
                    static_cast<long long>(bytes), static_cast<long long>(most));
     return;
   }
+  profile::Wait seen(this_slot());
+  if (profile::on()) [[unlikely]]
+    seen.for_room();
   const Asleep asleep;
   sleepers_.fetch_add(1, std::memory_order_seq_cst);
   for (;;) {

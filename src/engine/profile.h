@@ -81,12 +81,13 @@ class Wait {
   void for_tasks(const VarState& v, Access access);  // its lock held, before the waiter queues
   void for_device();                                 // what was pushed is done on the host
   void for_all(int64_t tasks);
+  void for_room();  // a push, at the cap on work in flight
 
  private:
   void end();
   Slot& slot_;
   int64_t begin_ = 0;
-  int64_t tasks_;  // how many it waits for; -1: unknown
+  int64_t tasks_;  // of a wait for all: how many; see profiler::Wait
   Place pushed_;   // where the last of them was
   char name_[64];  // of the last of them, which may be gone when the wait ends
 };

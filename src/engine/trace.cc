@@ -153,7 +153,8 @@ void Trace::wait(const Event& e) {
   open("X", call, "wait", e.thread, e.begin);
   add_length(e.begin, e.end);
   out_ += ",\"args\":{\"for\":";
-  append_quoted(out_, e.word()[3]             ? format("{} task(s)", e.word()[3])
+  append_quoted(out_, e.word()[3]
+                          ? e.word()[3] == ~uint64_t{0} ? "room" : format("{} task(s)", e.word()[3])
                       : e.name_view().empty() ? "a device"
                                               : e.name_view());
   add_place("at", reinterpret_cast<const char*>(e.word()[1]), static_cast<int>(e.word()[2]));

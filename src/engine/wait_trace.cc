@@ -113,10 +113,21 @@ void Wait::for_all(int64_t tasks) {
   name_[0] = '\0';
 }
 
+void Wait::for_room() {
+  begin_ = Ticks::now();
+  tasks_ = -1;
+  name_[0] = '\0';
+}
+
+// Who waits when nobody said.
+const char* usual_call(int64_t tasks) {
+  return tasks == 0 ? "wait" : tasks > 0 ? "wait_all" : "push";
+}
+
 void Wait::end() {
   const int64_t end = Ticks::now();
   const uint32_t watched_now = watched.load(std::memory_order_relaxed);
-  const char* call = current_call() ? current_call() : tasks_ ? "wait_all" : "wait";
+  const char* call = current_call() ? current_call() : usual_call(tasks_);
   Place at = current_place();
   try {
     if (auto* const describe = describer.load(std::memory_order_acquire)) describe(&call, &at);
@@ -174,6 +185,7 @@ std::string Wait::text() const {
     if (p.file) text += format("{} {}:{}", word, p.file, p.line);
   };
   place(" at", at);
+  if (tasks < 0) return text + " waiting for room among the work in flight";
   if (tasks) return text + format(" waiting for {} {}", tasks, tasks == 1 ? "task" : "tasks");
   text += format(" waiting for {}", task.empty() ? "a device" : task);
   place(" pushed at", pushed);

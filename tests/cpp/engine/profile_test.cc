@@ -542,6 +542,37 @@ TEST_P(ProfiledWorkers, WaitsThatDoNotBlockAreNotTold) {
   EXPECT_THAT(trace.take(), IsEmpty());
 }
 
+TEST_P(ProfiledWorkers, APushThatIsHeldBackIsTold) {
+  static std::latch* held = nullptr;
+  std::latch go(1);
+  held = &go;
+  const Var v = Var::make();
+  engine->set_run_ahead({.bytes = 100});
+  auto large = [&](std::function<void()> body) {
+    Task t = task(std::move(body), {overwrite(v)});
+    t.bytes = 60;
+    engine->push(std::move(t));
+  };
+  large([&] { go.wait(); });
+  profiler::WaitTrace trace;
+  profiler::start();
+  Engine::set_sleep_hooks(
+      []() -> void* {
+        if (held) held->count_down();
+        held = nullptr;
+        return nullptr;
+      },
+      [](void*) {});
+  large([] {});
+  Engine::set_sleep_hooks(nullptr, nullptr);
+  const std::vector<profiler::Wait> waits = trace.take();
+  ASSERT_EQ(waits.size(), 1u);
+  EXPECT_THAT(waits[0].text(),
+              testing::ContainsRegex("^blocked .* ms in push\\(\\) waiting for room"));
+  EXPECT_THAT(profiler::trace(), HasSubstr("\"for\":\"room\""));
+  engine->wait_all();
+}
+
 TEST(WaitText, SaysWhatIsKnown) {
   profiler::Wait w{"waitall", {}, 1234.5, "", {}, 8};
   EXPECT_EQ(w.text(), "blocked 1234 ms in waitall() waiting for 8 tasks");
