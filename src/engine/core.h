@@ -61,8 +61,9 @@ class Core final : public Engine {
   int workers() const override;
 
   // --- for the other files of this room ---------------------------------------------------------
-  // Runs records, one after the other, on the calling worker, inside the scope of set_scope.
-  static void run_chain(Running* r, Group* worker_of);
+  // Runs a record on the calling thread, in the place of a worker of `group` and inside the scope of
+  // set_scope. With `on`, goes on with what becomes ready because of it.
+  static void run_chain(Running* r, Group* group, bool on = true);
   Running* execute(Slot& slot, Running* r, Group* chain);
   static void run_kept(Slot& slot, Running* first, Group* chain);
   // The second half of an asynchronous task.
@@ -132,6 +133,8 @@ class Core final : public Engine {
   bool must_wait_for_events(Running* r);
 
   void wait_for(const Var& var, Access access);
+  bool help(Slot& slot, const Running* only);
+  void help_with_all(Slot& slot);
   void sleep_on(Slot& slot, Running* waiter);
   void check_nested(Slot& slot, Running* waiter);
   bool leads_to(const Running* waiter, const Running* task);

@@ -28,6 +28,11 @@ Running* ReadyQueue::take() {
   return usual_.take();
 }
 
+const Running* ReadyQueue::front() const {
+  const bool other = !others_.empty() && (others_.front().priority > 0 || !usual_.first);
+  return other ? others_.front().record : usual_.first;
+}
+
 int ReadyQueue::top() const {
   if (others_.empty()) return 0;
   return usual_.first ? std::max(0, others_.front().priority) : others_.front().priority;
@@ -104,6 +109,28 @@ Running* Group::take(bool was_busy) {
   return r;
 }
 
+Running* Group::lend(const Running* only, int* loan) {
+  std::lock_guard lock(lock_);
+  if (!can_take() || (only && ready_.front() != only)) return nullptr;
+  Running* const r = ready_.take();
+  --queued_;
+  ++busy_;
+  note_queue();
+  *loan = forks_;
+  r->stage.store(Stage::kStarted, std::memory_order_relaxed);
+  return r;
+}
+
+void Group::end_loan(int loan) {
+  Help help;
+  {
+    std::lock_guard lock(lock_);
+    if (loan == forks_) --busy_;  // a fork in between has forgotten it
+    help = find_help();
+  }
+  give(help);
+}
+
 void Group::fall_asleep() {
   Help help;
   {
@@ -177,7 +204,7 @@ void Group::work() {
 
 // False when the worker should end.
 bool Group::spin_then_sleep(Slot& slot) {
-  constexpr auto kSpin = std::chrono::microseconds(5);  // waking a thread costs about ten
+  constexpr auto kSpin = std::chrono::microseconds(20);  // waking a thread costs about ten
   {
     const Critical in(slot);
     std::lock_guard lock(lock_);
@@ -189,7 +216,7 @@ bool Group::spin_then_sleep(Slot& slot) {
   const bool alone = the_scope.load(std::memory_order_relaxed) == nullptr;
   const auto until = std::chrono::steady_clock::now() + (alone ? kSpin : kSpin.zero());
   while (waiting_.load(std::memory_order_relaxed) == 0) {
-    for (int i = 0; i < 16; ++i) pause();
+    for (int i = 0; i < 4; ++i) pause();
     if (std::chrono::steady_clock::now() >= until) break;
   }
   bool counted = false;

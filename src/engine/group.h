@@ -17,6 +17,7 @@ class ReadyQueue {
  public:
   void add(Running* r);
   Running* take();
+  const Running* front() const;  // the next one; not when empty
   bool empty() const { return !usual_.first && others_.empty(); }
   int top() const;  // the priority of the next one; not when empty
 
@@ -51,6 +52,12 @@ class Group {
   bool add(RunningList& list);
   // Is a task of this priority as good as any that waits here?
   bool is_next(int priority) const { return priority >= top_.load(std::memory_order_relaxed); }
+  // A thread that would sleep takes the place of a worker that has nothing to do: a ready task, or
+  // only that one, if it is next. Null if there is none, or enough workers are busy. The place is
+  // to be given back with what `loan` was set to. In a critical section.
+  Running* lend(const Running* only, int* loan);
+  void end_loan(int loan);
+  bool has_ready() const { return waiting_.load(std::memory_order_relaxed) > 0; }
   // A worker of this group sleeps inside its task: another one stands in.
   void fall_asleep();
   void wake_up();

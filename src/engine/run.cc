@@ -17,6 +17,7 @@ FailureRef failure_of(const Running* r) {
 struct Chain {
   Running* first;
   Group* group;
+  bool on;
 };
 
 // The arena may call this on a thread of its own, in place of the worker.
@@ -27,14 +28,14 @@ void run_in_turn(void* arg) {
   Group* const group = slot.group;
   slot.state.store(Slot::kBody, std::memory_order_relaxed);
   slot.group = chain.group;
-  Core::run_kept(slot, chain.first, chain.group);
+  Core::run_kept(slot, chain.first, chain.on ? chain.group : nullptr);
   Core::run_later(slot, Slot::kBody);
   slot.group = group;
   slot.state.store(state, std::memory_order_release);
 }
 
-void Core::run_chain(Running* r, Group* worker_of) {
-  Chain chain{r, worker_of};
+void Core::run_chain(Running* r, Group* group, bool on) {
+  Chain chain{r, group, on};
   if (Engine::Scope scope = the_scope.load(std::memory_order_acquire)) scope(run_in_turn, &chain);
   else run_in_turn(&chain);
 }

@@ -27,6 +27,35 @@ bool owns(const Running* r, const VarState* v) {
 
 }  // namespace waiting
 
+// Runs a ready task on the calling thread, which is outside of tasks and would sleep. True when
+// there was one. With `only`, it is that one or none, and nothing that follows from it.
+bool Core::help(Slot& slot, const Running* only) {
+  const int before = slot.state.load(std::memory_order_relaxed);
+  int loan = 0;
+  Running* r;
+  {
+    Critical in(slot);
+    r = compute_->lend(only, &loan);
+    if (r) in.leave_to(Slot::kBody);
+  }
+  if (!r) return false;
+  run_chain(r, compute_, only == nullptr);
+  Critical in(slot);
+  compute_->end_loan(loan);
+  in.leave_to(before);
+  return true;
+}
+
+// Who waits for everything may do some of it.
+void Core::help_with_all(Slot& slot) {
+  constexpr int kLooks = 200;  // some microseconds
+  const Asleep asleep;         // a task may want the interpreter
+  for (int i = 0; i < kLooks && !tally_.all_done(); ++i) {
+    if (compute_->has_ready() && help(slot, nullptr)) i = 0;
+    else pause();
+  }
+}
+
 void Core::wait_for(const Var& var, Access access) {
   VarState* const v = var.state();
   if (!v) return;
@@ -35,6 +64,7 @@ void Core::wait_for(const Var& var, Access access) {
   FailureRef failure;
   std::vector<Pending> pending;
   Running* waiter = nullptr;
+  const Running* last_writer = nullptr;  // if all that is waited for is this one
   profile::Wait seen(slot);
   {
     const Critical in(slot);
@@ -48,6 +78,7 @@ void Core::wait_for(const Var& var, Access access) {
     } else {
       if (profile::on()) [[unlikely]]
         seen.for_tasks(*v, access);
+      if (!v->first && v->exclusive) last_writer = v->holders->owner;
       waiter = take_record(slot);
       waiter->kind = Kind::kWaiter;
       waiter->engine = this;
@@ -69,6 +100,10 @@ void Core::wait_for(const Var& var, Access access) {
     }
   }
   if (waiter) {
+    if (last_writer && compute_ && !slot.current && compute_->has_ready()) {
+      const Asleep asleep;
+      help(slot, last_writer);
+    }
     sleep_on(slot, waiter);
     failure = std::move(waiter->failure);
     pending.swap(waiter->after);
@@ -210,6 +245,7 @@ void Core::wait_all() {
     profile::Wait seen(slot);
     if (profile::on()) [[unlikely]]
       seen.for_all(tally_.on_their_way());
+    if (compute_ && !tally_.all_done()) help_with_all(slot);
     tally_.wait_until(0);
   }
   int more = 0;
