@@ -137,6 +137,7 @@ GraphRun::GraphRun(PreparedGraph& g, Core* engine) : graph(g) {
     n.lane = t.lane;
     n.small = t.small;
     n.name = t.name;
+    n.place = t.place;
     n.priority = t.priority;
     n.missing.store(g.nodes[i].missing, std::memory_order_relaxed);
   }

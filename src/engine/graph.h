@@ -75,6 +75,11 @@ struct GraphRun {
   std::vector<EventRef> events;      // per node
 };
 
+// Where the user asked for it. A node without a place of its own has that of its graph's push.
+inline Place place_of(const Running* r) {
+  return r->kind == Kind::kNode && !r->place.file ? r->run->place : r->place;
+}
+
 // Hands each use of the record's task to each(variable, access).
 template <class Each>
 void each_use(const Running* r, const Each& each) {

@@ -116,7 +116,7 @@ void start_over_in_child() {
   for (Running* r : lost) {
     if (on_this_thread(slot, r)) {
       r->failure =
-          make_failure(std::make_exception_ptr(Error("lost in a fork")), r->name, r->place);
+          make_failure(std::make_exception_ptr(Error("lost in a fork")), r->name, place_of(r));
     } else {
       r->engine->lose(slot, r);
     }
@@ -133,7 +133,7 @@ void Core::start_over_in_child() {
 
 // Nothing of the record is used again: the thread, or the Done, that knows it may still exist.
 void Core::lose(Slot& slot, Running* r) {
-  r->failure = make_failure(std::make_exception_ptr(Error("lost in a fork")), r->name, r->place);
+  r->failure = make_failure(std::make_exception_ptr(Error("lost in a fork")), r->name, place_of(r));
   r->stage.store(Stage::kLost);
   if (r->kind == Kind::kNode) {
     r->run->keep_out = true;

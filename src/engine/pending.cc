@@ -218,9 +218,9 @@ std::string Picture::write() const {
     text += format("  n{} [label=\"", i);
     append_label(text, thread ? "a thread" : r->name);
     text += "\\n" + seen_[i].state;
-    if (r->place.file && !thread) {
+    if (const Place place = place_of(r); place.file && !thread) {
       text += "\\n";
-      append_label(text, format("{}:{}", r->place.file, r->place.line));
+      append_label(text, format("{}:{}", place.file, place.line));
     }
     text += thread ? "\", shape=ellipse];\n" : "\"];\n";
   }

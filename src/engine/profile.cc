@@ -88,7 +88,7 @@ struct Where {
 };
 Where where_of(const Running* r) {
   if (r->kind == Kind::kInline) return {{}, Lane::kCompute, current_place()};
-  return {r->device, r->lane, r->place};
+  return {r->device, r->lane, place_of(r)};
 }
 
 constinit std::atomic<uint64_t> next_id{1};

@@ -9,7 +9,7 @@ namespace heddle::engine {
 
 // The exception in flight, as the failure of `r`.
 FailureRef failure_of(const Running* r) {
-  return make_failure(std::current_exception(), r->name, r->place);
+  return make_failure(std::current_exception(), r->name, place_of(r));
 }
 
 // --- on a worker --------------------------------------------------------------------------------
@@ -45,10 +45,6 @@ void Core::run_chain(Running* r, Group* group, bool on) {
 // Returns what the calling worker, one of `chain`, should run next.
 Running* Core::execute(Slot& slot, Running* r, Group* chain) {
   if (r->kind == Kind::kGraph) return execute_serial(slot, r, chain);
-  if (r->kind == Kind::kNode) {
-    const Place own = r->run->graph.nodes[r->node].prepared.task.place;
-    r->place = own.file ? own : r->run->place;
-  }
   if (!r->failure) r->failure = why_skip(r);
   if (!r->failure) {
     if (r->start) {
@@ -63,7 +59,7 @@ Running* Core::execute(Slot& slot, Running* r, Group* chain) {
 }
 
 FailureRef Core::why_skip(Running* r) {
-  if (r->cancel && r->cancel->cancelled()) return make_cancelled(r->name, r->place);
+  if (r->cancel && r->cancel->cancelled()) return make_cancelled(r->name, place_of(r));
   const bool node = r->kind == Kind::kNode;
   if (!(node ? r->run->suspect : r->suspect).load(std::memory_order_relaxed)) [[likely]]
     return nullptr;
@@ -127,7 +123,7 @@ void Core::finish_start(Running* r, std::exception_ptr error, EventRef event) {
     if (r->stage.load(std::memory_order_acquire) == Stage::kLost) return;
     in.leave_to(Slot::kBody);
   }
-  if (error) r->failure = make_failure(std::move(error), r->name, r->place);
+  if (error) r->failure = make_failure(std::move(error), r->name, place_of(r));
   r->event = std::move(event);
   if (profile::on()) [[unlikely]]
     profile::done(slot, r);

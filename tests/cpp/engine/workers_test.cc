@@ -44,9 +44,10 @@ TEST_P(WorkerEngine, RunsNoMoreTasksAtOnceThanItHasWorkers) {
 
 TEST_P(WorkerEngine, LargerPrioritiesRunFirstEqualOnesInOrder) {
   auto one = Engine::make(GetParam(), 1);
-  std::latch all_pushed(1);
+  std::latch begun(1), all_pushed(1);
   Var gate = Var::make();
-  one->push(task([&] { all_pushed.wait(); }, {update(gate)}));
+  one->push(task([&] { begun.count_down(), all_pushed.wait(); }, {update(gate)}));
+  begun.wait();
   std::vector<int> order;
   const std::vector<int> priorities = {0, -1, 5, 0, 7, -1, 5};
   std::vector<Var> vars(priorities.size());
