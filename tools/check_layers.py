@@ -15,7 +15,8 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Public headers whose room is not called like the header.
-ROOM_OF_HEADER = {"half": "base", "param": "base", "profiler": "engine", "op": "operator", "imperative": "executor",
+ROOM_OF_HEADER = {"half": "base", "param": "base", "profiler": "engine", "task_body": "engine", "op": "operator",
+                  "imperative": "executor",
                   "c_api": "capi", "c_predict_api": "capi"}
 # Headers of libraries, and the file names that may include them.
 LIBRARIES = [(r"dnnl|oneapi/dnnl|omp\.h", r"(\.|^)onednn\.(cc|h)$"), (r"cblas|openblas", r"(\.|^)blas\.(cc|h)$"),
