@@ -41,8 +41,9 @@ void add_openmp(Contenders& to);
 void add_taskflow(Contenders& to);
 void add_mxnet(Contenders& to, const std::string& path);  // of libmxnet.so
 
-// Starts this program anew with libgomp's passive policy, with which it does best here, unless the
-// environment asks for another: libgomp looks at the environment before main().
+// Starts this program anew with a libgomp whose waiting threads sleep after about 0.1 ms, unless
+// the environment says how they should wait: libgomp looks there before main(). As it comes it
+// spins for many milliseconds; that gains nothing here, and on a busy machine it costs it dearly.
 void choose_openmp_policy(char** arguments);
 
 }  // namespace bench

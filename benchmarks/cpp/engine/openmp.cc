@@ -60,7 +60,7 @@ class OpenMpPushAndWait : public Backend {
 
 void choose_openmp_policy(char** arguments) {
   if (std::getenv("OMP_WAIT_POLICY") || std::getenv("GOMP_SPINCOUNT")) return;
-  setenv("OMP_WAIT_POLICY", "passive", 1);
+  setenv("GOMP_SPINCOUNT", "3000", 1);
   execv("/proc/self/exe", arguments);
 }
 
