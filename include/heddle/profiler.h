@@ -26,7 +26,7 @@ struct Options {
   bool waits = true;  // calls that block
   // How much may be kept, some 130 bytes per task. What was recorded first goes first; totals() and
   // dropped() still count it. Each thread that records keeps at least 64 KiB.
-  int64_t bytes = int64_t{256} << 20;
+  int64_t bytes = int64_t{128} << 20;
 };
 
 void start(const Options& options = {});  // adds to what is there

@@ -25,7 +25,7 @@ __all__ = [
 _OPTIONS = {
     "filename": "profile.json", "profile_all": False, "profile_symbolic": True, "profile_imperative": True,
     "profile_memory": True, "profile_api": True, "aggregate_stats": False, "continuous_dump": False,
-    "dump_period": 1.0, "profile_process": "worker", "max_bytes": 256 << 20}
+    "dump_period": 1.0, "profile_process": "worker", "max_bytes": 128 << 20}
 _STATE = {"run": False, "paused": False, "fresh": False, "timer": None}
 
 

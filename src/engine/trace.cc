@@ -13,7 +13,9 @@ namespace heddle::engine::profile {
 
 class Trace {
  public:
-  explicit Trace(const Snapshot& all) : all_(all), pid_(format("{}", getpid())) {}
+  // Into `file` as it goes, or else to be returned by write().
+  explicit Trace(const Snapshot& all, AtomicFile* file = nullptr)
+      : all_(all), file_(file), pid_(format("{}", getpid())) {}
   std::string write();
 
  private:
@@ -34,7 +36,10 @@ class Trace {
   void wait(const Event& e);
   void event(const Event& e);
 
+  void pour(size_t from);  // what there is, if it is `from` bytes or more
+
   const Snapshot& all_;
+  AtomicFile* const file_;
   const std::string pid_;
   std::string out_;
   std::unordered_map<uint64_t, int> variables_;  // numbered in the order in which they are met
@@ -198,6 +203,12 @@ void Trace::event(const Event& e) {
   }
 }
 
+void Trace::pour(size_t from) {
+  if (!file_ || out_.size() < from) return;
+  file_->write(out_.data(), out_.size());
+  out_.clear();
+}
+
 std::string Trace::write() {
   all_.each([&](const Event& e) {
     if (e.what == What::kDone) ends_[e.id] = &e;
@@ -210,9 +221,13 @@ std::string Trace::write() {
                    thread);
     out_ += format("{\"name\":\"{}\"}},\n", name);
   }
-  all_.each([&](const Event& e) { event(e); });
+  all_.each([&](const Event& e) {
+    event(e);
+    pour(1 << 16);
+  });
   out_ += format("{\"ph\":\"M\",\"pid\":{},\"name\":\"process_name\",\"args\":{\"name\":", pid_);
   out_ += "\"heddle\"}}\n]}\n";
+  pour(0);
   return std::move(out_);
 }
 
@@ -226,9 +241,9 @@ std::string trace() {
 }
 
 void write_trace(const std::string& path) {
-  const std::string text = trace();
+  const engine::profile::Snapshot all = engine::profile::snapshot(true);
   AtomicFile file(path);
-  file.write(text.data(), text.size());
+  engine::profile::Trace(all, &file).write();
   file.commit();
 }
 

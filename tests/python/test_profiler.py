@@ -18,7 +18,7 @@ def off_and_empty():
     profiler.set_state("stop")
     profiler.dumps(reset=True)
     profiler.set_config(filename="profile.json", profile_all=False, profile_symbolic=True, profile_imperative=True,
-                        profile_memory=True, profile_api=True, continuous_dump=False, dump_period=1, max_bytes=1 << 28)
+                        profile_memory=True, profile_api=True, continuous_dump=False, dump_period=1, max_bytes=1 << 27)
 
 
 @pytest.fixture
