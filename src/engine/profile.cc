@@ -12,18 +12,18 @@ namespace heddle::engine::profile {
 
 // --- pushing ------------------------------------------------------------------------------------
 
-void mark_pushed(const Slot& slot, Running* r, uint32_t session, int64_t at) {
-  r->seen.session = session;
+void mark_pushed(const Slot& slot, Running* r, uint32_t recording, int64_t at) {
+  r->seen.recording = recording;
   r->seen.thread = static_cast<uint32_t>(slot.thread);
   r->seen.id = 0;
   r->seen.pushed = r->seen.ready = at;
 }
 
-void pushed(Slot& slot, Running* r) { mark_pushed(slot, r, session(), Ticks::now()); }
+void pushed(Slot& slot, Running* r) { mark_pushed(slot, r, recording(), Ticks::now()); }
 
 void pushed(Slot& slot, GraphRun& run) {
   const int64_t at = Ticks::now();
-  const uint32_t now = session();
+  const uint32_t now = recording();
   for (size_t i = 0; i < run.graph.nodes.size(); ++i) mark_pushed(slot, &run.nodes[i], now, at);
 }
 
@@ -123,7 +123,7 @@ void Body::end() {
   if (is_node(slot_, r_)) e->flags |= Event::kOfGraph;
   // Whether a task failed that Done will end is not known yet.
   if (starts ? bool(r_->thrown) : bool(r_->failure)) e->flags |= Event::kFailed;
-  if (r_->kind != Kind::kInline && r_->seen.session == session()) {
+  if (r_->kind != Kind::kInline && r_->seen.recording == recording()) {
     e->flags |= Event::kPushed;
     e->from = r_->seen.thread;
     e->pushed = r_->seen.pushed;
@@ -136,7 +136,7 @@ void Body::end() {
 }
 
 void done(Slot& slot, Running* r) {
-  if (r->seen.id == 0 || r->seen.session != session()) return;
+  if (r->seen.id == 0 || r->seen.recording != recording()) return;
   Writer e(slot, What::kDone, {}, {}, 0);
   if (!e) return;
   e->begin = Ticks::now();

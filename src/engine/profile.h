@@ -28,10 +28,10 @@ enum : uint32_t {
 extern constinit std::atomic<uint32_t> watched;
 inline bool on() { return watched.load(std::memory_order_relaxed) != 0; }
 
-// Part of a record: when it was pushed and became ready. Holds only if `session` is the current
+// Part of a record: when it was pushed and became ready. Holds only if `recording` is the current
 // one, else the push was not watched.
 struct Mark {
-  uint32_t session = 0;
+  uint32_t recording = 0;
   uint32_t thread = 0;  // that pushed
   uint64_t id = 0;      // of an asynchronous task: joins its start to its Done
   int64_t pushed = 0, ready = 0;

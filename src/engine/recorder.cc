@@ -21,7 +21,7 @@ constinit std::atomic<uint32_t> watched{0};
 
 namespace recorder {
 
-constinit std::atomic<uint32_t> generation{1}, session{0};
+constinit std::atomic<uint32_t> generation{1}, recording{0};
 constinit std::atomic<int64_t> lost{0};  // events for which there was no memory
 
 // Never destroyed: threads may record while the process exits. Guarded by its lock.
@@ -155,10 +155,10 @@ void set_up() {
 
 std::mutex& recorder_lock() { return store().lock; }
 Ticks::Scale scale() { return store().begin.scale(); }
-uint32_t session() { return recorder::session.load(std::memory_order_relaxed); }
+uint32_t recording() { return recorder::recording.load(std::memory_order_relaxed); }
 void watch(uint32_t bits) {
   set_up();
-  if (bits & kOwn) recorder::session.fetch_add(1);
+  if (bits & kOwn) recorder::recording.fetch_add(1);
   watched.fetch_or(bits);
 }
 void unwatch(uint32_t bits) { watched.fetch_and(~bits); }

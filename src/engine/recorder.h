@@ -100,8 +100,8 @@ struct Snapshot {
 Snapshot snapshot(bool with_events);
 Ticks::Scale scale();  // of now
 
-// The number of the current session: marks of earlier ones do not hold.
-uint32_t session();
+// The number of the current recording: marks of earlier ones do not hold.
+uint32_t recording();
 void watch(uint32_t bits);
 void unwatch(uint32_t bits);
 // To be called before the first event; makes the child of a fork begin with nothing.
