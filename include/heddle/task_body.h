@@ -73,8 +73,12 @@ class TaskBody {
   void take(TaskBody& o) {
     ops_ = std::exchange(o.ops_, nullptr);
     if (!ops_) return;
-    if (ops_->move) ops_->move(o.room_, room_);
-    else std::memcpy(room_, o.room_, kRoom);
+    if (ops_->move) return ops_->move(o.room_, room_);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+    std::memcpy(room_, o.room_, kRoom);  // of fixed length; what the closure does not fill is noise
+#pragma GCC diagnostic pop
   }
 
   alignas(void*) mutable std::byte room_[kRoom];

@@ -222,4 +222,132 @@ TEST_P(EveryEngine, RandomGraphsEqualTheirSerialRun) {
   EXPECT_EQ(cell, expected);
 }
 
+// --- graphs and their tasks pushed one by one ------------------------------------------------------
+
+// Tasks that read and write cells; some throw. What is left of the cells, and which variables are
+// poisoned, tells whether the right ones ran.
+struct Story {
+  struct Step {
+    std::vector<Use> uses;
+    std::vector<int> reads, writes;
+    bool breaks = false;
+  };
+  std::vector<Var> vars;
+  std::vector<uint64_t> cells;
+  std::vector<Step> steps;
+  std::atomic<int> ran{0};
+
+  Story(unsigned seed, int count, int cell_count) : vars(cell_count), cells(cell_count) {
+    for (Var& v : vars) v = Var::make();
+    std::mt19937 random(seed);
+    steps.resize(count);
+    for (Step& s : steps) {
+      s.breaks = random() % 16 == 0;
+      for (unsigned k = random() % 4; k > 0; --k) s.reads.push_back(int(random() % cell_count));
+      for (int r : s.reads) s.uses.push_back(read(vars[r]));
+      s.writes.push_back(int(random() % cell_count));
+      s.uses.push_back({vars[s.writes[0]], random() % 4 ? Access::kUpdate : Access::kOverwrite});
+    }
+  }
+  void run(int i) {
+    const Step& s = steps[i];
+    if (s.breaks) throw Error("broken");
+    ++ran;
+    uint64_t sum = static_cast<uint64_t>(i);
+    for (int r : s.reads) sum = sum * 31 + cells[r];
+    for (int w : s.writes) cells[w] = cells[w] * 17 + sum;
+  }
+  Task task_of(int i, bool small) {
+    Task t = task([this, i] { run(i); }, steps[i].uses);
+    t.small = small;
+    return t;
+  }
+  std::vector<bool> poisoned() const {
+    std::vector<bool> all;
+    for (const Var& v : vars) all.push_back(v.poisoned());
+    return all;
+  }
+};
+
+enum class Way { kOneByOne, kGraph, kSmallGraph };
+
+// The steps twice: the second time they meet what the first has poisoned.
+void tell(Engine& engine, Story& story, Way way) {
+  const int n = static_cast<int>(story.steps.size());
+  std::vector<GraphTask> nodes;
+  if (way != Way::kOneByOne)
+    for (int i = 0; i < n; ++i) nodes.push_back({story.task_of(i, way == Way::kSmallGraph)});
+  const GraphRef graph = engine.prepare(std::move(nodes));
+  for (int times = 0; times < 2; ++times) {
+    if (way != Way::kOneByOne) engine.push(graph);
+    else
+      for (int i = 0; i < n; ++i) engine.push(story.task_of(i, false));
+  }
+  what_of([&] { engine.wait_all(); });
+}
+
+TEST_P(EveryEngine, AGraphDoesWhatItsTasksDoOneByOneAlsoWhenSomeFail) {
+  for (unsigned seed = 0; seed < 40; ++seed) {
+    const int count = seed % 2 ? 400 : 30;  // the larger ones never run where they are pushed
+    Story expected(seed, count, 12);
+    tell(*Engine::make("naive"), expected, Way::kOneByOne);
+    for (Way way : {Way::kOneByOne, Way::kGraph, Way::kSmallGraph}) {
+      Story story(seed, count, 12);
+      tell(*engine, story, way);
+      EXPECT_EQ(story.ran, expected.ran) << seed;
+      EXPECT_EQ(story.cells, expected.cells) << seed;
+      EXPECT_EQ(story.poisoned(), expected.poisoned()) << seed;
+    }
+  }
+}
+
+// Nodes of a small graph tell who they are, follow `after`, and are skipped when cancelled.
+TEST_P(EveryEngine, NodesOfSmallGraphsFailLikeOthers) {
+  Var a = Var::make(), b = Var::make(), c = Var::make(), d = Var::make();
+  const auto token = std::make_shared<CancelToken>();
+  int ran = 0;
+  auto node = [](Task t, std::vector<int> after = {}) {
+    t.small = true;
+    return GraphTask{std::move(t), std::move(after)};
+  };
+  std::vector<GraphTask> nodes;
+  nodes.push_back(node(task([] { throw Error("node broke"); }, {overwrite(a)}, "Broken")));
+  nodes.push_back(node(task([&] { ++ran; }, {overwrite(b)}), {0}));
+  nodes.push_back(node(task([&] { ran += 10; }, {overwrite(c)})));
+  nodes.push_back(node(task([&] { ran += 100; }, {overwrite(d)})));
+  nodes.back().task.cancel = token;
+  const GraphRef graph = engine->prepare(std::move(nodes));
+  current_place() = {"story.py", 17};
+  engine->push(graph);
+  current_place() = {};
+  EXPECT_EQ(what_of([&] { engine->wait(b); }),
+            "node broke [in task Broken, pushed at story.py:17]");
+  EXPECT_NO_THROW(engine->wait(c));
+  EXPECT_NO_THROW(engine->wait(d));
+  EXPECT_EQ(ran, 110);
+  token->cancel();
+  engine->push(graph);
+  EXPECT_THAT(what_of([&] { engine->wait(d); }), testing::HasSubstr("cancelled"));
+  what_of([&] { engine->wait_all(); });
+  EXPECT_EQ(ran, 120);
+}
+
+// A small graph that has to wait for its variables runs once they are free.
+TEST_P(WorkerEngine, SmallGraphsWaitForTheirVariables) {
+  Var a = Var::make(), b = Var::make();
+  std::latch open(1);
+  int x = 0;
+  engine->push(task([&] { open.wait(), x = 5; }, {overwrite(a)}));
+  std::vector<GraphTask> nodes;
+  nodes.push_back({task([&] { x *= 2; }, {update(a)})});
+  nodes.push_back({task([&] { x += 1; }, {update(a), overwrite(b)})});
+  for (GraphTask& n : nodes) n.task.small = true;
+  const GraphRef graph = engine->prepare(std::move(nodes));
+  engine->push(graph);
+  engine->push(graph);
+  open.count_down();
+  engine->wait(b);
+  EXPECT_EQ(x, 23);
+}
+
 }  // namespace heddle
