@@ -54,19 +54,19 @@ bool Core::run_if_idle(std::span<const BorrowedUse> uses, const char* name, void
     Critical in(slot, Critical::Try{});
     if (!in.entered()) return false;  // a fork is under way
     r = take_record(slot);
+    r->kind = Kind::kInline;  // all before others can see it on its variables
+    r->engine = this;
+    r->name = name;
+    r->place = Place{};
+    r->counted = false;
+    r->outer = slot.current;
+    r->stage.store(Stage::kStarted, std::memory_order_relaxed);
     order_requests(uses, r);
     if (!acquire_idle(r)) {
       give_record(slot, r);
       return false;
     }
-    r->kind = Kind::kInline;
-    r->engine = this;
-    r->name = name;
-    r->place = Place{};
-    r->counted = false;
-    r->stage.store(Stage::kStarted, std::memory_order_relaxed);
     failure = poison_of(r);
-    r->outer = slot.current;
     slot.current = r;
     in.leave_to(Slot::kBody);
   }

@@ -15,6 +15,12 @@
 
 namespace heddle {
 
+#if defined(__SANITIZE_THREAD__)
+constexpr bool kForks = false;  // the sanitizer does not let a child start threads
+#else
+constexpr bool kForks = true;
+#endif
+
 inline Task task(std::function<void()> body, std::vector<Use> uses, const char* name = "task") {
   return {.name = name,
           .run = [body = std::move(body)](RunContext&) { body(); },
