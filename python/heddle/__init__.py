@@ -54,15 +54,8 @@ _os.register_at_fork(before=_core.before_fork, after_in_parent=lambda: _core.aft
                      after_in_child=lambda: _core.after_fork(True))
 
 
-def _finish():
-    """Queued work ends before the process takes the libraries down that it runs in."""
-    try:
-        _core.wait_all()
-    except MXNetError:
-        pass  # nobody is left to tell
-
-
-_atexit.register(_finish)
+# Queued work ends, and the engine's threads with it, while Python is still there.
+_atexit.register(_core.finish)
 
 
 # Imported when asked for: test_utils needs NumPy, the others much of Python's library.

@@ -46,10 +46,22 @@ R guarded(R failed, Body&& body) {
 Place place_of_caller();
 std::string& package_folder();  // with its last slash; what lies below it is not the user's
 
+// The interpreter's lock (lock.cc). Once the interpreter is going down, a thread that asks for it
+// stops there: Python would end the thread inside of us, through destructors that let nothing pass.
+void lock_python(PyThreadState* state);
+// Throws SystemExit once another thread has begun to end the program: what is left of daemon
+// threads must not keep the engine busy for ever.
+void check_going_on();
+void finish();  // ends the engine, for the interpreter; other threads' calls end from here on
+void go_on_in_child();  // of a fork made while the program was ending
+
 // What this thread pushes while in scope was asked for by that line.
 class Asked {
  public:
-  Asked() : here_(current_place()), before_(here_) { here_ = place_of_caller(); }
+  Asked() : here_(current_place()), before_(here_) {
+    check_going_on();
+    here_ = place_of_caller();
+  }
   ~Asked() { here_ = before_; }
   Asked(const Asked&) = delete;
 
@@ -62,12 +74,23 @@ class Asked {
 class Unlocked {
  public:
   Unlocked() : state_(PyEval_SaveThread()) {}
-  ~Unlocked() { PyEval_RestoreThread(state_); }
+  ~Unlocked() { lock_python(state_); }
   Unlocked(const Unlocked&) = delete;
 
  private:
   Asked asked_;  // the first to come: it looks at frames
   PyThreadState* state_;
+};
+
+// With the interpreter's lock while in scope, on any thread.
+class Locked {
+ public:
+  Locked();
+  ~Locked() { PyGILState_Release(state_); }
+  Locked(const Locked&) = delete;
+
+ private:
+  PyGILState_STATE state_;
 };
 
 // The text of a parameter's value: "True", "(2, 3)", "float32", "None".

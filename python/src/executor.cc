@@ -58,12 +58,12 @@ void monitor(Executor& e, py::object callback, bool inputs_too) {
   // Called from forward() and backward() on the thread that called them, without the lock.
   auto kept = std::shared_ptr<py::object>(new py::object(std::move(callback)), [](py::object* o) {
     if (!Py_IsInitialized()) return;
-    py::gil_scoped_acquire lock;
+    const Locked lock;
     delete o;
   });
   e.monitor(
       [kept](std::string_view name, const NDArray& value) {
-        py::gil_scoped_acquire lock;
+        const Locked lock;
         (*kept)(std::string(name), py::reinterpret_steal<py::object>(wrap(value)));
       },
       inputs_too);

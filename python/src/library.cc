@@ -147,11 +147,15 @@ void define_library(py::module_& m) {
     Unlocked u;
     Engine::get().wait_all();
   });
+  m.def("finish", finish);
   m.def("before_fork", [] {
     Unlocked u;
     Engine::get().before_fork();
   });
-  m.def("after_fork", [](bool child) { Engine::get().after_fork(child); });
+  m.def("after_fork", [](bool child) {
+    if (child) go_on_in_child();
+    Engine::get().after_fork(child);
+  });
   m.def("engine_name", [] { return std::string(Engine::get().name()); });
   m.def("engine_workers", [] { return Engine::get().workers(); });
   m.def("device_count", [](const std::string& type) {

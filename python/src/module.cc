@@ -106,7 +106,7 @@ void* leave_python() {
   return Py_IsInitialized() && PyGILState_Check() ? PyEval_SaveThread() : nullptr;
 }
 void enter_python(void* state) {
-  if (state) PyEval_RestoreThread(static_cast<PyThreadState*>(state));
+  if (state) lock_python(static_cast<PyThreadState*>(state));
 }
 
 }  // namespace heddle::python

@@ -374,7 +374,7 @@ py::object from_dlpack(py::object source) {
     auto* tensor = static_cast<dlpack::DLManagedTensor*>(p);
     if (!tensor->deleter) return;
     if (!Py_IsInitialized()) return;  // its Python owner is gone with the interpreter
-    py::gil_scoped_acquire lock;      // the last use may end on an engine thread
+    const Locked lock;                // the last use may end on an engine thread
     tensor->deleter(tensor);
   });
   return py::reinterpret_steal<py::object>(wrap(NDArray::wrap(

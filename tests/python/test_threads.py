@@ -95,6 +95,21 @@ def test_idle_threads_sleep():
     assert used < 0.05, f"{used:.3f} s of work in a second of idling"
 
 
+def test_an_idle_process_uses_no_processor():
+    """A moment after the last call nothing spins, the caller included."""
+    used = float(run("""
+        for _ in range(5):
+            module.forward_backward(batch)
+            module.update()
+        mx.nd.waitall()
+        time.sleep(0.1)
+        begin = time.process_time()
+        time.sleep(2)
+        print(time.process_time() - begin)
+    """)[0])
+    assert used < 0.005 * 2, f"{used:.4f} s of work in two seconds of idling"
+
+
 def test_exit_with_work_still_queued():
     run("""
         for _ in range(20):
