@@ -38,7 +38,10 @@ int ReadyQueue::top() const {
   return usual_.first ? std::max(0, others_.front().priority) : others_.front().priority;
 }
 
-Group::Group(Device d, Lane l, int width) : device(d), lane(l), width_(width) {
+constinit std::atomic<int> asleep_outside{0};
+
+Group::Group(Device d, Lane l, int width)
+    : device(d), lane(l), width_(width), processors_(threads()) {
   if (d.kind == Device::kCpu || d.kind == Device::kPinned) return;
   try {
     stream_ = device_api(d).make_stream(d);
@@ -205,16 +208,18 @@ void Group::work() {
 // False when the worker should end.
 bool Group::spin_then_sleep(Slot& slot) {
   constexpr auto kSpin = std::chrono::microseconds(20);  // waking a thread costs about ten
+  // A thread that only looks for work is one too many where tasks split their work themselves, as
+  // they may in a scope, and where it takes a processor from who pushes or runs tasks.
+  bool quietly = the_scope.load(std::memory_order_relaxed) == nullptr;
   {
     const Critical in(slot);
     std::lock_guard lock(lock_);
     if (can_take()) return true;
     ++spinning_;
+    const int pushing = asleep_outside.load(std::memory_order_relaxed) > 0 ? 0 : 1;
+    if (busy_ + spinning_ + pushing > processors_) quietly = false;
   }
-  // Tasks that run in a scope split their work themselves: there, a thread that only looks for work
-  // would be one too many.
-  const bool alone = the_scope.load(std::memory_order_relaxed) == nullptr;
-  const auto until = std::chrono::steady_clock::now() + (alone ? kSpin : kSpin.zero());
+  const auto until = std::chrono::steady_clock::now() + (quietly ? kSpin : kSpin.zero());
   while (waiting_.load(std::memory_order_relaxed) == 0) {
     for (int i = 0; i < 4; ++i) pause();
     if (std::chrono::steady_clock::now() >= until) break;

@@ -35,6 +35,9 @@ class ReadyQueue {
   uint64_t added_ = 0;
 };
 
+// Threads of the program that sleep until tasks are done: they leave their processor to workers.
+extern constinit std::atomic<int> asleep_outside;
+
 class Group {
  public:
   Group(Device device, Lane lane, int width);
@@ -82,6 +85,7 @@ class Group {
   void note_queue();
 
   const int width_;
+  const int processors_;
   std::unique_ptr<Stream> stream_;
   std::exception_ptr stream_error_;
 

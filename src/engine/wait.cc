@@ -56,6 +56,22 @@ void Core::help_with_all(Slot& slot) {
   }
 }
 
+// Says that a thread of the program sleeps.
+class Absent {
+ public:
+  explicit Absent(const Slot& slot) : counted_(!slot.current) {
+    if (counted_) asleep_outside.fetch_add(1, std::memory_order_relaxed);
+  }
+  ~Absent() {
+    if (counted_) asleep_outside.fetch_sub(1, std::memory_order_relaxed);
+  }
+  Absent(const Absent&) = delete;
+  Absent& operator=(const Absent&) = delete;
+
+ private:
+  const bool counted_;
+};
+
 void Core::wait_for(const Var& var, Access access) {
   VarState* const v = var.state();
   if (!v) return;
@@ -139,6 +155,7 @@ void Core::sleep_on(Slot& slot, Running* waiter) {
     slot.state.store(Slot::kOutside, std::memory_order_release);
     {
       const Asleep asleep;
+      const Absent absent(slot);
       int awake = kAwake;
       signal.compare_exchange_strong(awake, kAsleep, std::memory_order_seq_cst);
       while (signal.load(std::memory_order_acquire) != kSignalled) sleep_while(signal, kAsleep);
@@ -246,6 +263,7 @@ void Core::wait_all() {
     if (profile::on()) [[unlikely]]
       seen.for_all(tally_.on_their_way());
     if (compute_ && !tally_.all_done()) help_with_all(slot);
+    const Absent absent(slot);
     tally_.wait_until(0);
   }
   int more = 0;
