@@ -35,7 +35,15 @@ Pool<Running>& records() {
   return *pool;
 }
 
-Running* take_record(Slot& slot) { return records().take(slot.records); }
+// The lines of the next one are asked for already: often another thread has them.
+Running* take_record(Slot& slot) {
+  Running* const r = records().take(slot.records);
+  if (const Running* const next = slot.records.first) {
+    const auto* const end = reinterpret_cast<const char*>(&next->failure);
+    for (auto* at = reinterpret_cast<const char*>(next); at < end; at += 64) fetch_to_write(at);
+  }
+  return r;
+}
 
 void give_record(Slot& slot, Running* r) {
   r->stage.store(Stage::kFree, std::memory_order_relaxed);

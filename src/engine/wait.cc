@@ -262,8 +262,8 @@ void Core::wait_all() {
     profile::Wait seen(slot);
     if (profile::on()) [[unlikely]]
       seen.for_all(tally_.on_their_way());
-    if (compute_ && !tally_.all_done()) help_with_all(slot);
     const Absent absent(slot);
+    if (compute_ && !tally_.all_done()) help_with_all(slot);
     tally_.wait_until(0);
   }
   int more = 0;
