@@ -191,8 +191,8 @@ Writer::Writer(Slot& slot, What what, std::string_view name, std::string_view ca
   event_->category = static_cast<uint16_t>(category.size());
   event_->thread = static_cast<uint32_t>(slot.thread);
   char* const text = const_cast<char*>(event_->text());
-  std::memcpy(text, name.data(), name.size());
-  std::memcpy(text + name.size(), category.data(), category.size());
+  name.copy(text, name.size());
+  category.copy(text + name.size(), category.size());
 }
 
 void Writer::publish() {
