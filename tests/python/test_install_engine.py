@@ -29,6 +29,47 @@ int main() {
 }
 """
 
+PLUGIN = """#include <heddle/engine.h>
+
+// Leaves work, a failure and a variable behind.
+static heddle::Var kept;
+
+extern "C" int pushed() {
+  using namespace heddle;
+  kept = Var::make();
+  for (int i = 0; i < 2000; ++i)
+    Engine::get().push({{&kept, Access::kUpdate}}, [](RunContext&) {});
+  Engine::get().push({{&kept, Access::kUpdate}}, [](RunContext&) { throw Error("nobody asks"); });
+  return 2001;
+}
+"""
+HOST = """#include <dlfcn.h>
+
+#include <cstdio>
+#include <thread>
+
+int main(int, char** args) {
+  for (int i = 0; i < 3; ++i) {
+    std::thread user([&] {
+      void* const plugin = dlopen(args[1], RTLD_NOW | RTLD_LOCAL);
+      if (!plugin) return (void)std::fprintf(stderr, "%s", dlerror());
+      std::printf("%d\\n", reinterpret_cast<int (*)()>(dlsym(plugin, "pushed"))());
+      dlclose(plugin);
+    });
+    user.join();
+  }
+}
+"""
+PLUGIN_PROJECT = """cmake_minimum_required(VERSION 3.22)
+project(plugin LANGUAGES CXX)
+find_package(heddle REQUIRED COMPONENTS engine)
+add_library(plugin MODULE plugin.cc)
+target_link_libraries(plugin PRIVATE heddle::engine)
+add_executable(host host.cc)
+find_package(Threads REQUIRED)
+target_link_libraries(host PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
+"""
+
 
 def run(*command, ok=True, **more):
     done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=300, **more)
@@ -72,6 +113,15 @@ def examples(prefix, tmp_path_factory):
     folder = tmp_path_factory.mktemp("examples")
     shutil.copytree(ROOT / "examples/engine", folder / "source")
     return build(folder / "source", folder / "build", prefix)
+
+
+@pytest.fixture(scope="module")
+def plugin(prefix, tmp_path_factory):
+    """A shared object with an engine inside, and a program that opens and closes it."""
+    folder = tmp_path_factory.mktemp("plugin")
+    for name, text in {"plugin.cc": PLUGIN, "host.cc": HOST, "CMakeLists.txt": PLUGIN_PROJECT}.items():
+        (folder / name).write_text(text)
+    return build(folder, folder / "build", prefix)
 
 
 def needed(program):
@@ -122,6 +172,14 @@ def test_pipeline(examples, tmp_path):
     out = run(examples / "pipeline", tmp_path)
     assert "a: 0 words, 0 different\nb: 3 words, 2 different\nd: 1 words, 1 different\n" in out
     assert f"cannot read {tmp_path}/c" in out and "4 files, 1 of them unreadable" in out
+
+
+@pytest.mark.parametrize("engine", ["naive", "threaded", "per_device"])
+def test_a_plugin_may_be_closed_with_work_pending(plugin, engine):
+    for _ in range(10):
+        done = subprocess.run([plugin / "host", plugin / "libplugin.so"], capture_output=True, text=True, timeout=60,
+                              env={**os.environ, "HEDDLE_ENGINE": engine})
+        assert (done.returncode, done.stdout, done.stderr) == (0, "2001\n" * 3, "")
 
 
 @pytest.mark.parametrize("engine", ["naive", "threaded", "per_device"])
