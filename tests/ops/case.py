@@ -35,7 +35,7 @@ class Case:
     high: float = 1.0
     rtol: Optional[float] = None
     atol: Optional[float] = None
-    witness: Union[bool, str] = True       # or why MXNet differs; "not asked: ..." where it crashes
+    witness: Union[bool, str] = True       # or why MXNet differs; "absent" there; "not asked: ..." where it crashes
     training: bool = False                 # call it in training mode
     label: Optional[str] = None
     dtypes: tuple = ("float16", "float64")  # other dtypes to try
