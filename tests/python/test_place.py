@@ -112,6 +112,7 @@ def test_backward_names_its_line(size):
     table.attach_grad()
     with mx.autograd.record():
         out = mx.nd.gather_nd(table, indices)
+    out.wait_to_read()
     # Behind the engine's back, or it would refuse at once: what backward reads is no longer valid.
     ctypes.memmove(np.asarray(memoryview(indices)).ctypes.data, np.float32(7).tobytes(), 4)
     out.backward(); asked = line()  # noqa: E702
