@@ -186,9 +186,9 @@ TEST_P(EveryEngine, EveryTaskIsAWaiterOfItsOwn) {
 // Throws, cancellations and nested waits, interleaved at random from several threads.
 TEST_P(EveryEngine, RandomFailuresAndNestedWaitsEnd) {
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-  constexpr int kEach = 1000;
+  const int kEach = scaled(1000);
 #else
-  constexpr int kEach = 12000;
+  const int kEach = scaled(12000);
 #endif
   constexpr int kThreads = 3, kVars = 6;
   std::vector<Var> vars(kVars);

@@ -115,9 +115,9 @@ struct Program {
 };
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-constexpr int kTasks = 30000;
+const int kTasks = scaled(30000);
 #else
-constexpr int kTasks = 250000;
+const int kTasks = scaled(250000);
 #endif
 
 void run_program(Engine& engine, const Program& p, unsigned seed, bool with_inline) {

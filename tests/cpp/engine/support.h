@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <functional>
 #include <latch>
 #include <memory>
@@ -20,6 +21,12 @@ constexpr bool kForks = false;  // the sanitizer does not let a child start thre
 #else
 constexpr bool kForks = true;
 #endif
+
+// How much of a random test is run: HEDDLE_TEST_SCALE=100 runs a hundred times as much.
+inline int scaled(int n) {
+  const char* const scale = std::getenv("HEDDLE_TEST_SCALE");
+  return scale ? static_cast<int>(n * std::atof(scale)) : n;
+}
 
 inline Task task(std::function<void()> body, std::vector<Use> uses, const char* name = "task") {
   return {.name = name,
