@@ -46,7 +46,8 @@ import heddle.test_utils
 def pip(*arguments):
     done = subprocess.run([sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments], text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=1800,
-                          env={**os.environ, "CMAKE_BUILD_PARALLEL_LEVEL": str(os.cpu_count())})
+                          env={"CXX": "c++",  # as CMake calls it by itself: ccache tells compilers apart by their names
+                               "CMAKE_BUILD_PARALLEL_LEVEL": str(os.cpu_count()), **os.environ})
     assert done.returncode == 0, done.stdout[-5000:]
 
 
