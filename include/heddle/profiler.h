@@ -113,8 +113,8 @@ struct Wait {
   std::string call;  // see Call; "wait" where nobody said
   Place at;          // current_place() of the waiting thread
   double ms = 0;
-  std::string task;   // the last of those it waited for; "" when only a device was waited for
-  Place pushed;       // where that was pushed
+  std::string task;  // the last of those it waited for; "" when only a device was waited for
+  Place pushed;      // where that was pushed
   // Of a wait for everything: how many. -1: it was a push, held back at the cap on work in flight.
   int64_t tasks = 0;
   // "blocked 812 ms in asnumpy() at train.py:42 waiting for Convolution pushed at net.py:17"

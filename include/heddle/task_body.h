@@ -20,9 +20,8 @@ class TaskBody {
   TaskBody() = default;
   TaskBody(std::nullptr_t) {}
   template <class F>
-    requires(!std::same_as<std::remove_cvref_t<F>, TaskBody> &&
-             std::invocable<std::remove_cvref_t<F>&, RunContext&>)
-  TaskBody(F&& f) {
+  requires(!std::same_as<std::remove_cvref_t<F>, TaskBody> &&
+           std::invocable<std::remove_cvref_t<F>&, RunContext&>) TaskBody(F&& f) {
     using Closure = std::remove_cvref_t<F>;
     if constexpr (fits<Closure>()) {
       ::new (room_) Closure(std::forward<F>(f));

@@ -197,11 +197,12 @@ void Core::push(Task task) {
 void Core::push(std::span<const BorrowedUse> uses, TaskBody body, const Traits& traits) {
   check(bool(body), "[engine] task {} has no body", traits.name);
   check_uses(uses, traits.name);
-  launch({traits, &body}, [&](Running* r) { order_requests(uses, r); },
-         [&](Running* r) {
-           r->own = std::move(body);
-           r->body = &r->own;
-         });
+  launch(
+      {traits, &body}, [&](Running* r) { order_requests(uses, r); },
+      [&](Running* r) {
+        r->own = std::move(body);
+        r->body = &r->own;
+      });
 }
 
 void Core::push(const TaskRef& task) {

@@ -61,8 +61,8 @@ class Core final : public Engine {
   int workers() const override;
 
   // --- for the other files of this room ---------------------------------------------------------
-  // Runs a record on the calling thread, in the place of a worker of `group` and inside the scope of
-  // set_scope. With `on`, goes on with what becomes ready because of it.
+  // Runs a record on the calling thread, in the place of a worker of `group` and inside the scope
+  // of set_scope. With `on`, goes on with what becomes ready because of it.
   static void run_chain(Running* r, Group* group, bool on = true);
   Running* execute(Slot& slot, Running* r, Group* chain);
   static void run_kept(Slot& slot, Running* first, Group* chain);

@@ -37,7 +37,7 @@ struct Slot {
   int kept_count = 0;
   uint32_t pushes = 0;
   profile::Chunk* chunk = nullptr;  // where the profiler writes what this thread does
-  Slot* next = nullptr;  // of all slots
+  Slot* next = nullptr;             // of all slots
 };
 
 // Around a sleep: lets go of the interpreter's lock (Engine::set_sleep_hooks).

@@ -78,8 +78,7 @@ void Picture::look(Running* r, void* arg) {
   p.heads_.push_back(r);
   const GraphRun& run = *r->run;
   for (size_t i = 0; i < run.graph.nodes.size(); ++i)
-    if (!run.done(static_cast<int>(i)))
-      p.add(&run.nodes[i], state_of(&run.nodes[i]));
+    if (!run.done(static_cast<int>(i))) p.add(&run.nodes[i], state_of(&run.nodes[i]));
 }
 
 void Picture::add(const Running* r, std::string state) {

@@ -69,7 +69,7 @@ struct alignas(64) Running {
   Request few[4];
 
   FailureRef failure;
-  EventRef event;  // the device's part, once the task is done on the host
+  EventRef event;                    // the device's part, once the task is done on the host
   const StartBody* start = nullptr;  // instead of `body`
   const CancelToken* cancel = nullptr;
   StartBody own_start;

@@ -22,8 +22,7 @@ size_t run_plain(GraphRun& run, FailureRef* failure) {
     }
   } catch (...) {
     const Task& t = nodes[i].prepared.task;
-    *failure =
-        make_failure(std::current_exception(), t.name, t.place.file ? t.place : run.place);
+    *failure = make_failure(std::current_exception(), t.name, t.place.file ? t.place : run.place);
   }
   return i;
 }

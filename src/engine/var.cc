@@ -1,7 +1,6 @@
 // Variables.
-#include "engine/var_state.h"
-
 #include "engine/gate.h"
+#include "engine/var_state.h"
 
 namespace heddle {
 namespace engine {

@@ -222,7 +222,7 @@ TEST_P(EveryEngine, RandomGraphsEqualTheirSerialRun) {
   EXPECT_EQ(cell, expected);
 }
 
-// --- graphs and their tasks pushed one by one ------------------------------------------------------
+// --- graphs and their tasks pushed one by one ----------------------------------------------------
 
 // Tasks that read and write cells; some throw. What is left of the cells, and which variables are
 // poisoned, tells whether the right ones ran.

@@ -72,9 +72,13 @@ TEST_P(EveryEngine, BorrowedUsesAreLikeOthers) {
   EXPECT_EQ(what_of([&] { engine->wait(b); }), "no [in task fails]");
   EXPECT_EQ(x, 20);
   const Var none;
-  EXPECT_THAT(what_of([&] { engine->push({{&none, Access::kRead}}, [](RunContext&) {}); }),
+  EXPECT_THAT(what_of([&] {
+                engine->push({{&none, Access::kRead}}, [](RunContext&) {});
+              }),
               testing::HasSubstr("variable that is none"));
-  EXPECT_THAT(what_of([&] { engine->push({{&a, Access::kRead}}, nullptr, {.name = "t"}); }),
+  EXPECT_THAT(what_of([&] {
+                engine->push({{&a, Access::kRead}}, nullptr, {.name = "t"});
+              }),
               testing::HasSubstr("has no body"));
 }
 
