@@ -27,6 +27,12 @@ bool owns(const Running* r, const VarState* v) {
 
 }  // namespace waiting
 
+// Bodies that run in a scope split their work over threads of its own: one more that computes would
+// be one too many.
+bool may_help(const Group* group) {
+  return group && the_scope.load(std::memory_order_relaxed) == nullptr;
+}
+
 // Runs a ready task on the calling thread, which is outside of tasks and would sleep. True when
 // there was one. With `only`, it is that one or none, and nothing that follows from it.
 bool Core::help(Slot& slot, const Running* only) {
@@ -116,7 +122,7 @@ void Core::wait_for(const Var& var, Access access) {
     }
   }
   if (waiter) {
-    if (last_writer && compute_ && !slot.current && compute_->has_ready()) {
+    if (last_writer && may_help(compute_) && !slot.current && compute_->has_ready()) {
       const Asleep asleep;
       help(slot, last_writer);
     }
@@ -263,7 +269,7 @@ void Core::wait_all() {
     if (profile::on()) [[unlikely]]
       seen.for_all(tally_.on_their_way());
     const Absent absent(slot);
-    if (compute_ && !tally_.all_done()) help_with_all(slot);
+    if (may_help(compute_) && !tally_.all_done()) help_with_all(slot);
     tally_.wait_until(0);
   }
   int more = 0;
