@@ -7,6 +7,8 @@ namespace heddle::random_scalar {
 
 using random::Sequence;
 
+// The draws' parameters are checked by the kernel, so that a bad one fails the task and is raised
+// by whoever reads the result, as MXNet's scripts expect.
 enum class RealType { kNone, kFloat32, kFloat64, kFloat16 };
 constexpr Dtype kRealTypes[] = {Dtype::kFloat32, Dtype::kFloat32, Dtype::kFloat64, Dtype::kFloat16};
 
@@ -16,6 +18,10 @@ struct Uniform {
   void fields(auto&& f) {
     f("low", low, "The smallest number.");
     f("high", high, "The end of the range, itself left out.");
+  }
+  void check_values() const {
+    check(low <= high, "[random_uniform] found low {} and high {}, expected low <= high", low,
+          high);
   }
   double draw(Sequence& s) const { return random::draw_uniform(s, low, high); }
   void bulk(uint64_t seed, int64_t begin, int64_t n, float* to) const {
@@ -32,7 +38,10 @@ struct Normal {
   float loc = 0, scale = 1;
   void fields(auto&& f) {
     f("loc", loc, "Mean.");
-    f("scale", scale, "Standard deviation.").at_least(0);
+    f("scale", scale, "Standard deviation, at least 0.");
+  }
+  void check_values() const {
+    check(scale >= 0, "[random_normal] found scale {}, expected at least 0", scale);
   }
   double draw(Sequence& s) const { return random::draw_normal(s, loc, scale); }
   void bulk(uint64_t seed, int64_t begin, int64_t n, float* to) const {
@@ -44,8 +53,12 @@ struct Gamma {
   static constexpr auto name = "gamma", doc = "Gamma-distributed numbers, of mean alpha * beta.";
   float alpha = 1, beta = 1;
   void fields(auto&& f) {
-    f("alpha", alpha, "Shape, above 0.").at_least(1e-30);
-    f("beta", beta, "Scale, above 0.").at_least(0);
+    f("alpha", alpha, "Shape, above 0.");
+    f("beta", beta, "Scale, at least 0.");
+  }
+  void check_values() const {
+    check(alpha > 0, "[random_gamma] found alpha {}, expected above 0", alpha);
+    check(beta >= 0, "[random_gamma] found beta {}, expected at least 0", beta);
   }
   double draw(Sequence& s) const { return random::draw_gamma(s, alpha, beta); }
 };
@@ -53,13 +66,19 @@ struct Exponential {
   static constexpr auto name = "exponential",
                         doc = "Exponentially distributed numbers, of mean 1 / lam.";
   float lam = 1;
-  void fields(auto&& f) { f("lam", lam, "Rate, above 0.").at_least(1e-30); }
+  void fields(auto&& f) { f("lam", lam, "Rate, above 0."); }
+  void check_values() const {
+    check(lam > 0, "[random_exponential] found lam {}, expected above 0", lam);
+  }
   double draw(Sequence& s) const { return random::draw_exponential(s, lam); }
 };
 struct Poisson {
   static constexpr auto name = "poisson", doc = "Poisson-distributed counts.";
   float lam = 1;
-  void fields(auto&& f) { f("lam", lam, "Mean.").at_least(0); }
+  void fields(auto&& f) { f("lam", lam, "Mean, at least 0."); }
+  void check_values() const {
+    check(lam >= 0, "[random_poisson] found lam {}, expected at least 0", lam);
+  }
   double draw(Sequence& s) const { return random::draw_poisson(s, lam); }
 };
 struct NegativeBinomial {
@@ -68,8 +87,12 @@ struct NegativeBinomial {
   int k = 1;
   float p = 1;
   void fields(auto&& f) {
-    f("k", k, "Successes to wait for.").at_least(1);
-    f("p", p, "Probability of a success.").range(1e-30, 1);
+    f("k", k, "Successes to wait for, at least 1.");
+    f("p", p, "Probability of a success, above 0 and at most 1.");
+  }
+  void check_values() const {
+    check(k >= 1, "[random_negative_binomial] found k {}, expected at least 1", k);
+    check(p > 0 && p <= 1, "[random_negative_binomial] found p {}, expected in (0, 1]", p);
   }
   double draw(Sequence& s) const { return random::draw_negative_binomial(s, k, p); }
 };
@@ -78,8 +101,13 @@ struct GeneralizedNegativeBinomial {
                         doc = "Negative binomial counts of mean mu and dispersion alpha.";
   float mu = 1, alpha = 1;
   void fields(auto&& f) {
-    f("mu", mu, "Mean.").at_least(0);
-    f("alpha", alpha, "Dispersion; 0 is Poisson.").at_least(0);
+    f("mu", mu, "Mean, at least 0.");
+    f("alpha", alpha, "Dispersion, at least 0, which is Poisson.");
+  }
+  void check_values() const {
+    check(mu >= 0, "[random_generalized_negative_binomial] found mu {}, expected at least 0", mu);
+    check(alpha >= 0, "[random_generalized_negative_binomial] found alpha {}, expected at least 0",
+          alpha);
   }
   double draw(Sequence& s) const {
     return random::draw_generalized_negative_binomial(s, mu, alpha);
@@ -117,6 +145,7 @@ void infer_dtype(const Whole<P>& p, InferContext& c) {
 // One by one, with 53 bits each; those that can be made in bulk are, where floats will do.
 template <class P>
 void run(const P& p, OpContext& ctx, Inputs, Outputs out) {
+  p.check_values();
   if constexpr (requires { &P::bulk; }) {
     if (out[0].dtype != Dtype::kFloat64)
       return random::fill_bulk(ctx, out[0], [&](int64_t begin, int64_t n, float* to) {
@@ -166,15 +195,13 @@ struct RandintParam {
     f("dtype", dtype, "The dtype of the result; None is int32.").names({"None", "int32", "int64"});
   }
 };
-void infer_randint(const RandintParam& p, InferContext& c) {
-  check(p.low < p.high, "[_random_randint] high is {}, expected more than low, which is {}", p.high,
-        p.low);
-  set_shape(p.shape, c);
-}
+void infer_randint(const RandintParam& p, InferContext& c) { set_shape(p.shape, c); }
 void infer_randint_dtype(const RandintParam& p, InferContext& c) {
   c.set_out_dtype(0, p.dtype == IntType::kInt64 ? Dtype::kInt64 : Dtype::kInt32);
 }
 void randint(const RandintParam& p, OpContext& ctx, Inputs, Outputs out) {
+  check(p.low < p.high, "[random_randint] found low {} and high {}, expected low < high", p.low,
+        p.high);
   const uint64_t range = uint64_t(p.high) - uint64_t(p.low);
   auto draw = [&](int64_t i) {
     Sequence s(ctx.seed, i);
