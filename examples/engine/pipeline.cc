@@ -22,7 +22,8 @@
 #include <vector>
 
 namespace fs = std::filesystem;
-using heddle::Access, heddle::Engine, heddle::Lane, heddle::RunContext, heddle::Task, heddle::Var;
+using heddle::Access, heddle::Engine, heddle::GraphTask, heddle::Lane, heddle::RunContext,
+    heddle::Task, heddle::Var;
 
 // Bytes of text in memory, and the most there ever were.
 struct Meter {
@@ -80,22 +81,23 @@ int run(const std::vector<fs::path>& files, int64_t budget, std::ostream& output
     const auto d = documents.emplace_back(new Document{path, size_of(path), meter});
     // The stages of a file are pushed together, as a graph: its bytes are taken from the budget
     // before the read starts and given back when all is done. Here the loop may be held back.
-    engine.push(engine.prepare({
-        {Task{.name = "read",
-              .run = [d](RunContext&) { read(*d); },
-              .uses = {{d->text_var, Access::kOverwrite}},
-              .lane = Lane::kIo,
-              .bytes = d->bytes}},
+    std::vector<GraphTask> stages;
+    stages.push_back({Task{.name = "read",
+                           .run = [d](RunContext&) { read(*d); },
+                           .uses = {{d->text_var, Access::kOverwrite}},
+                           .lane = Lane::kIo,
+                           .bytes = d->bytes}});
+    stages.push_back(
         {Task{.name = "count",
               .run = [d](RunContext&) { count(*d); },
-              .uses = {{d->text_var, Access::kUpdate}, {d->line_var, Access::kOverwrite}}}},
-        // What writes one variable runs in the order of the pushes. kOverwrite, for a line does not
-        // depend on those before it: it is written although one of them failed.
-        {Task{.name = "write",
-              .run = [d, &output](RunContext&) { output << d->line; },
-              .uses = {{d->line_var, Access::kRead}, {output_var, Access::kOverwrite}},
-              .lane = Lane::kIo}},
-    }));
+              .uses = {{d->text_var, Access::kUpdate}, {d->line_var, Access::kOverwrite}}}});
+    // What writes one variable runs in the order of the pushes. kOverwrite, for a line does not
+    // depend on those before it: it is written although one of them failed.
+    stages.push_back({Task{.name = "write",
+                           .run = [d, &output](RunContext&) { output << d->line; },
+                           .uses = {{d->line_var, Access::kRead}, {output_var, Access::kOverwrite}},
+                           .lane = Lane::kIo}});
+    engine.push(engine.prepare(std::move(stages)));
   }
   int unreadable = 0;
   for (const auto& d : documents) {
