@@ -216,8 +216,8 @@ void Core::retire(Slot& slot, Running* r, Leftovers* leftovers) {
       leftovers->graph = std::move(r->graph);
       leftovers->start = std::move(r->own_start);
       leftovers->cancel = std::move(r->own_cancel);
-      leftovers->failures.push_back(std::move(r->failure));
-      leftovers->events.push_back(std::move(r->event));
+      if (r->failure) leftovers->failures.push_back(std::move(r->failure));
+      if (r->event) leftovers->events.push_back(std::move(r->event));
     }
     r->start = nullptr;
     r->cancel = nullptr;
