@@ -30,10 +30,11 @@ void operator delete(void* p, size_t, std::align_val_t) noexcept { std::free(p);
 
 namespace heddle {
 
+// A store grows when a worker first takes records to it: a few times in a thousand rounds.
+constexpr int64_t kSeldom = 20;
+
 // Allocations of a thousand rounds, after as many to warm up. Each ends in a wait, so that no round
 // has more on its way than the ones before.
-constexpr int64_t kSeldom =
-    20;  // a store grows when a worker takes records to it for the first time
 template <class Round>
 int64_t allocations_of(Engine& engine, const Round& round) {
   int64_t before = 0;
