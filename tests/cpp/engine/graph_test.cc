@@ -95,7 +95,7 @@ TEST_P(EveryEngine, TasksAndGraphsOnOneVariableRunInTheOrderOfTheirPushes) {
 
 TEST_P(EveryEngine, AFailedNodePoisonsAndSkipsWhatFollows) {
   Var a = Var::make(), b = Var::make(), c = Var::make(), d = Var::make();
-  int ran = 0;
+  std::atomic<int> ran{0};
   bool broken = true;
   std::vector<GraphTask> nodes;
   nodes.push_back({task(
@@ -124,7 +124,7 @@ TEST_P(EveryEngine, AFailedNodePoisonsAndSkipsWhatFollows) {
 TEST_P(EveryEngine, APoisonedOutsideVariableSkipsTheNodesThatNeedIt) {
   Var a = Var::make(), b = Var::make(), c = Var::make();
   engine->push(task([] { throw Error("outside"); }, {update(a)}));
-  int ran = 0;
+  std::atomic<int> ran{0};
   std::vector<GraphTask> nodes;
   nodes.push_back({task([&] { ++ran; }, {read(a), overwrite(b)})});
   nodes.push_back({task([&] { ++ran; }, {overwrite(c)})});
@@ -160,7 +160,7 @@ TEST_P(EveryEngine, NodesMayBeAsynchronous) {
 
 TEST_P(EveryEngine, AGraphMayBeDroppedWhileItRuns) {
   Var a = Var::make();
-  int ran = 0;
+  std::atomic<int> ran{0};
   for (int i = 0; i < 50; ++i) {
     std::vector<GraphTask> nodes;
     for (int k = 0; k < 5; ++k) nodes.push_back({task([&] { ++ran; }, {update(a)})});
@@ -305,7 +305,7 @@ TEST_P(EveryEngine, AGraphDoesWhatItsTasksDoOneByOneAlsoWhenSomeFail) {
 TEST_P(EveryEngine, NodesOfSmallGraphsFailLikeOthers) {
   Var a = Var::make(), b = Var::make(), c = Var::make(), d = Var::make();
   const auto token = std::make_shared<CancelToken>();
-  int ran = 0;
+  std::atomic<int> ran{0};
   auto node = [](Task t, std::vector<int> after = {}) {
     t.small = true;
     return GraphTask{std::move(t), std::move(after)};
