@@ -100,10 +100,8 @@ bool Group::add(RunningList& list) {
   return true;
 }
 
-Running* Group::take(bool was_busy) {
-  std::lock_guard lock(lock_);
-  if (was_busy) --busy_;
-  if (!can_take()) return nullptr;
+// With lock_ held, when can_take().
+Running* Group::take_next() {
   Running* const r = ready_.take();
   --queued_;
   ++busy_;
@@ -112,16 +110,17 @@ Running* Group::take(bool was_busy) {
   return r;
 }
 
+Running* Group::take(bool was_busy) {
+  std::lock_guard lock(lock_);
+  if (was_busy) --busy_;
+  return can_take() ? take_next() : nullptr;
+}
+
 Running* Group::lend(const Running* only, int* loan) {
   std::lock_guard lock(lock_);
   if (!can_take() || (only && ready_.front() != only)) return nullptr;
-  Running* const r = ready_.take();
-  --queued_;
-  ++busy_;
-  note_queue();
   *loan = forks_;
-  r->stage.store(Stage::kStarted, std::memory_order_relaxed);
-  return r;
+  return take_next();
 }
 
 void Group::end_loan(int loan) {

@@ -73,6 +73,7 @@ class Group {
  private:
   void work();
   Running* take(bool was_busy);
+  Running* take_next();
   bool spin_then_sleep(Slot& slot);
   bool can_take() const { return !ready_.empty() && busy_ < width_; }
   // With lock_ held: what to do after it is let go, so that a ready task finds a worker.
