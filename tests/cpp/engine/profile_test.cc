@@ -124,6 +124,21 @@ Graph parse_dot(const std::string& dot) {
 
 }  // namespace trace
 
+// Asynchronous: lasts until `done` is called.
+struct Lasting {
+  std::optional<Done> done;
+  std::latch started{1};
+  Task task(const char* name, const Var& writes) {
+    Task t{.name = name};
+    t.start = [this](RunContext&, Done d) {
+      done.emplace(std::move(d));
+      started.count_down();
+    };
+    t.uses = {overwrite(writes)};
+    return t;
+  }
+};
+
 using trace::Slice;
 
 // The profiler is one for the process: each test begins and ends with it off and empty.
@@ -303,18 +318,11 @@ TEST_P(Profiled, TasksThatFailAreMarkedAndSkippedOnesAreAbsent) {
 TEST_P(Profiled, AnAsynchronousTaskLastsUntilItsDone) {
   profiler::start();
   const Var v = Var::make();
-  std::optional<Done> done;
-  std::latch started(1);
-  Task t{.name = "far"};
-  t.start = [&](RunContext&, Done d) {
-    done.emplace(std::move(d));
-    started.count_down();
-  };
-  t.uses = {overwrite(v)};
-  engine->push(std::move(t));
-  started.wait();
+  Lasting far;
+  engine->push(far.task("far", v));
+  far.started.wait();
   EXPECT_EQ(trace::count_phase(Json::parse(profiler::trace()), "b"), 0u);
-  (*done)();
+  (*far.done)();
   engine->wait(v);
   const Json all = Json::parse(profiler::trace());
   EXPECT_EQ(trace::count_phase(all, "b"), 1u);
@@ -589,19 +597,12 @@ TEST_P(ProfiledWorkers, ThePictureHasThePendingTasksAndTheirOrder) {
   EXPECT_EQ(profiler::pending_dot(*engine),
             "digraph pending {\n  rankdir=LR;\n  node [shape=box];\n}\n");
   const Var a = Var::make(), b = Var::make();
-  std::optional<Done> done;
-  std::latch started(1);
-  Task first{.name = "first"};
-  first.start = [&](RunContext&, Done d) {
-    done.emplace(std::move(d));
-    started.count_down();
-  };
-  first.uses = {overwrite(a)};
-  engine->push(std::move(first));
+  Lasting first;
+  engine->push(first.task("first", a));
   engine->push(task([] {}, {read(a)}, "left"));
   engine->push(task([] {}, {read(a), overwrite(b)}, "right"));
   engine->push(task([] {}, {update(a), read(b)}, "last \"one\""));
-  started.wait();
+  first.started.wait();
   // `start` may not have returned yet.
   std::string dot = profiler::pending_dot(*engine);
   while (dot.find("its Done") == std::string::npos) dot = profiler::pending_dot(*engine);
@@ -614,7 +615,7 @@ TEST_P(ProfiledWorkers, ThePictureHasThePendingTasksAndTheirOrder) {
               UnorderedElementsAre("first -> left", "first -> right", "left -> last \\\"one\\\"",
                                    "right -> last \\\"one\\\""));
   EXPECT_THAT(dot, HasSubstr("[label=\"v0, v1\"]"));  // the last edge: two variables
-  (*done)();
+  (*first.done)();
   engine->wait_all();
   EXPECT_THAT(trace::parse_dot(profiler::pending_dot(*engine)).state, IsEmpty());
 }
