@@ -11,7 +11,7 @@
 
 namespace heddle {
 
-constexpr unsigned kExits = kForks ? 170 : 25;  // of each engine; slow under that sanitizer
+constexpr unsigned kExits = kForks ? 170 : 25;  // of each engine; slow under a sanitizer
 
 // Forks; true when `child` returned true there. A child that hangs is killed.
 bool fork_and(const std::function<bool()>& child, Engine* announce_to) {
@@ -52,7 +52,7 @@ bool works(Engine& engine) {
 class Forks : public EveryEngine {
  protected:
   void SetUp() override {
-    if (!kForks) GTEST_SKIP() << "no threads after fork under this sanitizer";
+    if (!kForks) GTEST_SKIP() << "a sanitizer does not survive a fork beside threads";
     engine->set_run_ahead({.tasks = 500});  // or every child inherits a long queue
   }
 };

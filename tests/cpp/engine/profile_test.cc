@@ -435,7 +435,7 @@ TEST_P(Profiled, TheFileIsWholeOrAbsent) {
 }
 
 TEST_P(Profiled, AForkedChildBeginsWithNothing) {
-  if (!kForks) GTEST_SKIP() << "no threads after fork under this sanitizer";
+  if (!kForks) GTEST_SKIP() << "a sanitizer does not survive a fork beside threads";
   profiler::start();
   const Var v = Var::make();
   engine->push(task([] {}, {update(v)}));
