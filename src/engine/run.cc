@@ -246,8 +246,10 @@ void Core::let_go(Slot& slot, Request& request, RunningList& ready) {
 void Core::let_go_locked(Slot& slot, Request& request, RunningList& ready) {
   VarState& v = *request.var;
   v.drop(request);
-  if (v.waiters) meet_waiters(v, ready);  // before others change what they are to see
   while (Request* const turn = v.take_turn()) grant(*turn, ready);
+  // After the reads in front of the queue were granted: nobody waits for them. A write that was
+  // granted may run, but cannot settle what waiters are to see before the lock is let go.
+  if (v.waiters) meet_waiters(v, ready);
   const bool dead = v.handles.load(std::memory_order_relaxed) == VarState::kOrphan && v.unused();
   v.lock.unlock();
   if (!dead) [[likely]]

@@ -14,12 +14,13 @@ bool VarState::met(const Request& waiter) const {
   return true;
 }
 
-void VarState::withdraw(Request& waiter) {
+bool VarState::withdraw(Request& waiter) {
   for (Request** at = &waiters; *at; at = &(*at)->next) {
     if (*at != &waiter) continue;
     *at = waiter.next;
-    return;
+    return true;
   }
+  return false;
 }
 
 void VarState::change(Access access, const FailureRef& why, const Pending* pending) {

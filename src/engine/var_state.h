@@ -98,7 +98,7 @@ struct alignas(64) VarState {
   // A waiting thread's request is met when all earlier requests are over: the writes among them,
   // or, where it is for writing, the reads too.
   bool met(const Request& waiter) const;
-  void withdraw(Request& waiter);  // if it still waits
+  bool withdraw(Request& waiter);  // true if it still waited
 
   // What a completed use leaves: the poison of a failed write, the healing of an overwrite, the
   // event that ends the device's part.

@@ -187,11 +187,13 @@ void Core::check_nested(Slot& slot, Running* waiter) {
     for (const Running* r = slot.current; r && !hopeless; r = r->outer)
       hopeless = leads_to(waiter, r);
     if (hopeless) {
-      for (Running* r = slot.current; r; r = r->outer) r->asleep_on = nullptr;
       VarState& v = *waiter->requests[0].var;
       std::lock_guard var_lock(v.lock);
-      v.withdraw(waiter->requests[0]);
+      // If it is gone, a graph was done with the variable meanwhile, and the signal is on its way.
+      hopeless = v.withdraw(waiter->requests[0]);
     }
+    if (hopeless)
+      for (Running* r = slot.current; r; r = r->outer) r->asleep_on = nullptr;
   }
   if (!hopeless) return;
   Var last = std::move(waiter->var);
@@ -200,62 +202,6 @@ void Core::check_nested(Slot& slot, Running* waiter) {
     give_record(slot, waiter);
   }
   waiting::throw_own(slot.current);
-}
-
-// Follows what `waiter` waits for: the requests before it on its variable, the variables that their
-// tasks are still missing, the waits that running ones sleep in. True when that meets `task`.
-//
-// A record is looked at only while a lock is held that it needs in order to end: that of a variable
-// it has a request on. What lies behind it is remembered as variables and places in their queues:
-// variables are never freed, only used again, and then the place is not found.
-bool Core::leads_to(const Running* waiter, const Running* task) {
-  struct Step {
-    VarState* var;
-    const Running* who;  // everything before this one's request
-    uint64_t order;
-  };
-  std::vector<Step> steps;
-  auto go_behind = [&](const Running* r) {
-    for (int i = 0; i < r->count; ++i)
-      steps.push_back({r->requests[i].var, r, r->requests[i].order});
-  };
-  go_behind(waiter);
-  std::vector<const Running*> seen;
-  bool found = false;
-  auto visit = [&](const Running* r) {
-    if (found) return;
-    const bool mine =
-        r == task || (r->kind == Kind::kGraph && task->kind == Kind::kNode && task->run == r->run);
-    if (mine) {
-      found = true;
-      return;
-    }
-    for (const Running* s : seen)
-      if (s == r) return;
-    seen.push_back(r);
-    if (r->asleep_on) go_behind(r->asleep_on);
-    const bool graph = r->kind == Kind::kGraph;
-    if (graph || (r->kind == Kind::kTask && r->stage.load() == Stage::kWaiting)) go_behind(r);
-    if (graph && r->run->nodes)
-      for (size_t i = 0; i < r->run->graph.nodes.size(); ++i)
-        if (const Running* w = r->run->nodes[i].asleep_on) go_behind(w);
-  };
-  while (!steps.empty() && !found) {
-    const Step step = std::move(steps.back());
-    steps.pop_back();
-    VarState& v = *step.var;
-    std::lock_guard lock(v.lock);
-    const Request* mine = step.who->kind == Kind::kWaiter ? v.waiters : v.first;
-    while (mine && (mine->owner != step.who || mine->order != step.order)) mine = mine->next;
-    if (!mine) continue;  // it was granted
-    auto visit_older = [&](const Request* q) {
-      for (; q; q = q->next)
-        if (q->order < mine->order) visit(q->owner);
-    };
-    visit_older(v.holders);
-    visit_older(v.first);
-  }
-  return found;
 }
 
 void Core::wait_all() {

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "engine/support.h"
+#include "heddle/profiler.h"
 
 namespace heddle {
 
@@ -137,6 +138,68 @@ TEST_P(EveryEngine, CyclesThroughQueuedWorkAreTold) {
   engine->wait_all();
   EXPECT_NE(through_tasks, "");
   EXPECT_NE(through_graph, "");
+}
+
+// Says that a task came to sleep in a wait, or left it: then `then` may go on.
+void when_asleep_or(const std::atomic<bool>& left, Engine& engine,
+                    const std::function<void()>& then) {
+  while (!left && profiler::pending_dot(engine).find("asleep in a wait") == std::string::npos)
+    std::this_thread::yield();
+  then();
+}
+
+// Between the write that is waited for and the wait there is a read that cannot begin before the
+// waiting task has ended. A read does not wait for reads.
+TEST_P(EveryEngine, AReaderStuckBehindTheTaskIsNoCycle) {
+  Var a = Var::make(), b = Var::make();
+  std::unique_ptr<Done> done;
+  engine->push(
+      Task{.name = "write",
+           .start = [&](RunContext&, Done d) { done = std::make_unique<Done>(std::move(d)); },
+           .uses = {update(b)}});
+  std::string read_b = "not run", write_b = "not run";
+  std::atomic<bool> left{false};
+  std::atomic<bool> begun{false};
+  std::thread finisher([&] {
+    while (!begun) std::this_thread::yield();
+    when_asleep_or(left, *engine, [&] { (*done)(); });
+  });
+  engine->push(task(
+      [&] {
+        engine->push(task([] {}, {read(a), read(b)}, "stuck"));
+        begun = true;
+        read_b = what_of([&] { engine->wait(b); });
+        left = true;
+        write_b = what_of([&] { engine->wait_to_write(b); });
+      },
+      {update(a)}));
+  finisher.join();
+  engine->wait_all();
+  EXPECT_EQ(read_b, "");
+  EXPECT_NE(write_b, "");
+}
+
+// A graph that cannot end before the task lets go of what its other nodes use.
+TEST_P(EveryEngine, OfAGraphOnlyTheNodesThatMatterMakeACycle) {
+  Var a = Var::make(), b = Var::make(), c = Var::make(), d = Var::make();
+  std::string of_b, of_c, of_d;
+  std::vector<GraphTask> nodes;
+  nodes.push_back({task([] {}, {read(a), overwrite(c)})});
+  nodes.push_back({task([] {}, {overwrite(b)})});
+  nodes.push_back({task([] {}, {overwrite(d)}), {0, 1}});
+  const GraphRef graph = engine->prepare(std::move(nodes));
+  engine->push(task(
+      [&] {
+        engine->push(graph);
+        of_b = what_of([&] { engine->wait(b); });
+        of_c = what_of([&] { engine->wait(c); });
+        of_d = what_of([&] { engine->wait(d); });
+      },
+      {update(a)}));
+  engine->wait_all();
+  EXPECT_EQ(of_b, "");
+  EXPECT_NE(of_c, "");
+  EXPECT_NE(of_d, "");
 }
 
 TEST_P(EveryEngine, ANodeMayPushAndWait) {
