@@ -105,7 +105,7 @@ bool submit(Running* r, const Missing& missing) {
   Request* const begin = r->requests;
   Request* const end = begin + r->count;
   int waits = 0;
-  for (Request* q = begin; q != end; ++q) fetch_to_write(q->var);
+  for (Request* q = begin; q != end; ++q) fetch(*q);
   for (Request* q = begin; q != end; ++q) q->var->lock.lock();
   for (Request* q = begin; q != end; ++q) {
     VarState& v = *q->var;

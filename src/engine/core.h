@@ -121,7 +121,7 @@ class Core final : public Engine {
   static void let_go(Slot& slot, Request& request, RunningList& ready);
   static void let_go_locked(Slot& slot, Request& request, RunningList& ready);
   static void meet_waiters(VarState& v, RunningList& ready);
-  static void grant(Request& request, RunningList& ready);
+  static void tell_turns(Request* const* turns, int n, RunningList& ready);
   Running* hand_out(Slot& slot, RunningList& ready, Group* chain);
   static void leave_to(Slot& slot, Running* r);
   static void keep_small(Slot& slot, Running* r);

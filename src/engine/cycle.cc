@@ -56,9 +56,11 @@ void Behind::take(const Step& step) {
   const Request* mine = step.who->kind == Kind::kWaiter ? v.waiters : v.first;
   while (mine && (mine->owner != step.who || mine->order != step.order)) mine = mine->next;
   if (!mine) return;  // it was granted
-  for (const Request* queue : {v.holders, v.first})
-    for (const Request* q = queue; q && !found_; q = q->next)
-      if (q->order < mine->order && (q->writes() || mine->writes())) visit(*q);
+  auto look = [&](const Request& q) {
+    if (!found_ && q.order < mine->order && (q.writes() || mine->writes())) visit(q);
+  };
+  v.each_holder(look);
+  for (const Request* q = v.first; q; q = q->next) look(*q);
 }
 
 void Behind::visit(const Request& q) {
@@ -82,7 +84,7 @@ void Behind::visit_graph(const Request& q) {
   std::vector<bool> needed(graph.nodes.size(), var == graph.self);
   for (size_t i = needed.size(); i-- > 0;) {
     for (int used : graph.nodes[i].vars) needed[i] = needed[i] || used == var;
-    for (int later : graph.nodes[i].before) needed[i] = needed[i] || needed[later];
+    for (int later : graph.before(graph.links[i])) needed[i] = needed[i] || needed[later];
     if (!needed[i]) continue;
     if (&run.nodes[i] == task_) found_ = true;
     if (const Running* const waiter = run.nodes[i].asleep_on) go_behind(waiter);

@@ -19,7 +19,7 @@ namespace profile {
 struct Chunk;
 }
 
-struct Slot {
+struct alignas(64) Slot {
   enum : int { kOutside = 0, kCritical = 1, kBody = 2 };
   std::atomic<int> state{kOutside};
   std::atomic<bool> taken{false};

@@ -64,15 +64,17 @@ void PreparedGraph::link() {
   std::vector<std::vector<int>> needs(nodes.size());  // predecessors
   std::vector<int> last_write(vars.size(), -1);
   std::vector<std::vector<int>> reads(vars.size());  // since the last write
+  std::vector<std::vector<int>> before(nodes.size()), last_of(nodes.size());
+  links.resize(nodes.size());
   for (int i = 0; i < static_cast<int>(nodes.size()); ++i) {
-    Node& n = nodes[i];
+    const Node& n = nodes[i];
+    int& missing = links[i].missing;
     std::vector<int>& need = needs[i];
     need = n.after;
     for (size_t k = 0; k < n.vars.size(); ++k) {
       const int v = n.vars[k];
       const bool write = n.prepared.task.uses[k].access != Access::kRead;
-      if (last_write[v] < 0 && (!write || reads[v].empty()))
-        vars[v].first.push_back(i), ++n.missing;
+      if (last_write[v] < 0 && (!write || reads[v].empty())) vars[v].first.push_back(i), ++missing;
       if (write && !reads[v].empty()) need.insert(need.end(), reads[v].begin(), reads[v].end());
       else if (last_write[v] >= 0) need.push_back(last_write[v]);
       if (write) last_write[v] = i, reads[v].clear();
@@ -80,16 +82,30 @@ void PreparedGraph::link() {
     }
     std::sort(need.begin(), need.end());
     need.erase(std::unique(need.begin(), need.end()), need.end());
-    for (int p : need) nodes[p].before.push_back(i);
-    if (need.empty()) vars[self].first.push_back(i), ++n.missing;
-    n.missing += static_cast<int>(need.size());
+    for (int p : need) before[p].push_back(i);
+    if (need.empty()) vars[self].first.push_back(i), ++missing;
+    missing += static_cast<int>(need.size());
   }
-  for (const Node& n : nodes) sinks += n.before.empty();
+  for (const std::vector<int>& b : before) sinks += b.empty();
   for (size_t v = 0; v < vars.size(); ++v) {
     if (static_cast<int>(v) == self) continue;
     if (reads[v].empty()) reads[v].push_back(last_write[v]);
     vars[v].last = static_cast<int>(reads[v].size());
-    for (int n : reads[v]) nodes[n].last_of.push_back(static_cast<int>(v));
+    for (int n : reads[v]) last_of[n].push_back(static_cast<int>(v));
+  }
+  pack(before, last_of);
+}
+
+void PreparedGraph::pack(const std::vector<std::vector<int>>& before,
+                         const std::vector<std::vector<int>>& last_of) {
+  auto append = [](std::vector<int>& to, const std::vector<int>& some, int& at, int& end) {
+    at = static_cast<int>(to.size());
+    to.insert(to.end(), some.begin(), some.end());
+    end = static_cast<int>(to.size());
+  };
+  for (size_t i = 0; i < links.size(); ++i) {
+    append(before_, before[i], links[i].before_at, links[i].before_end);
+    append(last_of_, last_of[i], links[i].last_of_at, links[i].last_of_end);
   }
 }
 
@@ -133,13 +149,14 @@ GraphRun::GraphRun(PreparedGraph& g, Core* engine) : graph(g) {
     n.body = &t.run;
     n.start = t.start ? &t.start : nullptr;
     n.cancel = t.cancel.get();
+    n.rich = n.start || n.cancel;
     n.device = t.device;
     n.lane = t.lane;
     n.small = t.small;
     n.name = t.name;
     n.place = t.place;
     n.priority = t.priority;
-    n.missing.store(g.nodes[i].missing, std::memory_order_relaxed);
+    n.missing.store(g.links[i].missing, std::memory_order_relaxed);
   }
 }
 
@@ -265,7 +282,10 @@ void Core::submit_graph(Running* head, RunningList& ready) {
 // waited for. Nothing of the run is touched after the last of them knows.
 Running* Core::complete_node(Slot& slot, Running* r, Group* chain) {
   GraphRun& run = *r->run;
-  const PreparedGraph::Node& node = run.graph.nodes[r->node];
+  const PreparedGraph& graph = run.graph;
+  const PreparedGraph::Links& links = graph.links[r->node];
+  const std::span<const int> before = graph.before(links);
+  for (int n : before) fetch_to_write(&run.nodes[n]);
   const FailureRef failure = std::move(r->failure);
   const EventRef event = std::move(r->event);
   RunningList ready;
@@ -277,13 +297,13 @@ Running* Core::complete_node(Slot& slot, Running* r, Group* chain) {
       r->stage.store(Stage::kFree, std::memory_order_relaxed);
     if (failure || event || run.suspect.load(std::memory_order_relaxed)) [[unlikely]]
       settle_node(run, r, failure, event);
-    r->missing.store(node.missing, std::memory_order_relaxed);
+    r->missing.store(links.missing, std::memory_order_relaxed);
     r->round = run.round;
-    for (int v : node.last_of)
+    for (int v : graph.last_of(links))
       if (run.last[v].fetch_sub(1, std::memory_order_acq_rel) == 1)
         let_go(slot, run.head->requests[v], ready);
-    if (!node.before.empty()) {
-      for (int n : node.before)
+    if (!before.empty()) {
+      for (int n : before)
         if (run.nodes[n].missing.fetch_sub(1, std::memory_order_acq_rel) == 1)
           ready.add(&run.nodes[n]);
     } else if (run.left.fetch_sub(1, std::memory_order_acq_rel) == 1) {

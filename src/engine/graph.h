@@ -1,6 +1,7 @@
 // A prepared graph of tasks, and one run of it.
 #pragma once
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "engine/record.h"
@@ -13,12 +14,15 @@ class PreparedGraph {
  public:
   struct Node {
     Prepared prepared;
-    std::vector<int> vars;     // those it uses, as positions in `vars`; beside task.uses
-    std::vector<int> after;    // whose failure skips it
-    std::vector<int> before;   // nodes that count on it
-    std::vector<int> last_of;  // variables that nothing uses after it
-    int missing = 0;           // nodes and variables it counts on
+    std::vector<int> vars;   // those it uses, as positions in `vars`; beside task.uses
+    std::vector<int> after;  // whose failure skips it
     Group* group = nullptr;
+  };
+  // What a run follows, packed: it is read once for every node.
+  struct Links {
+    int missing = 0;  // nodes and variables it counts on
+    int before_at = 0, before_end = 0;
+    int last_of_at = 0, last_of_end = 0;
   };
   struct Outside {
     Var var;
@@ -28,8 +32,17 @@ class PreparedGraph {
     std::vector<int> first;  // nodes that start when it is granted
   };
   explicit PreparedGraph(std::vector<GraphTask> tasks);
+  // Nodes that count on this one.
+  std::span<const int> before(const Links& l) const {
+    return {before_.data() + l.before_at, before_.data() + l.before_end};
+  }
+  // Variables that nothing uses after it.
+  std::span<const int> last_of(const Links& l) const {
+    return {last_of_.data() + l.last_of_at, last_of_.data() + l.last_of_end};
+  }
 
   std::vector<Node> nodes;
+  std::vector<Links> links;  // of each node
   std::vector<Outside> vars;
   int self = 0;       // the position of the graph's own variable
   int sinks = 0;      // nodes that none counts on
@@ -47,6 +60,9 @@ class PreparedGraph {
   void check_after(const GraphTask& t, int at) const;
   void list_vars();
   void link();
+  void pack(const std::vector<std::vector<int>>& before,
+            const std::vector<std::vector<int>>& last_of);
+  std::vector<int> before_, last_of_;
   SpinLock lock_;
   std::vector<GraphRun*> spare_;
   std::vector<std::unique_ptr<GraphRun>> runs_;
@@ -60,7 +76,7 @@ struct GraphRun {
   void granted(int var, RunningList& ready);
   // The first cause among the nodes that `node` follows.
   FailureRef failure_before(int node) const;
-  bool done(int node) const { return nodes[node].round == round; }
+  bool done(size_t node) const { return nodes[node].round == round; }
 
   PreparedGraph& graph;
   Running* head = nullptr;  // while it runs

@@ -103,6 +103,8 @@ bool Group::add(RunningList& list) {
 // With lock_ held, when can_take().
 Running* Group::take_next() {
   Running* const r = ready_.take();
+  if (!ready_.empty()) fetch(ready_.front());
+  fetch(r);
   --queued_;
   ++busy_;
   note_queue();

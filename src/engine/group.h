@@ -90,21 +90,23 @@ class Group {
   std::unique_ptr<Stream> stream_;
   std::exception_ptr stream_error_;
 
-  mutable SpinLock lock_;
-  ReadyQueue ready_;
+  // In one line of cache what is written by every add() and take().
+  alignas(64) mutable SpinLock lock_;
   int queued_ = 0;
   int busy_ = 0;  // workers that run a task and do not sleep in it
-  int asleep_in_task_ = 0;
   int spinning_ = 0;
   int sleeping_ = 0;  // not counting those that a token wakes
   int tokens_ = 0;
-  int being_made_ = 0;  // workers not yet in threads_
+  int asleep_in_task_ = 0;
+  std::atomic<int> waiting_{0};      // queued_, for those who spin
+  std::atomic<int> top_{INT32_MIN};  // the best priority queued
+  ReadyQueue ready_;
+
+  alignas(64) int being_made_ = 0;  // workers not yet in threads_
   bool stopping_ = false;
   int forks_ = 0;
   std::vector<std::thread> threads_;
   std::atomic<int> alive_{0};
-  std::atomic<int> waiting_{0};      // queued_, for those who spin
-  std::atomic<int> top_{INT32_MIN};  // the best priority queued
   std::atomic<int> bell_{0};
 };
 

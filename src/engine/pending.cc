@@ -62,9 +62,9 @@ std::string state_of(const Running* r) {
   if (r->missing.load() > 0) return "waiting";
   if (r->kind != Kind::kNode && r->count > 0) {
     const Request& q = r->requests[0];
-    const Request* holder = q.var->holders;
-    while (holder && holder != &q) holder = holder->next;
-    if (!holder) return "on its device";  // its variables are released, its memory is not
+    bool holds = false;
+    q.var->each_holder([&](const Request& holder) { holds |= &holder == &q; });
+    if (!holds) return "on its device";  // its variables are released, its memory is not
   }
   return "ready";
 }
@@ -78,7 +78,7 @@ void Picture::look(Running* r, void* arg) {
   p.heads_.push_back(r);
   const GraphRun& run = *r->run;
   for (size_t i = 0; i < run.graph.nodes.size(); ++i)
-    if (!run.done(static_cast<int>(i))) p.add(&run.nodes[i], state_of(&run.nodes[i]));
+    if (!run.done(i)) p.add(&run.nodes[i], state_of(&run.nodes[i]));
 }
 
 void Picture::add(const Running* r, std::string state) {
@@ -126,7 +126,8 @@ std::vector<Picture::Step> Picture::steps_of(const Request& q) const {
 // The order in which pending tasks use one variable.
 void Picture::follow(const VarState& v) {
   std::vector<const Request*> queue;
-  for (const Request* list : {v.holders, v.first, v.waiters})
+  v.each_holder([&](const Request& q) { queue.push_back(&q); });
+  for (const Request* list : {v.first, v.waiters})
     for (const Request* q = list; q; q = q->next) queue.push_back(q);
   std::sort(queue.begin(), queue.end(),
             [](const Request* a, const Request* b) { return a->order < b->order; });
@@ -166,7 +167,7 @@ void Picture::follow_own(const Request& q, std::vector<int>& before) {
     for (int a : node.after)
       if (number(a) >= 0 && !edges_.count({number(a), number(i)}))
         connect(number(a), number(i), "after");
-    if (node.before.empty()) before.push_back(number(i));
+    if (run.graph.before(run.graph.links[i]).empty()) before.push_back(number(i));
   }
 }
 

@@ -38,10 +38,7 @@ Pool<Running>& records() {
 // The lines of the next one are asked for already: often another thread has them.
 Running* take_record(Slot& slot) {
   Running* const r = records().take(slot.records);
-  if (const Running* const next = slot.records.first) {
-    const auto* const end = reinterpret_cast<const char*>(&next->failure);
-    for (auto* at = reinterpret_cast<const char*>(next); at < end; at += 64) fetch_to_write(at);
-  }
+  if (const Running* const next = slot.records.first) fetch(next);
   return r;
 }
 

@@ -37,8 +37,8 @@ enum class Stage : uint8_t {
   kLost,     // in the child of a fork: its thread stayed in the parent
 };
 
-// Its first lines of cache hold all that a plain task needs; they travel between the thread that
-// pushes and the one that runs.
+// The first two lines of cache hold all that running a graph's node needs, the first six what a
+// plain task needs: they travel between the thread that pushes and the one that runs.
 struct alignas(64) Running {
   Kind kind = Kind::kTask;
   std::atomic<Stage> stage{Stage::kFree};
@@ -57,19 +57,19 @@ struct alignas(64) Running {
   Request* requests = few;
 
   const TaskBody* body = nullptr;  // what to run: `own`, or somebody else's
-  TaskBody own;
-
-  const char* name = "";
+  GraphRun* run = nullptr;         // of a node, or of the graph itself
+  Running* outer = nullptr;        // the task this one runs inside of, on the same thread
   Device device;
-  Lane lane = Lane::kCompute;
+  FailureRef failure;
+  EventRef event;  // the device's part, once the task is done on the host
+
+  TaskBody own;
+  const char* name = "";
   Place place;
-  int64_t bytes = 0;         // that it counts for in the cap
-  Running* outer = nullptr;  // the task this one runs inside of, on the same thread
-  GraphRun* run = nullptr;   // of a node, or of the graph itself
+  int64_t bytes = 0;  // that it counts for in the cap
+  Lane lane = Lane::kCompute;
   Request few[4];
 
-  FailureRef failure;
-  EventRef event;                    // the device's part, once the task is done on the host
   const StartBody* start = nullptr;  // instead of `body`
   const CancelToken* cancel = nullptr;
   StartBody own_start;
@@ -95,6 +95,12 @@ struct alignas(64) Running {
     }
   }
 };
+
+// Asks for what running it needs, and another thread may have: all at once, early.
+inline void fetch(const Running* r) {
+  const auto* const end = reinterpret_cast<const char*>(&r->start);
+  for (auto* at = reinterpret_cast<const char*>(r); at < end; at += 64) fetch_to_write(at);
+}
 
 // What a finished record held of the user's, to be destroyed outside critical sections.
 struct Leftovers {

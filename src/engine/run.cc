@@ -47,7 +47,7 @@ Running* Core::execute(Slot& slot, Running* r, Group* chain) {
   if (r->kind == Kind::kGraph) return execute_serial(slot, r, chain);
   if (!r->failure) r->failure = why_skip(r);
   if (!r->failure) {
-    if (r->start) {
+    if (r->rich && r->start) {
       r->parts.store(2, std::memory_order_relaxed);
       call_start(slot, r);
       if (r->parts.fetch_sub(1, std::memory_order_acq_rel) != 1) return nullptr;
@@ -59,7 +59,7 @@ Running* Core::execute(Slot& slot, Running* r, Group* chain) {
 }
 
 FailureRef Core::why_skip(Running* r) {
-  if (r->cancel && r->cancel->cancelled()) return make_cancelled(r->name, place_of(r));
+  if (r->rich && r->cancel && r->cancel->cancelled()) return make_cancelled(r->name, place_of(r));
   const bool node = r->kind == Kind::kNode;
   if (!(node ? r->run->suspect : r->suspect).load(std::memory_order_relaxed)) [[likely]]
     return nullptr;
@@ -142,10 +142,11 @@ void Core::log(const FailureRef& failure) {
 // --- completion ---------------------------------------------------------------------------------
 
 Running* Core::complete(Slot& slot, Running* r, Group* chain) {
-  if (r->start && r->thrown) r->failure = std::move(r->thrown);
+  if (r->rich && r->start && r->thrown) r->failure = std::move(r->thrown);
   if (r->event && runs_where_pushed()) wait_here(r);
   if (r->kind == Kind::kNode) return complete_node(slot, r, chain);
   if (r->event) return complete_on_device(slot, r, chain);
+  for (int i = 0; i < r->count; ++i) fetch(r->requests[i]);
   // The closure goes before the variables: who waits on them finds its memory given back.
   drop_body(r);
   const FailureRef failure = std::move(r->failure);
@@ -155,7 +156,6 @@ Running* Core::complete(Slot& slot, Running* r, Group* chain) {
     const Critical in(slot);
     if (failure) [[unlikely]]
       log(failure);
-    for (int i = 0; i < r->count; ++i) fetch_to_write(r->requests[i].var);
     for (int i = 0; i < r->count; ++i) release(slot, r->requests[i], failure, nullptr, ready);
     next = hand_out(slot, ready, chain);
     retire(slot, r, nullptr);
@@ -242,20 +242,44 @@ void Core::let_go(Slot& slot, Request& request, RunningList& ready) {
   let_go_locked(slot, request, ready);
 }
 
-// With the variable's lock held, which it lets go of.
+// With the variable's lock held, which it lets go of. Those whose turn has come are told after
+// that: their records are asked for meanwhile, and cannot go away before.
 void Core::let_go_locked(Slot& slot, Request& request, RunningList& ready) {
+  constexpr int kMost = 8;  // told together
   VarState& v = *request.var;
   v.drop(request);
-  while (Request* const turn = v.take_turn()) grant(*turn, ready);
+  Request* turns[kMost];
+  int n = 0;
+  while (Request* const turn = v.take_turn()) {
+    v.hold(*turn);
+    fetch_to_write(turn->owner);
+    turns[n++] = turn;
+    if (n == kMost) tell_turns(turns, n, ready), n = 0;
+  }
   // After the reads in front of the queue were granted: nobody waits for them. A write that was
   // granted may run, but cannot settle what waiters are to see before the lock is let go.
   if (v.waiters) meet_waiters(v, ready);
   const bool dead = v.handles.load(std::memory_order_relaxed) == VarState::kOrphan && v.unused();
   v.lock.unlock();
+  tell_turns(turns, n, ready);
   if (!dead) [[likely]]
     return;
   v.next = slot.dead;
   slot.dead = &v;
+}
+
+void Core::tell_turns(Request* const* turns, int n, RunningList& ready) {
+  for (int i = 0; i < n; ++i) {
+    const Request& turn = *turns[i];
+    Running* const r = turn.owner;
+    if (r->kind == Kind::kGraph && !r->run->graph.serial) {
+      r->run->granted(static_cast<int>(&turn - r->requests), ready);
+      continue;
+    }
+    if (turn.var->poisoned.load(std::memory_order_relaxed)) [[unlikely]]
+      r->suspect.store(true, std::memory_order_relaxed);
+    if (r->missing.fetch_sub(1, std::memory_order_acq_rel) == 1) ready.add(r);
+  }
 }
 
 void Core::meet_waiters(VarState& v, RunningList& ready) {
@@ -271,17 +295,6 @@ void Core::meet_waiters(VarState& v, RunningList& ready) {
     if (v.has_events.load(std::memory_order_relaxed)) v.collect_events(waiter.access, r->after);
     ready.add(r);
   }
-}
-
-void Core::grant(Request& request, RunningList& ready) {
-  Running* const r = request.owner;
-  VarState& v = *request.var;
-  v.hold(request);
-  if (r->kind == Kind::kGraph && !r->run->graph.serial)
-    return r->run->granted(static_cast<int>(&request - r->requests), ready);
-  if (v.poisoned.load(std::memory_order_relaxed)) [[unlikely]]
-    r->suspect.store(true, std::memory_order_relaxed);
-  if (r->missing.fetch_sub(1, std::memory_order_acq_rel) == 1) ready.add(r);
 }
 
 // Of the tasks that became ready, the calling thread keeps the best one of its own group, unless
@@ -316,6 +329,7 @@ Running* Core::hand_out(Slot& slot, RunningList& ready, Group* chain) {
     if (r->small && (!worker || slot.kept_count < kMostKept)) keep_small(slot, r);
     else rest.add(r);
   }
+  if (keep) fetch(keep);
   dispatch_all(slot, rest);
   if (keep) keep->stage.store(Stage::kStarted, std::memory_order_relaxed);
   return keep;

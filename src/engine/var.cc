@@ -8,10 +8,28 @@ namespace engine {
 // Only the first in the queue need be asked: it is the oldest, and it waits for a write or is one.
 bool VarState::met(const Request& waiter) const {
   if (first && first->order < waiter.order) return false;
-  if (!waiter.writes()) return !exclusive || holders->order > waiter.order;
-  for (const Request* q = holders; q; q = q->next)
-    if (q->order < waiter.order) return false;
-  return true;
+  if (!waiter.writes() && !exclusive) return true;
+  bool older = false;
+  each_holder([&](const Request& q) { older |= q.order < waiter.order; });
+  return !older;
+}
+
+void VarState::hold_beyond_slots(Request& r) {
+  r.prev = nullptr;
+  r.next = others;
+  if (others) others->prev = &r;
+  others = &r;
+}
+
+void VarState::drop_beyond_slots(Request& r) {
+  (r.prev ? r.prev->next : others) = r.next;
+  if (r.next) r.next->prev = r.prev;
+}
+
+void VarState::fill_slot(uint8_t i) {
+  Request& r = *others;
+  slots[i] = &r;
+  drop_beyond_slots(r);
 }
 
 bool VarState::withdraw(Request& waiter) {

@@ -60,8 +60,9 @@ const Request* last_before(const VarState& v, Access access) {
   for (const Request* q = v.first; q; q = q->next)
     if (q->writes()) found = q;
   if (found) return found;
-  for (const Request* q = v.holders; q; q = q->next)
-    if ((all || q->writes()) && (!found || q->order > found->order)) found = q;
+  v.each_holder([&](const Request& q) {
+    if ((all || q.writes()) && (!found || q.order > found->order)) found = &q;
+  });
   return found;
 }
 

@@ -1,6 +1,7 @@
 // Order: what overlaps, what does not, and that every variable agrees with the order of pushes.
 #include <algorithm>
 #include <barrier>
+#include <latch>
 #include <random>
 #include <thread>
 
@@ -146,6 +147,43 @@ void run_program(Engine& engine, const Program& p, unsigned seed, bool with_inli
   }
   engine.wait_all();
   EXPECT_EQ(cell, expected);
+}
+
+// More reads hold a variable at once than it has room for in itself, and end in any order.
+TEST_P(EveryEngine, ManyReadsHoldAtOnceAndEndInAnyOrder) {
+  constexpr int kReads = 25, kAlone = 5;
+  std::mt19937 random(3);
+  for (int round = 0; round < 20; ++round) {
+    Var shared = Var::make();
+    std::vector<Var> own(kReads);
+    std::vector<std::unique_ptr<Done>> dones(kReads);
+    std::latch held(kReads);
+    std::atomic<int> ended{0};
+    int ended_at_write = -1;
+    for (int i = 0; i < kReads; ++i) {
+      own[i] = Var::make();
+      engine->push(Task{.name = "reader",
+                        .start =
+                            [&, i](RunContext&, Done d) {
+                              dones[i] = std::make_unique<Done>(std::move(d));
+                              held.count_down();
+                            },
+                        .uses = {read(shared), update(own[i])}});
+    }
+    held.wait();
+    engine->push(task([&] { ended_at_write = ended; }, {update(shared)}));
+    std::vector<int> order(kReads);
+    for (int i = 0; i < kReads; ++i) order[i] = i;
+    std::shuffle(order.begin(), order.end(), random);
+    for (int i = 0; i < kReads; ++i) {
+      // A reader that comes and goes meanwhile is behind the write.
+      if (i % kAlone == 0) engine->push(task([] {}, {read(shared)}));
+      ++ended;
+      (*dones[order[i]])();
+    }
+    engine->wait(shared);
+    EXPECT_EQ(ended_at_write, kReads);
+  }
 }
 
 TEST_P(EveryEngine, RandomProgramsEqualTheirSerialRun) {
