@@ -10,9 +10,11 @@
 namespace heddle::engine {
 
 void Tally::done(const Slot& slot) {
-  shard(slot).done.fetch_add(1, std::memory_order_seq_cst);
+  count(slot, &Shard::done);
   // Pairs with wait_until(): either this sees the sleeper, or the sleeper sees the new count.
   if (sleepers_.load(std::memory_order_seq_cst) == 0) return;
+  // Of two threads that count the last two tasks at once, one must see both.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
   if (on_their_way() > limit_.load(std::memory_order_seq_cst)) return;
   bell_.fetch_add(1, std::memory_order_seq_cst);
   wake_all(bell_);
@@ -39,6 +41,7 @@ void Tally::wait_until(int64_t limit) {
   for (int64_t old = limit_.load(); old < limit && !limit_.compare_exchange_weak(old, limit);) {
   }
   sleepers_.fetch_add(1, std::memory_order_seq_cst);
+  Gate::make_visible();  // what was counted before, here; that there is a sleeper, to the others
   for (;;) {
     const int heard = bell_.load(std::memory_order_seq_cst);
     if (on_their_way() <= limit) break;

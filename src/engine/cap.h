@@ -8,10 +8,11 @@
 
 namespace heddle::engine {
 
-// Pushed and done, counted in shards so that threads do not fight over one line of cache.
+// Pushed and done, counted by each of the first threads in a line of cache of its own, and by all
+// the others in one.
 class Tally {
  public:
-  void pushed(const Slot& slot) { shard(slot).pushed.fetch_add(1, std::memory_order_seq_cst); }
+  void pushed(const Slot& slot) { count(slot, &Shard::pushed); }
   void done(const Slot& slot);
   bool all_done() const;
   int64_t on_their_way() const;
@@ -20,12 +21,22 @@ class Tally {
   void start_over() { sleepers_.store(0); }
 
  private:
-  static constexpr int kShards = 32;
+  static constexpr int kOwn = 31;
   struct alignas(64) Shard {
     std::atomic<int64_t> pushed{0}, done{0};
   };
-  Shard& shard(const Slot& slot) { return shards_[slot.index % kShards]; }
-  Shard shards_[kShards];
+  void count(const Slot& slot, std::atomic<int64_t> Shard::*what) {
+    const bool own = slot.index < kOwn;
+    std::atomic<int64_t>& n = shards_[own ? slot.index : kOwn].*what;
+    // Nobody else writes it; see wait_until() for who reads it.
+    if (own && Gate::relies_on_kernel()) {
+      n.store(n.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+      std::atomic_signal_fence(std::memory_order_seq_cst);
+    } else {
+      n.fetch_add(1, std::memory_order_seq_cst);
+    }
+  }
+  Shard shards_[kOwn + 1];
   alignas(64) std::atomic<int> sleepers_{0};
   std::atomic<int> bell_{0};
   std::atomic<int64_t> limit_{0};

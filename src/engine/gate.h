@@ -78,6 +78,11 @@ class Gate {
   static void start_over();
   static Slot* all_slots();
 
+  // Where the kernel can run a full barrier on all threads at once, a thread that announces
+  // something often needs none, if who looks for it calls make_visible() first.
+  static bool relies_on_kernel() { return relies_on_kernel_; }
+  static void make_visible();
+
   static bool draining() { return closed_.load(std::memory_order_relaxed) & 1; }
   static bool drained_by_me();
 
@@ -100,7 +105,6 @@ class Gate {
     return c == 1 && (before != Slot::kOutside || drained_by_me());
   }
   static void wait_until_open();
-  static void make_visible();  // what others announced
   static bool relies_on_kernel_;
   static std::atomic<int> closed_;  // bit 0: draining; the rest counts unannounced forks
 };

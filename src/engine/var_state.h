@@ -121,6 +121,7 @@ struct alignas(64) VarState {
     if (!r || !grants(first_writes ? Access::kUpdate : Access::kRead)) return nullptr;
     first = r->next;
     first_writes = r->next_writes;
+    if (first) __builtin_prefetch(first);  // who lets go next will want it
     if (!first) last = nullptr;
     return r;
   }
