@@ -90,7 +90,7 @@ struct alignas(64) Running {
     if (n <= 4) {
       requests = few;
     } else {
-      many.resize(static_cast<size_t>(n));
+      if (many.size() < static_cast<size_t>(n)) many.resize(static_cast<size_t>(n));
       requests = many.data();
     }
   }
