@@ -2,6 +2,7 @@
 #pragma once
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -21,22 +22,27 @@ inline void check_uses(const std::vector<Use>& uses, const char* task) {
   check_uses(std::span<const Use>(uses), task);
 }
 
-// A variable and an access in one word: variables lie at multiples of 64.
-inline uint64_t packed(const VarState* v, Access access) {
-  return reinterpret_cast<uint64_t>(v) | static_cast<uint64_t>(access);
-}
-inline VarState* var_in(uint64_t word) { return reinterpret_cast<VarState*>(word & ~uint64_t{63}); }
-inline Access access_in(uint64_t word) { return static_cast<Access>(word & 63); }
-
-// By insertion where there are few: often they are in order.
-inline void sort_words(uint64_t* words, size_t n) {
-  constexpr size_t kFew = 24;
-  if (n > kFew) return std::sort(words, words + n);
-  for (size_t i = 1; i < n; ++i) {
-    const uint64_t word = words[i];
-    size_t at = i;
+// Sorts by the addresses of variables. Where there are few they are sorted as words, variables
+// lying at multiples of 64, and by insertion: often they are in order.
+inline void sort_requests(Request* requests, int n) {
+  constexpr int kFew = 24;
+  constexpr uint64_t kAccess = 63;
+  if (n > kFew) {
+    std::sort(requests, requests + n,
+              [](const Request& a, const Request& b) { return std::less<>()(a.var, b.var); });
+    return;
+  }
+  uint64_t words[kFew];
+  for (int i = 0; i < n; ++i) {
+    const uint64_t word =
+        reinterpret_cast<uint64_t>(requests[i].var) | static_cast<uint64_t>(requests[i].access);
+    int at = i;
     for (; at > 0 && words[at - 1] > word; --at) words[at] = words[at - 1];
     words[at] = word;
+  }
+  for (int i = 0; i < n; ++i) {
+    requests[i].var = reinterpret_cast<VarState*>(words[i] & ~kAccess);
+    requests[i].access = static_cast<Access>(words[i] & kAccess);
   }
 }
 
@@ -44,28 +50,25 @@ inline void sort_words(uint64_t* words, size_t n) {
 // stronger access.
 template <class AnyUse>
 void order_requests(std::span<const AnyUse> uses, Running* r) {
-  constexpr size_t kUsual = 32;
-  uint64_t room[kUsual];
-  std::vector<uint64_t> more;
-  uint64_t* words = room;
-  if (uses.size() > kUsual) [[unlikely]]
-    more.resize(uses.size()), words = more.data();
-  for (size_t i = 0; i < uses.size(); ++i)
-    words[i] = packed(var_of(uses[i]).state(), uses[i].access);
-  sort_words(words, uses.size());
-  r->set_count(static_cast<int>(uses.size()));
-  int n = 0;
-  for (size_t i = 0; i < uses.size(); ++i) {
-    VarState* const v = var_in(words[i]);
-    if (n > 0 && r->requests[n - 1].var == v) {
-      Access& a = r->requests[n - 1].access;
-      a = both(a, access_in(words[i]));
-      continue;
-    }
-    Request& q = r->requests[n++];
-    q.owner = r, q.var = v, q.access = access_in(words[i]);
+  const int n = static_cast<int>(uses.size());
+  r->set_count(n);
+  for (int i = 0; i < n; ++i) {
+    Request& q = r->requests[i];
+    q.owner = r, q.var = var_of(uses[i]).state(), q.access = uses[i].access;
   }
-  r->count = n;
+  sort_requests(r->requests, n);
+  int kept = 0;
+  for (int i = 0; i < n; ++i) {
+    const Request& q = r->requests[i];
+    if (kept > 0 && r->requests[kept - 1].var == q.var) {
+      Access& a = r->requests[kept - 1].access;
+      a = both(a, q.access);
+    } else if (kept++ != i) {
+      r->requests[kept - 1].var = q.var;
+      r->requests[kept - 1].access = q.access;
+    }
+  }
+  r->count = kept;
 }
 
 }  // namespace heddle::engine

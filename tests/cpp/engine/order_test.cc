@@ -186,6 +186,32 @@ TEST_P(EveryEngine, ManyReadsHoldAtOnceAndEndInAnyOrder) {
   }
 }
 
+// However many, in whatever order and however often a variable is named, it is used once.
+TEST_P(EveryEngine, ManyUsesInAnyOrderAreOneUseOfEachVariable) {
+  std::mt19937 random(9);
+  for (int n : {1, 3, 11, 12, 13, 30, 70}) {
+    std::vector<Var> vars(n);
+    std::vector<Engine::BorrowedUse> borrowed;
+    for (Var& v : vars) v = Var::make();
+    for (const Var& v : vars) {
+      borrowed.push_back({&v, Access::kRead});
+      borrowed.push_back({&v, Access::kOverwrite});
+    }
+    int64_t ran = 0;
+    for (int round = 0; round < 20; ++round) {
+      std::shuffle(borrowed.begin(), borrowed.end(), random);
+      engine->push(
+          borrowed, [&](RunContext&) { ++ran; }, Traits{.name = "borrowed"});
+      std::vector<Use> uses;
+      for (const auto& use : borrowed) uses.push_back({*use.var, use.access});
+      engine->push(task([&] { ++ran; }, std::move(uses)));
+    }
+    engine->wait_all();
+    EXPECT_EQ(ran, 40);
+    for (const Var& v : vars) EXPECT_EQ(v.version(), 40u) << n;
+  }
+}
+
 TEST_P(EveryEngine, RandomProgramsEqualTheirSerialRun) {
   for (int cells : {3, 20, 200}) run_program(*engine, Program(7, kTasks / 3, cells), 1, false);
 }
