@@ -56,21 +56,21 @@ struct alignas(64) Running {
   Group* group = nullptr;
   Request* requests = few;
 
-  const TaskBody* body = nullptr;  // what to run: `own`, or somebody else's
-  GraphRun* run = nullptr;         // of a node, or of the graph itself
-  Running* outer = nullptr;        // the task this one runs inside of, on the same thread
+  alignas(64) const TaskBody* body = nullptr;  // what to run: `own`, or somebody else's
+  GraphRun* run = nullptr;                     // of a node, or of the graph itself
+  Running* outer = nullptr;  // the task this one runs inside of, on the same thread
   Device device;
   FailureRef failure;
   EventRef event;  // the device's part, once the task is done on the host
 
-  TaskBody own;
+  alignas(64) TaskBody own;
   const char* name = "";
   Place place;
   int64_t bytes = 0;  // that it counts for in the cap
   Lane lane = Lane::kCompute;
   Request few[4];
 
-  const StartBody* start = nullptr;  // instead of `body`
+  alignas(64) const StartBody* start = nullptr;  // instead of `body`
   const CancelToken* cancel = nullptr;
   StartBody own_start;
   std::shared_ptr<const CancelToken> own_cancel;

@@ -58,7 +58,8 @@ void Core::help_with_all(Slot& slot) {
   const Asleep asleep;         // a task may want the interpreter
   for (int i = 0; i < kLooks; ++i) {
     if (compute_->has_ready() && help(slot, nullptr)) i = 0;
-    else if (i % 8 == 0 && tally_.all_done()) return;  // takes the counts from who counts
+    else if (i % 8 == 1 && tally_.all_done())
+      return;  // seldom: it takes the counts from who counts
     else pause();
   }
 }
