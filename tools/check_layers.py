@@ -6,7 +6,7 @@ predictor needs. Takes no options; prints one line per offence.
 - Headers of libraries appear only in files that carry the library's name (x.onednn.cc, onednn.h, x.blas.cc,
   x.tbb.cc, x.cu ...), in device/ and in io/; other files include the standard library, POSIX and our own headers.
 - No anonymous namespace, no `using namespace std`; headers have #pragma once; a loop body (x.inl.h)
-  is included by another or through each_target.h; an operator file x.cc keeps to namespace heddle::x and all_ops.def names it.
+  is included by another or through each_target.h; an operator file x.cc keeps to namespace heddle::ops::x and all_ops.def names it.
 - The first line of a file says what the file is.
 """
 import pathlib
@@ -94,8 +94,8 @@ def check_rules(path, text, all_ops):
         yield f"{where}: the first line does not say what the file is"
     if path.suffix == ".cc" and "src/operator" in str(where) and re.search(r"^void define\(OpTable&", text, re.M):
         stem = path.name[:-3].replace(".", "_")
-        if not re.search(rf"^namespace heddle::{stem} {{", text, re.M):
-            yield f"{where}: its operators belong in namespace heddle::{stem}"
+        if not re.search(rf"^namespace heddle::ops::{stem} {{", text, re.M):
+            yield f"{where}: its operators belong in namespace heddle::ops::{stem}"
         if not re.search(rf"HEDDLE_OPS\w*\({stem}\)", all_ops):
             yield f"{where}: not in src/operator/all_ops.def (or all_cuda.def)"
 

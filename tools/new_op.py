@@ -12,7 +12,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 RECORD = """// {name}: say in one line what it computes.
 #include "heddle/op.h"
 
-namespace heddle::{stem} {{
+namespace heddle::ops::{stem} {{
 
 struct Param {{
   float alpha = 1;
@@ -40,7 +40,7 @@ void define(OpTable& ops) {{
   }});
 }}
 
-}}  // namespace heddle::{stem}
+}}  // namespace heddle::ops::{stem}
 """
 
 

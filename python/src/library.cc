@@ -177,10 +177,10 @@ void define_library(py::module_& m) {
   m.def("reset_peak",
         [](const std::string& type, int id) { Pool::of(device_of(type, id)).reset_peak(); });
   m.def("empty_cache", [] { Pool::of({}).release_cache(); });
-  m.def("set_isa_level", simd::set_level);
-  m.def("isa_level", simd::level);
-  m.def("best_isa_level", simd::best_level);
-  m.def("last_isa_level", simd::last_ran);
+  m.def("set_isa_level", ops::simd::set_level);
+  m.def("isa_level", ops::simd::level);
+  m.def("best_isa_level", ops::simd::best_level);
+  m.def("last_isa_level", ops::simd::last_ran);
   m.def("prefer_kernels", [](const std::string& library) { prefer_kernels(library); });
   m.def("set_threads", set_threads);
   m.def("threads", threads);

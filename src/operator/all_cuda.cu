@@ -6,7 +6,7 @@
 namespace heddle {
 
 #define HEDDLE_OPS(stem) \
-  namespace stem {       \
+  namespace ops::stem {  \
   void define(OpTable&); \
   }
 #include "operator/all_cuda.def"
@@ -15,7 +15,7 @@ namespace heddle {
 namespace all_cuda {
 
 void define(OpTable& ops) {
-#define HEDDLE_OPS(stem) stem::define(ops);
+#define HEDDLE_OPS(stem) ops::stem::define(ops);
 #include "operator/all_cuda.def"
 #undef HEDDLE_OPS
 }

@@ -16,7 +16,7 @@
 namespace heddle {
 
 #define HEDDLE_OPS(stem) \
-  namespace stem {       \
+  namespace ops::stem {  \
   void define(OpTable&); \
   }
 #include "operator/all_ops.def"
@@ -24,7 +24,7 @@ namespace heddle {
 
 void define_all_ops(OpTable& ops) {
   (void)ops;
-#define HEDDLE_OPS(stem) stem::define(ops);
+#define HEDDLE_OPS(stem) ops::stem::define(ops);
 #include "operator/all_ops.def"
 #undef HEDDLE_OPS
 }

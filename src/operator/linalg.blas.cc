@@ -3,7 +3,7 @@
 
 #include <cblas.h>
 
-namespace heddle::linalg_blas {
+namespace heddle::ops::linalg_blas {
 
 bool takes(int64_t m, int64_t n, int64_t k) { return m * n * k >= 16 * 16 * 16; }
 
@@ -26,4 +26,4 @@ void define(OpTable&) {
   linalg::offer({.library = "blas", .takes = takes, .sgemm = sgemm, .dgemm = dgemm});
 }
 
-}  // namespace heddle::linalg_blas
+}  // namespace heddle::ops::linalg_blas

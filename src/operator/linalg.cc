@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-namespace heddle::linalg {
+namespace heddle::ops::linalg {
 
 // --- the portable product -----------------------------------------------------------------------
 constexpr int64_t kTileM = 4, kTileN = 16, kBlockK = 256;
@@ -193,4 +193,4 @@ HEDDLE_LINALG(int32_t)
 HEDDLE_LINALG(int64_t)
 #undef HEDDLE_LINALG
 
-}  // namespace heddle::linalg
+}  // namespace heddle::ops::linalg

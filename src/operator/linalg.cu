@@ -5,7 +5,7 @@
 #include "device/cuda.h"
 #include "operator/linalg.cuda.h"
 
-namespace heddle::linalg_cuda {
+namespace heddle::ops::linalg_cuda {
 
 constexpr int kThreads = 256;
 
@@ -67,4 +67,4 @@ void sum_rows(const OpContext& ctx, Dtype d, const void* x, int64_t rows, int64_
   cuda::check_cuda(cudaGetLastError(), "summing rows");
 }
 
-}  // namespace heddle::linalg_cuda
+}  // namespace heddle::ops::linalg_cuda

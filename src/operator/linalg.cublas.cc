@@ -2,7 +2,7 @@
 #include "device/cuda.h"
 #include "operator/linalg.cuda.h"
 
-namespace heddle::linalg_cublas {
+namespace heddle::ops::linalg_cublas {
 
 cudaDataType_t type_of(Dtype d) {
   switch (d) {
@@ -56,4 +56,4 @@ void define(OpTable& ops) {
     ops.kernel(name, Device::kCuda, "cublas", ops.at(name).kernels.front().run, floats);
 }
 
-}  // namespace heddle::linalg_cublas
+}  // namespace heddle::ops::linalg_cublas

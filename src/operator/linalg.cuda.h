@@ -2,9 +2,9 @@
 #pragma once
 #include "operator/linalg.h"
 
-namespace heddle::linalg_cuda {
+namespace heddle::ops::linalg_cuda {
 
 void spread_rows(const OpContext& ctx, Dtype d, const void* row, const linalg::Mat<void>& c);
 void sum_rows(const OpContext& ctx, Dtype d, const void* x, int64_t rows, int64_t cols, void* y);
 
-}  // namespace heddle::linalg_cuda
+}  // namespace heddle::ops::linalg_cuda

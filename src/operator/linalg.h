@@ -4,7 +4,7 @@
 #pragma once
 #include "heddle/op.h"
 
-namespace heddle::linalg {
+namespace heddle::ops::linalg {
 
 // A row-major matrix somebody else owns; `ld` is the distance between rows. `transposed` says that
 // it stands for its transpose: rows and cols stay those of the memory.
@@ -68,4 +68,4 @@ struct DeviceProducts {
 };
 void offer(Device::Kind on, const DeviceProducts& products);  // before the device's first use
 
-}  // namespace heddle::linalg
+}  // namespace heddle::ops::linalg

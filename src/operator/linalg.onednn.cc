@@ -4,7 +4,7 @@
 #include <dnnl.h>
 #include <omp.h>
 
-namespace heddle::linalg_onednn {
+namespace heddle::ops::linalg_onednn {
 
 // oneDNN would start a team of threads of its own; the caller has split the work already.
 void one_thread() {
@@ -25,4 +25,4 @@ void sgemm(linalg::Mat<float> a, linalg::Mat<float> b, linalg::Mat<float> c, boo
 
 void define(OpTable&) { linalg::offer({.library = "onednn", .takes = takes, .sgemm = sgemm}); }
 
-}  // namespace heddle::linalg_onednn
+}  // namespace heddle::ops::linalg_onednn

@@ -3,7 +3,7 @@
 #include "operator/elemwise/gradients.h"
 #include "operator/elemwise/loops.h"
 
-namespace heddle::add_n {
+namespace heddle::ops::add_n {
 using namespace ew;
 
 struct Param {
@@ -66,4 +66,4 @@ void define(OpTable& ops) {
               .backward = {.reads = {dy()}, .run = add_gradient, .build = build}});
 }
 
-}  // namespace heddle::add_n
+}  // namespace heddle::ops::add_n

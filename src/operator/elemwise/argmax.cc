@@ -5,7 +5,7 @@
 #include "operator/elemwise/convert.h"
 #include "operator/elemwise/reduction.h"
 
-namespace heddle::argmax {
+namespace heddle::ops::argmax {
 using namespace ew;
 
 struct Param {
@@ -122,4 +122,4 @@ void define(OpTable& ops) {
               .cpu = channel});
 }
 
-}  // namespace heddle::argmax
+}  // namespace heddle::ops::argmax

@@ -1,7 +1,7 @@
 // CUDA kernels of the binary operators in all their forms, from the lists of binary_names.h.
 #include "operator/elemwise/map.cuh"
 
-namespace heddle::binary_cuda {
+namespace heddle::ops::binary_cuda {
 using namespace ew;
 
 // The gradient of a formula for its first or second operand.
@@ -74,4 +74,4 @@ void define(OpTable& ops) {
   each_binary_logic(each);
 }
 
-}  // namespace heddle::binary_cuda
+}  // namespace heddle::ops::binary_cuda

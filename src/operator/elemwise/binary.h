@@ -6,7 +6,7 @@
 #pragma once
 #include "operator/elemwise/special.h"
 
-namespace heddle::ew {
+namespace heddle::ops::ew {
 
 // --- arithmetic -------------------------------------------------------------------------------
 struct Add {
@@ -128,4 +128,4 @@ struct LogicalXor {
   HD static auto f(auto a, auto b) { return (a != 0) ^ (b != 0) ? decltype(a)(1) : decltype(a)(0); }
 };
 
-}  // namespace heddle::ew
+}  // namespace heddle::ops::ew

@@ -1,7 +1,7 @@
 // Binary operators: sum, difference, product, quotient.
 #include "operator/elemwise/family.h"
 
-namespace heddle::binary_arithmetic {
+namespace heddle::ops::binary_arithmetic {
 using namespace ew;
 
 void define(OpTable& ops) {
@@ -10,4 +10,4 @@ void define(OpTable& ops) {
   });
 }
 
-}  // namespace heddle::binary_arithmetic
+}  // namespace heddle::ops::binary_arithmetic

@@ -1,7 +1,7 @@
 // Binary operators: comparison and logic, 0 or 1 in the dtype of the operands.
 #include "operator/elemwise/family.h"
 
-namespace heddle::binary_logic {
+namespace heddle::ops::binary_logic {
 using namespace ew;
 
 void define(OpTable& ops) {
@@ -10,4 +10,4 @@ void define(OpTable& ops) {
   });
 }
 
-}  // namespace heddle::binary_logic
+}  // namespace heddle::ops::binary_logic

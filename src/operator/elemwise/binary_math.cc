@@ -1,7 +1,7 @@
 // Binary operators: power, remainder, hypotenuse, extremes.
 #include "operator/elemwise/family.h"
 
-namespace heddle::binary_math {
+namespace heddle::ops::binary_math {
 using namespace ew;
 
 void define(OpTable& ops) {
@@ -10,4 +10,4 @@ void define(OpTable& ops) {
   });
 }
 
-}  // namespace heddle::binary_math
+}  // namespace heddle::ops::binary_math

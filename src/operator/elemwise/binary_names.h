@@ -6,7 +6,7 @@
 
 #include "operator/elemwise/binary.h"
 
-namespace heddle::ew {
+namespace heddle::ops::ew {
 
 // What a binary operator is called in each of its forms; empty: it has no such form.
 struct BinaryNames {
@@ -111,4 +111,4 @@ void each_binary_logic(Each&& each) {
   each(LogicalXor{}, logic_names("logical_xor", "Logical", "Xor"));
 }
 
-}  // namespace heddle::ew
+}  // namespace heddle::ops::ew

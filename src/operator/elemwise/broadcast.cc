@@ -6,7 +6,7 @@
 #include "operator/elemwise/loops.h"
 #include "operator/elemwise/reduction.h"
 
-namespace heddle::broadcast {
+namespace heddle::ops::broadcast {
 using namespace ew;
 
 // --- broadcast_to, broadcast_axis ---------------------------------------------------------------
@@ -190,4 +190,4 @@ void define(OpTable& ops) {
        .backward = {.reads = {dy()}, .run = expand_like_gradient, .build = build_expand_like}});
 }
 
-}  // namespace heddle::broadcast
+}  // namespace heddle::ops::broadcast

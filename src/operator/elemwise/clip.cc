@@ -1,7 +1,7 @@
 // Elementwise operators with parameters: clip, smooth_l1, hard_sigmoid.
 #include "operator/elemwise/loops.h"
 
-namespace heddle::clip {
+namespace heddle::ops::clip {
 using namespace ew;
 
 // --- clip ---------------------------------------------------------------------------------------
@@ -106,4 +106,4 @@ void define(OpTable& ops) {
        .backward = {.reads = {dy(), y()}, .run = hard_sigmoid_gradient, .inplace = {{0, 0}}}});
 }
 
-}  // namespace heddle::clip
+}  // namespace heddle::ops::clip

@@ -6,7 +6,7 @@
 #define HEDDLE_LOOPS "operator/elemwise/convert.inl.h"
 #include "operator/simd/each_target.h"
 
-namespace heddle::ew {
+namespace heddle::ops::ew {
 
 template <class C>
 Load<C> load_of(Dtype d) {
@@ -39,4 +39,4 @@ template Store<float> store_of<float>(Dtype);
 template Store<double> store_of<double>(Dtype);
 template Store<int64_t> store_of<int64_t>(Dtype);
 
-}  // namespace heddle::ew
+}  // namespace heddle::ops::ew

@@ -3,7 +3,7 @@
 #pragma once
 #include "heddle/base.h"
 
-namespace heddle::ew {
+namespace heddle::ops::ew {
 
 // n elements from memory of some dtype, and back. Vectorised at every level; float to integer
 // rounds toward zero, anything but zero is true.
@@ -34,4 +34,4 @@ inline constexpr int64_t kTile = 512;
 // Elements per piece of a parallel loop. A multiple of kTile.
 inline constexpr int64_t kGrain = 32768;
 
-}  // namespace heddle::ew
+}  // namespace heddle::ops::ew

@@ -1,5 +1,5 @@
 // Loops that convert between dtypes, once per instruction-set level.
-namespace heddle::HEDDLE_ISA {
+namespace heddle::ops::HEDDLE_ISA {
 
 template <class From, class To>
 HD To converted(From v) {
@@ -48,4 +48,4 @@ void store(const C* from, void* to, int64_t n) {
   }
 }
 
-}  // namespace heddle::HEDDLE_ISA
+}  // namespace heddle::ops::HEDDLE_ISA

@@ -3,7 +3,7 @@
 
 #include "operator/elemwise/reduction.h"
 
-namespace heddle::ew {
+namespace heddle::ops::ew {
 
 void infer_broadcast(InferContext& c) {
   c.set_out(0, broadcast_shape(c.op().name, c.in(0), c.in(1)));
@@ -81,4 +81,4 @@ void define_binary(OpTable& ops, const BinaryKernels& k, const BinaryNames& name
   define_scalar(ops, k, true, names.reflected, names.reflected_alias);
 }
 
-}  // namespace heddle::ew
+}  // namespace heddle::ops::ew

@@ -5,7 +5,7 @@
 #include "operator/elemwise/loops.h"
 #include "operator/elemwise/unary.h"
 
-namespace heddle::ew {
+namespace heddle::ops::ew {
 
 // --- gradients as formulas of their own ---------------------------------------------------------
 template <class F>
@@ -152,4 +152,4 @@ BinaryKernels binary_kernels() {
 // Defines every form that has a name.
 void define_binary(OpTable& ops, const BinaryKernels& kernels, const BinaryNames& names);
 
-}  // namespace heddle::ew
+}  // namespace heddle::ops::ew

@@ -6,7 +6,7 @@
 #include <map>
 #include <string>
 
-namespace heddle::ew {
+namespace heddle::ops::ew {
 
 using Value = GradContext::Value;
 using Values = std::vector<Value>;
@@ -161,4 +161,4 @@ Composed composed_gradient(std::string_view op) {
   return found == table->end() ? Composed{} : found->second;
 }
 
-}  // namespace heddle::ew
+}  // namespace heddle::ops::ew

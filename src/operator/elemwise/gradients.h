@@ -6,11 +6,11 @@
 
 #include "heddle/op.h"
 
-namespace heddle::ew {
+namespace heddle::ops::ew {
 
 using Composed = std::function<std::vector<GradContext::Value>(GradContext&)>;
 
 // The composed gradient of an elementwise operator or reduction; empty when there is none.
 Composed composed_gradient(std::string_view op);
 
-}  // namespace heddle::ew
+}  // namespace heddle::ops::ew

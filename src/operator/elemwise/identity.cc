@@ -4,7 +4,7 @@
 #include "operator/elemwise/gradients.h"
 #include "operator/elemwise/loops.h"
 
-namespace heddle::ew {
+namespace heddle::ops::ew {
 
 struct Identity {
   static constexpr bool exact = true;
@@ -24,9 +24,9 @@ void copy_broadcast(const OpContext& ctx, const Blob& x, const Blob& y) {
   map(ctx, kLoops<Identity>, {y.dtype == Dtype::kBool ? Operand::truth(x) : Operand(x)}, y);
 }
 
-}  // namespace heddle::ew
+}  // namespace heddle::ops::ew
 
-namespace heddle::identity {
+namespace heddle::ops::identity {
 using namespace ew;
 
 void run(OpContext& ctx, Inputs in, Outputs out) { copy_broadcast(ctx, in[0], out[0]); }
@@ -89,4 +89,4 @@ void define(OpTable& ops) {
   ops.define(cast_def("amp_cast", {}));
 }
 
-}  // namespace heddle::identity
+}  // namespace heddle::ops::identity

@@ -9,7 +9,7 @@
 #define HEDDLE_LOOPS "operator/elemwise/loops.inl.h"
 #include "operator/simd/each_target.h"
 
-namespace heddle::ew {
+namespace heddle::ops::ew {
 
 template <class F>
 concept Takes1 = requires {
@@ -46,4 +46,4 @@ constexpr MapLoops make_loops() {
 template <class F>
 inline constexpr MapLoops kLoops = make_loops<F>();
 
-}  // namespace heddle::ew
+}  // namespace heddle::ops::ew

@@ -1,6 +1,6 @@
 // The innermost loops of elementwise formulas, once per instruction-set level. "omp simd" says that
 // iterations do not meet, which stays true when an output is the memory of an input.
-namespace heddle::HEDDLE_ISA {
+namespace heddle::ops::HEDDLE_ISA {
 
 template <class F, class T>
 void map1(const void*, const T* const* in, T* const* out, int64_t n) {
@@ -29,4 +29,4 @@ void map3(const void*, const T* const* in, T* const* out, int64_t n) {
   for (int64_t i = 0; i < n; ++i) y[i] = T(F::f(a[i], b[i], c[i]));
 }
 
-}  // namespace heddle::HEDDLE_ISA
+}  // namespace heddle::ops::HEDDLE_ISA

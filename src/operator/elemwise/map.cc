@@ -6,7 +6,7 @@
 #include "operator/elemwise/walk.h"
 #include "operator/simd/level.h"
 
-namespace heddle::ew {
+namespace heddle::ops::ew {
 
 // Where the elements of one operand come from, as loops of compute type C want them.
 template <class C>
@@ -163,4 +163,4 @@ Shape broadcast_shape(std::string_view op, const Shape& a, const Shape& b) {
   return y;
 }
 
-}  // namespace heddle::ew
+}  // namespace heddle::ops::ew

@@ -9,7 +9,7 @@
 #include "device/cuda.h"
 #include "operator/elemwise/family.h"
 
-namespace heddle::ew_cuda {
+namespace heddle::ops::ew_cuda {
 
 constexpr int kThreads = 256, kMaxBlocks = 1 << 16;
 
@@ -175,4 +175,4 @@ void map(const OpContext& ctx, const ew::Operand (&in)[N], const Blob& out) {
   else launch<F, double>(ctx, in, out);
 }
 
-}  // namespace heddle::ew_cuda
+}  // namespace heddle::ops::ew_cuda

@@ -10,7 +10,7 @@
 #include "heddle/op.h"
 #include "operator/elemwise/convert.h"
 
-namespace heddle::ew {
+namespace heddle::ops::ew {
 
 inline constexpr int kMaxInputs = 6, kMaxOutputs = 5;
 
@@ -63,4 +63,4 @@ void copy_broadcast(const OpContext& ctx, const Blob& x, const Blob& y);
 // The shape that a and b broadcast to; unknown as far as they are. Throws naming `op`.
 Shape broadcast_shape(std::string_view op, const Shape& a, const Shape& b);
 
-}  // namespace heddle::ew
+}  // namespace heddle::ops::ew

@@ -5,7 +5,7 @@
 #include "heddle/op.h"
 #include "operator/elemwise/convert.h"
 
-namespace heddle::pick {
+namespace heddle::ops::pick {
 using namespace ew;
 
 enum class Mode { kWrap, kClip };
@@ -114,4 +114,4 @@ void define(OpTable& ops) {
               .backward = {.reads = {dy(), x(1)}, .run = gradient}});
 }
 
-}  // namespace heddle::pick
+}  // namespace heddle::ops::pick

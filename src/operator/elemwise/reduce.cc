@@ -9,7 +9,7 @@
 #define HEDDLE_LOOPS "operator/elemwise/reduction.inl.h"
 #include "operator/simd/each_target.h"
 
-namespace heddle::ew {
+namespace heddle::ops::ew {
 
 template <class F, class T>
 constexpr void set_loops(ReduceLoops<T> (&to)[3]) {
@@ -63,9 +63,9 @@ void sum_to(OpContext& ctx, const Blob& x, const Blob& y) {
   reduce(ctx, kSum, x, kept, y);
 }
 
-}  // namespace heddle::ew
+}  // namespace heddle::ops::ew
 
-namespace heddle::reduce {
+namespace heddle::ops::reduce {
 using namespace ew;
 
 void infer(const ReduceParam& p, InferContext& c) {
@@ -179,4 +179,4 @@ void define(OpTable& ops) {
               .backward = {.reads = {dy(), x(), y()}, .run = norm_gradient}});
 }
 
-}  // namespace heddle::reduce
+}  // namespace heddle::ops::reduce

@@ -6,7 +6,7 @@
 #pragma once
 #include "operator/elemwise/scalar.h"
 
-namespace heddle::ew {
+namespace heddle::ops::ew {
 
 struct Sum {
   static constexpr auto name = "sum", doc = "Sum over the given axes.";
@@ -76,4 +76,4 @@ struct Min {
   HD static auto grad(auto dy, auto x, auto y) { return x == y ? dy : decltype(dy)(0); }
 };
 
-}  // namespace heddle::ew
+}  // namespace heddle::ops::ew

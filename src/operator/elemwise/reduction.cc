@@ -6,7 +6,7 @@
 
 #include "operator/simd/level.h"
 
-namespace heddle::ew {
+namespace heddle::ops::ew {
 
 constexpr int64_t kBlock = 1024;     // neighbours that accumulate in the element's own type
 constexpr int64_t kBlockRows = 64;   // the same across rows
@@ -216,4 +216,4 @@ Shape reduced_shape(std::string_view op, const Shape& x, const Shape& axis, bool
   return y.rank() ? y : Shape{1};
 }
 
-}  // namespace heddle::ew
+}  // namespace heddle::ops::ew

@@ -7,7 +7,7 @@
 #include "heddle/op.h"
 #include "operator/elemwise/map.h"
 
-namespace heddle::ew {
+namespace heddle::ops::ew {
 
 // The innermost loops of one reduction for elements of type T: reduction.inl.h.
 template <class T>
@@ -60,4 +60,4 @@ Shape kept_shape(std::string_view op, const Shape& x, const Shape& axis, bool ex
 Shape reduced_shape(std::string_view op, const Shape& x, const Shape& axis, bool exclude,
                     bool keepdims);
 
-}  // namespace heddle::ew
+}  // namespace heddle::ops::ew

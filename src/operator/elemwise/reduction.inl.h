@@ -1,6 +1,6 @@
 // The innermost loops of reductions, once per instruction-set level. F::step takes a partial result
 // and an element, F::merge two partial results.
-namespace heddle::HEDDLE_ISA {
+namespace heddle::ops::HEDDLE_ISA {
 
 // 16 partial results at every level, merged pairwise: the order of operations is always the same.
 template <class F, class T>
@@ -28,4 +28,4 @@ void reduce_columns(const T* x, int64_t rows, int64_t stride, T* acc, int64_t n)
   }
 }
 
-}  // namespace heddle::HEDDLE_ISA
+}  // namespace heddle::ops::HEDDLE_ISA

@@ -12,7 +12,7 @@
 #define HEDDLE_LIBM(fn) __builtin_##fn
 #endif
 
-namespace heddle::ew {
+namespace heddle::ops::ew {
 
 #ifdef __INT64_TYPE__
 using i64 = __INT64_TYPE__;
@@ -202,4 +202,4 @@ HD float erf(float x) {
 }
 HD double erf(double x) { return HEDDLE_LIBM(erf)(x); }
 
-}  // namespace heddle::ew
+}  // namespace heddle::ops::ew

@@ -2,7 +2,7 @@
 #pragma once
 #include "operator/elemwise/scalar.h"
 
-namespace heddle::ew {
+namespace heddle::ops::ew {
 
 #define HEDDLE_FROM_LIBM(fn)                             \
   HD float fn(float x) { return HEDDLE_LIBM(fn##f)(x); } \
@@ -64,4 +64,4 @@ HD double erfinv(double x) {
 }
 HD float erfinv(float x) { return float(erfinv(double(x))); }
 
-}  // namespace heddle::ew
+}  // namespace heddle::ops::ew

@@ -1,7 +1,7 @@
 // CUDA kernels of the unary operators and their gradients, from the lists of unary.h.
 #include "operator/elemwise/map.cuh"
 
-namespace heddle::unary_cuda {
+namespace heddle::ops::unary_cuda {
 using namespace ew;
 
 template <class F>
@@ -35,4 +35,4 @@ void define(OpTable& ops) {
   add_all(ops, UnarySpecial{});
 }
 
-}  // namespace heddle::unary_cuda
+}  // namespace heddle::ops::unary_cuda

@@ -6,7 +6,7 @@
 #pragma once
 #include "operator/elemwise/special.h"
 
-namespace heddle::ew {
+namespace heddle::ops::ew {
 
 // --- arithmetic -------------------------------------------------------------------------------
 struct Abs {
@@ -255,4 +255,4 @@ using UnaryTrig =
     List<Sin, Cos, Tan, Arcsin, Arccos, Arctan, Sinh, Cosh, Arcsinh, Arccosh, Arctanh>;
 using UnarySpecial = List<Gamma, Gammaln, Erf, Erfinv>;
 
-}  // namespace heddle::ew
+}  // namespace heddle::ops::ew

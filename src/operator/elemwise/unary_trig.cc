@@ -1,9 +1,9 @@
 // Unary operators: trigonometry.
 #include "operator/elemwise/family.h"
 
-namespace heddle::unary_trig {
+namespace heddle::ops::unary_trig {
 using namespace ew;
 
 void define(OpTable& ops) { define_unary(ops, UnaryTrig{}); }
 
-}  // namespace heddle::unary_trig
+}  // namespace heddle::ops::unary_trig

@@ -5,7 +5,7 @@
 
 #include "heddle/base.h"
 
-namespace heddle::ew {
+namespace heddle::ops::ew {
 
 class Walk {
  public:
@@ -61,4 +61,4 @@ class Walk {
   int64_t extent_[Shape::kMaxRank], stride_[Shape::kMaxRank];  // innermost first; `rank_` of them
 };
 
-}  // namespace heddle::ew
+}  // namespace heddle::ops::ew

@@ -3,7 +3,7 @@
 
 #include "operator/elemwise/loops.h"
 
-namespace heddle::where {
+namespace heddle::ops::where {
 using namespace ew;
 
 struct Select {
@@ -71,4 +71,4 @@ void define(OpTable& ops) {
               .backward = {.reads = {dy(), x(0)}, .run = gradient, .build = build}});
 }
 
-}  // namespace heddle::where
+}  // namespace heddle::ops::where

@@ -1,7 +1,7 @@
 // Activation: the elementwise nonlinearities of a layer.
 #include "operator/elemwise/loops.h"
 
-namespace heddle::activation {
+namespace heddle::ops::activation {
 
 enum class ActType { kRelu, kSigmoid, kTanh, kSoftrelu, kSoftsign };
 
@@ -92,4 +92,4 @@ void define(OpTable& ops) {
   });
 }
 
-}  // namespace heddle::activation
+}  // namespace heddle::ops::activation

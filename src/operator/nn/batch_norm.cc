@@ -8,7 +8,7 @@
 #define HEDDLE_LOOPS "operator/nn/batch_norm.inl.h"
 #include "operator/simd/each_target.h"
 
-namespace heddle::batch_norm {
+namespace heddle::ops::batch_norm {
 
 struct BatchNormParam {
   double eps = 1e-3;
@@ -236,4 +236,4 @@ void define(OpTable& ops) {
   ops.define(std::move(def));
 }
 
-}  // namespace heddle::batch_norm
+}  // namespace heddle::ops::batch_norm

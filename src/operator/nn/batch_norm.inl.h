@@ -1,6 +1,6 @@
 // Sums over rows and the normalisation itself, at each instruction-set level. T is how data is
 // stored, A how it is computed. A row keeps kLanes partial sums: same bits at every level.
-namespace heddle::HEDDLE_ISA {
+namespace heddle::ops::HEDDLE_ISA {
 
 // Sum of x, and of (x - mean)^2.
 template <class T, class A>
@@ -65,4 +65,4 @@ void row_gradient(const T* dy, const T* x, T* dx, int64_t n, A mean, A a, A b, A
   for (int64_t i = 0; i < n; ++i) dx[i] = T(A(dy[i]) * a + ((A(x[i]) - mean) * b + c));
 }
 
-}  // namespace heddle::HEDDLE_ISA
+}  // namespace heddle::ops::HEDDLE_ISA

@@ -5,7 +5,7 @@
 
 #include "operator/linalg.h"
 
-namespace heddle::nn {
+namespace heddle::ops::nn {
 
 void check_window(std::string_view who, const ConvolutionParam& p) {
   const int rank = p.kernel.rank();
@@ -110,9 +110,9 @@ HEDDLE_FOLD(float16)
 HEDDLE_FOLD(bfloat16)
 #undef HEDDLE_FOLD
 
-}  // namespace heddle::nn
+}  // namespace heddle::ops::nn
 
-namespace heddle::convolution {
+namespace heddle::ops::convolution {
 
 using linalg::mat;
 using nn::ConvolutionParam;
@@ -271,4 +271,4 @@ void define(OpTable& ops) {
   ops.define(std::move(def));
 }
 
-}  // namespace heddle::convolution
+}  // namespace heddle::ops::convolution

@@ -4,7 +4,7 @@
 
 #include "heddle/op.h"
 
-namespace heddle::nn {
+namespace heddle::ops::nn {
 
 enum class Layout { kNcw, kNchw, kNcdhw, kNhwc, kNdhwc };
 enum class CudnnTune { kOff, kLimitedWorkspace, kFastest };
@@ -75,4 +75,4 @@ void unfold(const Window& w, const T* x, int64_t channels, T* col);
 template <class T>
 void fold(const Window& w, const T* col, int64_t channels, T* x);
 
-}  // namespace heddle::nn
+}  // namespace heddle::ops::nn

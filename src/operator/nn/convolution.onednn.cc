@@ -6,7 +6,7 @@
 
 #include "operator/nn/onednn.h"
 
-namespace heddle::convolution_onednn {
+namespace heddle::ops::convolution_onednn {
 
 using dnnl::algorithm;
 using dnnl::prop_kind;
@@ -232,4 +232,4 @@ void define(OpTable& ops) {
   ops.kernel("_backward_Convolution", Device::kCpu, "onednn", backward, accepts);
 }
 
-}  // namespace heddle::convolution_onednn
+}  // namespace heddle::ops::convolution_onednn

@@ -5,7 +5,7 @@
 
 #include "operator/nn/convolution.h"
 
-namespace heddle::nn {
+namespace heddle::ops::nn {
 
 // One group's window over data in lanes, padded: (channels, h, w, lanes).
 struct LaneWindow {
@@ -35,12 +35,12 @@ struct LaneLoops {
   void (*from_lanes)(const float* x, int64_t n, float* y, int64_t image, int64_t images);
 };
 
-}  // namespace heddle::nn
+}  // namespace heddle::ops::nn
 
 #define HEDDLE_LOOPS "operator/nn/convolution_lanes.inl.h"
 #include "operator/simd/each_target.h"
 
-namespace heddle::convolution_lanes {
+namespace heddle::ops::convolution_lanes {
 
 using nn::ConvolutionParam;
 using nn::LaneBlocks;
@@ -330,4 +330,4 @@ void define(OpTable& ops) {
   ops.kernel("_backward_Convolution", Device::kCpu, "lanes", backward, accepts_backward);
 }
 
-}  // namespace heddle::convolution_lanes
+}  // namespace heddle::ops::convolution_lanes

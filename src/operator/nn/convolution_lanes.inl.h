@@ -2,7 +2,7 @@
 // padded to a multiple of anything but the batch, so few or odd numbers of channels cost nothing.
 #include "operator/simd/lanes.inl.h"
 
-namespace heddle::HEDDLE_ISA {
+namespace heddle::ops::HEDDLE_ISA {
 
 // Registers hold kTileM x kTileN sums, kTileN vectors and one more.
 constexpr int kTileM = HEDDLE_LEVEL == 4 ? 6 : 3;
@@ -203,4 +203,4 @@ void lane_loops(nn::LaneLoops& l) {
        sum_positions, to_lanes, from_lanes};
 }
 
-}  // namespace heddle::HEDDLE_ISA
+}  // namespace heddle::ops::HEDDLE_ISA

@@ -3,7 +3,7 @@
 
 #include "operator/nn/softmax.h"
 
-namespace heddle::cross_entropy {
+namespace heddle::ops::cross_entropy {
 
 template <class T>
 using Wide = std::conditional_t<(sizeof(T) < 4), float, T>;
@@ -67,4 +67,4 @@ void define(OpTable& ops) {
   });
 }
 
-}  // namespace heddle::cross_entropy
+}  // namespace heddle::ops::cross_entropy

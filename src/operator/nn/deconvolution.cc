@@ -5,7 +5,7 @@
 
 #include "operator/linalg.h"
 
-namespace heddle::deconvolution {
+namespace heddle::ops::deconvolution {
 
 using linalg::mat;
 using nn::DeconvolutionParam;
@@ -174,4 +174,4 @@ void define(OpTable& ops) {
   });
 }
 
-}  // namespace heddle::deconvolution
+}  // namespace heddle::ops::deconvolution

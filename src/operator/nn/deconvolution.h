@@ -2,7 +2,7 @@
 #pragma once
 #include "operator/nn/convolution.h"
 
-namespace heddle::deconvolution {
+namespace heddle::ops::deconvolution {
 
 // y = the gradient of a convolution from y (w.channels, w.in) to x (w.filters, w.out) with respect
 // to its data, plus a bias that may be null; weight is (w.filters, w.channels / groups, taps).
@@ -12,4 +12,4 @@ void forward(const nn::Window& w, const OpContext& ctx, const T* x, T* weight, c
 template <class T>
 void backward(const nn::Window& w, OpContext& ctx, const T* dy, T* x, T* weight, T* dx, T* dw);
 
-}  // namespace heddle::deconvolution
+}  // namespace heddle::ops::deconvolution

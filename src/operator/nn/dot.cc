@@ -4,7 +4,7 @@
 
 #include "operator/linalg.h"
 
-namespace heddle::dot {
+namespace heddle::ops::dot {
 
 using linalg::Mat;
 using linalg::mat;
@@ -283,4 +283,4 @@ void define(OpTable& ops) {
   });
 }
 
-}  // namespace heddle::dot
+}  // namespace heddle::ops::dot

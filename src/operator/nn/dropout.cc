@@ -5,7 +5,7 @@
 #include "operator/elemwise/loops.h"
 #include "operator/random/philox.h"
 
-namespace heddle::dropout {
+namespace heddle::ops::dropout {
 
 enum class Mode { kTraining, kAlways };
 
@@ -85,4 +85,4 @@ void define(OpTable& ops) {
   });
 }
 
-}  // namespace heddle::dropout
+}  // namespace heddle::ops::dropout

@@ -1,7 +1,7 @@
 // FullyConnected: the linear layer, on the matrix products of linalg.h.
 #include "operator/linalg.h"
 
-namespace heddle::fully_connected {
+namespace heddle::ops::fully_connected {
 
 using linalg::mat;
 
@@ -92,4 +92,4 @@ void define(OpTable& ops) {
   });
 }
 
-}  // namespace heddle::fully_connected
+}  // namespace heddle::ops::fully_connected

@@ -4,7 +4,7 @@
 #include "operator/elemwise/loops.h"
 #include "operator/random/philox.h"
 
-namespace heddle::leaky_relu {
+namespace heddle::ops::leaky_relu {
 
 enum class ActType { kRrelu, kLeaky, kPrelu, kElu, kSelu, kGelu };
 
@@ -202,4 +202,4 @@ void define(OpTable& ops) {
   });
 }
 
-}  // namespace heddle::leaky_relu
+}  // namespace heddle::ops::leaky_relu

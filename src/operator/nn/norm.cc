@@ -5,7 +5,7 @@
 
 #include "heddle/op.h"
 
-namespace heddle::norm {
+namespace heddle::ops::norm {
 
 template <class T>
 using Wide = std::conditional_t<(sizeof(T) < 4), float, T>;
@@ -378,4 +378,4 @@ void define(OpTable& ops) {
   });
 }
 
-}  // namespace heddle::norm
+}  // namespace heddle::ops::norm

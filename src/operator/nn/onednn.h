@@ -10,7 +10,7 @@
 
 #include "heddle/op.h"
 
-namespace heddle::onednn {
+namespace heddle::ops::onednn {
 
 using Dims = dnnl::memory::dims;
 using Desc = dnnl::memory::desc;
@@ -103,4 +103,4 @@ class Reorder {
   dnnl::reorder run_;
 };
 
-}  // namespace heddle::onednn
+}  // namespace heddle::ops::onednn

@@ -7,7 +7,7 @@
 #define HEDDLE_LOOPS "operator/nn/pooling.inl.h"
 #include "operator/simd/each_target.h"
 
-namespace heddle::nn {
+namespace heddle::ops::nn {
 
 Window window_of(const PoolingParam& p, const Shape& data, const Shape& out) {
   Window w;
@@ -22,9 +22,9 @@ Window window_of(const PoolingParam& p, const Shape& data, const Shape& out) {
   return w;
 }
 
-}  // namespace heddle::nn
+}  // namespace heddle::ops::nn
 
-namespace heddle::pooling {
+namespace heddle::ops::pooling {
 
 using nn::PoolingConvention;
 using nn::PoolingParam;
@@ -265,4 +265,4 @@ void define(OpTable& ops) {
   ops.define(std::move(def));
 }
 
-}  // namespace heddle::pooling
+}  // namespace heddle::ops::pooling

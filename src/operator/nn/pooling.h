@@ -5,7 +5,7 @@
 
 #include "operator/nn/convolution.h"
 
-namespace heddle::nn {
+namespace heddle::ops::nn {
 
 enum class PoolType { kMax, kAvg, kSum, kLp };
 enum class PoolingConvention { kFull, kValid, kSame };
@@ -54,4 +54,4 @@ inline Reach reach(const Window& w, int axis, int64_t at) {
   return {from, std::max(from, to), end - start};
 }
 
-}  // namespace heddle::nn
+}  // namespace heddle::ops::nn

@@ -1,6 +1,6 @@
 // Max pooling by K x K windows that neither overlap nor leave the data, at each instruction-set
 // level. x is (planes, h, w), y is (planes, h / K, w / K).
-namespace heddle::HEDDLE_ISA {
+namespace heddle::ops::HEDDLE_ISA {
 
 template <int K>
 void max_tiles(const float* x, float* y, int64_t planes, int64_t h, int64_t w) {
@@ -76,4 +76,4 @@ void max_tiles_backward(const float* dy, const float* x, float* dx, int64_t plan
   }
 }
 
-}  // namespace heddle::HEDDLE_ISA
+}  // namespace heddle::ops::HEDDLE_ISA

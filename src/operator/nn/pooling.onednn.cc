@@ -3,7 +3,7 @@
 
 #include "operator/nn/onednn.h"
 
-namespace heddle::pooling_onednn {
+namespace heddle::ops::pooling_onednn {
 
 using dnnl::algorithm;
 using dnnl::prop_kind;
@@ -133,4 +133,4 @@ void define(OpTable& ops) {
   ops.kernel("_backward_Pooling", Device::kCpu, "onednn", backward, accepts_backward);
 }
 
-}  // namespace heddle::pooling_onednn
+}  // namespace heddle::ops::pooling_onednn

@@ -4,7 +4,7 @@
 
 #include "operator/elemwise/loops.h"
 
-namespace heddle::regression_output {
+namespace heddle::ops::regression_output {
 
 template <class T>
 using Wide = std::conditional_t<(sizeof(T) < 4), float, T>;
@@ -179,4 +179,4 @@ void define(OpTable& ops) {
   });
 }
 
-}  // namespace heddle::regression_output
+}  // namespace heddle::ops::regression_output

@@ -4,7 +4,7 @@
 
 #include "heddle/op.h"
 
-namespace heddle::sequence {
+namespace heddle::ops::sequence {
 
 struct SequenceParam {
   bool use_sequence_length = false;
@@ -184,4 +184,4 @@ void define(OpTable& ops) {
   ops.define(std::move(record));
 }
 
-}  // namespace heddle::sequence
+}  // namespace heddle::ops::sequence

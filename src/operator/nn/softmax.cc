@@ -9,7 +9,7 @@
 #define HEDDLE_LOOPS "operator/nn/softmax.inl.h"
 #include "operator/simd/each_target.h"
 
-namespace heddle::softmax {
+namespace heddle::ops::softmax {
 
 template <class T>
 using Wide = std::conditional_t<(sizeof(T) < 4), float, T>;
@@ -254,4 +254,4 @@ void define(OpTable& ops) {
   });
 }
 
-}  // namespace heddle::softmax
+}  // namespace heddle::ops::softmax

@@ -2,7 +2,7 @@
 #pragma once
 #include "heddle/op.h"
 
-namespace heddle::softmax {
+namespace heddle::ops::softmax {
 
 // A tensor seen as (outer, axis, inner).
 struct Extents {
@@ -23,4 +23,4 @@ template <class T>
 void backward(const OpContext& ctx, const T* dy, const T* y, T* dx, Extents e, double scale,
               bool log, const int64_t* lengths = nullptr);
 
-}  // namespace heddle::softmax
+}  // namespace heddle::ops::softmax

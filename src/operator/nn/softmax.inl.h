@@ -1,7 +1,7 @@
 // Softmax of one row, and its gradient, at each instruction-set level. A row has n elements,
 // `stride` apart; kLanes neighbouring rows are done together when they are interleaved (stride >
 // 1), and one row keeps kLanes partial results when it is contiguous: same bits at every level.
-namespace heddle::HEDDLE_ISA {
+namespace heddle::ops::HEDDLE_ISA {
 
 constexpr int kLanes = 16;
 
@@ -107,4 +107,4 @@ void softmax_columns_backward(const T* dy, const T* y, T* dx, int64_t n, int64_t
     }
 }
 
-}  // namespace heddle::HEDDLE_ISA
+}  // namespace heddle::ops::HEDDLE_ISA

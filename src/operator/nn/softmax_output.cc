@@ -3,7 +3,7 @@
 
 #include "operator/nn/softmax.h"
 
-namespace heddle::softmax_output {
+namespace heddle::ops::softmax_output {
 
 enum class Normalization { kNull, kBatch, kValid };
 
@@ -150,4 +150,4 @@ void define(OpTable& ops) {
   });
 }
 
-}  // namespace heddle::softmax_output
+}  // namespace heddle::ops::softmax_output

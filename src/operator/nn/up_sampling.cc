@@ -3,7 +3,7 @@
 
 #include "operator/nn/deconvolution.h"
 
-namespace heddle::up_sampling {
+namespace heddle::ops::up_sampling {
 
 using nn::Window;
 
@@ -162,4 +162,4 @@ void define(OpTable& ops) {
   });
 }
 
-}  // namespace heddle::up_sampling
+}  // namespace heddle::ops::up_sampling

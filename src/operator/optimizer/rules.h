@@ -7,7 +7,7 @@
 #pragma once
 #include "operator/elemwise/scalar.h"
 
-namespace heddle::opt {
+namespace heddle::ops::opt {
 
 struct Step {  // shared by most rules
   float lr = 0, wd = 0, rescale_grad = 1, clip_gradient = -1;
@@ -297,4 +297,4 @@ struct MpNagMomUpdate : NagMomUpdate {
   }
 };
 
-}  // namespace heddle::opt
+}  // namespace heddle::ops::opt

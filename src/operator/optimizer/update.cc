@@ -8,7 +8,7 @@
 #define HEDDLE_LOOPS "operator/optimizer/update.inl.h"
 #include "operator/simd/each_target.h"
 
-namespace heddle::update {
+namespace heddle::ops::update {
 using namespace opt;
 
 template <class R>
@@ -82,4 +82,4 @@ void define(OpTable& ops) {
   define_precise<MpSgdUpdate, MpSgdMomUpdate, MpNagMomUpdate>(ops);
 }
 
-}  // namespace heddle::update
+}  // namespace heddle::ops::update

@@ -1,6 +1,6 @@
 // The loop of an update rule, once per instruction-set level. in: weight, grad, states; out: the
 // new weight and states, which may be the same memory.
-namespace heddle::HEDDLE_ISA {
+namespace heddle::ops::HEDDLE_ISA {
 
 template <class R, class T, int kStates>
 void update(const void* params, const T* const* in, T* const* out, int64_t n) {
@@ -41,4 +41,4 @@ void update(const void* params, const T* const* in, T* const* out, int64_t n) {
   }
 }
 
-}  // namespace heddle::HEDDLE_ISA
+}  // namespace heddle::ops::HEDDLE_ISA

@@ -4,7 +4,7 @@
 
 #include "operator/random/philox.h"
 
-namespace heddle::random {
+namespace heddle::ops::random {
 
 using philox::Sequence;
 
@@ -63,4 +63,4 @@ inline double draw_generalized_negative_binomial(Sequence& s, double mu, double 
   return alpha == 0 ? draw_poisson(s, mu) : draw_poisson(s, draw_gamma(s, 1 / alpha, mu * alpha));
 }
 
-}  // namespace heddle::random
+}  // namespace heddle::ops::random

@@ -8,7 +8,7 @@
 #define HEDDLE_LOOPS "operator/random/philox.inl.h"
 #include "operator/simd/each_target.h"
 
-namespace heddle::philox {
+namespace heddle::ops::philox {
 
 void words(uint64_t seed, int64_t begin, int64_t n, uint32_t* out) {
   const auto groups = HEDDLE_PICK(philox_groups);
@@ -51,4 +51,4 @@ void normals(uint64_t seed, int64_t begin, int64_t n, float* out) {
   }
 }
 
-}  // namespace heddle::philox
+}  // namespace heddle::ops::philox

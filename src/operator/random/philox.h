@@ -4,7 +4,7 @@
 #pragma once
 #include <cstdint>
 
-namespace heddle::philox {
+namespace heddle::ops::philox {
 
 struct Block {
   uint32_t word[4];
@@ -65,4 +65,4 @@ class Sequence {
   int used_ = 4;
 };
 
-}  // namespace heddle::philox
+}  // namespace heddle::ops::philox

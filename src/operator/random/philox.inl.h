@@ -1,5 +1,5 @@
 // Loops that make Philox words, once per instruction-set level.
-namespace heddle::HEDDLE_ISA {
+namespace heddle::ops::HEDDLE_ISA {
 
 // Whole groups of 64 words; the first has number `group`.
 inline void philox_groups(uint64_t seed, uint64_t group, int64_t groups, uint32_t* out) {
@@ -38,4 +38,4 @@ inline void philox_normals(const uint32_t* words, float* out) {
   }
 }
 
-}  // namespace heddle::HEDDLE_ISA
+}  // namespace heddle::ops::HEDDLE_ISA

@@ -7,7 +7,7 @@
 #include "operator/elemwise/convert.h"
 #include "operator/random/distributions.h"
 
-namespace heddle::random {
+namespace heddle::ops::random {
 
 // Writes draw(sequence, i) to every element i.
 template <class Draw>
@@ -42,4 +42,4 @@ void fill_bulk(const OpContext& ctx, const Blob& y, Bulk&& bulk) {
   });
 }
 
-}  // namespace heddle::random
+}  // namespace heddle::ops::random

@@ -7,7 +7,7 @@
 
 #include "operator/random/random.h"
 
-namespace heddle::random_choice {
+namespace heddle::ops::random_choice {
 
 using random::Sequence;
 
@@ -140,4 +140,4 @@ void define(OpTable& ops) {
               .random = true});
 }
 
-}  // namespace heddle::random_choice
+}  // namespace heddle::ops::random_choice

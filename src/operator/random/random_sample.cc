@@ -3,7 +3,7 @@
 
 #include "operator/random/random.h"
 
-namespace heddle::random_sample {
+namespace heddle::ops::random_sample {
 
 using random::Sequence;
 
@@ -97,4 +97,4 @@ void define(OpTable& ops) {
              run<generalized_negative_binomial>);
 }
 
-}  // namespace heddle::random_sample
+}  // namespace heddle::ops::random_sample

@@ -3,7 +3,7 @@
 
 #include "operator/random/random.h"
 
-namespace heddle::random_scalar {
+namespace heddle::ops::random_scalar {
 
 using random::Sequence;
 
@@ -237,4 +237,4 @@ void define(OpTable& ops) {
               .random = true});
 }
 
-}  // namespace heddle::random_scalar
+}  // namespace heddle::ops::random_scalar

@@ -1,7 +1,7 @@
 // Includes HEDDLE_LOOPS once per instruction-set level, each time in its own namespace
-// heddle::HEDDLE_ISA, compiled for that level by a target region (never by -m flags: shared inline
-// code must stay baseline). Loops may call only always_inline functions and what stands in the file
-// itself. The file is included many times: no #pragma once.
+// heddle::ops::HEDDLE_ISA, compiled for that level by a target region (never by -m flags: shared
+// inline code must stay baseline). Loops may call only always_inline functions and what stands in
+// the file itself. The file is included many times: no #pragma once.
 #include "operator/simd/level.h"
 #ifndef HEDDLE_PICK
 #define HEDDLE_STR(x) #x
@@ -15,17 +15,23 @@
 #endif
 #if defined(__x86_64__) && !defined(HEDDLE_BASELINE_ONLY)
 // The version of a loop for the level in use.
-#define HEDDLE_PICK(...)                                       \
-  (::heddle::simd::level() >= 4   ? &::heddle::v4::__VA_ARGS__ \
-   : ::heddle::simd::level() == 3 ? &::heddle::v3::__VA_ARGS__ \
-                                  : &::heddle::v2::__VA_ARGS__)
+#define HEDDLE_PICK(...)                                                 \
+  (::heddle::ops::simd::level() >= 4   ? &::heddle::ops::v4::__VA_ARGS__ \
+   : ::heddle::ops::simd::level() == 3 ? &::heddle::ops::v3::__VA_ARGS__ \
+                                       : &::heddle::ops::v2::__VA_ARGS__)
 // All versions, for a table.
-#define HEDDLE_EACH(...) \
-  { &::heddle::v2::__VA_ARGS__, &::heddle::v3::__VA_ARGS__, &::heddle::v4::__VA_ARGS__ }
+#define HEDDLE_EACH(...)                                              \
+  {                                                                   \
+    &::heddle::ops::v2::__VA_ARGS__, &::heddle::ops::v3::__VA_ARGS__, \
+        &::heddle::ops::v4::__VA_ARGS__                               \
+  }
 #else
-#define HEDDLE_PICK(...) (&::heddle::v2::__VA_ARGS__)
-#define HEDDLE_EACH(...) \
-  { &::heddle::v2::__VA_ARGS__, &::heddle::v2::__VA_ARGS__, &::heddle::v2::__VA_ARGS__ }
+#define HEDDLE_PICK(...) (&::heddle::ops::v2::__VA_ARGS__)
+#define HEDDLE_EACH(...)                                              \
+  {                                                                   \
+    &::heddle::ops::v2::__VA_ARGS__, &::heddle::ops::v2::__VA_ARGS__, \
+        &::heddle::ops::v2::__VA_ARGS__                               \
+  }
 #endif
 #endif
 

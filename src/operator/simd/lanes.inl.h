@@ -4,7 +4,7 @@
 #ifdef __x86_64__
 #include <immintrin.h>
 #endif
-namespace heddle::HEDDLE_ISA {
+namespace heddle::ops::HEDDLE_ISA {
 
 #if HEDDLE_LEVEL == 4
 constexpr int kWide = 16;
@@ -60,4 +60,4 @@ HEDDLE_LANES void transpose(Vec* r) {
 }
 #undef HEDDLE_LANES
 
-}  // namespace heddle::HEDDLE_ISA
+}  // namespace heddle::ops::HEDDLE_ISA

@@ -5,7 +5,7 @@
 
 #include "heddle/base.h"
 
-namespace heddle::simd {
+namespace heddle::ops::simd {
 
 std::atomic<int> last{0};
 std::atomic<int> current{0};  // 0: not chosen yet
@@ -46,4 +46,4 @@ void set_level(int level) {
   current.store(level, std::memory_order_relaxed);
 }
 
-}  // namespace heddle::simd
+}  // namespace heddle::ops::simd

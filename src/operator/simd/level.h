@@ -2,7 +2,7 @@
 #pragma once
 #include <atomic>
 
-namespace heddle::simd {
+namespace heddle::ops::simd {
 
 // 2, 3 or 4: x86-64-v2, v3, v4. Other machines have 2 only, which is their baseline.
 int best_level();           // what this machine has; HEDDLE_ISA_LEVEL lowers it
@@ -17,4 +17,4 @@ inline void ran(int level) {
 }
 inline int last_ran() { return last.load(std::memory_order_relaxed); }
 
-}  // namespace heddle::simd
+}  // namespace heddle::ops::simd

@@ -3,7 +3,7 @@
 
 #include "operator/tensor/view.h"
 
-namespace heddle::concat {
+namespace heddle::ops::concat {
 
 using view::View;
 
@@ -256,4 +256,4 @@ void define(OpTable& ops) {
        .backward = {.reads = split_reads<SplitV2Param>, .run = split_backward<SplitV2Param>}});
 }
 
-}  // namespace heddle::concat
+}  // namespace heddle::ops::concat

@@ -2,7 +2,7 @@
 #include "operator/tensor/rows.h"
 #include "operator/tensor/view.h"
 
-namespace heddle::copies {
+namespace heddle::ops::copies {
 
 // Across devices the executor copies the bytes itself; this is the copy within one.
 void copy(OpContext& ctx, Inputs in, Outputs out) { view::copy_all(ctx, in[0], out[0]); }
@@ -86,4 +86,4 @@ void define(OpTable& ops) {
               .backward = {.zero = true}});
 }
 
-}  // namespace heddle::copies
+}  // namespace heddle::ops::copies

@@ -6,7 +6,7 @@
 #include "heddle/op.h"
 #include "operator/elemwise/convert.h"
 
-namespace heddle::creation {
+namespace heddle::ops::creation {
 
 // Writes value(i) to every element; the pieces are the same however many threads there are.
 template <class Value>
@@ -172,4 +172,4 @@ void define(OpTable& ops) {
               .backward = {.zero = true}});
 }
 
-}  // namespace heddle::creation
+}  // namespace heddle::ops::creation

@@ -3,7 +3,7 @@
 
 #include "operator/tensor/view.h"
 
-namespace heddle::diag {
+namespace heddle::ops::diag {
 
 using view::View;
 
@@ -79,4 +79,4 @@ void define(OpTable& ops) {
               .backward = {.reads = {dy()}, .run = backward}});
 }
 
-}  // namespace heddle::diag
+}  // namespace heddle::ops::diag

@@ -4,7 +4,7 @@
 #include "operator/tensor/rows.h"
 #include "operator/tensor/view.h"
 
-namespace heddle::gather_nd {
+namespace heddle::ops::gather_nd {
 
 using rows::Layout;
 
@@ -183,4 +183,4 @@ void define(OpTable& ops) {
               .dynamic_shape = true});
 }
 
-}  // namespace heddle::gather_nd
+}  // namespace heddle::ops::gather_nd

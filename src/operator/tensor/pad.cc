@@ -3,7 +3,7 @@
 
 #include "operator/tensor/view.h"
 
-namespace heddle::pad {
+namespace heddle::ops::pad {
 
 using view::View;
 
@@ -136,4 +136,4 @@ void define(OpTable& ops) {
               .backward = {.reads = {dy()}, .run = backward}});
 }
 
-}  // namespace heddle::pad
+}  // namespace heddle::ops::pad

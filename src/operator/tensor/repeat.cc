@@ -3,7 +3,7 @@
 
 #include "operator/tensor/view.h"
 
-namespace heddle::repeat {
+namespace heddle::ops::repeat {
 
 using view::View;
 
@@ -115,4 +115,4 @@ void define(OpTable& ops) {
               .backward = {.reads = {dy()}, .run = tile_backward}});
 }
 
-}  // namespace heddle::repeat
+}  // namespace heddle::ops::repeat

@@ -4,7 +4,7 @@
 
 #include "operator/tensor/view.h"
 
-namespace heddle::reshape {
+namespace heddle::ops::reshape {
 
 void run(OpContext& ctx, Inputs in, Outputs out) { view::copy_all(ctx, in[0], out[0]); }
 
@@ -297,4 +297,4 @@ void define(OpTable& ops) {
               .backward = {.zero = true}});
 }
 
-}  // namespace heddle::reshape
+}  // namespace heddle::ops::reshape

@@ -7,7 +7,7 @@
 
 #include "operator/tensor/view.h"
 
-namespace heddle::rows {
+namespace heddle::ops::rows {
 
 constexpr int64_t kGrain = 32768;  // elements per piece of a parallel loop
 
@@ -114,4 +114,4 @@ void scatter_write(const OpContext& ctx, const Layout& l, const Blob& from, cons
   });
 }
 
-}  // namespace heddle::rows
+}  // namespace heddle::ops::rows

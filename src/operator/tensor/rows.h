@@ -4,7 +4,7 @@
 
 #include "heddle/op.h"
 
-namespace heddle::rows {
+namespace heddle::ops::rows {
 
 // The indices as integers, rounded toward zero, in scratch memory; NaN reads as 0.
 int64_t* read_indices(OpContext& ctx, const Blob& indices);
@@ -29,4 +29,4 @@ void scatter_add(OpContext& ctx, const Layout& to_layout, const Blob& from, cons
 void scatter_write(const OpContext& ctx, const Layout& to_layout, const Blob& from,
                    const int64_t* at, int64_t n, const Blob& to);
 
-}  // namespace heddle::rows
+}  // namespace heddle::ops::rows

@@ -4,7 +4,7 @@
 
 #include "operator/tensor/view.h"
 
-namespace heddle::slice {
+namespace heddle::ops::slice {
 
 using view::View;
 
@@ -286,4 +286,4 @@ void define(OpTable& ops) {
               .backward = {.reads = {dy()}, .run = crop_backward}});
 }
 
-}  // namespace heddle::slice
+}  // namespace heddle::ops::slice

@@ -7,7 +7,7 @@
 #include "operator/tensor/rows.h"
 #include "operator/tensor/view.h"
 
-namespace heddle::sort {
+namespace heddle::ops::sort {
 
 // A tensor as lines along one axis; without an axis, one line of everything.
 struct Lines {
@@ -283,4 +283,4 @@ void define(OpTable& ops) {
               .backward = {.reads = topk_reads, .run = topk_backward}});
 }
 
-}  // namespace heddle::sort
+}  // namespace heddle::ops::sort

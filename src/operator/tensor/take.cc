@@ -4,7 +4,7 @@
 #include "operator/tensor/rows.h"
 #include "operator/tensor/view.h"
 
-namespace heddle::take {
+namespace heddle::ops::take {
 
 using rows::Layout;
 
@@ -201,4 +201,4 @@ void define(OpTable& ops) {
               .backward = {.zero = true}});
 }
 
-}  // namespace heddle::take
+}  // namespace heddle::ops::take

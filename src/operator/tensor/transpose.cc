@@ -3,7 +3,7 @@
 
 #include "operator/tensor/view.h"
 
-namespace heddle::transpose {
+namespace heddle::ops::transpose {
 
 using view::View;
 
@@ -187,4 +187,4 @@ void define(OpTable& ops) {
               .backward = {.reads = {dy()}, .run = to_depth, .build = build<kToDepth>}});
 }
 
-}  // namespace heddle::transpose
+}  // namespace heddle::ops::transpose

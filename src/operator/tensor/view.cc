@@ -5,7 +5,7 @@
 #include <cstring>
 #include <utility>
 
-namespace heddle::view {
+namespace heddle::ops::view {
 
 constexpr int64_t kGrain = 32768;  // elements per piece of a parallel loop
 constexpr int64_t kBlock = 32;     // side of the squares that transpositions work in
@@ -218,4 +218,4 @@ void sum(const OpContext& ctx, const Blob& from, const View& kept, const View& s
   });
 }
 
-}  // namespace heddle::view
+}  // namespace heddle::ops::view

@@ -5,7 +5,7 @@
 
 #include "heddle/op.h"
 
-namespace heddle::view {
+namespace heddle::ops::view {
 
 // Extents, and how many elements a step along each axis moves (0: repeated, negative: backwards).
 struct View {
@@ -35,4 +35,4 @@ void zero(const OpContext& ctx, const Blob& to);
 void sum(const OpContext& ctx, const Blob& from, const View& kept, const View& summed,
          const Blob& to);
 
-}  // namespace heddle::view
+}  // namespace heddle::ops::view

@@ -6,6 +6,8 @@
 
 namespace heddle::test {
 
+namespace simd = ops::simd;
+
 bool same_bits(const Tensor& a, const Tensor& b) {
   return a.shape == b.shape && a.dtype == b.dtype &&
          std::memcmp(a.buffer.data(), b.buffer.data(), size_t(a.size() * dtype_size(a.dtype))) == 0;

@@ -8,6 +8,9 @@
 
 namespace heddle::test {
 
+namespace simd = ops::simd;
+namespace philox = ops::philox;
+
 TEST(Philox, GivesThePublishedVectors) {
   auto expect = [](philox::Block b, std::vector<uint32_t> want) {
     for (size_t i = 0; i < 4; ++i) EXPECT_EQ(b.word[i], want[i]);

@@ -6,6 +6,8 @@
 
 namespace heddle::test {
 
+namespace simd = ops::simd;
+
 TEST(Reduce, EverySetOfAxesOfFour) {
   const Shape shape{3, 4, 2, 5};
   for (Dtype d : {Dtype::kFloat32, Dtype::kFloat64, Dtype::kFloat16, Dtype::kInt32})

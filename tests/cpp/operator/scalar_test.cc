@@ -8,6 +8,8 @@
 
 namespace heddle::test {
 
+namespace ew = ops::ew;
+
 // The distance in units of the last place of the right answer.
 double ulps(float got, double want) {
   if (std::isnan(want)) return std::isnan(got) ? 0 : 1e9;

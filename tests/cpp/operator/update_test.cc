@@ -4,6 +4,8 @@
 
 namespace heddle::test {
 
+namespace simd = ops::simd;
+
 TEST(Update, TheWeightStaysUnlessItIsTheOutput) {
   Call c("sgd_mom_update", {Tensor({2}, {1, 2}), Tensor({2}, {10, 20}), Tensor({2}, {0.5, 0.5})},
          {{"lr", "0.1"}, {"momentum", "0.5"}});

@@ -9,6 +9,8 @@
 
 namespace heddle {
 
+namespace view = ops::view;
+
 namespace {
 
 using view::View;
