@@ -118,39 +118,3 @@ def docstring(op, value):
         if p["doc"]:
             lines.append("    " + p["doc"])
     return "\n".join(lines)
-
-
-_PLACES = (("_contrib_", "contrib"), ("_linalg_", "linalg"), ("linalg_", "linalg"))
-
-
-def places(name):
-    """(module, name) for each place where an operator called `name` is found."""
-    if name.startswith("_"):
-        yield "_internal", name
-    else:
-        yield "op", name
-    for prefix, module in _PLACES:
-        if name.startswith(prefix):
-            yield module, name[len(prefix):]
-
-
-def register(modules, make, value, trailing):
-    """Puts a function for every operator under each of its names into the modules where it is found.
-
-    make(operator, name) says what a function does: (function, handle, most, plain). Calls with at most `most`
-    arrays by position and with keywords that are in `plain` go to the handle; the function takes all others.
-    """
-
-    def describe(operator):
-        op = Op.of(operator)
-        return signature(op, trailing), docstring(op, value)
-
-    for operator, aliases in _core.op_names():
-        for name in (operator, *aliases):
-            for place, called in places(name) if not name.startswith("_backward") else ():
-                module = modules.get(place)
-                if module is not None:
-                    made = _core.function(called, module.__name__, operator, make, describe)
-                    setattr(module, called, made)
-    for module in modules.values():
-        module.__all__ = [n for n, value in vars(module).items() if callable(value)]

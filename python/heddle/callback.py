@@ -4,7 +4,7 @@ import math
 import sys
 import time
 
-from .model import save_checkpoint
+from ._checkpoint import save_checkpoint
 
 
 def module_checkpoint(mod, prefix, period=1, save_optimizer_states=False):

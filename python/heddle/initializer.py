@@ -4,7 +4,7 @@ import math
 import re
 
 from . import registry
-from .ndarray import NDArray, load, random
+from .ndarray import NDArray, load, op, random
 from .ndarray.functions import array
 
 
@@ -251,7 +251,6 @@ class Orthogonal(Initializer):
 
 def _nearest_orthonormal(matrix):
     """The orthonormal factor U V' of the singular value decomposition, by Newton's iteration."""
-    from .ndarray import op
     wide = matrix.shape[0] <= matrix.shape[1]
     x = matrix if wide else matrix.T
     x = x / x.norm()

@@ -1,55 +1,14 @@
 """Checkpoints, and FeedForward: MXNet's first way to train."""
-import logging
 import warnings
-from collections import namedtuple
 
-from . import symbol as _symbol
+from ._checkpoint import BatchEndParam, load_checkpoint, load_params, save_checkpoint, split_params
 from .context import Context, cpu
 from .initializer import Uniform
-from .ndarray import load as _load
-from .ndarray import save as _save
+from .io import DataIter, NDArrayIter, ResizeIter
+from .module import Module
+from .ndarray import concatenate
 
-BatchEndParam = namedtuple("BatchEndParams", ["epoch", "nbatch", "eval_metric", "locals"])
-
-
-def save_checkpoint(prefix, epoch, symbol, arg_params, aux_params, remove_amp_cast=True):
-    """Writes PREFIX-symbol.json and PREFIX-EPOCH.params."""
-    if symbol is not None:
-        symbol.save(f"{prefix}-symbol.json")
-    named = {f"arg:{name}": value for name, value in arg_params.items()}
-    named.update((f"aux:{name}", value) for name, value in aux_params.items())
-    path = f"{prefix}-{epoch:04d}.params"
-    _save(path, named)
-    logging.info('Saved checkpoint to "%s"', path)
-
-
-def split_params(named, path):
-    """(arg_params, aux_params) of a dict whose keys start with "arg:" or "aux:"."""
-    parts = {"arg": {}, "aux": {}}
-    for key, value in named.items():
-        kind, _, name = key.partition(":")
-        if kind in parts:
-            parts[kind][name] = value
-    if named and not any(parts.values()):
-        raise ValueError(f"{path} has no names that start with arg: or aux:")
-    return parts["arg"], parts["aux"]
-
-
-def load_params(prefix, epoch):
-    """(arg_params, aux_params) of a checkpoint."""
-    path = f"{prefix}-{epoch:04d}.params"
-    named = _load(path)
-    if not named:
-        logging.warning("Params file '%s' is empty", path)
-        return {}, {}
-    if not isinstance(named, dict):
-        raise ValueError(f"{path} holds arrays without names, expected a checkpoint")
-    return split_params(named, path)
-
-
-def load_checkpoint(prefix, epoch):
-    """(symbol, arg_params, aux_params) of a checkpoint."""
-    return (_symbol.load(f"{prefix}-symbol.json"), *load_params(prefix, epoch))
+__all__ = ["BatchEndParam", "FeedForward", "load_checkpoint", "load_params", "save_checkpoint", "split_params"]
 
 
 class FeedForward:
@@ -76,7 +35,6 @@ class FeedForward:
 
     # --- data
     def _as_iter(self, data, label=None, shuffle=False):
-        from .io import DataIter, NDArrayIter
         if isinstance(data, DataIter):
             return data
         if isinstance(data, (tuple, list)) and len(data) == 2 and label is None:
@@ -86,7 +44,6 @@ class FeedForward:
 
     def _bound(self, data, training=False):
         """A module for the shapes of `data`, with the parameters."""
-        from .module import Module
         arguments = self.symbol.list_arguments()
         labels = [d for d in data.provide_label or [] if d[0] in arguments]
         names = [d[0] for d in data.provide_data]
@@ -107,7 +64,6 @@ class FeedForward:
         """Trains for num_epoch epochs."""
         if self.num_epoch is None:
             raise ValueError("num_epoch is missing: give it to FeedForward")
-        from .io import ResizeIter
         data = self._as_iter(X, y, shuffle=True)
         if self.epoch_size:
             data = ResizeIter(data, self.epoch_size, reset_internal=False)
@@ -168,7 +124,6 @@ class FeedForward:
 
 def _collect(data, num_batch):
     """All data and labels of an iterator as NumPy arrays, without padding."""
-    from .ndarray import concatenate
     rows = {"data": [], "label": []}
     for i, batch in enumerate(data):
         if num_batch is not None and i == num_batch:

@@ -1,7 +1,7 @@
 """What all metrics share: sums that are collected late, making one by its name, and several at once."""
 from .. import registry
 from ..ndarray import NDArray, op
-from ..ndarray.ndarray import to_ndarray
+from ..ndarray._convert import to_ndarray
 
 _MOST_PENDING = 256
 

@@ -2,7 +2,7 @@
 import math
 
 from ..ndarray import NDArray, op
-from ..ndarray.ndarray import to_ndarray
+from ..ndarray._convert import to_ndarray
 from .metric import EvalMetric, alias, batches, check_label_shapes, classes, register
 
 

@@ -4,8 +4,8 @@ import time
 
 from .. import metric as _metric
 from ..initializer import Uniform
-from ..io import DataDesc
-from ..model import BatchEndParam
+from ..io import DataDesc, NDArrayIter
+from .._checkpoint import BatchEndParam
 from ..ndarray import NDArray, load, op, save
 
 
@@ -101,7 +101,6 @@ class BaseModule:
                 sparse_row_id_fn=None):
         """The outputs over an iterator; joined unless merge_batches is false."""
         if isinstance(eval_data, NDArray) or hasattr(eval_data, "__array__"):
-            from ..io import NDArrayIter
             eval_data = NDArrayIter(eval_data, batch_size=len(eval_data))
         batches = []
         for _, batch in self._run(eval_data, num_batch, reset, sparse_row_id_fn):

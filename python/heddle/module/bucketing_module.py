@@ -3,7 +3,7 @@ import logging
 import warnings
 
 from ..initializer import Uniform
-from ..model import load_params, save_checkpoint
+from .._checkpoint import load_params, save_checkpoint
 from ..ndarray import array, load, save
 from ..symbol import load as load_symbol
 from .base_module import BaseModule, descriptions

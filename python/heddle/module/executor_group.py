@@ -1,4 +1,5 @@
 """The executors of one module: one per device, each with its share of the batch."""
+from ..executor import Executor
 from ..io import DataDesc
 from ..ndarray import NDArray, op
 
@@ -105,7 +106,6 @@ class DataParallelExecutorGroup:
         if shared is None:
             return self.symbol.simple_bind(context, self.grad_req, dtypes, group2ctx=groups, **known)
         # Parameters, their gradients and auxiliary states are the other executor's own arrays.
-        from ..executor import Executor
         args = {n: shared.arg_dict[n] for n in self.param_names if n in shared.arg_dict}
         grads = {n: shared.grad_dict[n] for n in args
                  if self.grad_req[n] != "null" and shared.grad_dict.get(n) is not None}

@@ -7,7 +7,7 @@ from .. import optimizer as _optimizer
 from ..context import Context, cpu
 from ..initializer import InitDesc, Uniform
 from ..io import DataDesc
-from ..model import load_checkpoint, save_checkpoint
+from .._checkpoint import load_checkpoint, save_checkpoint
 from ..ndarray import zeros
 from .base_module import BaseModule, descriptions
 from .executor_group import DataParallelExecutorGroup

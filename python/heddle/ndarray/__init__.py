@@ -1,13 +1,13 @@
 """Arrays and the operators on them, applied at once."""
 from . import _internal, contrib, linalg, op
-from .._ops import register
-from ._register import make
+from .._namespaces import adopt, fill
+from ._call import Arrays
 
-register({"op": op, "_internal": _internal, "contrib": contrib, "linalg": linalg}, make, "NDArray", ("out",))
+fill({"op": op, "_internal": _internal, "contrib": contrib, "linalg": linalg}, Arrays())
 
 from .op import *  # noqa: E402,F401,F403
 from . import ndarray, random  # noqa: E402
 from .functions import *  # noqa: E402,F401,F403
-from .ndarray import NDArray, _adopt_operators  # noqa: E402
+from .ndarray import NDArray  # noqa: E402
 
-_adopt_operators()
+adopt(NDArray, op)

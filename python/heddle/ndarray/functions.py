@@ -4,8 +4,9 @@ import os
 from .. import _core
 from ..base import dtype_name, is_number
 from ..context import current_context
-from . import op
-from .ndarray import NDArray, to_ndarray
+from ._convert import to_ndarray
+from .joining import concatenate, moveaxis, split_v2
+from .ndarray import NDArray
 
 __all__ = [
     "NDArray", "add", "arange", "array", "concatenate", "divide", "empty", "equal", "eye", "from_dlpack",
@@ -108,47 +109,6 @@ def to_dlpack_for_read(data):
 def to_dlpack_for_write(data):
     """A DLPack capsule of an array that nothing reads or writes any more."""
     return data.to_dlpack_for_write()
-
-
-# --- joining and moving
-
-
-def concatenate(arrays, axis=0, always_copy=True):
-    """Arrays joined along an axis."""
-    if len(arrays) == 1 and not always_copy:
-        return arrays[0]
-    return op.concat(*arrays, dim=axis)
-
-
-def moveaxis(tensor, source, destination):
-    """The array with axes moved to other places."""
-    sources = [source] if isinstance(source, int) else list(source)
-    targets = [destination] if isinstance(destination, int) else list(destination)
-    if len(sources) != len(targets):
-        raise ValueError("`source` and `destination` arguments must have the same number of elements")
-    rank = tensor.ndim
-    sources, targets = ([a % rank for a in axes] for axes in (sources, targets))
-    order = [axis for axis in range(rank) if axis not in sources]
-    for target, axis in sorted(zip(targets, sources)):
-        order.insert(target, axis)
-    return op.transpose(tensor, axes=tuple(order))
-
-
-def split_v2(ary, indices_or_sections, axis=0, squeeze_axis=False):
-    """Parts of an array: a number of equal ones, or those between the indices."""
-    size = ary.shape[axis]
-    if isinstance(indices_or_sections, int):
-        if size % indices_or_sections:
-            raise ValueError("array split does not result in an equal division")
-        part = size // indices_or_sections
-        bounds = list(range(0, size + 1, part))
-    else:
-        bounds = [0, *indices_or_sections, size]
-    parts = [op.slice_axis(ary, axis=axis, begin=b, end=e) for b, e in zip(bounds, bounds[1:])]
-    if squeeze_axis:
-        shape = ary.shape[:axis] + ary.shape[axis + 1:]
-        parts = [p.reshape(shape) for p in parts]
-    return parts
 
 
 def onehot_encode(indices, out):

@@ -8,6 +8,7 @@ import operator
 from .. import _core
 from ..base import is_number, is_numpy
 from . import _internal, op
+from ._convert import to_ndarray
 
 
 def get_item(array, key):
@@ -70,7 +71,6 @@ def broadcast(value, shape):
 
 
 def _as_array(value, like):
-    from .ndarray import to_ndarray
     return to_ndarray(value, like.context, like.dtype_name)
 
 
@@ -261,13 +261,12 @@ def _is_mask(index):
 
 def _rows(index, size, axis, like):
     """Row numbers from 0 as an int64 array."""
-    from .ndarray import NDArray, to_ndarray
     if _is_mask(index):
         mask = index if isinstance(index, (list, tuple)) else index.tolist()
         if len(mask) != size or any(isinstance(m, list) for m in mask):
             raise IndexError(f"found a mask of {len(mask)} values for axis {axis}, expected {size}")
         index = [i for i, wanted in enumerate(mask) if wanted]
-    if isinstance(index, NDArray):
+    if isinstance(index, _core.NDArrayBase):
         index = index.astype("int64", copy=False)
         return index + (index < 0) * size
     if isinstance(index, int):

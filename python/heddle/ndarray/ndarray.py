@@ -1,12 +1,11 @@
 """The array: MXNet's methods over the library's handle."""
-import sys
-
 from .. import _core
-from ..base import MXNetError, as_dtype, dtype_name, is_number
+from ..base import MXNetError, as_dtype, dtype_name
 from ..context import Context, context_of
 from . import _internal, op
 from ._format import format_array
 from .indexing import get_item, set_item
+from .joining import split_v2
 from .shapes import reshaped
 
 _invoke = _core.invoke
@@ -210,7 +209,6 @@ class NDArray(_core.NDArrayBase):
         return op.split(self, num_outputs=num_outputs, axis=axis, squeeze_axis=squeeze_axis)
 
     def split_v2(self, indices_or_sections, axis=0, squeeze_axis=False):
-        from .functions import split_v2
         return split_v2(self, indices_or_sections, axis, squeeze_axis)
 
     # --- autograd
@@ -260,56 +258,6 @@ class NDArray(_core.NDArrayBase):
 
     def __matmul__(self, other):
         return op.dot(self, other)
-
-
-def _adopt_operators():
-    """Operators that are methods too: a function takes the array as its first argument."""
-    for name in _FLUENT:
-        if name not in vars(NDArray) and hasattr(op, name):
-            setattr(NDArray, name, getattr(op, name))
-
-
-_FLUENT = (
-    "abs arccos arccosh arcsin arcsinh arctan arctanh argmax argmax_channel argmin argsort "
-    "broadcast_axes cbrt ceil clip cos cosh degrees depth_to_space diag exp expm1 fix flip floor log "
-    "log10 log1p log2 log_softmax max mean min nanprod nansum norm one_hot ones_like pad pick prod "
-    "radians rcbrt reciprocal relu repeat reshape_like rint round rsqrt shape_array sigmoid sign sin "
-    "sinh size_array slice slice_axis slice_like softmax softmin sort space_to_depth sqrt square sum "
-    "take tan tanh tile topk trunc zeros_like").split()
-
-
-def to_ndarray(value, ctx=None, dtype=None):
-    """An array made of any value that holds numbers: an array, a buffer, lists, a number."""
-    if isinstance(value, NDArray):
-        return value
-    device = ctx or context_of(("cpu", 0))
-    name = None if dtype is None else dtype_name(dtype)
-    place = device.device_type, device.device_id
-    if is_number(value):
-        return _core.array_from_list([value], name or "float32", *place)
-    if isinstance(value, (list, tuple)):
-        if any(isinstance(v, NDArray) or hasattr(v, "__array__") for v in value):
-            value = _plain(value)
-        return _core.array_from_list(value, name or "float32", *place)
-    if hasattr(value, "__array__") and "numpy" in sys.modules:
-        known = name if name != "bfloat16" else None  # NumPy converts what the library does not know
-        value = sys.modules["numpy"].ascontiguousarray(value, dtype=known)
-    try:
-        return _core.array_from_buffer(value, name, *place)
-    except (TypeError, BufferError):
-        if hasattr(value, "__iter__"):
-            return _core.array_from_list(list(value), name or "float32", *place)
-        raise
-
-
-def _plain(value):
-    """Nested lists of Python numbers."""
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    if hasattr(value, "tolist"):
-        inner = value.tolist()
-        return inner[0] if isinstance(value, NDArray) and value.shape == (1,) else inner
-    return value
 
 
 _core.set_ndarray_type(NDArray)

@@ -1,7 +1,7 @@
 """Functions of symbols beside the generated ones."""
 from ..base import is_number
 from . import _internal, op
-from .symbol import Group, Symbol, Variable, _arithmetic, load, load_json, var
+from .symbol import Group, Symbol, Variable, _arithmetic, load, load_json, split_v2, var
 
 __all__ = ["Group", "Symbol", "Variable", "arange", "eye", "full", "hypot", "linspace", "load", "load_json",
            "maximum", "minimum", "ones", "pow", "power", "split_v2", "var", "zeros"]
@@ -66,12 +66,3 @@ def eye(N, M=0, k=0, dtype=None, **kwargs):
     """A matrix with ones on its k-th diagonal."""
     rows = arange(N, dtype=dtype) + k
     return op.one_hot(rows, depth=M or N, dtype=dtype or "float32", **kwargs)
-
-
-def split_v2(ary, indices_or_sections, axis=0, squeeze_axis=False):
-    """Parts of a symbol: a number of equal ones, or those between the indices."""
-    if isinstance(indices_or_sections, int):
-        return op.split(ary, num_outputs=indices_or_sections, axis=axis, squeeze_axis=squeeze_axis)
-    bounds = [0, *indices_or_sections, None]
-    parts = [op.slice_axis(ary, axis=axis, begin=b, end=e) for b, e in zip(bounds, bounds[1:])]
-    return Group([op.squeeze(p, axis=axis) for p in parts] if squeeze_axis else parts)

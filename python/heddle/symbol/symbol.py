@@ -7,6 +7,7 @@ from .. import name as _name
 from ..base import DTYPE_CODES, as_dtype, dtype_name, is_number
 from ..context import current_context
 from ..executor import Executor, bind_arrays
+from . import op
 
 
 class Symbol:
@@ -284,17 +285,16 @@ class Symbol:
     __hash__ = object.__hash__
 
     def astype(self, dtype, **kwargs):
-        return _op("cast")(self, dtype=dtype_name(dtype), **kwargs)
+        return op.cast(self, dtype=dtype_name(dtype), **kwargs)
 
     def reshape(self, *shape, **kwargs):
         if len(shape) == 1 and isinstance(shape[0], (list, tuple)):
             shape = shape[0]
         if shape:
             kwargs["shape"] = tuple(shape)
-        return _op("reshape")(self, **kwargs)
+        return op.reshape(self, **kwargs)
 
     def split_v2(self, indices_or_sections, axis=0, squeeze_axis=False):
-        from .functions import split_v2
         return split_v2(self, indices_or_sections, axis, squeeze_axis)
 
     def __getattr__(self, name):
@@ -342,11 +342,6 @@ def _arithmetic(what, left, right):
     if what in ("_equal", "_not_equal"):
         return NotImplemented
     raise TypeError(f"type {type(right)} not supported")
-
-
-def _op(name):
-    from . import op
-    return getattr(op, name)
 
 
 def _unknown(shape):
@@ -397,6 +392,15 @@ def Group(symbols):
     if not symbols or any(not isinstance(s, Symbol) for s in symbols):
         raise TypeError("Expected a list of symbols as input")
     return Symbol(_core.Symbol.group([s._core for s in symbols]))
+
+
+def split_v2(ary, indices_or_sections, axis=0, squeeze_axis=False):
+    """Parts of a symbol: a number of equal ones, or those between the indices."""
+    if isinstance(indices_or_sections, int):
+        return op.split(ary, num_outputs=indices_or_sections, axis=axis, squeeze_axis=squeeze_axis)
+    bounds = [0, *indices_or_sections, None]
+    parts = [op.slice_axis(ary, axis=axis, begin=b, end=e) for b, e in zip(bounds, bounds[1:])]
+    return Group([op.squeeze(p, axis=axis) for p in parts] if squeeze_axis else parts)
 
 
 def load_json(json_str):

@@ -1,0 +1,104 @@
+"""The namespaces of operators: `nd` and `sym` are both made here, from the catalogue.
+
+A namespace is a package with the modules op, _internal, contrib and linalg. What its functions work on, arrays or
+symbols, is its Face; where a function is found, what its arguments mean and which methods it becomes is the same for all.
+"""
+from . import _core
+from ._ops import Op, docstring, signature
+
+# Operators that are methods too: an array's or symbol's method of that name takes it as the first argument.
+METHODS = tuple((
+    "abs arccos arccosh arcsin arcsinh arctan arctanh argmax argmax_channel argmin argsort "
+    "broadcast_axes broadcast_like broadcast_to cbrt ceil clip cos cosh degrees depth_to_space diag exp expand_dims "
+    "expm1 fix flatten flip floor log log10 log1p log2 log_softmax max mean min nanprod nansum norm one_hot ones_like "
+    "pad pick prod radians rcbrt reciprocal relu repeat reshape_like rint round rsqrt shape_array sigmoid sign sin "
+    "sinh size_array slice slice_axis slice_like softmax softmin sort space_to_depth split sqrt square squeeze sum "
+    "swapaxes take tan tanh tile topk transpose trunc zeros_like").split())
+
+_PLACES = (("_contrib_", "contrib"), ("_linalg_", "linalg"), ("linalg_", "linalg"))
+
+
+class Face:
+    """What the functions of one namespace take and give.
+
+    value is the type of inputs and type_name how docstrings call it; trailing are the last keywords of signatures.
+    """
+
+    value = object
+    type_name = ""
+    trailing = ()
+
+    def bind(self, op, name):
+        """(call, handle, most, plain) for the function `name` of an operator.
+
+        call(inputs, kwargs) does what the function does, given the inputs by position. Calls with at most `most`
+        inputs by position and with keywords that are in `plain` only go to the handle instead.
+        """
+        raise NotImplementedError
+
+
+def places(name):
+    """(module, name) for each place where an operator called `name` is found."""
+    if name.startswith("_"):
+        yield "_internal", name
+    else:
+        yield "op", name
+    for prefix, module in _PLACES:
+        if name.startswith(prefix):
+            yield module, name[len(prefix):]
+
+
+def fill(modules, face):
+    """Puts a function for every operator under each of its names into the modules where it is found.
+
+    modules: "op", "_internal", "contrib" and "linalg" to modules.
+    """
+
+    def make(operator, name):
+        op = Op.of(operator)
+        call, *shortcut = face.bind(op, name)
+
+        def function(*args, **kwargs):
+            return call(_inputs(op, args, kwargs, face.value), kwargs)
+
+        return function, *shortcut
+
+    def describe(operator):
+        op = Op.of(operator)
+        return signature(op, face.trailing), docstring(op, face.type_name)
+
+    for operator, aliases in _core.op_names():
+        for name in (operator, *aliases):
+            for place, called in places(name) if not name.startswith("_backward") else ():
+                module = modules.get(place)
+                if module is not None:
+                    setattr(module, called, _core.function(called, module.__name__, operator, make, describe))
+    for module in modules.values():
+        module.__all__ = [n for n, value in vars(module).items() if callable(value)]
+
+
+def adopt(klass, op):
+    """Gives a class the methods that are operators, from the module op, unless it has its own."""
+    for name in METHODS:
+        if name not in vars(klass) and hasattr(op, name):
+            setattr(klass, name, getattr(op, name))
+
+
+def _inputs(op, args, kwargs, value):
+    """The inputs given by position; parameters given by position move into kwargs."""
+    if op.variadic:
+        if not args and "data" in kwargs:
+            return kwargs.pop("data")
+        return args[0] if len(args) == 1 and isinstance(args[0], (list, tuple)) else args
+    count = len(op.input_names)
+    while count < len(args) and isinstance(args[count], value):
+        count += 1  # an input that a parameter calls for: the lengths of softmax
+    extra = args[count:]
+    if len(extra) > len(op.param_names):
+        raise TypeError(f"[{op.name}] found {len(args)} arguments, expected at most "
+                        f"{len(op.input_names) + len(op.param_names)}")
+    for name, given in zip(op.param_names, extra):
+        if name in kwargs:
+            raise TypeError(f"[{op.name}] found two values for {name}")
+        kwargs[name] = given
+    return args[:count]

@@ -1,0 +1,65 @@
+"""What the operator functions of arrays do with calls that the library does not take as they come."""
+import sys
+
+from .. import _core
+from .._namespaces import Face
+from ..base import _Null, dtype_name, is_number
+from ..context import current_context
+
+_invoke = _core.invoke
+_IGNORED = ("name", "attr", "__layout__")
+
+
+class Arrays(Face):
+    """Functions that compute at once."""
+
+    value = _core.NDArrayBase
+    type_name = "NDArray"
+    trailing = ("out",)
+
+    def bind(self, op, name):
+        handle = _core.op_handle(op.name)
+
+        def call(inputs, kwargs):
+            out = kwargs.pop("out", None)
+            if op.variadic:
+                kwargs.pop(op.variadic, None)  # the library counts
+            else:
+                inputs = _complete(op, inputs, kwargs)
+            return _invoke(handle, inputs, _parameters(op, kwargs), out)
+
+        plain = set(op.param_names) - {"dtype", "ctx", "data", op.variadic} - set(op.input_names)
+        return call, handle, sys.maxsize if op.variadic else len(op.inputs), plain
+
+
+def _complete(op, positional, kwargs):
+    """All inputs: those given by position, then those among kwargs."""
+    inputs = list(positional)
+    for name in op.input_names[len(inputs):]:
+        inputs.append(kwargs.pop(name, None))
+    while inputs and inputs[-1] is None:
+        inputs.pop()
+    for name, value in zip(op.input_names, inputs):
+        if value is None and name not in op.optional:
+            raise TypeError(f"[{op.name}] {name} is missing")
+    return [value for value in inputs if value is not None]
+
+
+def _parameters(op, kwargs):
+    """Parameters in the form the library takes."""
+    for key in _IGNORED:
+        kwargs.pop(key, None)
+    for key in [key for key, value in kwargs.items() if value is _Null]:
+        del kwargs[key]
+    for key, value in kwargs.items():
+        if not isinstance(value, (int, float, str, tuple, list, type(None))) and is_number(value):
+            kwargs[key] = value.item()
+    if "dtype" in kwargs:
+        dtype = kwargs.pop("dtype")
+        if dtype is not None:
+            kwargs["dtype"] = dtype if dtype == "None" else dtype_name(dtype)
+    if not op.inputs:
+        kwargs["ctx"] = str(kwargs.get("ctx") or current_context())
+    elif "ctx" in kwargs:
+        kwargs["ctx"] = str(kwargs["ctx"])
+    return kwargs or None
