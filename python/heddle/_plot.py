@@ -1,4 +1,4 @@
-"""A directed graph as DOT for Graphviz, and as SVG with a layout of our own."""
+"""A directed graph for Graphviz, its program and its Python package, and as SVG with a layout of our own."""
 import html
 import os
 import shutil
@@ -25,13 +25,32 @@ class Plot:
         """An arrow."""
         self._edges.append((source, target, label))
 
-    # --- DOT
+    # --- Graphviz
+    @property
+    def _style(self):
+        """Attributes of all boxes."""
+        return {"shape": "box", "fixedsize": "false", "style": "filled", **self.node_attrs}
+
+    def digraph(self, graphviz):
+        """The graph as a Digraph of the package graphviz."""
+        made = graphviz.Digraph(name=self.title, format=self.format, graph_attr={"rankdir": "BT"},
+                                node_attr=self._style)
+
+        def key(name):  # a colon would name a port
+            return name.replace(":", "_")
+
+        for name, (label, colour, oval) in self._nodes.items():
+            made.node(key(name), graphviz.escape(label).replace("\n", "\\n"), fillcolor=colour,
+                      **({"shape": "oval"} if oval else {}))
+        for source, target, label in self._edges:
+            made.edge(key(source), key(target), graphviz.escape(label) if label else None)
+        return made
+
     @property
     def source(self):
         """The graph in Graphviz's language."""
-        style = {"shape": "box", "fixedsize": "false", "style": "filled", **self.node_attrs}
         lines = [f"digraph {_quoted(self.title)} {{", "\trankdir=BT",
-                 "\tnode [" + " ".join(f"{k}={_quoted(v)}" for k, v in style.items()) + "]"]
+                 "\tnode [" + " ".join(f"{k}={_quoted(v)}" for k, v in self._style.items()) + "]"]
         for name, (label, colour, oval) in self._nodes.items():
             shape = ' shape="oval"' if oval else ""
             lines.append(f"\t{_quoted(name)} [label={_quoted(label)} fillcolor={_quoted(colour)}{shape}]")

@@ -123,12 +123,24 @@ def _label(node):
 
 def plot_network(symbol, title="plot", save_format="pdf", shape=None, dtype=None, node_attrs=None,
                  hide_weights=True):
-    """A picture of a network: an object with save(path) for .svg and .dot, and for whatever Graphviz writes.
+    """A picture of a network: a graphviz.Digraph, as in MXNet, where the Python package graphviz is installed.
 
-    shape: input names to shapes, to show what flows between the boxes.
+    Elsewhere an object that draws by itself: save(path) writes .svg and .dot, and what Graphviz's program dot can;
+    both have source and render(), and show themselves in notebooks. shape: input names to shapes, to show what flows
+    between the boxes. node_attrs: Graphviz attributes of all boxes.
     """
     if not isinstance(symbol, Symbol):
         raise TypeError("symbol must be a Symbol")
+    plot = _plot(symbol, title, save_format, shape, node_attrs, hide_weights)
+    try:
+        import graphviz
+    except ImportError:
+        return plot
+    return plot.digraph(graphviz)
+
+
+def _plot(symbol, title, save_format, shape, node_attrs, hide_weights):
+    """The boxes and arrows of a network."""
     shapes = _internal_shapes(symbol, shape) if shape else {}
     nodes = symbol._core.nodes()
     plot = Plot(title, save_format, node_attrs or {})

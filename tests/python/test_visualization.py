@@ -1,5 +1,7 @@
 """Tables and pictures of networks."""
 import shutil
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 
 import pytest
@@ -35,7 +37,36 @@ def test_print_summary(capsys):
         mx.viz.print_summary("net")
 
 
-def test_plot(tmp_path):
+@pytest.fixture()
+def no_graphviz(monkeypatch):
+    """As if the Python package graphviz were not installed."""
+    monkeypatch.setitem(sys.modules, "graphviz", None)
+
+
+def test_graphviz_draws_where_it_is(tmp_path):
+    graphviz = pytest.importorskip("graphviz")
+    data = {"data": (1, 3, 10, 10)}
+    plot = mx.viz.plot_network(net(), title="small net", shape=data, save_format="svg", node_attrs={"shape": "oval"})
+    assert type(plot) is graphviz.Digraph and plot.name == "small net" and plot.format == "svg"
+    assert "\tconv -> bn [label=\"4x8x8\"]" in plot.source and "shape=oval" in plot.source
+    assert 'label="Convolution\\n3x3/1, 4"' in plot.source and "conv_weight" not in plot.source
+    if shutil.which("dot"):
+        picture = ElementTree.parse(plot.render(tmp_path / "net")).getroot()
+        shown = [e.text for e in picture.iter() if e.tag.endswith("}title")]
+        assert "conv->bn" in [text.replace("\u2192", "->") for text in shown] and "4x8x8" in "".join(picture.itertext())
+
+
+def test_graphviz_takes_any_name(tmp_path):
+    pytest.importorskip("graphviz")
+    odd = sym.FullyConnected(sym.Variable("in:put"), num_hidden=1, name='a "b" \\N:c')
+    source = mx.viz.plot_network(odd * 2).source
+    assert "in:put" in source
+    if shutil.which("dot"):
+        done = subprocess.run(["dot", "-Tplain"], input=source, capture_output=True, text=True)
+        assert done.returncode == 0 and not done.stderr and done.stdout.count("\nnode ") == 3
+
+
+def test_plot(tmp_path, no_graphviz):
     plot = mx.viz.plot_network(net(), title="a \"small\" net", shape={"data": (1, 3, 10, 10)})
     dot = plot.source
     assert '"conv" -> "bn" [label="4x8x8"]' in dot and 'digraph "a \\"small\\" net"' in dot
@@ -56,7 +87,7 @@ def test_plot(tmp_path):
         mx.viz.plot_network(None)
 
 
-def test_boxes_of_one_layer_do_not_overlap():
+def test_boxes_of_one_layer_do_not_overlap(no_graphviz):
     x = sym.Variable("x")
     branches = [sym.FullyConnected(x, num_hidden=2, name=f"branch_with_a_long_name_{i}") for i in range(4)]
     picture = ElementTree.fromstring(mx.viz.plot_network(sym.concat(*branches, dim=1)).svg())
@@ -69,7 +100,7 @@ def test_boxes_of_one_layer_do_not_overlap():
         assert all(a + w <= b for (a, w), (b, _) in zip(row, row[1:]))
 
 
-def test_other_formats_need_graphviz(tmp_path, monkeypatch):
+def test_other_formats_need_graphviz(tmp_path, monkeypatch, no_graphviz):
     plot = mx.viz.plot_network(net(), title=str(tmp_path / "p"))
     monkeypatch.setattr(shutil, "which", lambda _: None)
     with pytest.raises(RuntimeError, match="Graphviz"):
