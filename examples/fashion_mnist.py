@@ -3,14 +3,17 @@
     python examples/fashion_mnist.py [--epochs 8] [--limit N] [--out DIR]
 
 Ends in two checkpoints and a report.html that needs no other file. Wants the images of Debian's
-package dataset-fashion-mnist, and neither NumPy nor anything else beside heddle.
+package dataset-fashion-mnist, and Matplotlib for the report; training needs nothing beside heddle.
 """
+from __future__ import annotations
+
 import argparse
 import gzip
 import os
 import struct
 import sys
 import time
+from typing import Any
 
 import heddle as mx
 from heddle import autograd, nd, sym
@@ -18,10 +21,11 @@ from heddle import autograd, nd, sym
 import fashion_report
 
 CLASSES = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot")
+Point = dict[str, float]  # losses and accuracies after one epoch
 
 
 # --- data -----------------------------------------------------------------------------------------
-def read_idx(path, limit):
+def read_idx(path: str, limit: int) -> tuple[bytes, tuple[int, ...]]:
     """The bytes and the shape of a gzipped IDX file, at most `limit` entries of it."""
     with gzip.open(path) as file:
         zeros, kind, rank = struct.unpack(">HBB", file.read(4))
@@ -38,7 +42,7 @@ def read_idx(path, limit):
 class Part:
     """The training or the test images: pixels as bytes, and arrays ready for a network."""
 
-    def __init__(self, folder, name, limit):
+    def __init__(self, folder: str, name: str, limit: int) -> None:
         self.pixels, (count, rows, columns) = read_idx(f"{folder}/{name}-images-idx3-ubyte.gz", limit)
         self.labels, _ = read_idx(f"{folder}/{name}-labels-idx1-ubyte.gz", limit)
         self.count = count
@@ -46,7 +50,7 @@ class Part:
         self.images = images.astype("float32") / 255
         self.targets = nd.array(memoryview(self.labels), dtype="uint8").astype("float32")
 
-    def batches(self, size, shuffle=False):
+    def batches(self, size: int, shuffle: bool = False) -> mx.io.NDArrayIter:
         return mx.io.NDArrayIter(self.images, self.targets, size, shuffle=shuffle)
 
 
@@ -54,14 +58,14 @@ class Part:
 class Progress:
     """A bar with samples/s while an epoch runs, then one line about it."""
 
-    def __init__(self, style, epochs, samples):
+    def __init__(self, style: str, epochs: int, samples: int) -> None:
         self.style, self.epochs, self.samples = style, epochs, samples
         self.live, self.rates = sys.stdout.isatty(), []
 
-    def start(self, epoch):
+    def start(self, epoch: int) -> None:
         self.epoch, self.begin, self.shown = epoch, time.perf_counter(), 0.0
 
-    def update(self, seen):
+    def update(self, seen: int) -> None:
         now = time.perf_counter()
         if not self.live or now - self.shown < 0.1:
             return
@@ -70,24 +74,24 @@ class Progress:
         bar = "#" * int(30 * done) + "-" * (30 - int(30 * done))
         self._write(f"\r{self._head()} [{bar}] {100 * done:3.0f} %  {seen / (now - self.begin):8,.0f} samples/s ")
 
-    def trained(self):
+    def trained(self) -> None:
         self.rates.append(self.samples / (time.perf_counter() - self.begin))
 
-    def line(self, point):
+    def line(self, point: Point) -> None:
         self._write(("\r" if self.live else "") +
                     f"{self._head()} [{'#' * 30}] {self.rates[-1]:8,.0f} samples/s  "
                     f"loss {point['train_loss']:.4f}  accuracy {point['train_accuracy']:.4f}  "
                     f"test {point['test_accuracy']:.4f}\n")
 
-    def _head(self):
+    def _head(self) -> str:
         return f"{self.style:<10} epoch {self.epoch + 1}/{self.epochs}"
 
-    def _write(self, text):
+    def _write(self, text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
 
 
-def optimizer_settings(options, samples):
+def optimizer_settings(options: argparse.Namespace, samples: int) -> dict[str, Any]:
     """Momentum with a learning rate that falls twice."""
     updates = max(1, samples // options.batch) * options.epochs
     steps = sorted({max(1, updates * 5 // 8), max(2, updates * 7 // 8)})
@@ -96,7 +100,7 @@ def optimizer_settings(options, samples):
 
 
 # --- style one: a Symbol --------------------------------------------------------------------------
-def lenet():
+def lenet() -> sym.Symbol:
     net = sym.Variable("data")
     for i, filters in ((1, 20), (2, 50)):
         net = sym.Convolution(net, kernel=(5, 5), num_filter=filters, name=f"conv{i}")
@@ -108,20 +112,20 @@ def lenet():
     return sym.SoftmaxOutput(net, name="softmax")
 
 
-def train_symbolic(train, test, options, prefix):
+def train_symbolic(train: Part, test: Part, options: argparse.Namespace, prefix: str) -> tuple[list[Point], list[float]]:
     module = mx.mod.Module(lenet(), context=mx.cpu())
     metric = mx.metric.create(["acc", "ce"])
     progress, curve = Progress("symbolic", options.epochs, train.count), []
 
-    def batch_done(now):
+    def batch_done(now: mx.model.BatchEndParam) -> None:
         progress.update((now.nbatch + 1) * options.batch)
 
-    def epoch_done(epoch, symbol, arguments, states):
+    def epoch_done(epoch: int, *_: object) -> None:
         progress.trained()
         values = dict(metric.get_name_value())
         curve.append({"train_accuracy": values["accuracy"], "train_loss": values["cross-entropy"]})
 
-    def tested(now):
+    def tested(now: mx.model.BatchEndParam) -> None:
         values = dict(now.eval_metric.get_name_value())
         curve[-1].update(test_accuracy=values["accuracy"], test_loss=values["cross-entropy"])
         progress.line(curve[-1])
@@ -142,7 +146,7 @@ SHAPES = {"conv1_weight": (20, 1, 5, 5), "conv1_bias": (20,), "conv2_weight": (5
           "fc1_weight": (500, 800), "fc1_bias": (500,), "fc2_weight": (10, 500), "fc2_bias": (10,)}
 
 
-def forward(x, p):
+def forward(x: nd.NDArray, p: dict[str, nd.NDArray]) -> nd.NDArray:
     for i, filters in ((1, 20), (2, 50)):
         x = nd.Convolution(x, p[f"conv{i}_weight"], p[f"conv{i}_bias"], kernel=(5, 5), num_filter=filters)
         x = nd.Pooling(nd.tanh(x), pool_type="max", kernel=(2, 2), stride=(2, 2))
@@ -150,28 +154,28 @@ def forward(x, p):
     return nd.FullyConnected(x, p["fc2_weight"], p["fc2_bias"], num_hidden=len(CLASSES))
 
 
-def cross_entropy(scores, target):
+def cross_entropy(scores: nd.NDArray, target: nd.NDArray) -> nd.NDArray:
     return -nd.pick(nd.log_softmax(scores), target)
 
 
 class Tally:
     """Sums of losses and hits, kept as arrays so that counting does not wait for the work."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.count, self.loss, self.hits = 0, nd.zeros((1,)), nd.zeros((1,))
 
-    def add(self, loss, scores, target, padded=0):
+    def add(self, loss: nd.NDArray, scores: nd.NDArray, target: nd.NDArray, padded: int = 0) -> None:
         keep = target.shape[0] - padded
         self.count += keep
         self.loss += loss[:keep].sum()
         self.hits += (scores[:keep].argmax(axis=1) == target[:keep]).sum()
 
-    def means(self, part):
+    def means(self, part: str) -> Point:
         return {f"{part}_loss": self.loss.asscalar() / self.count,
                 f"{part}_accuracy": self.hits.asscalar() / self.count}
 
 
-def train_imperative(train, test, options, prefix):
+def train_imperative(train: Part, test: Part, options: argparse.Namespace, prefix: str) -> tuple[list[Point], list[float]]:
     parameters = {name: nd.zeros(shape) for name, shape in SHAPES.items()}
     initializer = mx.init.Xavier()
     for name, value in parameters.items():
@@ -211,7 +215,7 @@ def train_imperative(train, test, options, prefix):
 
 
 # --- together -------------------------------------------------------------------------------------
-def predict(prefix, epoch, test, batch):
+def predict(prefix: str, epoch: int, test: Part, batch: int) -> list[list[float]]:
     """Class probabilities of the test images, by the network as the checkpoint has it."""
     module = mx.mod.Module.load(prefix, epoch)
     batches = test.batches(batch)
@@ -219,12 +223,12 @@ def predict(prefix, epoch, test, batch):
     return module.predict(batches).tolist()
 
 
-def accuracy(probabilities, labels):
+def accuracy(probabilities: list[list[float]], labels: bytes) -> float:
     hits = sum(p.index(max(p)) == label for p, label in zip(probabilities, labels))
     return hits / len(labels)
 
 
-def parse(arguments):
+def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--batch", type=int, default=64)
@@ -237,7 +241,7 @@ def parse(arguments):
     return parser.parse_args(arguments)
 
 
-def main(arguments=None):
+def main(arguments: list[str] | None = None) -> int:
     options, begin = parse(arguments), time.perf_counter()
     if not os.path.isdir(options.data):
         sys.exit(f"{options.data} is missing: apt-get install dataset-fashion-mnist")
@@ -252,7 +256,7 @@ def main(arguments=None):
         runs[style] = {"curve": curve, "rate": max(rates), "seconds": time.perf_counter() - started,
                        "probabilities": probabilities, "accuracy": accuracy(probabilities, test.labels)}
     report = os.path.join(options.out, "report.html")
-    fashion_report.write(report, runs, test, CLASSES, lenet(), options)
+    fashion_report.write(report, runs, test.pixels, test.labels, CLASSES, lenet(), options)
     reached = {style: run["accuracy"] for style, run in runs.items()}
     print(f"demo: symbolic {reached['symbolic']:.4f}, imperative {reached['imperative']:.4f}, "
           f"report {report}, {time.perf_counter() - begin:.0f} s")

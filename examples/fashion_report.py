@@ -1,227 +1,249 @@
-"""Writes the demo's report: one HTML file with its pictures inside, made with the standard library only."""
+"""Writes the demo's report: one HTML file with its pictures inside. Matplotlib draws them."""
+from __future__ import annotations
+
+import argparse
 import base64
 import html
+import io
 import json
-import struct
-import zlib
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
-COLOURS = {"symbolic": "var(--a)", "imperative": "var(--b)"}
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.image import imsave
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+from matplotlib.path import Path
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+import heddle as mx
+
+# The page's colours: (by day, by night). Pictures are drawn in those of the day and follow the page, see inline().
+COLOURS = {"ink": ("#1d2430", "#e6e9ef"), "dim": ("#6b7686", "#98a2b3"), "paper": ("#ffffff", "#181c23"),
+           "back": ("#f4f5f7", "#0f1217"), "cell": ("#eef0f4", "#232933"), "line": ("#dfe3ea", "#2f3742"),
+           "a": ("#1f6fd6", "#6aa7ff"), "b": ("#d9630f", "#ff9a52"), "good": ("#178a56", "#43c18a"),
+           "bad": ("#d03b3b", "#ff7a7a")}
+DAY = {name: day for name, (day, _) in COLOURS.items()}
+STYLES = {"symbolic": "a", "imperative": "b"}
+
+matplotlib.rcParams.update({"svg.fonttype": "none", "font.size": 9, "text.color": DAY["dim"], "axes.edgecolor": DAY["line"],
+                            "axes.labelcolor": DAY["dim"], "xtick.color": DAY["dim"], "ytick.color": DAY["dim"]})
+
+Runs = Mapping[str, Mapping[str, Any]]  # style -> curve, rate, seconds, accuracy and probabilities
 
 
 # --- pictures -------------------------------------------------------------------------------------
-def png(pixels, width, height):
+def inline(figure: Figure, label: str) -> str:
+    """A figure as SVG for the page: its colours and font are the page's, and a gid becomes what the mouse is told."""
+    file = io.StringIO()
+    figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    text = file.getvalue()
+    text = text[text.index("<svg"):].replace("<svg ", f'<svg role="img" aria-label="{html.escape(label)}" ', 1)
+    for name, colour in DAY.items():
+        text = text.replace(colour, f"var(--{name})")
+    text = re.sub(r"font-family: [^;\"]*;", "", text)
+    return re.sub(r'<g id="tip:([^"]*)">', r"<g><title>\1</title>", text)
+
+
+def png(pixels: np.ndarray) -> str:
     """A grey picture as a data URI."""
-    def chunk(kind, body):
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-    rows = b"".join(b"\0" + pixels[y * width:(y + 1) * width] for y in range(height))
-    data = (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)) +
-            chunk(b"IDAT", zlib.compress(rows, 9)) + chunk(b"IEND", b""))
-    return "data:image/png;base64," + base64.b64encode(data).decode()
+    file = io.BytesIO()
+    imsave(file, pixels, cmap="gray", vmin=0, vmax=255, format="png")
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
 
 
-def ticks(low, high, count=5):
-    """Round numbers that span [low, high]."""
-    rough = max(high - low, 1e-6) / count
-    size = 10 ** len(str(int(1 / rough))) if rough < 1 else 1
-    unit = 1 / size
-    step = next(s * unit for s in (1, 2, 2.5, 5, 10, 20, 25, 50, 100) if s * unit >= rough)
-    first, last = int(low // step), int(-(-high // step))
-    return [step * i for i in range(first, last + 1)]
-
-
-def line_chart(runs, measure, text):
+def line_chart(runs: Runs, measure: str, text: Callable[[float], str]) -> str:
     """Training (dashed) and test (solid) curves of both styles over epochs."""
-    width, height, left, bottom, top, right = 560, 300, 52, 34, 14, 84
-    values = [p[f"{part}_{measure}"] for run in runs.values() for p in run["curve"] for part in ("train", "test")]
-    marks = ticks(min(values), max(values))
-    epochs = max(len(run["curve"]) for run in runs.values())
-
-    def x(epoch):
-        return left + (width - left - right) * (epoch / max(1, epochs - 1) if epochs > 1 else 0.5)
-
-    def y(value):
-        return height - bottom - (height - bottom - top) * (value - marks[0]) / (marks[-1] - marks[0])
-
-    out = [f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{measure} by epoch">']
-    for mark in marks:
-        out.append(f'<line class="grid" x1="{left}" x2="{width - right}" y1="{y(mark):.1f}" y2="{y(mark):.1f}"/>'
-                   f'<text class="tick" x="{left - 8}" y="{y(mark) + 4:.1f}" text-anchor="end">{text(mark)}</text>')
-    for epoch in range(epochs):
-        out.append(f'<text class="tick" x="{x(epoch):.1f}" y="{height - bottom + 18}" text-anchor="middle">{epoch + 1}</text>')
-    out.append(f'<text class="tick" x="{(left + width - right) / 2}" y="{height - 2}" text-anchor="middle">epoch</text>')
+    figure = Figure(figsize=(5.6, 3.1), layout="constrained")
+    axes = figure.add_subplot(xlabel="epoch")
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.grid(axis="y", color=DAY["line"], linewidth=0.8)
+    axes.tick_params(length=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(6))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: text(round(value, 6))))
     ends = []
     for style, run in runs.items():
+        colour = DAY[STYLES[style]]
         for part in ("train", "test"):
-            points = [(x(i), y(p[f"{part}_{measure}"])) for i, p in enumerate(run["curve"])]
-            path = " ".join(f"{px:.1f},{py:.1f}" for px, py in points)
-            out.append(f'<polyline class="{part}" stroke="{COLOURS[style]}" points="{path}"/>')
-            for (px, py), p in zip(points, run["curve"]):
-                out.append(f'<circle cx="{px:.1f}" cy="{py:.1f}" r="{3 if part == "test" else 2}" fill="{COLOURS[style]}">'
-                           f'<title>{style}, {part}: {p[f"{part}_{measure}"]:.4f}</title></circle>')
-            ends.append([points[-1][1], part, COLOURS[style]])
-    out += end_labels(ends, width - right + 8)
-    return "".join(out) + "</svg>"
+            values = [point[f"{part}_{measure}"] for point in run["curve"]]
+            epochs = range(1, len(values) + 1)
+            dashed = part == "train"
+            axes.plot(epochs, values, color=colour, linewidth=1.4 if dashed else 2, alpha=0.65 if dashed else 1,
+                      linestyle=(0, (4, 3)) if dashed else "solid", solid_capstyle="round")
+            for epoch, value in zip(epochs, values):
+                axes.plot(epoch, value, "o", color=colour, markersize=3 if dashed else 4.5, markeredgewidth=0,
+                          gid=f"tip:{style}, {part}: {value:.4f}")
+            ends.append((values[-1], part, colour, epochs[-1]))
+    for (_, part, colour, epoch), height in zip(sorted(ends), apart([end[0] for end in sorted(ends)], axes.get_ylim())):
+        axes.annotate(part, (epoch, height), (9, 0), textcoords="offset points", color=colour, va="center", weight="bold",
+                      annotation_clip=False)
+    return inline(figure, f"{measure} by epoch")
 
 
-def end_labels(ends, x):
-    """The names of the curves beside their ends, moved apart where they would overlap."""
-    ends.sort(key=lambda end: end[0])
-    for above, below in zip(ends, ends[1:]):
-        below[0] = max(below[0], above[0] + 14)
-    return [f'<text class="name" x="{x}" y="{y + 4:.1f}" fill="{colour}">{part}</text>' for y, part, colour in ends]
+def apart(values: Sequence[float], limits: tuple[float, float]) -> list[float]:
+    """Where to write names beside sorted values, so that none overlap."""
+    gap = 0.06 * (limits[1] - limits[0])
+    places: list[float] = []
+    for value in values:
+        places.append(max(value, places[-1] + gap) if places else value)
+    return places
 
 
-def confusion(probabilities, labels, classes):
+def confusion(probabilities: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:
     """counts[true][predicted]"""
-    counts = [[0] * len(classes) for _ in classes]
-    for p, label in zip(probabilities, labels):
-        counts[label][p.index(max(p))] += 1
+    counts = np.zeros((count, count), int)
+    np.add.at(counts, (labels, probabilities.argmax(axis=1)), 1)
     return counts
 
 
-def confusion_matrix(counts, classes):
-    cell, left, top = 40, 84, 70
-    size = cell * len(classes)
-    out = [f'<svg viewBox="0 0 {left + size + 6} {top + size + 6}" role="img" aria-label="confusion matrix">']
-    for i, name in enumerate(classes):
-        middle = cell * i + cell / 2
-        out.append(f'<text class="tick" x="{left - 8}" y="{top + middle + 4}" text-anchor="end">{name}</text>'
-                   f'<text class="tick" transform="translate({left + middle + 4},{top - 8}) rotate(-50)">{name}</text>')
-    for i, row in enumerate(counts):
-        total = max(1, sum(row))
-        for j, count in enumerate(row):
-            share = count / total
-            colour, strength = ("var(--good)", share) if i == j else ("var(--bad)", min(1, 4 * share))
-            ink = "var(--paper)" if strength > 0.6 else "var(--ink)"
-            out.append(f'<g><title>{classes[i]} taken for {classes[j]}: {count} of {total}</title>'
-                       f'<rect x="{left + cell * j + 1}" y="{top + cell * i + 1}" width="{cell - 2}" height="{cell - 2}" '
-                       f'rx="4" fill="var(--cell)"/><rect x="{left + cell * j + 1}" y="{top + cell * i + 1}" '
-                       f'width="{cell - 2}" height="{cell - 2}" rx="4" fill="{colour}" fill-opacity="{strength:.3f}"/>'
-                       + (f'<text class="count" x="{left + cell * j + cell / 2}" y="{top + cell * i + cell / 2 + 4}" '
-                          f'fill="{ink}" text-anchor="middle">{count}</text>' if count else "") + "</g>")
-    return "".join(out) + "</svg>"
+def confusion_matrix(counts: np.ndarray, classes: Sequence[str]) -> str:
+    """A cell for each pair of classes: green for what is right, red for what is taken for something else."""
+    size = len(classes)
+    figure = Figure(figsize=(5.2, 5.1), layout="constrained")
+    axes = figure.add_subplot(xlim=(0, size), ylim=(size, 0), aspect="equal")
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0, labeltop=True, labelbottom=False)
+    middles = np.arange(size) + 0.5
+    axes.set_xticks(middles, classes, rotation=50, ha="left", rotation_mode="anchor")
+    axes.set_yticks(middles, classes)
+    for (i, j), count in np.ndenumerate(counts):
+        total = max(1, counts[i].sum())
+        colour, strength = (DAY["good"], count / total) if i == j else (DAY["bad"], min(1, 4 * count / total))
+        for fill in (DAY["cell"], (colour, strength)):
+            axes.add_patch(FancyBboxPatch((j + 0.03, i + 0.03), 0.94, 0.94, boxstyle="round,pad=0,rounding_size=0.12",
+                                          linewidth=0, facecolor=fill,
+                                          gid=f"tip:{classes[i]} taken for {classes[j]}: {count} of {total}"))
+        if count:
+            axes.text(j + 0.5, i + 0.5, str(count), ha="center", va="center_baseline", size=8.5,
+                      color=DAY["paper"] if strength > 0.6 else DAY["ink"])
+    return inline(figure, "confusion matrix")
 
 
-def network_plot(symbol, data_shape):
-    """The operators of a symbol in order, with the shapes they give and the weights they hold."""
-    graph = json.loads(symbol.tojson())
+def layers(symbol: mx.sym.Symbol, data_shape: tuple[int, ...]) -> Iterator[tuple[str, str, str, int]]:
+    """(operator, name, output shape, number of weights) of each node, in order."""
     inner = symbol.get_internals()
     arguments, shapes, _ = inner.infer_shape(data=data_shape)
     shape_of = dict(zip(inner.list_outputs(), shapes))
-    size_of = dict(zip(inner.list_arguments(), arguments))
-    boxes, nodes = [], graph["nodes"]
+    weights = {name: int(np.prod(shape)) for name, shape in zip(inner.list_arguments(), arguments)
+               if name != "data" and not name.endswith("label")}
+    nodes = json.loads(symbol.tojson())["nodes"]
     for node in nodes:
-        if node["op"] == "null" and node["name"] != "data":
+        name, inputs = node["name"], [nodes[at]["name"] for at, *_ in node["inputs"]]
+        if node["op"] == "null" and name != "data":
             continue
-        held = 0
-        for source in node["inputs"]:
-            name = nodes[source[0]]["name"]
-            if nodes[source[0]]["op"] == "null" and not name.endswith("label") and name != "data":
-                extent = 1
-                for n in size_of[name]:
-                    extent *= n
-                held += extent
-        kind = "input" if node["op"] == "null" else node["op"]
-        shape = shape_of.get(node["name"] + "_output") or shape_of[node["name"]]
-        boxes.append((node["name"], kind, "x".join(str(n) for n in shape[1:]), held))
-    return draw_boxes(boxes)
+        shape = shape_of.get(f"{name}_output") or shape_of[name]
+        yield ("input" if node["op"] == "null" else node["op"], name, "x".join(map(str, shape[1:])),
+               sum(weights.get(source, 0) for source in inputs))
 
 
-def draw_boxes(boxes):
-    width, height, gap, columns = 150, 62, 26, 5
+def network_plot(symbol: mx.sym.Symbol, data_shape: tuple[int, ...]) -> str:
+    """The operators of a symbol in order, with the shapes they give and the weights they hold."""
+    boxes = list(layers(symbol, data_shape))
+    columns, width, height, gap_x, gap_y = 5, 150, 62, 26, 34  # in points
     rows = -(-len(boxes) // columns)
-    out = [f'<svg viewBox="0 0 {columns * (width + gap)} {rows * (height + 34)}" role="img" aria-label="the network">',
-           '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
-           '<path d="M0 0 8 4 0 8z" fill="var(--dim)"/></marker></defs>']
+    across, down = columns * (width + gap_x) - gap_x + 4, rows * (height + gap_y) - gap_y + 4
+    figure = Figure(figsize=(across / 72, down / 72))
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(-2, across - 2), ylim=(down - 2, -2))
+    axes.set_axis_off()
 
-    def place(i):
-        return (i % columns) * (width + gap) + 2, (i // columns) * (height + 34) + 2
+    def corner(at: int) -> tuple[int, int]:
+        return at % columns * (width + gap_x), at // columns * (height + gap_y)
 
-    for i, (name, kind, shape, held) in enumerate(boxes):
-        x, y = place(i)
-        colour = "var(--a)" if held else "var(--dim)"
-        weights = f"{held:,} weights" if held else ""
-        out.append(f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="9" fill="var(--cell)" stroke="{colour}"/>'
-                   f'<text class="op" x="{x + 11}" y="{y + 21}">{html.escape(kind)}</text>'
-                   f'<text class="tick" x="{x + 11}" y="{y + 37}">{html.escape(name)} &#8594; {shape}</text>'
-                   f'<text class="tick" x="{x + 11}" y="{y + 53}" fill="{colour}">{weights}</text>')
-        if i + 1 < len(boxes):
-            nx, ny = place(i + 1)
-            path = (f"M{x + width} {y + height / 2}H{nx - 2}" if ny == y else
-                    f"M{x + width / 2} {y + height}V{y + height + 15}H{nx + width / 2}V{ny - 2}")
-            out.append(f'<path class="edge" d="{path}" marker-end="url(#tip)"/>')
-    return "".join(out) + "</svg>"
+    for at, (kind, name, shape, held) in enumerate(boxes):
+        x, y = corner(at)
+        colour = DAY["a"] if held else DAY["dim"]
+        axes.add_patch(FancyBboxPatch((x, y), width, height, boxstyle="round,pad=0,rounding_size=9", linewidth=0.9,
+                                      facecolor=DAY["cell"], edgecolor=colour))
+        axes.text(x + 11, y + 21, kind, size=11, weight="bold", color=DAY["ink"])
+        axes.text(x + 11, y + 37, f"{name} \u2192 {shape}")
+        axes.text(x + 11, y + 53, f"{held:,} weights" if held else "", color=colour)
+        if at + 1 < len(boxes):
+            next_x, next_y = corner(at + 1)
+            if next_y == y:
+                way = [(x + width + 1, y + height / 2), (next_x - 2, next_y + height / 2)]
+            else:
+                between = y + height + gap_y / 2
+                way = [(x + width / 2, y + height + 1), (x + width / 2, between), (next_x + width / 2, between),
+                       (next_x + width / 2, next_y - 2)]
+            axes.add_patch(FancyArrowPatch(path=Path(way), arrowstyle="-|>,head_width=2.2,head_length=4.4",
+                                           linewidth=1, color=DAY["dim"], shrinkA=0, shrinkB=0, fill=False))
+    return inline(figure, "the network")
 
 
 # --- parts of the page ----------------------------------------------------------------------------
-def picture(test, index, probabilities, classes):
+def picture(image: np.ndarray, label: int, p: np.ndarray, classes: Sequence[str]) -> str:
     """One test image with what the network says of it."""
-    p, label = probabilities[index], test.labels[index]
-    best = p.index(max(p))
+    best = int(p.argmax())
     verdict = "right" if best == label else "wrong"
-    truth = "" if best == label else f'<small>is {classes[label]}</small>'
-    pixels = test.pixels[784 * index:784 * (index + 1)]
-    return (f'<figure class="{verdict}"><img src="{png(pixels, 28, 28)}" alt="{classes[label]}" width="28" height="28">'
-            f'<figcaption>{classes[best]} <b>{100 * p[best]:.0f}%</b>{truth}</figcaption></figure>')
+    truth = "" if best == label else f"<small>is {classes[label]}</small>"
+    return (f'<figure class="{verdict}"><img src="{png(image)}" alt="{classes[label]}" width="28" height="28">'
+            f"<figcaption>{classes[best]} <b>{100 * p[best]:.0f}%</b>{truth}</figcaption></figure>")
 
 
-def worst(probabilities, labels, count):
+def worst(probabilities: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:
     """The mistakes made with most confidence."""
-    wrong = [i for i, (p, label) in enumerate(zip(probabilities, labels)) if p.index(max(p)) != label]
-    return sorted(wrong, key=lambda i: -max(probabilities[i]))[:count]
+    wrong = np.flatnonzero(probabilities.argmax(axis=1) != labels)
+    return wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")][:count]
 
 
-def per_class(counts, classes):
-    rows = []
-    for i, name in enumerate(classes):
-        found, taken = sum(counts[i]), sum(row[i] for row in counts)
-        recall, precision = counts[i][i] / max(1, found), counts[i][i] / max(1, taken)
-        rows.append(f"<tr><th>{name}</th><td>{precision:.3f}</td><td>{recall:.3f}</td><td>{found:,}</td></tr>")
-    return ("<table><tr><th></th><th>precision</th><th>recall</th><th>images</th></tr>" + "".join(rows) + "</table>")
+def per_class(counts: np.ndarray, classes: Sequence[str]) -> str:
+    """A table of precision and recall."""
+    rows = "".join(f"<tr><th>{name}</th><td>{right / max(1, taken):.3f}</td><td>{right / max(1, found):.3f}</td>"
+                   f"<td>{found:,}</td></tr>"
+                   for name, right, taken, found in zip(classes, counts.diagonal(), counts.sum(axis=0), counts.sum(axis=1)))
+    return f"<table><tr><th></th><th>precision</th><th>recall</th><th>images</th></tr>{rows}</table>"
 
 
-def card(value, text, colour="var(--ink)"):
-    return f'<div class="card"><b style="color:{colour}">{value}</b><span>{text}</span></div>'
+def card(value: str, text: str, colour: str) -> str:
+    """A number in large letters, and what it is."""
+    return f'<div class="card"><b style="color:var(--{colour})">{value}</b><span>{text}</span></div>'
 
 
-def write(path, runs, test, classes, symbol, options):
-    """The page at `path`. A run has curve, rate, seconds, accuracy and probabilities."""
-    shown = runs["symbolic"]["probabilities"]
-    cards = [card(f"{100 * run['accuracy']:.2f} %", f"test accuracy, {style}", COLOURS[style]) for style, run in runs.items()]
-    cards += [card(f"{run['rate']:,.0f}", f"samples/s, {style}", COLOURS[style]) for style, run in runs.items()]
-    matrices = "".join(f'<section><h3 style="color:{COLOURS[style]}">{style}</h3>'
-                       f'{confusion_matrix(confusion(run["probabilities"], test.labels, classes), classes)}</section>'
-                       for style, run in runs.items())
+def write(path: str, runs: Runs, pixels: bytes, labels: bytes, classes: Sequence[str], symbol: mx.sym.Symbol,
+          options: argparse.Namespace) -> None:
+    """The page at `path`; pixels and labels are those of the test images."""
+    truth = np.frombuffer(labels, np.uint8)
+    images = np.frombuffer(pixels, np.uint8).reshape(len(truth), 28, 28)
+    said = {style: np.array(run["probabilities"]) for style, run in runs.items()}
+    counts = {style: confusion(p, truth, len(classes)) for style, p in said.items()}
+
+    def pictures(chosen: Iterable[int]) -> str:
+        return "".join(picture(images[i], int(truth[i]), said["symbolic"][i], classes) for i in chosen)
+
+    cards = [card(f"{100 * run['accuracy']:.2f} %", f"test accuracy, {style}", STYLES[style]) for style, run in runs.items()]
+    cards += [card(f"{run['rate']:,.0f}", f"samples/s, {style}", STYLES[style]) for style, run in runs.items()]
+    matrices = "".join(f'<section><h3 style="color:var(--{STYLES[style]})">{style}</h3>{confusion_matrix(table, classes)}</section>'
+                       for style, table in counts.items())
     body = f"""
 <header><h1>LeNet on Fashion-MNIST</h1>
 <p>The same network trained twice by heddle for {options.epochs} epochs of batches of {options.batch}:
 <b style="color:var(--a)">symbolic</b>, a Symbol bound and driven by Module.fit, and
 <b style="color:var(--b)">imperative</b>, arrays and autograd line by line.</p></header>
 <div class="cards">{"".join(cards)}</div>
-<h2>Training</h2><p class="note">Dashed: while training. Solid: the {test.count:,} test images after each epoch.</p>
+<h2>Training</h2><p class="note">Dashed: while training. Solid: the {len(truth):,} test images after each epoch.</p>
 <div class="two"><section><h3>accuracy</h3>{line_chart(runs, "accuracy", lambda v: f"{100 * v:g} %")}</section>
 <section><h3>loss</h3>{line_chart(runs, "loss", lambda v: f"{v:g}")}</section></div>
 <h2>What is taken for what</h2><p class="note">Rows: what the image shows. Columns: what the network says.</p>
 <div class="two">{matrices}</div>
-<h2>By class</h2>{per_class(confusion(shown, test.labels, classes), classes)}
+<h2>By class</h2>{per_class(counts["symbolic"], classes)}
 <h2>The first test images</h2><p class="note">By the symbolic network as its checkpoint holds it.</p>
-<div class="images">{"".join(picture(test, i, shown, classes) for i in range(min(66, test.count)))}</div>
+<div class="images">{pictures(range(min(66, len(truth))))}</div>
 <h2>The surest mistakes</h2>
-<div class="images">{"".join(picture(test, i, shown, classes) for i in worst(shown, test.labels, 22))}</div>
+<div class="images">{pictures(worst(said["symbolic"], truth, 22))}</div>
 <h2>The network</h2><div class="plot">{network_plot(symbol, (options.batch, 1, 28, 28))}</div>
 """
+    by_day, by_night = (";".join(f"--{name}:{pair[i]}" for name, pair in COLOURS.items()) for i in (0, 1))
     with open(path, "w", encoding="utf-8") as file:
-        file.write(f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>heddle: LeNet on Fashion-MNIST</title>'
-                   f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head>'
+        file.write('<!doctype html><html lang="en"><head><meta charset="utf-8"><title>heddle: LeNet on Fashion-MNIST</title>'
+                   '<meta name="viewport" content="width=device-width, initial-scale=1"><style>'
+                   f":root{{{by_day}}}@media(prefers-color-scheme:dark){{:root{{{by_night}}}}}{STYLE}</style></head>"
                    f"<body><main>{body}</main></body></html>\n")
 
 
 STYLE = """
-:root{--ink:#1d2430;--dim:#6b7686;--paper:#fff;--back:#f4f5f7;--cell:#eef0f4;--line:#dfe3ea;--a:#1f6fd6;--b:#d9630f;
---good:#178a56;--bad:#d03b3b}
-@media(prefers-color-scheme:dark){:root{--ink:#e6e9ef;--dim:#98a2b3;--paper:#181c23;--back:#0f1217;--cell:#232933;
---line:#2f3742;--a:#6aa7ff;--b:#ff9a52;--good:#43c18a;--bad:#ff7a7a}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--back);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",sans-serif}
 main{max-width:1120px;margin:0 auto;padding:36px 24px 72px}
@@ -231,11 +253,7 @@ h3{font-size:14px;margin:0 0 10px;font-weight:600}header p{max-width:70ch;color:
 .card,section,.plot,table,.images{background:var(--paper);border:1px solid var(--line);border-radius:14px;padding:18px}
 .card b{display:block;font-size:27px;letter-spacing:-.02em;font-variant-numeric:tabular-nums}.card span{color:var(--dim)}
 .two{display:grid;grid-template-columns:repeat(auto-fit,minmax(420px,1fr));gap:14px}
-svg{width:100%;height:auto;display:block;font-family:inherit}
-.grid{stroke:var(--line)}.tick{fill:var(--dim);font-size:11.5px}.name{font-size:12px;font-weight:600}.op{fill:var(--ink);font-size:14px;font-weight:600}
-.count{font-size:11.5px;font-variant-numeric:tabular-nums}
-polyline{fill:none;stroke-width:2;stroke-linejoin:round}polyline.train{stroke-dasharray:5 4;stroke-opacity:.65}
-.edge{fill:none;stroke:var(--dim);stroke-width:1.3}
+svg{width:100%;height:auto;display:block;font-family:inherit;font-variant-numeric:tabular-nums}
 table{border-collapse:separate;border-spacing:0;font-variant-numeric:tabular-nums}td,th{padding:3px 18px;text-align:right}
 th:first-child{text-align:left}tr:first-child th{color:var(--dim);font-weight:500}
 .images{display:grid;grid-template-columns:repeat(auto-fill,minmax(86px,1fr));gap:14px 8px}
