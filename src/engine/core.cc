@@ -5,7 +5,7 @@
 #include <array>
 #include <mutex>
 
-#include "engine/requests.h"
+#include "engine/queue/requests.h"
 
 namespace heddle::engine {
 

@@ -8,10 +8,10 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/cap.h"
-#include "engine/events.h"
-#include "engine/group.h"
-#include "engine/record.h"
+#include "engine/task/record.h"
+#include "engine/workers/cap.h"
+#include "engine/workers/group.h"
+#include "engine/workers/watcher.h"
 #include "heddle/engine.h"
 
 namespace heddle::engine {

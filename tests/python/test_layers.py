@@ -39,12 +39,12 @@ def plant(line):
 
 @pytest.mark.parametrize("path, change, says", [
     ("src/symbol/passes.h", plant('#include "heddle/ndarray.h"'), "symbol must not include ndarray"),
-    ("src/engine/gate.cc", plant('#include "heddle/op.h"'), "engine must not include operator"),
+    ("src/engine/workers/gate.cc", plant('#include "heddle/op.h"'), "engine must not include operator"),
     ("src/operator/op.cc", plant('#include "heddle/engine.h"'), "operator must not include engine"),
     ("src/operator/op.cc", plant("#include <dnnl.hpp>"), "<dnnl.hpp> belongs in a file"),
     ("src/operator/linalg.cc", plant("#include <cblas.h>"), "<cblas.h> belongs in a file"),
     ("src/operator/linalg.blas.cc", plant("#include <dnnl.h>"), "<dnnl.h> belongs in a file"),
-    ("src/engine/gate.cc", plant("#include <tbb/task_arena.h>"), "<tbb/task_arena.h> belongs in a file"),
+    ("src/engine/workers/gate.cc", plant("#include <tbb/task_arena.h>"), "<tbb/task_arena.h> belongs in a file"),
     ("src/device/device.cc", plant("#include <tbb/task_arena.h>"), "<tbb/task_arena.h> belongs in a file"),
     ("src/operator/nn/pooling.cc", plant('#include "operator/nn/onednn.h"'), "belongs in a file that carries"),
     ("include/heddle/op.h", plant("#include <cuda_runtime.h>"), "<cuda_runtime.h> belongs in a file"),
