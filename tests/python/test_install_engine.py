@@ -100,11 +100,12 @@ def configure(source, prefix, components, libraries):
 @pytest.fixture(scope="module")
 def prefix(tmp_path_factory):
     """A prefix with the engine only, built without any of the libraries, and moved after it was installed."""
-    folder = tmp_path_factory.mktemp("engine")
-    run("cmake", "-S", ROOT, "-B", folder / "build", "-DHEDDLE_ENGINE_ONLY=ON")
-    run("cmake", "--build", folder / "build", "-j", len(os.sched_getaffinity(0)))
-    run("cmake", "--install", folder / "build", "--prefix", folder / "installed", "--component", "engine")
-    shutil.rmtree(folder / "build")
+    folder, binary = tmp_path_factory.mktemp("engine"), ROOT / "build/engine"  # as deep as build/release: ccache knows it
+    shutil.rmtree(binary, ignore_errors=True)
+    run("cmake", "-S", ROOT, "-B", binary, "-G", "Ninja", "-DHEDDLE_ENGINE_ONLY=ON")
+    run("cmake", "--build", binary, "-j", len(os.sched_getaffinity(0)))
+    run("cmake", "--install", binary, "--prefix", folder / "installed", "--component", "engine")
+    shutil.rmtree(binary)
     return (folder / "installed").rename(folder / "moved")
 
 
