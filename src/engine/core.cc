@@ -5,6 +5,7 @@
 #include <array>
 #include <mutex>
 
+#include "engine/queue/acquire.h"
 #include "engine/queue/requests.h"
 
 namespace heddle::engine {
@@ -96,35 +97,6 @@ void Core::fill_in(Running* r, const Order& order, Group* group) {
   r->stage.store(Stage::kWaiting, std::memory_order_relaxed);
 }
 
-// Queues a record on all its variables at once: their locks are all held before the first request
-// is placed, and taken in the order of addresses. So pushes have one total order that every
-// variable agrees with. True when the record may run. `missing(n)` is called before others can see
-// it.
-template <class Missing>
-bool submit(Running* r, const Missing& missing) {
-  Request* const begin = r->requests;
-  Request* const end = begin + r->count;
-  int waits = 0;
-  for (Request* q = begin; q != end; ++q) fetch(*q);
-  for (Request* q = begin; q != end; ++q) q->var->lock.lock();
-  for (Request* q = begin; q != end; ++q) {
-    VarState& v = *q->var;
-    if (q->writes()) v.count_write();
-    q->order = v.requests++;
-    if (!v.idle_for(q->access)) {
-      v.enqueue(*q), ++waits;
-      continue;
-    }
-    v.hold(*q);
-    if (v.poisoned.load(std::memory_order_relaxed)) [[unlikely]]
-      r->suspect.store(true, std::memory_order_relaxed);
-  }
-  r->missing.store(waits, std::memory_order_relaxed);
-  missing(waits);
-  for (Request* q = begin; q != end; ++q) q->var->lock.unlock();
-  return waits == 0;
-}
-
 // If it is ready, may it run on the thread that pushes it? Then it is over when the push returns.
 bool Core::may_run_here(const Order& order, const Group* group) const {
   if (order.start || events_seen_.load(std::memory_order_relaxed)) return false;
@@ -152,13 +124,19 @@ void Core::launch(const Order& order, const Uses& uses, const Keep& keep) {
     uses(r);
     if (profile::on()) [[unlikely]]
       profile::pushed(slot, r);
-    const bool ready = submit(r, [&](int missing) {
-      here = missing == 0 && may_be_here;
+    bool ready;
+    {
+      const AllLocked locked(r);
+      const int waits = locked.place_task();
+      r->missing.store(waits, std::memory_order_relaxed);
+      ready = waits == 0;
+      here = ready && may_be_here;
       r->counted = !here;
-      if (here) return;
-      keep(r);
-      tally_.pushed(slot);
-    });
+      if (!here) {
+        keep(r);
+        tally_.pushed(slot);
+      }
+    }
     if (here) {
       r->stage.store(Stage::kStarted, std::memory_order_relaxed);
       in.leave_to(Slot::kBody);
@@ -178,11 +156,10 @@ Traits traits_of(const Task& t) {
 }
 
 void Core::push(Task task) {
-  Prepared::check_body(task);
-  check_uses(task.uses, task.name);
+  check_task(task);
   const Traits traits = traits_of(task);
   const Order order{traits, &task.run, task.start ? &task.start : nullptr, task.cancel.get()};
-  const auto uses = [&](Running* r) { order_requests(std::span<const Use>(task.uses), r); };
+  const auto uses = [&](Running* r) { order_requests(r, task.uses); };
   launch(order, uses, [&](Running* r) {
     if (r->rich) {
       r->own_start = std::move(task.start);
@@ -198,7 +175,7 @@ void Core::push(std::span<const BorrowedUse> uses, TaskBody body, const Traits& 
   check(bool(body), "[engine] task {} has no body", traits.name);
   check_uses(uses, traits.name);
   launch(
-      {traits, &body}, [&](Running* r) { order_requests(uses, r); },
+      {traits, &body}, [&](Running* r) { order_requests(r, uses); },
       [&](Running* r) {
         r->own = std::move(body);
         r->body = &r->own;
@@ -210,17 +187,12 @@ void Core::push(const TaskRef& task) {
   const Task& t = task->task;
   const Traits traits = traits_of(t);
   const Order order{traits, &t.run, t.start ? &t.start : nullptr, t.cancel.get()};
-  const auto uses = [&](Running* r) {
-    r->set_count(static_cast<int>(t.uses.size()));
-    for (int i = 0; i < r->count; ++i) {
-      Request& q = r->requests[i];
-      q.owner = r, q.var = t.uses[i].var.state(), q.access = t.uses[i].access;
-    }
-  };
-  launch(order, uses, [&](Running* r) {
-    r->shared = task;
-    r->rich = true;
-  });
+  launch(
+      order, [&](Running* r) { set_requests(r, t.uses); },
+      [&](Running* r) {
+        r->shared = task;
+        r->rich = true;
+      });
 }
 
 }  // namespace heddle::engine

@@ -18,10 +18,6 @@ namespace heddle::engine {
 
 extern constinit std::atomic<Engine::Scope> the_scope;  // of Engine::set_scope
 
-namespace serial {
-struct Careful;
-}
-
 // Marks the task that the calling thread is inside of.
 class Frame {
  public:
@@ -35,6 +31,23 @@ class Frame {
 
  private:
   Slot& slot_;
+};
+
+// A critical section in which variables may be let go of for good: they are buried when it is over.
+class Burying {
+ protected:
+  explicit Burying(Slot& slot) : slot_(slot) {}
+  ~Burying() {
+    if (slot_.dead) [[unlikely]]
+      bury(slot_, std::exchange(slot_.dead, nullptr));
+  }
+
+ private:
+  Slot& slot_;
+};
+class Ending : Burying, public Critical {
+ public:
+  explicit Ending(Slot& slot) : Burying(slot), Critical(slot) {}
 };
 
 class Core final : public Engine {
@@ -72,8 +85,6 @@ class Core final : public Engine {
   void dispatch(Slot& slot, Running* r);
   void retire(Slot& slot, Running* r, Leftovers* leftovers);
   static void drop_body(Running* r);
-  // Outside of critical sections: variables that were let go of for good.
-  static void bury_dead(Slot& slot) { bury(slot, std::exchange(slot.dead, nullptr)); }
   // Runs what dispatch() left to the calling thread, and puts its slot back to `before`.
   static void run_later(Slot& slot, int before);
 
@@ -104,20 +115,20 @@ class Core final : public Engine {
 
   Running* take_head(Slot& slot, const GraphRef& graph);
   Running* execute_serial(Slot& slot, Running* head, Group* chain);
-  FailureRef run_serial_node(Slot& slot, Running* head, size_t i);
-  Running* complete_serial(Slot& slot, Running* head, serial::Careful* careful, Group* chain);
+  void run_carefully(Slot& slot, GraphRun& run, size_t from, const FailureRef& failure);
+  Running* complete_serial(Slot& slot, Running* head, Group* chain);
 
-  FailureRef why_skip(Running* r);
+  static FailureRef why_skip(const Running* r);
   Stream* prepare_stream(Running* r);
   void call_run(Slot& slot, Running* r);
   void call_start(Slot& slot, Running* r);
   Running* complete(Slot& slot, Running* r, Group* chain);
   Running* complete_on_device(Slot& slot, Running* r, Group* chain);
   Running* complete_node(Slot& slot, Running* r, Group* chain);
-  void settle_node(GraphRun& run, Running* r, const FailureRef& failure, const EventRef& event);
+  void settle_node(Running* r, const FailureRef& failure, const EventRef& event);
   void finish_graph(Slot& slot, GraphRun& run, RunningList& ready, Leftovers* leftovers);
-  static void release(Slot& slot, Request& request, const FailureRef& failure,
-                      const Pending* pending, RunningList& ready);
+  void release_all(Slot& slot, Running* r, const FailureRef& failure, const Pending* pending,
+                   RunningList& ready);
   static void let_go(Slot& slot, Request& request, RunningList& ready);
   static void let_go_locked(Slot& slot, Request& request, RunningList& ready);
   static void meet_waiters(VarState& v, RunningList& ready);

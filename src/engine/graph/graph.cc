@@ -5,6 +5,8 @@
 #include <mutex>
 
 #include "engine/core.h"
+#include "engine/queue/acquire.h"
+#include "engine/queue/requests.h"
 
 namespace heddle::engine {
 
@@ -30,21 +32,17 @@ void PreparedGraph::check_after(const GraphTask& t, int at) const {
 }
 
 void PreparedGraph::list_vars() {
-  vars.push_back({Var::make(), Access::kUpdate, 0, 0, {}});
-  const Var own = vars[0].var;
+  const Var own = Var::make();
+  std::vector<Use> uses{{own, Access::kUpdate}};
   for (const Node& n : nodes)
-    for (const Use& u : n.prepared.task.uses) vars.push_back({u.var, u.access, 0, 0, {}});
-  auto before = [](const Outside& a, const Outside& b) { return a.var.state() < b.var.state(); };
-  std::stable_sort(vars.begin(), vars.end(), before);
-  size_t kept = 0;
-  for (size_t i = 1; i < vars.size(); ++i) {
-    if (vars[i].var == vars[kept].var) vars[kept].access = both(vars[kept].access, vars[i].access);
-    else if (++kept != i) vars[kept] = std::move(vars[i]);
-  }
-  vars.resize(kept + 1);
+    uses.insert(uses.end(), n.prepared.task.uses.begin(), n.prepared.task.uses.end());
+  order_uses(uses);
+  for (Use& u : uses) vars.push_back({std::move(u.var), u.access});
   auto position = [&](const Var& v) {
-    const Outside key{v, Access::kRead, 0, 0, {}};
-    return static_cast<int>(std::lower_bound(vars.begin(), vars.end(), key, before) - vars.begin());
+    const auto at =
+        std::lower_bound(vars.begin(), vars.end(), v.state(),
+                         [](const Outside& o, const VarState* s) { return o.var.state() < s; });
+    return static_cast<int>(at - vars.begin());
   };
   self = position(own);
   for (Node& n : nodes) {
@@ -134,16 +132,21 @@ void PreparedGraph::give_run(GraphRun* run) {
 
 GraphRun::GraphRun(PreparedGraph& g, Core* engine) : graph(g) {
   if (g.serial) return;
-  nodes.reset(new Running[g.nodes.size()]);
+  make_nodes(engine);
   last.reset(new std::atomic<int>[g.vars.size()]);
-  failures.resize(g.nodes.size());
-  events.resize(g.nodes.size());
-  for (size_t i = 0; i < g.nodes.size(); ++i) {
+}
+
+void GraphRun::make_nodes(Core* engine) {
+  const std::vector<PreparedGraph::Node>& all = graph.nodes;
+  nodes.reset(new Running[all.size()]);
+  failures.resize(all.size());
+  events.resize(all.size());
+  for (size_t i = 0; i < all.size(); ++i) {
     Running& n = nodes[i];
-    const Task& t = g.nodes[i].prepared.task;
+    const Task& t = all[i].prepared.task;
     n.kind = Kind::kNode;
     n.engine = engine;
-    n.group = g.nodes[i].group;
+    n.group = all[i].group;
     n.run = this;
     n.node = static_cast<int>(i);
     n.body = &t.run;
@@ -156,7 +159,7 @@ GraphRun::GraphRun(PreparedGraph& g, Core* engine) : graph(g) {
     n.name = t.name;
     n.place = t.place;
     n.priority = t.priority;
-    n.missing.store(g.links[i].missing, std::memory_order_relaxed);
+    n.missing.store(graph.links[i].missing, std::memory_order_relaxed);
   }
 }
 
@@ -244,13 +247,7 @@ Running* Core::take_head(Slot& slot, const GraphRef& graph) {
   head->priority = 0;
   head->suspect.store(false, std::memory_order_relaxed);
   head->stage.store(Stage::kWaiting, std::memory_order_relaxed);
-  head->set_count(static_cast<int>(graph->vars.size()));
-  for (int i = 0; i < head->count; ++i) {
-    Request& q = head->requests[i];
-    q.owner = head;
-    q.var = graph->vars[i].var.state();
-    q.access = graph->vars[i].access;
-  }
+  set_requests(head, graph->vars);
   return head;
 }
 
@@ -258,23 +255,15 @@ Running* Core::take_head(Slot& slot, const GraphRef& graph) {
 // all is.
 void Core::submit_graph(Running* head, RunningList& ready) {
   PreparedGraph& graph = head->run->graph;
-  int waits = 0;
-  for (int i = 0; i < head->count; ++i) head->requests[i].var->lock.lock();
-  for (int i = 0; i < head->count; ++i) {
-    Request& q = head->requests[i];
-    VarState& v = *q.var;
-    v.count_write(static_cast<uint64_t>(graph.vars[i].writes));
-    q.order = v.requests++;
-    if (!v.idle_for(q.access)) {
-      v.enqueue(q), ++waits;
-      continue;
-    }
-    v.hold(q);
-    if (!graph.serial) head->run->granted(i, ready);
-    else if (v.poisoned.load(std::memory_order_relaxed)) head->suspect.store(true);
-  }
+  const AllLocked locked(head);
+  const int waits = locked.place([&](Request& q, bool holds) {
+    const auto i = static_cast<int>(&q - head->requests);
+    q.var->count_write(static_cast<uint64_t>(graph.vars[i].writes));
+    if (!holds) return;
+    if (graph.serial) head->note_poison(*q.var);
+    else head->run->granted(i, ready);
+  });
   head->missing.store(waits, std::memory_order_relaxed);
-  for (int i = 0; i < head->count; ++i) head->requests[i].var->lock.unlock();
   if (graph.serial && waits == 0) ready.add(head);
 }
 
@@ -290,35 +279,29 @@ Running* Core::complete_node(Slot& slot, Running* r, Group* chain) {
   const EventRef event = std::move(r->event);
   RunningList ready;
   Leftovers leftovers;
-  Running* next;
-  {
-    const Critical in(slot);
-    if (r->stage.load(std::memory_order_relaxed) != Stage::kLost)
-      r->stage.store(Stage::kFree, std::memory_order_relaxed);
-    if (failure || event || run.suspect.load(std::memory_order_relaxed)) [[unlikely]]
-      settle_node(run, r, failure, event);
-    r->missing.store(links.missing, std::memory_order_relaxed);
-    r->round = run.round;
-    for (int v : graph.last_of(links))
-      if (run.last[v].fetch_sub(1, std::memory_order_acq_rel) == 1)
-        let_go(slot, run.head->requests[v], ready);
-    if (!before.empty()) {
-      for (int n : before)
-        if (run.nodes[n].missing.fetch_sub(1, std::memory_order_acq_rel) == 1)
-          ready.add(&run.nodes[n]);
-    } else if (run.left.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-      finish_graph(slot, run, ready, &leftovers);
-    }
-    next = hand_out(slot, ready, chain);
+  const Ending in(slot);
+  if (r->stage.load(std::memory_order_relaxed) != Stage::kLost)
+    r->stage.store(Stage::kFree, std::memory_order_relaxed);
+  if (failure || event || run.suspect.load(std::memory_order_relaxed)) [[unlikely]]
+    settle_node(r, failure, event);
+  r->missing.store(links.missing, std::memory_order_relaxed);
+  r->round = run.round;
+  for (int v : graph.last_of(links))
+    if (run.last[v].fetch_sub(1, std::memory_order_acq_rel) == 1)
+      let_go(slot, run.head->requests[v], ready);
+  if (!before.empty()) {
+    for (int n : before)
+      if (run.nodes[n].missing.fetch_sub(1, std::memory_order_acq_rel) == 1)
+        ready.add(&run.nodes[n]);
+  } else if (run.left.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    finish_graph(slot, run, ready, &leftovers);
   }
-  if (slot.dead) [[unlikely]]
-    bury_dead(slot);
-  return next;
+  return hand_out(slot, ready, chain);
 }
 
 // What a node leaves on its variables, where it is more than data.
-void Core::settle_node(GraphRun& run, Running* r, const FailureRef& failure,
-                       const EventRef& event) {
+void Core::settle_node(Running* r, const FailureRef& failure, const EventRef& event) {
+  GraphRun& run = *r->run;
   const PreparedGraph::Node& node = run.graph.nodes[r->node];
   const Pending pending{event, r->group->stream(), false};
   if (failure) log(failure);

@@ -29,7 +29,7 @@ class PreparedGraph {
     Access access = Access::kRead;
     int last = 0;  // nodes that use it last
     int writes = 0;
-    std::vector<int> first;  // nodes that start when it is granted
+    std::vector<int> first = {};  // nodes that start when it is granted
   };
   explicit PreparedGraph(std::vector<GraphTask> tasks);
   // Nodes that count on this one.
@@ -69,9 +69,11 @@ class PreparedGraph {
 };
 
 // One push of a graph. Its `head` queues on the variables; its nodes start when what they count on
-// is granted or done. A serial graph has no nodes of its own here: the head runs them.
+// is granted or done. Of a serial graph the head runs them, and they are made only when they are
+// needed one by one.
 struct GraphRun {
   GraphRun(PreparedGraph& g, Core* engine);
+  void make_nodes(Core* engine);
   // A variable was granted to the graph: nodes that waited for it last become ready.
   void granted(int var, RunningList& ready);
   // The first cause among the nodes that `node` follows.
@@ -90,6 +92,8 @@ struct GraphRun {
   std::vector<FailureRef> failures;  // per node
   std::vector<EventRef> events;      // per node
 };
+
+inline VarState* state_of(const PreparedGraph::Outside& use) { return use.var.state(); }
 
 // Where the user asked for it. A node without a place of its own has that of its graph's push.
 inline Place place_of(const Running* r) {

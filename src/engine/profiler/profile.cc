@@ -93,13 +93,8 @@ Where where_of(const Running* r) {
 
 constinit std::atomic<uint64_t> next_id{1};
 
-// Small nodes are run by their graph's head, as tasks inside of it (serial.cc).
-bool is_node(const Slot& slot, const Running* r) {
-  return r->kind == Kind::kNode || (slot.current && slot.current->kind == Kind::kGraph);
-}
-
 void Body::begin() {
-  const uint32_t bit = is_node(slot_, r_) ? kGraph : kEager;
+  const uint32_t bit = r_->kind == Kind::kNode ? kGraph : kEager;
   if (!(watched.load(std::memory_order_relaxed) & bit)) return;
   if (r_->kind != Kind::kInline && r_->start)
     r_->seen.id = next_id.fetch_add(1, std::memory_order_relaxed);
@@ -120,7 +115,7 @@ void Body::end() {
   e->device_kind = static_cast<int8_t>(where.device.kind);
   e->device_id = static_cast<int16_t>(where.device.id);
   e->lane = static_cast<uint8_t>(where.lane);
-  if (is_node(slot_, r_)) e->flags |= Event::kOfGraph;
+  if (r_->kind == Kind::kNode) e->flags |= Event::kOfGraph;
   // Whether a task failed that Done will end is not known yet.
   if (starts ? bool(r_->thrown) : bool(r_->failure)) e->flags |= Event::kFailed;
   if (r_->kind != Kind::kInline && r_->seen.recording == recording()) {

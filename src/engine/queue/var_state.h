@@ -14,9 +14,6 @@ namespace heddle::engine {
 
 struct Slot;
 
-// Two uses of one variable by one task count as one. Who reads what it overwrites, updates it.
-inline Access both(Access a, Access b) { return a == b ? a : Access::kUpdate; }
-
 // One use of one variable by one record. The variable has it in its queue while it waits, linked by
 // `next`, then among those that hold it.
 struct Request {

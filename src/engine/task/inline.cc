@@ -2,42 +2,17 @@
 #include <mutex>
 
 #include "engine/core.h"
+#include "engine/queue/acquire.h"
 #include "engine/queue/requests.h"
 
 namespace heddle::engine {
 
 // All of the requests, or none of them.
 bool acquire_idle(Running* r) {
-  Request* const begin = r->requests;
-  Request* const end = begin + r->count;
-  bool idle = true;
-  Request* locked = begin;
-  for (; locked != end && idle; ++locked) {
-    VarState& v = *locked->var;
-    v.lock.lock();
-    idle = v.idle_for(locked->access) && !v.has_events.load(std::memory_order_relaxed);
-  }
-  if (idle) {
-    for (Request* q = begin; q != end; ++q) {
-      q->order = q->var->requests++;
-      if (q->writes()) q->var->count_write();
-      q->var->hold(*q);
-    }
-  }
-  for (Request* q = begin; q != locked; ++q) q->var->lock.unlock();
-  return idle;
-}
-
-FailureRef poison_of(const Running* r) {
-  FailureRef why;
-  for (int i = 0; i < r->count; ++i) {
-    VarState& v = *r->requests[i].var;
-    if (r->requests[i].access == Access::kOverwrite || !v.poisoned.load(std::memory_order_acquire))
-      continue;
-    std::lock_guard lock(v.lock);
-    why = first_of(why, v.failure());
-  }
-  return why;
+  const AllLocked locked(r);
+  if (!locked.idle()) return false;
+  locked.place_task();
+  return true;
 }
 
 bool Core::run_if_idle(std::span<const BorrowedUse> uses, const char* name, void (*body)(void*),
@@ -49,7 +24,6 @@ bool Core::run_if_idle(std::span<const BorrowedUse> uses, const char* name, void
   Slot& slot = this_slot();
   const int before = slot.state.load(std::memory_order_relaxed);
   Running* r;
-  FailureRef failure;
   {
     Critical in(slot, Critical::Try{});
     if (!in.entered()) return false;  // a fork is under way
@@ -61,15 +35,17 @@ bool Core::run_if_idle(std::span<const BorrowedUse> uses, const char* name, void
     r->counted = false;
     r->outer = slot.current;
     r->stage.store(Stage::kStarted, std::memory_order_relaxed);
-    order_requests(uses, r);
+    r->rich = false;
+    r->suspect.store(false, std::memory_order_relaxed);
+    order_requests(r, uses);
     if (!acquire_idle(r)) {
       give_record(slot, r);
       return false;
     }
-    failure = poison_of(r);
     slot.current = r;
     in.leave_to(Slot::kBody);
   }
+  FailureRef failure = why_skip(r);
   if (!failure) {
     const profile::Body seen(slot, r);
     try {
@@ -80,17 +56,14 @@ bool Core::run_if_idle(std::span<const BorrowedUse> uses, const char* name, void
   }
   slot.current = r->outer;
   {
-    Critical in(slot);
+    Ending in(slot);
     if (r->failure) failure = std::move(r->failure);  // lost in a fork
-    if (failure) log(failure);
     RunningList ready;
-    for (int i = 0; i < r->count; ++i) release(slot, r->requests[i], failure, nullptr, ready);
+    release_all(slot, r, failure, nullptr, ready);
     if (ready.first) hand_out(slot, ready, nullptr);
     give_record(slot, r);
     in.leave_to(before);
   }
-  if (slot.dead) [[unlikely]]
-    bury_dead(slot);
   run_later(slot, before);
   return true;
 }

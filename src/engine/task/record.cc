@@ -1,33 +1,20 @@
 // Preparing tasks, and the store of records.
 #include "engine/task/record.h"
 
-#include <algorithm>
+#include "engine/queue/requests.h"
 
 namespace heddle::engine {
 
-void Prepared::check_body(const Task& task) {
+void check_task(const Task& task) {
   check(bool(task.run) != bool(task.start),
         "[engine] task {} has {}, expected one of run and start", task.name,
         task.run ? "both run and start" : "no body");
+  check_uses(std::span<const Use>(task.uses), task.name);
 }
 
-void Prepared::order_uses(Task& task) {
-  check_body(task);
-  std::vector<Use>& uses = task.uses;
-  auto before = [](const Use& a, const Use& b) { return a.var.state() < b.var.state(); };
-  bool strict = true;
-  for (size_t i = 0; i < uses.size(); ++i) {
-    check(bool(uses[i].var), "[engine] task {} uses a variable that is none, at {}", task.name, i);
-    if (i > 0 && !before(uses[i - 1], uses[i])) strict = false;
-  }
-  if (strict) return;
-  std::sort(uses.begin(), uses.end(), before);
-  size_t kept = 0;
-  for (size_t i = 1; i < uses.size(); ++i) {
-    if (uses[i].var == uses[kept].var) uses[kept].access = both(uses[kept].access, uses[i].access);
-    else if (++kept != i) uses[kept] = std::move(uses[i]);
-  }
-  uses.resize(kept + 1);
+Prepared::Prepared(Task t) : task(std::move(t)) {
+  check_task(task);
+  order_uses(task.uses);
 }
 
 Pool<Running>& records() {

@@ -19,12 +19,12 @@ struct GraphRun;
 class Prepared {
  public:
   Prepared() = default;
-  explicit Prepared(Task t) : task(std::move(t)) { order_uses(task); }
-  // Throws Error when a variable is none or the task has not exactly one body.
-  static void order_uses(Task& task);
-  static void check_body(const Task& task);
+  explicit Prepared(Task t);
   Task task;
 };
+
+// Throws Error when the task has not exactly one body, or a variable is none.
+void check_task(const Task& task);
 
 using StartBody = std::function<void(RunContext&, Done)>;
 
@@ -85,6 +85,11 @@ struct alignas(64) Running {
   std::vector<Request> many;     // instead of `few`; keeps its room for the next task
   profile::Mark seen;            // for the profiler
 
+  // One of its variables was granted. `suspect`: it needs a look before it runs.
+  void note_poison(const VarState& v) {
+    if (v.poisoned.load(std::memory_order_relaxed)) [[unlikely]]
+      suspect.store(true, std::memory_order_relaxed);
+  }
   void set_count(int n) {
     count = n;
     if (n <= 4) {

@@ -57,7 +57,9 @@ Running* Core::execute(Slot& slot, Running* r, Group* chain) {
   return complete(slot, r, chain);
 }
 
-FailureRef Core::why_skip(Running* r) {
+// Why a task, a node, or what runs inline is not run: it was cancelled, or it needs what is
+// poisoned, or, of a node, one that it follows failed. The first cause.
+FailureRef Core::why_skip(const Running* r) {
   if (r->rich && r->cancel && r->cancel->cancelled()) return make_cancelled(r->name, place_of(r));
   const bool node = r->kind == Kind::kNode;
   if (!(node ? r->run->suspect : r->suspect).load(std::memory_order_relaxed)) [[likely]]
@@ -150,17 +152,10 @@ Running* Core::complete(Slot& slot, Running* r, Group* chain) {
   drop_body(r);
   const FailureRef failure = std::move(r->failure);
   RunningList ready;
-  Running* next;
-  {
-    const Critical in(slot);
-    if (failure) [[unlikely]]
-      log(failure);
-    for (int i = 0; i < r->count; ++i) release(slot, r->requests[i], failure, nullptr, ready);
-    next = hand_out(slot, ready, chain);
-    retire(slot, r, nullptr);
-  }
-  if (slot.dead) [[unlikely]]
-    bury_dead(slot);
+  const Ending in(slot);
+  release_all(slot, r, failure, nullptr, ready);
+  Running* const next = hand_out(slot, ready, chain);
+  retire(slot, r, nullptr);
   return next;
 }
 
@@ -168,20 +163,14 @@ Running* Core::complete(Slot& slot, Running* r, Group* chain) {
 Running* Core::complete_on_device(Slot& slot, Running* r, Group* chain) {
   const Pending pending{r->event, r->group ? r->group->stream() : nullptr, false};
   RunningList ready;
-  Running* next;
-  {
-    const Critical in(slot);
-    if (r->failure) log(r->failure);
-    events_seen_.store(true);  // before others see the events
-    for (int i = 0; i < r->count; ++i) release(slot, r->requests[i], r->failure, &pending, ready);
-    next = hand_out(slot, ready, chain);
-    r->after.assign(1, pending);
-    r->rich = true;
-    r->stage.store(Stage::kWaiting, std::memory_order_relaxed);
-    watcher_.retire_after_events(r);
-  }
-  if (slot.dead) [[unlikely]]
-    bury_dead(slot);
+  const Ending in(slot);
+  events_seen_.store(true);  // before others see the events
+  release_all(slot, r, r->failure, &pending, ready);
+  Running* const next = hand_out(slot, ready, chain);
+  r->after.assign(1, pending);
+  r->rich = true;
+  r->stage.store(Stage::kWaiting, std::memory_order_relaxed);
+  watcher_.retire_after_events(r);
   return next;
 }
 
@@ -227,12 +216,17 @@ void Core::retire(Slot& slot, Running* r, Leftovers* leftovers) {
   if (counted) tally_.done(slot);
 }
 
-void Core::release(Slot& slot, Request& request, const FailureRef& failure, const Pending* pending,
-                   RunningList& ready) {
-  VarState& v = *request.var;
-  v.lock.lock();
-  v.settle(request.access, failure, pending);
-  let_go_locked(slot, request, ready);
+// All its variables, with what it leaves on them.
+void Core::release_all(Slot& slot, Running* r, const FailureRef& failure, const Pending* pending,
+                       RunningList& ready) {
+  if (failure) [[unlikely]]
+    log(failure);
+  for (int i = 0; i < r->count; ++i) {
+    Request& q = r->requests[i];
+    q.var->lock.lock();
+    q.var->settle(q.access, failure, pending);
+    let_go_locked(slot, q, ready);
+  }
 }
 
 // For who has settled before.
@@ -275,8 +269,7 @@ void Core::tell_turns(Request* const* turns, int n, RunningList& ready) {
       r->run->granted(static_cast<int>(&turn - r->requests), ready);
       continue;
     }
-    if (turn.var->poisoned.load(std::memory_order_relaxed)) [[unlikely]]
-      r->suspect.store(true, std::memory_order_relaxed);
+    r->note_poison(*turn.var);
     if (r->missing.fetch_sub(1, std::memory_order_acq_rel) == 1) ready.add(r);
   }
 }

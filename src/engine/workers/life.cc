@@ -140,10 +140,9 @@ void Core::lose(Slot& slot, Running* r) {
     complete_node(slot, r, nullptr);
     return;
   }
-  const Critical in(slot);
-  log(r->failure);
+  const Ending in(slot);
   RunningList ready;
-  for (int i = 0; i < r->count; ++i) release(slot, r->requests[i], r->failure, nullptr, ready);
+  release_all(slot, r, r->failure, nullptr, ready);
   hand_out(slot, ready, nullptr);
   cap_.give_back(r->bytes);
   if (r->counted) tally_.done(slot);
