@@ -5,9 +5,15 @@
 `nd` holds arrays and the operators on them, `sym` networks built from symbols, `autograd` gradients of eager
 code, and `mod` training loops.
 """
+from __future__ import annotations
+
 import atexit as _atexit
 import importlib as _importlib
 import os as _os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 # OpenBLAS starts its threads when it is loaded; the library uses none of them.
 _BLAS_THREADS = _os.environ.get("OPENBLAS_NUM_THREADS")
@@ -62,17 +68,17 @@ _atexit.register(_core.finish)
 _LATER = {"test_utils": "test_utils", "visualization": "visualization", "viz": "visualization"}
 
 
-def install_as(alias):
+def install_as(alias: str) -> None:
     """Makes `import ALIAS` give this package, its submodules included."""
     _importlib.import_module("._alias", __name__).install(alias)
 
 
-def __getattr__(wanted):
+def __getattr__(wanted: str) -> Any:
     if wanted in _LATER:
         module = globals()[wanted] = _importlib.import_module("." + _LATER[wanted], __name__)
         return module
     raise AttributeError(f"module {__name__!r} has no attribute {wanted!r}")
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted({*globals(), *_LATER})

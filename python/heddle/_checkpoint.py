@@ -1,14 +1,35 @@
 """Checkpoints: a network and its parameters in files. Users find these functions in heddle.model."""
+from __future__ import annotations
+
 import logging
 from collections import namedtuple
 
 from .ndarray import load, save
 from .symbol import load as load_symbol
 
-BatchEndParam = namedtuple("BatchEndParams", ["epoch", "nbatch", "eval_metric", "locals"])
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .metric import EvalMetric
+    from typing import Any
+    from ._typing import Arrays
+    from .symbol import Symbol
 
 
-def save_checkpoint(prefix, epoch, symbol, arg_params, aux_params, remove_amp_cast=True):
+
+class BatchEndParam(namedtuple("BatchEndParams", ["epoch", "nbatch", "eval_metric", "locals"])):
+    """What callbacks are told at the end of a batch: the numbers of the epoch and of the batch in it, the metric so
+    far, and the local variables of the training loop."""
+
+    __slots__ = ()
+    epoch: int
+    nbatch: int
+    eval_metric: EvalMetric
+    locals: dict[str, Any] | None
+
+
+
+def save_checkpoint(prefix: str, epoch: int, symbol: Symbol | None, arg_params: Arrays, aux_params: Arrays,
+                    remove_amp_cast: bool = True) -> None:
     """Writes PREFIX-symbol.json and PREFIX-EPOCH.params."""
     if symbol is not None:
         symbol.save(f"{prefix}-symbol.json")
@@ -19,9 +40,9 @@ def save_checkpoint(prefix, epoch, symbol, arg_params, aux_params, remove_amp_ca
     logging.info('Saved checkpoint to "%s"', path)
 
 
-def split_params(named, path):
+def split_params(named: Arrays, path: str) -> tuple[Arrays, Arrays]:
     """(arg_params, aux_params) of a dict whose keys start with "arg:" or "aux:"."""
-    parts = {"arg": {}, "aux": {}}
+    parts: dict[str, Arrays] = {"arg": {}, "aux": {}}
     for key, value in named.items():
         kind, _, name = key.partition(":")
         if kind in parts:
@@ -31,7 +52,7 @@ def split_params(named, path):
     return parts["arg"], parts["aux"]
 
 
-def load_params(prefix, epoch):
+def load_params(prefix: str, epoch: int) -> tuple[Arrays, Arrays]:
     """(arg_params, aux_params) of a checkpoint."""
     path = f"{prefix}-{epoch:04d}.params"
     named = load(path)
@@ -43,6 +64,6 @@ def load_params(prefix, epoch):
     return split_params(named, path)
 
 
-def load_checkpoint(prefix, epoch):
+def load_checkpoint(prefix: str, epoch: int) -> tuple[Symbol, Arrays, Arrays]:
     """(symbol, arg_params, aux_params) of a checkpoint."""
     return (load_symbol(f"{prefix}-symbol.json"), *load_params(prefix, epoch))

@@ -1,10 +1,19 @@
 """The namespaces of operators: `nd` and `sym` are both made here, from the catalogue.
 
 A namespace is a package with the modules op, _internal, contrib and linalg. What its functions work on, arrays or
-symbols, is its Face; where a function is found, what its arguments mean and which methods it becomes is the same for all.
+symbols, is its Face; where a function is found, what its arguments mean and which methods it becomes is the same for
+all.
 """
+from __future__ import annotations
+
 from . import _core
 from ._ops import Op, docstring, signature
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from types import ModuleType
+    from typing import Any
 
 # Operators that are methods too: an array's or symbol's method of that name takes it as the first argument.
 METHODS = tuple((
@@ -24,11 +33,11 @@ class Face:
     value is the type of inputs and type_name how docstrings call it; trailing are the last keywords of signatures.
     """
 
-    value = object
+    value: type[Any] = object
     type_name = ""
-    trailing = ()
+    trailing: tuple[str, ...] = ()
 
-    def bind(self, op, name):
+    def bind(self, op: Op, name: str) -> tuple[Any, ...]:
         """(call, handle, most, plain) for the function `name` of an operator.
 
         call(inputs, kwargs) does what the function does, given the inputs by position. Calls with at most `most`
@@ -37,7 +46,7 @@ class Face:
         raise NotImplementedError
 
 
-def places(name):
+def places(name: str) -> Iterator[tuple[str, str]]:
     """(module, name) for each place where an operator called `name` is found."""
     if name.startswith("_"):
         yield "_internal", name
@@ -48,22 +57,22 @@ def places(name):
             yield module, name[len(prefix):]
 
 
-def fill(modules, face):
+def fill(modules: Mapping[str, ModuleType], face: Face) -> None:
     """Puts a function for every operator under each of its names into the modules where it is found.
 
     modules: "op", "_internal", "contrib" and "linalg" to modules.
     """
 
-    def make(operator, name):
+    def make(operator: str, name: str) -> Any:
         op = Op.of(operator)
         call, *shortcut = face.bind(op, name)
 
-        def function(*args, **kwargs):
+        def function(*args: Any, **kwargs: Any) -> Any:
             return call(_inputs(op, args, kwargs, face.value), kwargs)
 
         return function, *shortcut
 
-    def describe(operator):
+    def describe(operator: str) -> Any:
         op = Op.of(operator)
         return signature(op, face.trailing), docstring(op, face.type_name)
 
@@ -74,17 +83,17 @@ def fill(modules, face):
                 if module is not None:
                     setattr(module, called, _core.function(called, module.__name__, operator, make, describe))
     for module in modules.values():
-        module.__all__ = [n for n, value in vars(module).items() if callable(value)]
+        vars(module)["__all__"] = [n for n, value in vars(module).items() if callable(value)]
 
 
-def adopt(klass, op):
+def adopt(klass: type[Any], op: ModuleType) -> None:
     """Gives a class the methods that are operators, from the module op, unless it has its own."""
     for name in METHODS:
         if name not in vars(klass) and hasattr(op, name):
             setattr(klass, name, getattr(op, name))
 
 
-def _inputs(op, args, kwargs, value):
+def _inputs(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any], value: type[Any]) -> Sequence[Any]:
     """The inputs given by position; parameters given by position move into kwargs."""
     if op.variadic:
         if not args and "data" in kwargs:

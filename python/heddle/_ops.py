@@ -2,7 +2,15 @@
 
 An import needs the names only; what an operator's record says is read when the operator is first used.
 """
+from __future__ import annotations
+
 from . import _core
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import inspect
+    from collections.abc import Sequence
+    from typing import Any
 
 _NO_DOC = "No description."
 
@@ -10,7 +18,7 @@ _NO_DOC = "No description."
 class _Required:
     """Shown in signatures for a required parameter that follows optional ones."""
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return "<required>"
 
 
@@ -22,14 +30,14 @@ class Op:
 
     __slots__ = ("name", "doc", "hint", "variadic", "inputs", "params", "input_names", "param_names", "optional")
 
-    _read = {}
+    _read: dict[str, Op] = {}
 
     @classmethod
-    def of(cls, name):
+    def of(cls, name: str) -> Op:
         """The one Op of that name."""
         return cls._read.get(name) or cls._read.setdefault(name, cls(_core.op(name)))
 
-    def __init__(self, record):
+    def __init__(self, record: dict[str, Any]) -> None:
         self.name = record["name"]
         self.doc = record["doc"]
         self.hint = record["hint"] or self.name.lower()
@@ -37,12 +45,12 @@ class Op:
         self.params = record["params"]
         self.param_names = tuple(p["name"] for p in self.params)
         self.inputs = record["inputs"]
-        self.optional = set()
+        self.optional: set[str] = set()
         if record["inputs_vary"] and not self.variadic:
             self._collect_inputs()
         self.input_names = tuple(i["name"] for i in self.inputs)
 
-    def _collect_inputs(self):
+    def _collect_inputs(self) -> None:
         """Where parameters decide what the inputs are: all there can be, and which may be missing."""
         required = {p["name"]: _some_value(p) for p in self.params if p["required"]}
         known = {i["name"]: i for i in self.inputs}
@@ -59,14 +67,14 @@ class Op:
         self.inputs = list(known.values())
 
 
-def _some_value(param):
+def _some_value(param: dict[str, Any]) -> Any:
     """A value that lets a required parameter parse."""
     if param["choices"]:
         return param["choices"][0]
     return {"dtype": "float32", "Shape": (1, 1)}.get(param["type"], 1)
 
 
-def _default(param, empty):
+def _default(param: dict[str, Any], empty: Any) -> Any:
     if param["required"]:
         return empty
     text = param["default"]
@@ -79,7 +87,7 @@ def _default(param, empty):
         return text
 
 
-def signature(op, trailing):
+def signature(op: Op, trailing: Sequence[str]) -> inspect.Signature:
     """The signature of an operator's function; `trailing` names its last keywords."""
     import inspect
     kinds = inspect.Parameter
@@ -88,7 +96,8 @@ def signature(op, trailing):
         parameters.append(kinds("data", kinds.VAR_POSITIONAL))
     else:
         for i in op.inputs:
-            default = None if i["name"] in op.optional or parameters and parameters[-1].default is None else kinds.empty
+            optional = i["name"] in op.optional or parameters and parameters[-1].default is None
+            default: Any = None if optional else kinds.empty
             parameters.append(kinds(i["name"], kinds.POSITIONAL_OR_KEYWORD, default=default))
     kind = kinds.KEYWORD_ONLY if op.variadic else kinds.POSITIONAL_OR_KEYWORD
     for p in op.params:
@@ -104,7 +113,7 @@ def signature(op, trailing):
     return inspect.Signature(parameters)
 
 
-def docstring(op, value):
+def docstring(op: Op, value: str) -> str:
     """The documentation of an operator; `value` is the type of its inputs and outputs."""
     lines = [op.doc or _NO_DOC, "", "Parameters", "----------"]
     for i in op.inputs:

@@ -1,8 +1,16 @@
 """A directed graph for Graphviz, its program and its Python package, and as SVG with a layout of our own."""
+from __future__ import annotations
+
 import html
 import os
 import shutil
 import subprocess
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
 
 _BOX_HEIGHT, _GAP_X, _GAP_Y, _MARGIN, _LETTER = 46, 28, 44, 16, 7.2
 
@@ -10,33 +18,33 @@ _BOX_HEIGHT, _GAP_X, _GAP_Y, _MARGIN, _LETTER = 46, 28, 44, 16, 7.2
 class Plot:
     """Boxes and arrows, drawn from the bottom up as MXNet draws networks."""
 
-    def __init__(self, title, save_format="pdf", node_attrs=None):
+    def __init__(self, title: str, save_format: str = "pdf", node_attrs: Mapping[str, str] | None = None) -> None:
         self.title = title
         self.format = save_format
         self.node_attrs = node_attrs or {}
-        self._nodes = {}  # name -> (label, colour, oval)
-        self._edges = []  # (from, to, label)
+        self._nodes: dict[str, tuple[str, str, bool]] = {}  # name -> (label, colour, oval)
+        self._edges: list[tuple[str, str, str]] = []  # (from, to, label)
 
-    def node(self, name, label, colour, oval=False):
+    def node(self, name: str, label: str, colour: str, oval: bool = False) -> None:
         """A box."""
         self._nodes[name] = (label, colour, oval)
 
-    def edge(self, source, target, label=""):
+    def edge(self, source: str, target: str, label: str = "") -> None:
         """An arrow."""
         self._edges.append((source, target, label))
 
     # --- Graphviz
     @property
-    def _style(self):
+    def _style(self) -> dict[str, str]:
         """Attributes of all boxes."""
         return {"shape": "box", "fixedsize": "false", "style": "filled", **self.node_attrs}
 
-    def digraph(self, graphviz):
+    def digraph(self, graphviz: Any) -> Any:
         """The graph as a Digraph of the package graphviz."""
         made = graphviz.Digraph(name=self.title, format=self.format, graph_attr={"rankdir": "BT"},
                                 node_attr=self._style)
 
-        def key(name):  # a colon would name a port
+        def key(name: str) -> str:  # a colon would name a port
             return name.replace(":", "_")
 
         for name, (label, colour, oval) in self._nodes.items():
@@ -47,7 +55,7 @@ class Plot:
         return made
 
     @property
-    def source(self):
+    def source(self) -> str:
         """The graph in Graphviz's language."""
         lines = [f"digraph {_quoted(self.title)} {{", "\trankdir=BT",
                  "\tnode [" + " ".join(f"{k}={_quoted(v)}" for k, v in self._style.items()) + "]"]
@@ -60,7 +68,7 @@ class Plot:
         return "\n".join(lines) + "\n}\n"
 
     # --- files
-    def save(self, path):
+    def save(self, path: str | os.PathLike[str]) -> str:
         """Writes .svg, .dot or .gv; other formats need Graphviz's `dot`. Returns the path."""
         path = os.fspath(path)
         suffix = os.path.splitext(path)[1].lstrip(".").lower()
@@ -74,15 +82,15 @@ class Plot:
         subprocess.run([program, f"-T{suffix}", "-o", path], input=self.source.encode(), check=True)
         return path
 
-    def render(self, filename=None, **_):
+    def render(self, filename: str | None = None, **_: object) -> str:
         """save() under the name of the title, in the format given when the plot was made."""
         return self.save(f"{filename or self.title}.{self.format}")
 
-    def _repr_svg_(self):
+    def _repr_svg_(self) -> str:
         return self.svg()
 
     # --- SVG
-    def svg(self):
+    def svg(self) -> str:
         """The graph as a picture: layers by the longest way to a node, neighbours close to each other."""
         layers = self._layers()
         widths = {n: max(90.0, _LETTER * max(map(len, label.split("\n"))) + 20)
@@ -107,17 +115,17 @@ class Plot:
         parts += [_box(places[n], widths[n], *node) for n, node in self._nodes.items() if n in places]
         return "\n".join(parts) + "\n</svg>\n"
 
-    def _layers(self):
+    def _layers(self) -> list[list[str]]:
         """Names by level; sources are at level 0, next to what uses them first."""
         before = {n: [s for s, t, _ in self._edges if t == n and s in self._nodes] for n in self._nodes}
         after = {n: [t for s, t, _ in self._edges if s == n and t in self._nodes] for n in self._nodes}
-        level = {}
+        level: dict[str, int] = {}
         for name in self._nodes:  # nodes come in topological order
             level[name] = 1 + max((level[s] for s in before[name]), default=-1)
         for name in self._nodes:
             if not before[name] and after[name]:
                 level[name] = min(level[t] for t in after[name]) - 1
-        layers = [[] for _ in range(max(level.values(), default=-1) + 1)]
+        layers: list[list[str]] = [[] for _ in range(max(level.values(), default=-1) + 1)]
         for name in self._nodes:
             layers[level[name]].append(name)
         for _ in range(4):
@@ -129,15 +137,15 @@ class Plot:
         return layers
 
 
-def _mean(values, otherwise):
+def _mean(values: list[float], otherwise: float) -> float:
     return sum(values) / len(values) if values else otherwise
 
 
-def _quoted(text):
+def _quoted(text: str) -> str:
     return '"' + str(text).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
 
-def _arrow(source, target, label):
+def _arrow(source: tuple[float, float], target: tuple[float, float], label: str) -> str:
     (x1, y1), (x2, y2) = source, (target[0], target[1] + _BOX_HEIGHT)
     middle = (y1 + y2) / 2
     path = f'<path d="M{x1:.1f} {y1:.1f}C{x1:.1f} {middle:.1f} {x2:.1f} {middle:.1f} {x2:.1f} {y2:.1f}" ' \
@@ -148,7 +156,7 @@ def _arrow(source, target, label):
     return path
 
 
-def _box(place, width, label, colour, oval):
+def _box(place: tuple[float, float], width: float, label: str, colour: str, oval: bool) -> str:
     x, y = place
     radius = _BOX_HEIGHT / 2 if oval else 4
     lines = label.split("\n")

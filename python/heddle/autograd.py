@@ -1,17 +1,25 @@
 """Gradients of eager computations: what is recorded, and going back through it."""
+from __future__ import annotations
+
 from . import _core
 from .ndarray.ndarray import GRAD_REQS, NDArray
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ._typing import OneOrMore
 
 is_recording = _core.is_recording
 is_training = _core.is_training
 
 
-def set_recording(is_recording):
+def set_recording(is_recording: bool) -> bool:
     """Turns recording on or off for this thread; returns what it was."""
     return _core.set_recording(bool(is_recording))
 
 
-def set_training(train_mode):
+def set_training(train_mode: bool) -> bool:
     """Turns training mode on or off for this thread; returns what it was."""
     return _core.set_training(bool(train_mode))
 
@@ -21,48 +29,48 @@ class _Scope:
 
     __slots__ = ("_recording", "_training", "_old_recording", "_old_training")
 
-    def __init__(self, recording, training):
+    def __init__(self, recording: bool | None, training: bool | None) -> None:
         self._recording = recording
         self._training = training
 
-    def __enter__(self):
+    def __enter__(self) -> None:
         if self._recording is not None:
             self._old_recording = _core.set_recording(self._recording)
         if self._training is not None:
             self._old_training = _core.set_training(self._training)
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         if self._recording is not None:
             _core.set_recording(self._old_recording)
         if self._training is not None:
             _core.set_training(self._old_training)
 
 
-def record(train_mode=True):
+def record(train_mode: bool = True) -> _Scope:
     """A block whose operations are recorded, in training mode by default."""
     return _Scope(True, train_mode)
 
 
-def pause(train_mode=False):
+def pause(train_mode: bool = False) -> _Scope:
     """A block whose operations are not recorded."""
     return _Scope(False, train_mode)
 
 
-def train_mode():
+def train_mode() -> _Scope:
     """A block in training mode, whether or not it is recorded."""
     return _Scope(None, True)
 
 
-def predict_mode():
+def predict_mode() -> _Scope:
     """A block in prediction mode, whether or not it is recorded."""
     return _Scope(None, False)
 
 
-def _list(value):
+def _list(value: Any) -> list[Any]:
     return [value] if isinstance(value, NDArray) else list(value)
 
 
-def mark_variables(variables, gradients, grad_reqs="write"):
+def mark_variables(variables: OneOrMore[NDArray], gradients: OneOrMore[NDArray], grad_reqs: str = "write") -> None:
     """Makes arrays the leaves whose gradients backward writes into `gradients`."""
     variables, gradients = _list(variables), _list(gradients)
     requests = [grad_reqs] * len(variables) if isinstance(grad_reqs, str) else grad_reqs
@@ -73,7 +81,8 @@ def mark_variables(variables, gradients, grad_reqs="write"):
         variable._mark(gradient, GRAD_REQS[request])
 
 
-def _heads(heads, head_grads):
+def _heads(heads: OneOrMore[NDArray],
+           head_grads: OneOrMore[NDArray | None]) -> tuple[list[NDArray], list[NDArray | None] | None]:
     heads = _list(heads)
     if head_grads is None:
         return heads, None
@@ -83,13 +92,15 @@ def _heads(heads, head_grads):
     return heads, head_grads
 
 
-def backward(heads, head_grads=None, retain_graph=False, train_mode=True):
+def backward(heads: OneOrMore[NDArray], head_grads: OneOrMore[NDArray | None] = None, retain_graph: bool = False,
+             train_mode: bool = True) -> None:
     """Gradients of the sum of heads * head_grads (ones by default), into the marked arrays."""
     heads, head_grads = _heads(heads, head_grads)
     _core.backward(heads, head_grads, retain_graph, train_mode)
 
 
-def grad(heads, variables, head_grads=None, retain_graph=None, create_graph=False, train_mode=True):
+def grad(heads: OneOrMore[NDArray], variables: OneOrMore[NDArray], head_grads: OneOrMore[NDArray | None] = None,
+         retain_graph: bool | None = None, create_graph: bool = False, train_mode: bool = True) -> Any:
     """The same gradients for `variables`, returned; with create_graph they can be differentiated again."""
     heads, head_grads = _heads(heads, head_grads)
     retain = create_graph if retain_graph is None else retain_graph

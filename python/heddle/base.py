@@ -1,7 +1,15 @@
 """Words every module uses: errors, dtypes, and how Python values become operator parameters."""
+from __future__ import annotations
+
 import sys
 
 from . import _core
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ._typing import DTypeLike
 
 MXNetError = _core.Error
 
@@ -11,10 +19,10 @@ class _NullType:
 
     __slots__ = ()
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return "<default>"
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         return False
 
 
@@ -44,35 +52,35 @@ class DType(str):
     __slots__ = ()
 
     @property
-    def name(self):
+    def name(self) -> str:
         return str(self)
 
     @property
-    def itemsize(self):
+    def itemsize(self) -> int:
         return _ITEM_SIZES[self]
 
     @property
-    def kind(self):
+    def kind(self) -> str:
         return "b" if self == "bool" else "f" if "float" in self else "u" if self[0] == "u" else "i"
 
     @property
-    def type(self):
+    def type(self) -> Any:
         """The NumPy scalar type."""
         import numpy
         return numpy.dtype(str(self)).type
 
-    def __call__(self, value=0):
+    def __call__(self, value: Any = 0) -> Any:
         return self.type(value)
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         if isinstance(other, str):
             return str.__eq__(self, other)
         try:
-            return str.__eq__(self, dtype_name(other))
+            return str.__eq__(self, dtype_name(other))  # type: ignore[arg-type]  # what else raises TypeError
         except TypeError:
             return NotImplemented
 
-    def __ne__(self, other):
+    def __ne__(self, other: object) -> bool:
         equal = self.__eq__(other)
         return equal if equal is NotImplemented else not equal
 
@@ -85,8 +93,9 @@ _PYTHON_TYPES = {float: "float32", int: "int32", bool: "bool"}
 mx_real_t = _DTYPES["float32"]
 
 
-def dtype_name(dtype):
+def dtype_name(dtype: DTypeLike) -> str:
     """The name of a dtype given as a name, a NumPy type or dtype, a Python type, or a type number."""
+    name: Any
     if isinstance(dtype, str):
         name = str(dtype)
     elif dtype in _PYTHON_TYPES:
@@ -106,18 +115,18 @@ def dtype_name(dtype):
     return name
 
 
-def as_dtype(name):
+def as_dtype(name: str) -> DType:
     """The DType of a name."""
     return _DTYPES[name]
 
 
-def is_numpy(value):
+def is_numpy(value: object) -> bool:
     """Whether value is a NumPy array; does not import NumPy to find out."""
     numpy = sys.modules.get("numpy")
     return numpy is not None and isinstance(value, numpy.ndarray)
 
 
-def is_number(value):
+def is_number(value: object) -> bool:
     """Whether value is one number: Python's or NumPy's."""
     if isinstance(value, (int, float)):
         return True
@@ -125,7 +134,7 @@ def is_number(value):
     return numpy is not None and isinstance(value, (numpy.number, numpy.bool_))
 
 
-def param_text(key, value):
+def param_text(key: str, value: Any) -> str:
     """An operator parameter as MXNet writes it."""
     if isinstance(value, str) and not isinstance(value, DType):
         return value
@@ -136,7 +145,7 @@ def param_text(key, value):
     return _item_text(value)
 
 
-def _item_text(value):
+def _item_text(value: Any) -> str:
     if isinstance(value, (int, float, str, type(None))):
         return str(value)
     if isinstance(value, (list, tuple)):

@@ -1,4 +1,6 @@
 """Functions that training calls after batches and epochs."""
+from __future__ import annotations
+
 import logging
 import math
 import sys
@@ -6,33 +8,42 @@ import time
 
 from ._checkpoint import save_checkpoint
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TextIO
 
-def module_checkpoint(mod, prefix, period=1, save_optimizer_states=False):
+    from ._checkpoint import BatchEndParam
+    from ._typing import Arrays, BatchEnd, EpochEnd
+    from .module import Module
+    from .symbol import Symbol
+
+
+def module_checkpoint(mod: Module, prefix: str, period: int = 1, save_optimizer_states: bool = False) -> EpochEnd:
     """After every period epochs, mod.save_checkpoint(prefix, epoch + 1)."""
     period = max(1, int(period))
 
-    def callback(iter_no, sym=None, arg=None, aux=None):
+    def callback(iter_no: int, sym: Symbol | None = None, arg: Arrays | None = None, aux: Arrays | None = None) -> None:
         if (iter_no + 1) % period == 0:
             mod.save_checkpoint(prefix, iter_no + 1, save_optimizer_states)
 
     return callback
 
 
-def do_checkpoint(prefix, period=1):
+def do_checkpoint(prefix: str, period: int = 1) -> EpochEnd:
     """After every period epochs, save_checkpoint(prefix, epoch + 1, ...)."""
     period = max(1, int(period))
 
-    def callback(iter_no, sym, arg, aux):
+    def callback(iter_no: int, sym: Symbol, arg: Arrays, aux: Arrays) -> None:
         if (iter_no + 1) % period == 0:
             save_checkpoint(prefix, iter_no + 1, sym, arg, aux)
 
     return callback
 
 
-def log_train_metric(period, auto_reset=False):
+def log_train_metric(period: int, auto_reset: bool = False) -> BatchEnd:
     """Logs the training metric every period batches."""
 
-    def callback(param):
+    def callback(param: BatchEndParam) -> None:
         if param.nbatch % period == 0 and param.eval_metric is not None:
             for name, value in param.eval_metric.get_name_value():
                 logging.info("Iter[%d] Batch[%d] Train-%s=%f", param.epoch, param.nbatch, name, value)
@@ -45,15 +56,15 @@ def log_train_metric(period, auto_reset=False):
 class Speedometer:
     """Logs samples per second and the metric every `frequent` batches."""
 
-    def __init__(self, batch_size, frequent=50, auto_reset=True):
+    def __init__(self, batch_size: int, frequent: int = 50, auto_reset: bool = True) -> None:
         self.batch_size = batch_size
         self.frequent = frequent
         self.auto_reset = auto_reset
         self.init = False
-        self.tic = 0
+        self.tic = 0.0
         self.last_count = 0
 
-    def __call__(self, param):
+    def __call__(self, param: BatchEndParam) -> None:
         count = param.nbatch
         if self.last_count > count:
             self.init = False
@@ -85,17 +96,18 @@ class ProgressBar:
     the batches so far, so the bar is drawn at most every `interval` seconds.
     """
 
-    def __init__(self, total, length=80, batch_size=None, stream=None, interval=0.5):
+    def __init__(self, total: float, length: int = 80, batch_size: int | None = None, stream: TextIO | None = None,
+                 interval: float = 0.5) -> None:
         self.total = total
         self.bar_len = length
         self.batch_size = batch_size
         self.interval = interval
         self.stream = stream or sys.stderr
-        self._epoch = None
+        self._epoch: int | None = None
         self._start = self._drawn = 0.0
         self._first = 0
 
-    def __call__(self, param):
+    def __call__(self, param: BatchEndParam) -> None:
         now = time.perf_counter()
         if param.epoch != self._epoch or param.nbatch < self._first:
             self._epoch, self._start, self._drawn = param.epoch, now, 0.0
@@ -109,7 +121,7 @@ class ProgressBar:
                               + ("\n" if last else ""))
             self.stream.flush()
 
-    def line(self, param, done):
+    def line(self, param: BatchEndParam, done: int) -> str:
         """The text of the bar after `done` batches."""
         values = param.eval_metric.get_name_value() if param.eval_metric is not None else []
         elapsed = time.perf_counter() - self._start
@@ -127,7 +139,7 @@ class ProgressBar:
 class LogValidationMetricsCallback:
     """Logs the metrics at the end of an evaluation."""
 
-    def __call__(self, param):
+    def __call__(self, param: BatchEndParam) -> None:
         if param.eval_metric is None:
             return
         for name, value in param.eval_metric.get_name_value():

@@ -1,11 +1,22 @@
 """A symbol bound to arrays, ready to run."""
+from __future__ import annotations
+
 from . import _core
 from .context import Context
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from ._typing import Arrays, Groups, OneOrMore, ShapeLike
+    from .ndarray import NDArray
+    from .symbol import Symbol
 
 _REQUESTS = {"null": 0, "write": 1, "add": 3}
 
 
-def bind_arrays(what, given, names, gaps):
+def bind_arrays(what: str, given: Any, names: list[str], gaps: bool) -> Arrays:
     """A dict of arrays, from a dict or a list in the order of `names`."""
     if given is None:
         return {}
@@ -25,7 +36,8 @@ def bind_arrays(what, given, names, gaps):
 class Executor:
     """Runs a bound symbol: forward, then backward. Made by Symbol.bind and Symbol.simple_bind."""
 
-    def __init__(self, core, symbol, ctx, grad_req, group2ctx):
+    def __init__(self, core: _core.Executor, symbol: Symbol, ctx: Context, grad_req: Mapping[str, str],
+                 group2ctx: Groups | None) -> None:
         self._core = core
         self._symbol = symbol
         self._ctx = ctx
@@ -35,10 +47,12 @@ class Executor:
         self.grad_arrays = core.grads
         self.aux_arrays = core.aux
         self.outputs = core.outputs
-        self._dicts = {}
+        self._dicts: dict[str, Any] = {}
 
     @classmethod
-    def _bind(cls, symbol, ctx, shapes, dtypes, args, grads, aux, requests, group2ctx):
+    def _bind(cls, symbol: Symbol, ctx: Context, shapes: Mapping[str, ShapeLike], dtypes: Mapping[str, str],
+              args: Mapping[str, NDArray], grads: Mapping[str, Any], aux: Mapping[str, NDArray],
+              requests: Mapping[str, str], group2ctx: Groups | None) -> Executor:
         ctx = Context(ctx)
         for name in requests.values():
             if name not in _REQUESTS:
@@ -50,7 +64,7 @@ class Executor:
             any(r != "null" for r in requests.values()), groups)
         return cls(core, symbol, ctx, requests, group2ctx)
 
-    def _dict(self, what, names, arrays):
+    def _dict(self, what: str, names: list[str], arrays: Any) -> dict[str, Any]:
         if what not in self._dicts:
             if len(set(names)) != len(names):
                 raise ValueError(f"Duplicate names detected, {names}")
@@ -58,26 +72,26 @@ class Executor:
         return self._dicts[what]
 
     @property
-    def arg_dict(self):
+    def arg_dict(self) -> Arrays:
         """Argument names to their arrays."""
         return self._dict("arg", self._symbol.list_arguments(), self.arg_arrays)
 
     @property
-    def grad_dict(self):
+    def grad_dict(self) -> dict[str, NDArray | None]:
         """Argument names to their gradients; None where there is none."""
         return self._dict("grad", self._symbol.list_arguments(), self.grad_arrays)
 
     @property
-    def aux_dict(self):
+    def aux_dict(self) -> Arrays:
         """Names of auxiliary states to their arrays."""
         return self._dict("aux", self._symbol.list_auxiliary_states(), self.aux_arrays)
 
     @property
-    def output_dict(self):
+    def output_dict(self) -> Arrays:
         """Output names to their arrays."""
         return self._dict("output", self._symbol.list_outputs(), self.outputs)
 
-    def forward(self, is_train=False, **kwargs):
+    def forward(self, is_train: bool = False, **kwargs: Any) -> list[NDArray]:
         """Runs the graph; keywords are copied into arguments first. Returns the outputs."""
         if kwargs:
             arguments = self.arg_dict
@@ -91,7 +105,7 @@ class Executor:
         self._core.forward(bool(is_train))
         return self.outputs
 
-    def backward(self, out_grads=None, is_train=True):
+    def backward(self, out_grads: OneOrMore[NDArray] | None = None, is_train: bool = True) -> None:
         """Gradients of the arguments. out_grads: of the outputs; not needed when all are losses."""
         if isinstance(out_grads, dict):
             out_grads = [out_grads[name] for name in self._symbol.list_outputs()]
@@ -99,11 +113,12 @@ class Executor:
             out_grads = [out_grads]
         self._core.backward(out_grads, bool(is_train))
 
-    def set_monitor_callback(self, callback, monitor_all=False):
+    def set_monitor_callback(self, callback: Callable[[str, NDArray], Any] | None, monitor_all: bool = False) -> None:
         """Calls callback(name, array) after every node's run; None ends it."""
         self._core.monitor(callback, bool(monitor_all))
 
-    def copy_params_from(self, arg_params, aux_params=None, allow_extra_params=False):
+    def copy_params_from(self, arg_params: Arrays, aux_params: Arrays | None = None,
+                         allow_extra_params: bool = False) -> None:
         """Copies parameters in, converting their dtype."""
         for what, given, have in (("arg", arg_params, self.arg_dict), ("aux", aux_params or {}, self.aux_dict)):
             for name, array in given.items():
@@ -116,16 +131,16 @@ class Executor:
                                      if what == "arg" else
                                      f'Find name "{name}" that is not in the auxiliary states')
 
-    def reshape(self, partial_shaping=False, allow_up_sizing=False, **kwargs):
+    def reshape(self, partial_shaping: bool = False, allow_up_sizing: bool = False, **kwargs: Any) -> Executor:
         """An executor for other input shapes that shares the parameters."""
         core = self._core.reshape(kwargs, partial_shaping, allow_up_sizing)
         return Executor(core, self._symbol, self._ctx, self._grad_req, self._group2ctx)
 
-    def get_optimized_symbol(self):
+    def get_optimized_symbol(self) -> Symbol:
         """The symbol this executor runs."""
         return self._symbol
 
-    def debug_str(self):
+    def debug_str(self) -> str:
         """The final graph, where it runs, and its memory plan."""
         memory = self._core.memory()
         return f"{self._core.describe()}\nTotal {memory['planned_arena'] / 2**20:.4f} MB allocated\n"

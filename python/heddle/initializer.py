@@ -1,4 +1,6 @@
 """How parameters get their first values."""
+from __future__ import annotations
+
 import logging
 import math
 import re
@@ -7,8 +9,15 @@ from . import registry
 from .ndarray import NDArray, load, op, random
 from .ndarray.functions import array
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
 
-def _described(initializer, kwargs):
+    from ._typing import InitializerLike
+
+
+def _described(initializer: InitializerLike, kwargs: dict[str, Any]) -> str:
     """An initializer as JSON."""
     import json  # not at import: few programs ask
     return json.dumps([type(initializer).__name__.lower(), kwargs])
@@ -17,7 +26,11 @@ def _described(initializer, kwargs):
 class InitDesc(str):
     """The name of a parameter, with its attributes and the initializer for all of them."""
 
-    def __new__(cls, name, attrs=None, global_init=None):
+    attrs: Mapping[str, str]
+    global_init: Initializer | None
+
+    def __new__(cls, name: str, attrs: Mapping[str, str] | None = None,
+                global_init: Initializer | None = None) -> InitDesc:
         self = super().__new__(cls, name)
         self.attrs = attrs or {}
         self.global_init = global_init
@@ -27,27 +40,27 @@ class InitDesc(str):
 class Initializer:
     """Fills an array by the name of its parameter: weights by the rule of the class, biases with 0 ..."""
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         self._kwargs = kwargs
         self._verbose = False
-        self._print_func = None
+        self._print_func: Callable[[NDArray], str] | None = None
 
-    def set_verbosity(self, verbose=False, print_func=None):
+    def set_verbosity(self, verbose: bool = False, print_func: Callable[[NDArray], str] | None = None) -> Initializer:
         """Logs what is initialised, with a measure of the values (their root mean square by default)."""
         self._verbose = verbose
         self._print_func = print_func or (lambda x: str((x.norm() / math.sqrt(x.size)).asscalar()))
         return self
 
-    def dumps(self):
+    def dumps(self) -> str:
         """The initializer as JSON."""
         return _described(self, self._kwargs)
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self._kwargs == other._kwargs
 
     __hash__ = object.__hash__
 
-    def __call__(self, desc, arr):
+    def __call__(self, desc: str, arr: NDArray) -> None:
         if not isinstance(desc, InitDesc):
             self._by_legacy_name(desc, arr)
             return
@@ -58,11 +71,11 @@ class Initializer:
         else:
             self._by_name(desc, arr)
 
-    def _log(self, desc, init, arr):
+    def _log(self, desc: str, init: str | Initializer, arr: NDArray) -> None:
         if self._verbose and self._print_func:
             logging.info("Initialized %s as %s: %s", desc, init, self._print_func(arr))
 
-    def _by_name(self, desc, arr):
+    def _by_name(self, desc: str, arr: NDArray) -> None:
         for suffix, rule in self._RULES:
             if desc.endswith(suffix):
                 rule(self, desc, arr)
@@ -70,7 +83,7 @@ class Initializer:
                 return
         self._init_default(desc, arr)
 
-    def _by_legacy_name(self, name, arr):
+    def _by_legacy_name(self, name: str, arr: NDArray) -> None:
         """The longer list of names that 0.x knew."""
         if not isinstance(name, str):
             raise TypeError("name must be string")
@@ -89,25 +102,25 @@ class Initializer:
         else:
             self._by_name(name, arr)
 
-    def _init_zero(self, _, arr):
+    def _init_zero(self, _: object, arr: NDArray) -> None:
         arr[:] = 0.0
 
-    def _init_one(self, _, arr):
+    def _init_one(self, _: object, arr: NDArray) -> None:
         arr[:] = 1.0
 
-    def _init_bias(self, name, arr):
+    def _init_bias(self, name: str, arr: NDArray) -> None:
         self._init_zero(name, arr)
 
-    def _init_gamma(self, name, arr):
+    def _init_gamma(self, name: str, arr: NDArray) -> None:
         self._init_one(name, arr)
 
-    def _init_beta(self, name, arr):
+    def _init_beta(self, name: str, arr: NDArray) -> None:
         self._init_zero(name, arr)
 
-    def _init_weight(self, name, arr):
+    def _init_weight(self, name: str, arr: NDArray) -> None:
         raise NotImplementedError(f"{type(self).__name__} has no rule for weights")
 
-    def _init_default(self, name, _):
+    def _init_default(self, name: str, _: object) -> None:
         raise ValueError(
             f'Unknown initialization pattern for {name}. Default initialization is now limited to "weight", '
             '"bias", "gamma" (1.0), and "beta" (0.0). Please use mx.sym.Variable(init=mx.init.*) to set '
@@ -131,13 +144,14 @@ create = registry.get_create_func(Initializer, "initializer")
 class Load:
     """Values from a file or dict by name; others by default_init."""
 
-    def __init__(self, param, default_init=None, verbose=False):
+    def __init__(self, param: dict[str, Any], default_init: InitializerLike | None = None,
+                 verbose: bool = False) -> None:
         param = load(param) if isinstance(param, str) else param
         self.param = {re.sub("^(arg|aux):", "", name): value for name, value in param.items()}
         self.default_init = default_init
         self.verbose = verbose
 
-    def __call__(self, name, arr):
+    def __call__(self, name: str, arr: NDArray) -> None:
         if name in self.param:
             found = self.param[name]
             if found.shape != arr.shape:
@@ -158,12 +172,12 @@ class Load:
 class Mixed:
     """The initializer of the first pattern that matches the name."""
 
-    def __init__(self, patterns, initializers):
+    def __init__(self, patterns: Sequence[str], initializers: Sequence[InitializerLike]) -> None:
         if len(patterns) != len(initializers):
             raise ValueError(f"found {len(patterns)} patterns for {len(initializers)} initializers")
         self.map = list(zip([re.compile(p) for p in patterns], initializers))
 
-    def __call__(self, name, arr):
+    def __call__(self, name: str, arr: NDArray) -> None:
         for pattern, init in self.map:
             if pattern.match(name):
                 init(name, arr)
@@ -177,7 +191,7 @@ class Mixed:
 class Zero(Initializer):
     """0 everywhere."""
 
-    def _init_weight(self, _, arr):
+    def _init_weight(self, _: object, arr: NDArray) -> None:
         arr[:] = 0
 
 
@@ -186,7 +200,7 @@ class Zero(Initializer):
 class One(Initializer):
     """1 everywhere."""
 
-    def _init_weight(self, _, arr):
+    def _init_weight(self, _: object, arr: NDArray) -> None:
         arr[:] = 1
 
 
@@ -194,14 +208,14 @@ class One(Initializer):
 class Constant(Initializer):
     """One value, or the values of an array."""
 
-    def __init__(self, value):
+    def __init__(self, value: Any) -> None:
         super().__init__(value=value)
         self.value = value
 
-    def _init_weight(self, _, arr):
+    def _init_weight(self, _: object, arr: NDArray) -> None:
         arr[:] = self.value
 
-    def dumps(self):
+    def dumps(self) -> str:
         value = self.value.tolist() if hasattr(self.value, "tolist") else self.value
         return _described(self, {"value": value})
 
@@ -210,11 +224,11 @@ class Constant(Initializer):
 class Uniform(Initializer):
     """Uniform in [-scale, scale]."""
 
-    def __init__(self, scale=0.07):
+    def __init__(self, scale: float = 0.07) -> None:
         super().__init__(scale=scale)
         self.scale = scale
 
-    def _init_weight(self, _, arr):
+    def _init_weight(self, _: object, arr: NDArray) -> None:
         random.uniform(-self.scale, self.scale, out=arr)
 
 
@@ -222,11 +236,11 @@ class Uniform(Initializer):
 class Normal(Initializer):
     """Normal with standard deviation sigma."""
 
-    def __init__(self, sigma=0.01):
+    def __init__(self, sigma: float = 0.01) -> None:
         super().__init__(sigma=sigma)
         self.sigma = sigma
 
-    def _init_weight(self, _, arr):
+    def _init_weight(self, _: object, arr: NDArray) -> None:
         random.normal(0, self.sigma, out=arr)
 
 
@@ -234,12 +248,12 @@ class Normal(Initializer):
 class Orthogonal(Initializer):
     """scale times a matrix with orthonormal rows (or columns, where there are fewer)."""
 
-    def __init__(self, scale=1.414, rand_type="uniform"):
+    def __init__(self, scale: float = 1.414, rand_type: str = "uniform") -> None:
         super().__init__(scale=scale, rand_type=rand_type)
         self.scale = scale
         self.rand_type = rand_type
 
-    def _init_weight(self, _, arr):
+    def _init_weight(self, _: object, arr: NDArray) -> None:
         rows = arr.shape[0]
         columns = arr.size // rows
         if self.rand_type == "uniform":
@@ -249,7 +263,7 @@ class Orthogonal(Initializer):
         arr[:] = (_nearest_orthonormal(matrix) * self.scale).reshape(arr.shape)
 
 
-def _nearest_orthonormal(matrix):
+def _nearest_orthonormal(matrix: NDArray) -> NDArray:
     """The orthonormal factor U V' of the singular value decomposition, by Newton's iteration."""
     wide = matrix.shape[0] <= matrix.shape[1]
     x = matrix if wide else matrix.T
@@ -268,13 +282,13 @@ def _nearest_orthonormal(matrix):
 class Xavier(Initializer):
     """Scaled by the numbers of inputs and outputs, so that signals keep their size."""
 
-    def __init__(self, rnd_type="uniform", factor_type="avg", magnitude=3):
+    def __init__(self, rnd_type: str = "uniform", factor_type: str = "avg", magnitude: float = 3) -> None:
         super().__init__(rnd_type=rnd_type, factor_type=factor_type, magnitude=magnitude)
         self.rnd_type = rnd_type
         self.factor_type = factor_type
         self.magnitude = float(magnitude)
 
-    def _init_weight(self, name, arr):
+    def _init_weight(self, name: str, arr: NDArray) -> None:
         shape = arr.shape
         if len(shape) < 2:
             raise ValueError(f"Xavier initializer cannot be applied to vector {name}. It requires at least 2D.")
@@ -296,7 +310,7 @@ class Xavier(Initializer):
 class MSRAPrelu(Xavier):
     """For layers followed by PReLU with the given slope."""
 
-    def __init__(self, factor_type="avg", slope=0.25):
+    def __init__(self, factor_type: str = "avg", slope: float = 0.25) -> None:
         super().__init__("gaussian", factor_type, 2.0 / (1 + slope ** 2))
         self._kwargs = {"factor_type": factor_type, "slope": slope}
 
@@ -305,7 +319,7 @@ class MSRAPrelu(Xavier):
 class Bilinear(Initializer):
     """Weights of a deconvolution that upsamples bilinearly."""
 
-    def _init_weight(self, _, arr):
+    def _init_weight(self, _: object, arr: NDArray) -> None:
         height, width = arr.shape[2:4]
         factor = math.ceil(width / 2.0)
         centre = (2 * factor - 1 - factor % 2) / (2.0 * factor)
@@ -318,11 +332,11 @@ class Bilinear(Initializer):
 class LSTMBias(Initializer):
     """0, with forget_bias for the forget gate: the second quarter."""
 
-    def __init__(self, forget_bias=1.0):
+    def __init__(self, forget_bias: float = 1.0) -> None:
         super().__init__(forget_bias=forget_bias)
         self.forget_bias = forget_bias
 
-    def _init_weight(self, _, arr):
+    def _init_weight(self, _: object, arr: NDArray) -> None:
         quarter = arr.shape[0] // 4
         arr[:] = 0.0
         arr[quarter:2 * quarter] = self.forget_bias

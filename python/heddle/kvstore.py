@@ -1,8 +1,18 @@
 """Arrays by key, shared by the devices of one machine: gradients go in, weights come out."""
+from __future__ import annotations
+
 import os
 
 from . import optimizer as _optimizer
 from .ndarray import NDArray, op
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from ._typing import Arrays
+    from .optimizer import Optimizer
 
 _LOCAL = ("local", "local_update_cpu", "local_allreduce_cpu", "device", "local_allreduce_device")
 _BIG = 1024 * 1024 * 16
@@ -12,21 +22,21 @@ class KVStoreBase:
     """What a store of one's own has to offer; register it with @KVStoreBase.register."""
 
     OPTIMIZER = "optimizer"
-    kv_registry = {}
+    kv_registry: dict[str, Any] = {}
 
     @staticmethod
-    def register(klass):
+    def register(klass: type[Any]) -> Any:
         """Makes a class known to create() under its lower-case name."""
         KVStoreBase.kv_registry[klass.__name__.lower()] = klass
         return klass
 
     @staticmethod
-    def is_capable(capability):
+    def is_capable(capability: str) -> bool:
         """Whether the store has a capability, such as OPTIMIZER."""
         raise NotImplementedError("a store says what it is capable of")
 
 
-def _pairs(keys, values):
+def _pairs(keys: Any, values: Any) -> list[tuple[Any, list[NDArray]]]:
     """(key, list of arrays) of what init, push and pull take."""
     if isinstance(keys, (list, tuple)):
         if len(keys) != len(values):
@@ -44,38 +54,38 @@ def _pairs(keys, values):
 class KVStore(KVStoreBase):
     """A store inside this process."""
 
-    def __init__(self, name="local"):
+    def __init__(self, name: str = "local") -> None:
         self._type = name
-        self._stored = {}
-        self._updater = None
+        self._stored: dict[Any, NDArray] = {}
+        self._updater: Callable[[Any, NDArray, NDArray], Any] | None = None
 
     @property
-    def type(self):
+    def type(self) -> str:
         """The name it was created with."""
         return self._type
 
     @property
-    def rank(self):
+    def rank(self) -> int:
         """The number of this worker: 0, as there is one."""
         return 0
 
     @property
-    def num_workers(self):
+    def num_workers(self) -> int:
         """How many workers share the store: 1."""
         return 1
 
     @staticmethod
-    def is_capable(capability):
+    def is_capable(capability: str) -> bool:
         if capability.lower() == KVStoreBase.OPTIMIZER:
             return True
         raise ValueError(f"Unknown capability: {capability}")
 
-    def _need(self, key):
+    def _need(self, key: Any) -> NDArray:
         if key not in self._stored:
             raise ValueError(f"key {key} has not been inited")
         return self._stored[key]
 
-    def init(self, key, value):
+    def init(self, key: Any, value: Any) -> None:
         """First values; once per key."""
         for k, values in _pairs(key, value):
             if k in self._stored:
@@ -84,7 +94,7 @@ class KVStore(KVStoreBase):
                 raise ValueError("inconsistent key types: a store has keys that are int or str, not both")
             self._stored[k] = values[0].copy()
 
-    def push(self, key, value, priority=0):
+    def push(self, key: Any, value: Any, priority: int = 0) -> None:
         """The sum of the values goes to the updater, or replaces what is stored."""
         for k, values in _pairs(key, value):
             stored = self._need(k)
@@ -95,7 +105,7 @@ class KVStore(KVStoreBase):
             else:
                 merged._copyto(stored)
 
-    def pull(self, key, out=None, priority=0, ignore_sparse=True):
+    def pull(self, key: Any, out: Any = None, priority: int = 0, ignore_sparse: bool = True) -> None:
         """What is stored, into the arrays of out."""
         if out is None:
             raise ValueError("pull: out is missing")
@@ -104,57 +114,58 @@ class KVStore(KVStoreBase):
             for target in targets:
                 stored._copyto(target)
 
-    def pushpull(self, key, value, out=None, priority=0):
+    def pushpull(self, key: Any, value: Any, out: Any = None, priority: int = 0) -> None:
         """push, then pull into out, or into the values."""
         self.push(key, value, priority)
         self.pull(key, value if out is None else out, priority)
 
-    def broadcast(self, key, value, out, priority=0):
+    def broadcast(self, key: Any, value: NDArray, out: Any, priority: int = 0) -> None:
         """init, then pull."""
         self.init(key, value)
         self.pull(key, out, priority)
 
-    def row_sparse_pull(self, key, out=None, priority=0, row_ids=None):
+    def row_sparse_pull(self, key: Any, out: Any = None, priority: int = 0, row_ids: Any = None) -> Any:
         """Not offered: arrays are dense."""
         raise ValueError("row_sparse_pull needs row_sparse arrays, which are not supported")
 
-    def set_gradient_compression(self, compression_params):
+    def set_gradient_compression(self, compression_params: Mapping[str, Any]) -> Any:
         """Not offered inside one process, as in MXNet's local stores."""
         raise ValueError(f"Gradient compression is not supported for this type of kvstore: {self._type}")
 
-    def set_updater(self, updater):
+    def set_updater(self, updater: Callable[[Any, NDArray, NDArray], Any]) -> None:
         """push calls updater(key, gradient, stored) from now on."""
         self._updater = updater
 
     _set_updater = set_updater
 
-    def set_optimizer(self, optimizer):
+    def set_optimizer(self, optimizer: Optimizer) -> None:
         """push updates what is stored by this optimizer from now on."""
         self._updater = _optimizer.get_updater(optimizer)
 
-    def save_optimizer_states(self, fname, dump_optimizer=False):
+    def save_optimizer_states(self, fname: str | os.PathLike[str], dump_optimizer: bool = False) -> None:
         """Writes the optimizer's states."""
-        self._need_optimizer()
+        updater = self._need_optimizer()
         with open(fname, "wb") as f:
-            f.write(self._updater.get_states(dump_optimizer))
+            f.write(updater.get_states(dump_optimizer))
 
-    def load_optimizer_states(self, fname):
+    def load_optimizer_states(self, fname: str | os.PathLike[str]) -> None:
         """Reads the optimizer's states."""
-        self._need_optimizer()
+        updater = self._need_optimizer()
         with open(fname, "rb") as f:
-            self._updater.set_states(f.read())
+            updater.set_states(f.read())
 
-    def _need_optimizer(self):
+    def _need_optimizer(self) -> _optimizer.Updater:
         if not isinstance(self._updater, _optimizer.Updater):
             raise RuntimeError("the store has no optimizer: call set_optimizer first")
+        return self._updater
 
-    def barrier(self):
+    def barrier(self) -> None:
         """Waits for all workers: there is one."""
 
     _barrier = barrier
 
 
-def create(name="local"):
+def create(name: str = "local") -> KVStoreBase:
     """A store by its name: local or device, or a registered class."""
     if not isinstance(name, str):
         raise TypeError("name must be a string")
@@ -167,7 +178,7 @@ def create(name="local"):
                      "stores over several machines are not supported")
 
 
-def create_for(kvstore, num_device, arg_params):
+def create_for(kvstore: str | KVStoreBase | None, num_device: int, arg_params: Arrays) -> tuple[Any, bool]:
     """(store or None, whether it updates the parameters) for training on num_device devices."""
     if kvstore is None:
         return None, False

@@ -1,4 +1,6 @@
 """Loggers with MXNet's layout."""
+from __future__ import annotations
+
 import logging
 import sys
 
@@ -11,11 +13,11 @@ class _Formatter(logging.Formatter):
 
     _COLOURS = {logging.WARNING: "\x1b[33m", logging.ERROR: "\x1b[31m", logging.CRITICAL: "\x1b[31m"}
 
-    def __init__(self, colored):
+    def __init__(self, colored: bool) -> None:
         super().__init__(datefmt="%m%d %H:%M:%S")
         self._colored = colored
 
-    def format(self, record):
+    def format(self, record: logging.LogRecord) -> str:
         head = f"{record.levelname[0]}%(asctime)s %(process)d %(pathname)s:%(funcName)s:%(lineno)d"
         if self._colored:
             head = self._COLOURS.get(record.levelno, "\x1b[32m") + head + "\x1b[0m"
@@ -23,11 +25,12 @@ class _Formatter(logging.Formatter):
         return super().format(record)
 
 
-def get_logger(name=None, filename=None, filemode=None, level=WARNING):
+def get_logger(name: str | None = None, filename: str | None = None, filemode: str | None = None,
+               level: int = WARNING) -> logging.Logger:
     """A logger that writes to a file, or to the standard error."""
     logger = logging.getLogger(name)
     if name is not None and not getattr(logger, "_heddle", False):
-        logger._heddle = True
+        setattr(logger, "_heddle", True)  # noqa: B010 - a mark of ours on a class of Python's
         handler = logging.FileHandler(filename, filemode or "a") if filename else logging.StreamHandler()
         handler.setFormatter(_Formatter(filename is None and sys.stderr.isatty()))
         logger.addHandler(handler)

@@ -1,4 +1,6 @@
 """Learning rates that change with the number of updates."""
+from __future__ import annotations
+
 import logging
 import math
 
@@ -6,7 +8,8 @@ import math
 class LRScheduler:
     """The learning rate after a number of updates; by itself only the warm-up."""
 
-    def __init__(self, base_lr=0.01, warmup_steps=0, warmup_begin_lr=0, warmup_mode="linear"):
+    def __init__(self, base_lr: float = 0.01, warmup_steps: int = 0, warmup_begin_lr: float = 0,
+                 warmup_mode: str = "linear") -> None:
         if not isinstance(warmup_steps, int) or warmup_steps < 0:
             raise ValueError(f"found warmup_steps {warmup_steps!r}, expected an int of 0 or more")
         if warmup_begin_lr > base_lr:
@@ -19,7 +22,7 @@ class LRScheduler:
         self.warmup_final_lr = base_lr
         self.warmup_mode = warmup_mode
 
-    def get_warmup_lr(self, num_update):
+    def get_warmup_lr(self, num_update: int) -> float:
         """The rate during warm-up."""
         if num_update >= self.warmup_steps:
             raise ValueError(f"found update {num_update}, expected less than warmup_steps {self.warmup_steps}")
@@ -28,15 +31,15 @@ class LRScheduler:
         gain = self.warmup_final_lr - self.warmup_begin_lr
         return self.warmup_begin_lr + gain * num_update / self.warmup_steps
 
-    def __call__(self, num_update):
+    def __call__(self, num_update: int) -> float:
         raise NotImplementedError("a scheduler says what the rate is after num_update updates")
 
 
 class FactorScheduler(LRScheduler):
     """Multiplies the rate by factor every `step` updates, down to stop_factor_lr."""
 
-    def __init__(self, step, factor=1, stop_factor_lr=1e-8, base_lr=0.01, warmup_steps=0, warmup_begin_lr=0,
-                 warmup_mode="linear"):
+    def __init__(self, step: int, factor: float = 1, stop_factor_lr: float = 1e-8, base_lr: float = 0.01,
+                 warmup_steps: int = 0, warmup_begin_lr: float = 0, warmup_mode: str = "linear") -> None:
         super().__init__(base_lr, warmup_steps, warmup_begin_lr, warmup_mode)
         if step < 1:
             raise ValueError("Schedule step must be greater or equal than 1 round")
@@ -47,7 +50,7 @@ class FactorScheduler(LRScheduler):
         self.stop_factor_lr = stop_factor_lr
         self.count = 0
 
-    def __call__(self, num_update):
+    def __call__(self, num_update: int) -> float:
         if num_update < self.warmup_steps:
             return self.get_warmup_lr(num_update)
         while num_update > self.count + self.step:
@@ -65,7 +68,8 @@ class FactorScheduler(LRScheduler):
 class MultiFactorScheduler(LRScheduler):
     """Multiplies the rate by factor after each of the given numbers of updates."""
 
-    def __init__(self, step, factor=1, base_lr=0.01, warmup_steps=0, warmup_begin_lr=0, warmup_mode="linear"):
+    def __init__(self, step: list[int], factor: float = 1, base_lr: float = 0.01, warmup_steps: int = 0,
+                 warmup_begin_lr: float = 0, warmup_mode: str = "linear") -> None:
         super().__init__(base_lr, warmup_steps, warmup_begin_lr, warmup_mode)
         if not isinstance(step, list) or not step:
             raise ValueError("Schedule steps must be a list of at least one number of updates")
@@ -80,7 +84,7 @@ class MultiFactorScheduler(LRScheduler):
         self.cur_step_ind = 0
         self.count = 0
 
-    def __call__(self, num_update):
+    def __call__(self, num_update: int) -> float:
         if num_update < self.warmup_steps:
             return self.get_warmup_lr(num_update)
         while self.cur_step_ind < len(self.step) and num_update > self.step[self.cur_step_ind]:
@@ -94,7 +98,8 @@ class MultiFactorScheduler(LRScheduler):
 class _Curve(LRScheduler):
     """From the base rate to final_lr along a curve, constant after max_update."""
 
-    def __init__(self, max_update, base_lr, final_lr, warmup_steps, warmup_begin_lr, warmup_mode):
+    def __init__(self, max_update: int, base_lr: float, final_lr: float, warmup_steps: int, warmup_begin_lr: float,
+                 warmup_mode: str) -> None:
         super().__init__(base_lr, warmup_steps, warmup_begin_lr, warmup_mode)
         if not isinstance(max_update, int) or max_update < 1:
             raise ValueError("maximum number of updates must be strictly positive")
@@ -103,11 +108,11 @@ class _Curve(LRScheduler):
         self.final_lr = final_lr
         self.max_steps = max_update - warmup_steps
 
-    def _share(self, done):
+    def _share(self, done: float) -> float:
         """What is left of the way, from 1 to 0, when `done` goes from 0 to 1."""
         raise NotImplementedError("a curve says what is left of the way")
 
-    def __call__(self, num_update):
+    def __call__(self, num_update: int) -> float:
         if num_update < self.warmup_steps:
             return self.get_warmup_lr(num_update)
         if num_update <= self.max_update:
@@ -119,21 +124,21 @@ class _Curve(LRScheduler):
 class PolyScheduler(_Curve):
     """From the base rate to final_lr along a power of the share of updates left."""
 
-    def __init__(self, max_update, base_lr=0.01, pwr=2, final_lr=0, warmup_steps=0, warmup_begin_lr=0,
-                 warmup_mode="linear"):
+    def __init__(self, max_update: int, base_lr: float = 0.01, pwr: float = 2, final_lr: float = 0,
+                 warmup_steps: int = 0, warmup_begin_lr: float = 0, warmup_mode: str = "linear") -> None:
         super().__init__(max_update, base_lr, final_lr, warmup_steps, warmup_begin_lr, warmup_mode)
         self.power = pwr
 
-    def _share(self, done):
+    def _share(self, done: float) -> float:
         return (1 - done) ** self.power
 
 
 class CosineScheduler(_Curve):
     """From the base rate to final_lr along half a cosine."""
 
-    def __init__(self, max_update, base_lr=0.01, final_lr=0, warmup_steps=0, warmup_begin_lr=0,
-                 warmup_mode="linear"):
+    def __init__(self, max_update: int, base_lr: float = 0.01, final_lr: float = 0, warmup_steps: int = 0,
+                 warmup_begin_lr: float = 0, warmup_mode: str = "linear") -> None:
         super().__init__(max_update, base_lr, final_lr, warmup_steps, warmup_begin_lr, warmup_mode)
 
-    def _share(self, done):
+    def _share(self, done: float) -> float:
         return (1 + math.cos(math.pi * done)) / 2

@@ -1,44 +1,54 @@
 """Statistics of the values inside a network while it runs."""
+from __future__ import annotations
+
 import logging
 import math
 import re
 
 from .ndarray import NDArray
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from .executor import Executor
+
 
 class Monitor:
     """Every interval batches, stat_func (the root mean square by default) of outputs and parameters."""
 
-    def __init__(self, interval, stat_func=None, pattern=".*", sort=False, monitor_all=False):
+    def __init__(self, interval: int, stat_func: Callable[[NDArray], Any] | None = None, pattern: str = ".*",
+                 sort: bool = False, monitor_all: bool = False) -> None:
         self.stat_func = stat_func or (lambda x: x.norm() / math.sqrt(x.size))
         self.interval = interval
         self.activated = False
-        self.queue = []
+        self.queue: list[tuple[int, str, Any]] = []
         self.step = 0
-        self.exes = []
+        self.exes: list[Executor] = []
         self.re_prog = re.compile(pattern)
         self.sort = sort
         self.monitor_all = monitor_all
 
-    def _see(self, name, array):
+    def _see(self, name: str, array: NDArray) -> None:
         if self.activated and self.re_prog.match(name):
             self.queue.append((self.step, name, self.stat_func(array)))
 
     stat_helper = _see
 
-    def install(self, exe):
+    def install(self, exe: Executor) -> None:
         """Watches an executor."""
         exe.set_monitor_callback(self._see, self.monitor_all)
         self.exes.append(exe)
 
-    def tic(self):
+    def tic(self) -> None:
         """Starts collecting, if this batch is one to look at."""
         if self.step % self.interval == 0:
             self.queue = []
             self.activated = True
         self.step += 1
 
-    def toc(self):
+    def toc(self) -> list[tuple[int, str, str]]:
         """Ends collecting; a list of (step, name, text of the statistic)."""
         if not self.activated:
             return []
@@ -54,13 +64,13 @@ class Monitor:
         self.queue = []
         return [(step, name, _text(value)) for step, name, value in queue]
 
-    def toc_print(self):
+    def toc_print(self) -> None:
         """Logs what toc gives."""
         for step, name, text in self.toc():
             logging.info("Batch: %7d %30s %s", step, name, text)
 
 
-def _text(values):
+def _text(values: Any) -> str:
     values = [values] if isinstance(values, NDArray) else values
     texts = []
     for value in values:

@@ -1,4 +1,6 @@
 """Names for symbols that were given none."""
+from __future__ import annotations
+
 import threading
 
 _STATE = threading.local()
@@ -6,17 +8,17 @@ _STATE = threading.local()
 
 class _NameManagerMeta(type):
     @property
-    def current(cls):
+    def current(cls) -> NameManager:
         return current()
 
 
 class NameManager(metaclass=_NameManagerMeta):
     """Counts names per hint: convolution0, convolution1. A block inside it counts for itself."""
 
-    def __init__(self):
-        self._counter = {}
+    def __init__(self) -> None:
+        self._counter: dict[str | None, int] = {}
 
-    def get(self, name, hint):
+    def get(self, name: str | None, hint: str | None) -> str:
         """`name`, or the next one for `hint`."""
         if name:
             return name
@@ -24,26 +26,26 @@ class NameManager(metaclass=_NameManagerMeta):
         self._counter[hint] = count + 1
         return f"{hint}{count}"
 
-    def __enter__(self):
+    def __enter__(self) -> NameManager:
         _stack().append(self)
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         _stack().pop()
 
 
 class Prefix(NameManager):
     """Puts a prefix before every name, given or made."""
 
-    def __init__(self, prefix):
+    def __init__(self, prefix: str) -> None:
         super().__init__()
         self._prefix = prefix
 
-    def get(self, name, hint):
+    def get(self, name: str | None, hint: str | None) -> str:
         return self._prefix + super().get(name, hint)
 
 
-def _stack():
+def _stack() -> list[NameManager]:
     try:
         return _STATE.stack
     except AttributeError:
@@ -51,6 +53,6 @@ def _stack():
         return _STATE.stack
 
 
-def current():
+def current() -> NameManager:
     """The innermost manager."""
     return _stack()[-1]

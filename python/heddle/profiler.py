@@ -10,6 +10,8 @@
 Recording costs a few tenths of a microsecond per operator. `Task`, `Frame`, `Event`, `Counter` and `Marker`
 are what the program adds. `trace_waits` tells what blocking reads wait for.
 """
+from __future__ import annotations
+
 import json
 import os
 import sys
@@ -17,19 +19,23 @@ import threading
 
 from . import _core
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 __all__ = [
     "set_config", "profiler_set_config", "set_state", "profiler_set_state", "state", "pause", "resume", "dump",
     "dump_profile", "dumps", "dropped", "set_kvstore_handle", "Domain", "Task", "Frame", "Event", "Counter", "Marker",
     "trace_waits"]
 
-_OPTIONS = {
+_OPTIONS: dict[str, Any] = {
     "filename": "profile.json", "profile_all": False, "profile_symbolic": True, "profile_imperative": True,
     "profile_memory": True, "profile_api": True, "aggregate_stats": False, "continuous_dump": False,
     "dump_period": 1.0, "profile_process": "worker", "max_bytes": 128 << 20}
-_STATE = {"run": False, "paused": False, "fresh": False, "timer": None}
+_STATE: dict[str, Any] = {"run": False, "paused": False, "fresh": False, "timer": None}
 
 
-def set_config(**kwargs):
+def set_config(**kwargs: Any) -> None:
     """Options, to be set before set_state('run').
 
     filename: where dump() writes.
@@ -50,7 +56,7 @@ def set_config(**kwargs):
         _OPTIONS[name] = value in (True, 1, "1", "True", "true") if kind is bool else kind(value)
 
 
-def profiler_set_config(mode="symbolic", filename="profile.json"):
+def profiler_set_config(mode: str = "symbolic", filename: str = "profile.json") -> None:
     """set_config under its old name: mode is 'symbolic' (bound networks only) or 'all'."""
     if mode not in ("symbolic", "all"):
         raise ValueError(f"found mode {mode!r}, expected 'symbolic' or 'all'")
@@ -59,11 +65,11 @@ def profiler_set_config(mode="symbolic", filename="profile.json"):
                profile_memory=every, profile_api=every)
 
 
-def set_kvstore_handle(handle):
+def set_kvstore_handle(handle: object) -> None:
     """Accepted; there are no servers to profile."""
 
 
-def set_state(state="stop", profile_process="worker"):
+def set_state(state: Any = "stop", profile_process: str = "worker") -> None:
     """'run' begins to record, 'stop' ends it. What was recorded stays until a 'run' that follows a dump."""
     if state not in ("run", "stop"):
         raise ValueError(f"found state {state!r}, expected 'run' or 'stop'")
@@ -72,29 +78,29 @@ def set_state(state="stop", profile_process="worker"):
     _apply()
 
 
-def state():
+def state() -> str:
     """'run' or 'stop'."""
     return "run" if _STATE["run"] else "stop"
 
 
-def pause(profile_process="worker"):
+def pause(profile_process: str = "worker") -> None:
     """Records nothing until resume()."""
     _STATE["paused"] = True
     _apply()
 
 
-def resume(profile_process="worker"):
+def resume(profile_process: str = "worker") -> None:
     """Goes on, if the state is 'run'."""
     _STATE["paused"] = False
     _apply()
 
 
-def profiler_set_state(state="stop"):
+def profiler_set_state(state: Any = "stop") -> None:
     """set_state under its old name."""
     set_state(state)
 
 
-def _apply():
+def _apply() -> None:
     if _STATE["run"] and not _STATE["paused"]:
         if _STATE["fresh"]:
             _core.profile.clear()
@@ -115,21 +121,21 @@ def _apply():
 class _Writer:
     """Writes the file every `period` seconds."""
 
-    def __init__(self, period):
+    def __init__(self, period: float) -> None:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._write, args=(period,), daemon=True)
         self._thread.start()
 
-    def _write(self, period):
+    def _write(self, period: float) -> None:
         while not self._over.wait(period):
             _core.profile.write(_OPTIONS["filename"])
 
-    def stop(self):
+    def stop(self) -> None:
         self._over.set()
         self._thread.join()
 
 
-def _forked():
+def _forked() -> None:
     """In a child the recording is off, and the writing thread is not there."""
     _STATE.update(run=False, paused=False, fresh=False, timer=None)
 
@@ -137,7 +143,7 @@ def _forked():
 os.register_at_fork(after_in_child=_forked)
 
 
-def dump(finished=True, profile_process="worker"):
+def dump(finished: bool = True, profile_process: str = "worker") -> None:
     """Writes what was recorded: the file appears whole or not at all. `finished` stops the recording."""
     if finished:
         set_state("stop")
@@ -145,19 +151,19 @@ def dump(finished=True, profile_process="worker"):
     _core.profile.write(_OPTIONS["filename"])
 
 
-def dump_profile():
+def dump_profile() -> None:
     """dump under its old name."""
     dump(True)
 
 
-def dropped():
+def dropped() -> int:
     """How many events had to go because max_bytes was reached."""
     return _core.profile.dropped()
 
 
-def _rows(sort_by, ascending):
+def _rows(sort_by: str, ascending: bool) -> dict[str, list[dict[str, Any]]]:
     """{category: [row]}; times in ms, what counters counted as it is, bytes in kB."""
-    tables = {}
+    tables: dict[str, list[dict[str, Any]]] = {}
     for category, name, counter, count, total, least, most in _core.profile.totals():
         scale = 1 / 1024 if category == "Device Storage" else 1
         row = {"name": name, "count": count, "total": total * scale, "min": least * scale,
@@ -170,7 +176,7 @@ def _rows(sort_by, ascending):
     return tables
 
 
-def dumps(reset=False, format="table", sort_by="total", ascending=False):
+def dumps(reset: bool = False, format: str = "table", sort_by: str = "total", ascending: bool = False) -> str:
     """Count, total, least, largest and mean time in ms for each operator, and for what the program added, as a
     table or as JSON. `reset` forgets everything that was recorded."""
     if format not in ("table", "json"):
@@ -196,9 +202,9 @@ def dumps(reset=False, format="table", sort_by="total", ascending=False):
     return "\n".join(lines) + "\n"
 
 
-def _as_json(tables):
+def _as_json(tables: dict[str, list[dict[str, Any]]]) -> str:
     """As MXNet has it: time and memory apart, then by category, then by name."""
-    parts = {"Time": {}, "Memory": {}, "Unit": {"Time": "ms", "Memory": "kB"}}
+    parts: dict[str, dict[str, Any]] = {"Time": {}, "Memory": {}, "Unit": {"Time": "ms", "Memory": "kB"}}
     for category, rows in tables.items():
         part = parts["Memory" if category == "Device Storage" else "Time"]
         part[category] = {row["name"]: {"Count": row["count"], "Total": row["total"], "Min": row["min"],
@@ -212,22 +218,22 @@ def _as_json(tables):
 class Domain:
     """A name for what belongs together."""
 
-    def __init__(self, name):
+    def __init__(self, name: str) -> None:
         self.name = name
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.name
 
-    def new_task(self, name):
+    def new_task(self, name: str) -> Task:
         return Task(self, name)
 
-    def new_frame(self, name):
+    def new_frame(self, name: str) -> Frame:
         return Frame(self, name)
 
-    def new_counter(self, name, value=None):
+    def new_counter(self, name: str, value: float | None = None) -> Counter:
         return Counter(self, name, value)
 
-    def new_marker(self, name):
+    def new_marker(self, name: str) -> Marker:
         return Marker(self, name)
 
 
@@ -236,27 +242,27 @@ class _Span:
 
     _own_track = True
 
-    def __init__(self, domain, name):
+    def __init__(self, domain: Domain | str, name: str) -> None:
         self.domain = domain
         self.name = name
         self._begin = 0
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.name
 
-    def start(self):
+    def start(self) -> None:
         self._begin = _core.profile.now()
 
-    def stop(self):
+    def stop(self) -> None:
         begin, self._begin = self._begin, 0
         if begin:
             _core.profile.range(str(self.domain), self.name, begin, self._own_track)
 
-    def __enter__(self):
+    def __enter__(self) -> Any:
         self.start()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
 
@@ -273,44 +279,44 @@ class Event(_Span):
 
     _own_track = False
 
-    def __init__(self, name):
+    def __init__(self, name: str) -> None:
         super().__init__("event", name)
 
 
 class Counter:
     """A number over time."""
 
-    def __init__(self, domain, name, value=None):
+    def __init__(self, domain: Domain | str, name: str, value: float | None = None) -> None:
         self.domain = domain
         self.name = name
-        self.value = 0
+        self.value: float = 0
         self._lock = threading.Lock()
         if value is not None:
             self.set_value(value)
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.name
 
-    def _set(self, value):
+    def _set(self, value: float) -> None:
         self.value = value
         _core.profile.counter(str(self.domain), self.name, value)
 
-    def set_value(self, value):
+    def set_value(self, value: float) -> None:
         with self._lock:
             self._set(value)
 
-    def increment(self, delta=1):
+    def increment(self, delta: float = 1) -> None:
         with self._lock:
             self._set(self.value + delta)
 
-    def decrement(self, delta=1):
+    def decrement(self, delta: float = 1) -> None:
         self.increment(-delta)
 
-    def __iadd__(self, delta):
+    def __iadd__(self, delta: float) -> Counter:
         self.increment(delta)
         return self
 
-    def __isub__(self, delta):
+    def __isub__(self, delta: float) -> Counter:
         self.decrement(delta)
         return self
 
@@ -318,11 +324,11 @@ class Counter:
 class Marker:
     """A moment."""
 
-    def __init__(self, domain, name):
+    def __init__(self, domain: Domain | str, name: str) -> None:
         self.domain = domain
         self.name = name
 
-    def mark(self, scope="process"):
+    def mark(self, scope: str = "process") -> None:
         """Marks this moment for the 'process', the 'thread', or 'global'; 'task' and 'marker' mean the thread."""
         letters = {"process": "p", "thread": "t", "global": "g", "task": "t", "marker": "t"}
         if scope not in letters:
@@ -345,17 +351,17 @@ class trace_waits:
     Calls of all threads count; the last 65536 are kept.
     """
 
-    def __init__(self, least_ms=0.0, show=True):
+    def __init__(self, least_ms: float = 0.0, show: bool = True) -> None:
         self._least_ms = least_ms
         self._show = show
-        self._trace = None
-        self._waits = []
+        self._trace: Any = None
+        self._waits: list[dict[str, Any]] = []
 
-    def __enter__(self):
+    def __enter__(self) -> trace_waits:
         self._trace = _core.profile.WaitTrace()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         waits = self.waits
         self._trace = None
         if self._show:
@@ -363,7 +369,7 @@ class trace_waits:
                 print(wait["text"], file=sys.stderr)
 
     @property
-    def waits(self):
+    def waits(self) -> list[dict[str, Any]]:
         """Those so far, in the order in which they ended."""
         if self._trace is not None:
             self._waits += [w for w in self._trace.take() if w["ms"] >= self._least_ms]

@@ -1,4 +1,6 @@
 """Seeds, and the distributions of mx.nd.random."""
+from __future__ import annotations
+
 from . import _core
 from .context import Context
 from .ndarray.random import *  # noqa: F401,F403
@@ -7,7 +9,7 @@ from .ndarray.random import __all__ as _distributions
 __all__ = ["seed", *_distributions]
 
 
-def seed(seed_state, ctx="all"):
+def seed(seed_state: int, ctx: str | Context = "all") -> None:
     """Starts the random numbers of all devices, or of one, from a number.
 
     With ctx="all" every device gets a stream of its own; equal seeds given to single devices give equal streams.
@@ -17,5 +19,5 @@ def seed(seed_state, ctx="all"):
     if ctx == "all":
         _core.seed(seed_state)
     else:
-        ctx = Context(ctx)
-        _core.seed_device(seed_state, ctx.device_type, ctx.device_id)
+        device = Context(ctx)
+        _core.seed_device(seed_state, device.device_type, device.device_id)

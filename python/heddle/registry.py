@@ -1,19 +1,26 @@
 """Classes that are made from a name, a JSON description or a dict."""
+from __future__ import annotations
+
 import warnings
 
-_REGISTRIES = {}
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+_REGISTRIES: dict[type[Any], dict[str, type[Any]]] = {}
 
 
-def get_registry(base_class):
+def get_registry(base_class: type[Any]) -> dict[str, type[Any]]:
     """A copy of the names known for a base class."""
     return dict(_REGISTRIES.get(base_class, {}))
 
 
-def get_register_func(base_class, nickname):
+def get_register_func(base_class: type[Any], nickname: str) -> Callable[..., Any]:
     """A decorator that registers subclasses under their lower-case names."""
     known = _REGISTRIES.setdefault(base_class, {})
 
-    def register(klass, name=None):
+    def register(klass: type[Any], name: str | None = None) -> type[Any]:
         if not issubclass(klass, base_class):
             raise TypeError(f"Can only register subclass of {base_class.__name__}")
         key = (name or klass.__name__).lower()
@@ -28,12 +35,12 @@ def get_register_func(base_class, nickname):
     return register
 
 
-def get_alias_func(base_class, nickname):
+def get_alias_func(base_class: type[Any], nickname: str) -> Callable[..., Any]:
     """A decorator that registers a class under more names."""
     register = get_register_func(base_class, nickname)
 
-    def alias(*aliases):
-        def decorate(klass):
+    def alias(*aliases: Any) -> Callable[..., Any]:
+        def decorate(klass: type[Any]) -> type[Any]:
             for name in aliases:
                 register(klass, name)
             return klass
@@ -42,16 +49,16 @@ def get_alias_func(base_class, nickname):
     return alias
 
 
-def _from_json(text):
+def _from_json(text: str) -> Any:
     import json  # not at import: few programs have such texts
     return json.loads(text)
 
 
-def get_create_func(base_class, nickname):
+def get_create_func(base_class: type[Any], nickname: str) -> Callable[..., Any]:
     """A function that makes an instance of a registered class."""
     known = _REGISTRIES.setdefault(base_class, {})
 
-    def create(*args, **kwargs):
+    def create(*args: Any, **kwargs: Any) -> Any:
         if args:
             name, args = args[0], args[1:]
         else:

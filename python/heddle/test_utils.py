@@ -1,4 +1,6 @@
 """What tests of operators and networks need: comparisons, finite differences, random arrays. Uses NumPy."""
+from __future__ import annotations
+
 import contextlib
 import functools
 import os
@@ -9,6 +11,17 @@ import numpy as np
 from . import autograd, context, ndarray, symbol
 from .ndarray import NDArray, array
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import Any
+
+    from ._typing import Arrays, GradReq, Shape
+    from .context import Context
+    from .executor import Executor
+    from .optimizer import Optimizer
+    from .symbol import Symbol
+
 _RTOL = {"float16": 1e-2, "bfloat16": 1e-2, "float32": 1e-4, "float64": 1e-5}
 _ATOL = {"float16": 1e-1, "bfloat16": 1e-1, "float32": 1e-3, "float64": 1e-20}
 
@@ -16,53 +29,53 @@ _ATOL = {"float16": 1e-1, "bfloat16": 1e-1, "float32": 1e-3, "float64": 1e-20}
 # --- settings
 
 
-def default_context():
+def default_context() -> Context:
     """The device that tests run on."""
     return context.current_context()
 
 
-def set_default_context(ctx):
+def set_default_context(ctx: Context) -> None:
     """Changes it."""
     context.Context.default_ctx = ctx
 
 
-def default_dtype():
+def default_dtype() -> Any:
     """The dtype that tests use."""
     return np.float32
 
 
-def default_rtols():
+def default_rtols() -> dict[str, float]:
     """Relative tolerances by dtype."""
     return dict(_RTOL)
 
 
-def default_atols():
+def default_atols() -> dict[str, float]:
     """Absolute tolerances by dtype."""
     return dict(_ATOL)
 
 
-def _dtype(value):
+def _dtype(value: Any) -> str:
     return np.dtype(str(value.dtype)).name if hasattr(value, "dtype") else "float64"
 
 
-def get_rtol(rtol=None, dtype=np.float64):
+def get_rtol(rtol: float | None = None, dtype: Any = np.float64) -> float:
     """rtol, or the default for a dtype."""
     return _RTOL.get(np.dtype(dtype).name, 0) if rtol is None else rtol
 
 
-def get_atol(atol=None, dtype=np.float64):
+def get_atol(atol: float | None = None, dtype: Any = np.float64) -> float:
     """atol, or the default for a dtype."""
     return _ATOL.get(np.dtype(dtype).name, 0) if atol is None else atol
 
 
-def get_tols(x, y, rtol=None, atol=None):
+def get_tols(x: Any, y: Any, rtol: float | None = None, atol: float | None = None) -> tuple[float, float]:
     """Both tolerances for comparing two arrays: those of the less exact dtype."""
     tols = [(_RTOL.get(_dtype(v), 0), _ATOL.get(_dtype(v), 0)) for v in (x, y)]
     return (max(t[0] for t in tols) if rtol is None else rtol, max(t[1] for t in tols) if atol is None else atol)
 
 
 @contextlib.contextmanager
-def environment(*args):
+def environment(*args: Any) -> Iterator[None]:
     """A block with environment variables set; None removes one."""
     wanted = args[0] if len(args) == 1 else {args[0]: args[1]}
     before = {name: os.environ.get(name) for name in wanted}
@@ -73,7 +86,7 @@ def environment(*args):
         _set_environment(before)
 
 
-def _set_environment(values):
+def _set_environment(values: Any) -> None:
     for name, value in values.items():
         if value is None:
             os.environ.pop(name, None)
@@ -81,7 +94,7 @@ def _set_environment(values):
             os.environ[name] = str(value)
 
 
-def set_env_var(key, val, default_val=""):
+def set_env_var(key: str, val: str, default_val: str = "") -> str:
     """Sets an environment variable; returns what it was."""
     before = os.environ.get(key, default_val)
     os.environ[key] = val
@@ -91,26 +104,28 @@ def set_env_var(key, val, default_val=""):
 # --- random values
 
 
-def random_arrays(*shapes):
+def random_arrays(*shapes: Any) -> Any:
     """Normally distributed NumPy arrays."""
     arrays = [np.array(np.random.randn(), dtype=default_dtype()) if len(s) == 0 else
               np.random.randn(*s).astype(default_dtype()) for s in shapes]
     return arrays[0] if len(arrays) == 1 else arrays
 
 
-def random_uniform_arrays(*shapes, low=0.0, high=1.0, dtype=np.float32):
+def random_uniform_arrays(*shapes: Any, low: NDArray | float = 0.0, high: NDArray | float = 1.0,
+                          dtype: Any = np.float32) -> list[np.ndarray]:
     """Uniformly distributed NumPy arrays."""
     return [np.random.uniform(low, high, size=s).astype(dtype) for s in shapes]
 
 
-def random_sample(population, k):
+def random_sample(population: Sequence[Any], k: int) -> list[Any]:
     """k elements in random order, each at most once."""
     chosen = list(population)
     np.random.shuffle(chosen)
     return chosen[:k]
 
 
-def rand_ndarray(shape, stype="default", density=None, dtype=None, ctx=None, **_):
+def rand_ndarray(shape: Shape, stype: str = "default", density: float | None = None, dtype: Any = None,
+                 ctx: Context | None = None, **_: object) -> NDArray:
     """An array of numbers from [-1, 1)."""
     if stype != "default":
         raise ValueError(f"found storage type {stype!r}, expected 'default'")
@@ -118,18 +133,18 @@ def rand_ndarray(shape, stype="default", density=None, dtype=None, ctx=None, **_
     return array(np.random.uniform(-1, 1, size=shape), ctx=ctx, dtype=dtype)
 
 
-def rand_shape_nd(num_dim, dim=10, allow_zero_size=False):
+def rand_shape_nd(num_dim: int, dim: int = 10, allow_zero_size: bool = False) -> Shape:
     """A shape of num_dim extents up to dim."""
     return tuple(int(n) for n in np.random.randint(0 if allow_zero_size else 1, dim + 1, size=num_dim))
 
 
-def rand_shape_2d(dim0=10, dim1=10, allow_zero_size=False):
+def rand_shape_2d(dim0: int = 10, dim1: int = 10, allow_zero_size: bool = False) -> Shape:
     """A shape of two extents."""
     least = 0 if allow_zero_size else 1
     return tuple(int(np.random.randint(least, d + 1)) for d in (dim0, dim1))
 
 
-def rand_shape_3d(dim0=10, dim1=10, dim2=10, allow_zero_size=False):
+def rand_shape_3d(dim0: int = 10, dim1: int = 10, dim2: int = 10, allow_zero_size: bool = False) -> Shape:
     """A shape of three extents."""
     least = 0 if allow_zero_size else 1
     return tuple(int(np.random.randint(least, d + 1)) for d in (dim0, dim1, dim2))
@@ -138,11 +153,12 @@ def rand_shape_3d(dim0=10, dim1=10, dim2=10, allow_zero_size=False):
 # --- comparing
 
 
-def _numpy(value):
+def _numpy(value: Any) -> Any:
     return value.asnumpy() if isinstance(value, NDArray) else np.asarray(value)
 
 
-def np_reduce(dat, axis, keepdims, numpy_reduce_func):
+def np_reduce(dat: np.ndarray, axis: int | Sequence[int] | None, keepdims: bool,
+              numpy_reduce_func: Callable[..., Any]) -> Any:
     """A reduction over several axes with a NumPy function for one."""
     axes = list(range(dat.ndim)) if axis is None else [axis] if isinstance(axis, int) else list(axis)
     result = dat
@@ -154,12 +170,12 @@ def np_reduce(dat, axis, keepdims, numpy_reduce_func):
     return result
 
 
-def same(a, b):
+def same(a: Any, b: Any) -> bool:
     """Whether two arrays hold the same values."""
     return np.array_equal(_numpy(a), _numpy(b))
 
 
-def same_array(array1, array2):
+def same_array(array1: NDArray, array2: NDArray) -> bool:
     """Whether two arrays share their memory."""
     before = array1.asnumpy()
     array1[:] = before + 1
@@ -168,14 +184,15 @@ def same_array(array1, array2):
     return shared and same(array1, array2)
 
 
-def almost_equal(a, b, rtol=None, atol=None, equal_nan=False, use_broadcast=True):
+def almost_equal(a: Any, b: Any, rtol: float | None = None, atol: float | None = None, equal_nan: bool = False,
+                 use_broadcast: bool = True) -> bool:
     """Whether two arrays are equal within tolerances."""
     rtol, atol = get_tols(a, b, rtol, atol)
     a, b = _numpy(a), _numpy(b)
     return (use_broadcast or a.shape == b.shape) and np.allclose(a, b, rtol=rtol, atol=atol, equal_nan=equal_nan)
 
 
-def find_max_violation(a, b, rtol=None, atol=None):
+def find_max_violation(a: Any, b: Any, rtol: float | None = None, atol: float | None = None) -> tuple[Shape, float]:
     """The place where two arrays differ most, and by how many tolerances."""
     rtol, atol = get_tols(a, b, rtol, atol)
     a, b = np.broadcast_arrays(_numpy(a).astype("float64"), _numpy(b).astype("float64"))
@@ -186,8 +203,9 @@ def find_max_violation(a, b, rtol=None, atol=None):
     return tuple(int(i) for i in place), float(violation[place])
 
 
-def assert_almost_equal(a, b, rtol=None, atol=None, names=("a", "b"), equal_nan=False, use_broadcast=True,
-                        mismatches=(10, 10)):
+def assert_almost_equal(a: Any, b: Any, rtol: float | None = None, atol: float | None = None,
+                        names: Sequence[str] = ("a", "b"), equal_nan: bool = False, use_broadcast: bool = True,
+                        mismatches: tuple[int, int] = (10, 10)) -> None:
     """Raises AssertionError, saying where and by how much, unless the arrays are equal within tolerances."""
     rtol, atol = get_tols(a, b, rtol, atol)
     a, b = _numpy(a), _numpy(b)
@@ -206,29 +224,30 @@ def assert_almost_equal(a, b, rtol=None, atol=None, names=("a", "b"), equal_nan=
         f"is {violation:.6g} times the tolerance (rtol={rtol}, atol={atol})\n" + "\n".join(lines))
 
 
-def assert_allclose(a, b, rtol=1e-07, atol=0, equal_nan=True):
+def assert_allclose(a: Any, b: Any, rtol: float = 1e-07, atol: float = 0, equal_nan: bool = True) -> None:
     """assert_almost_equal with NumPy's defaults."""
     assert_almost_equal(a, b, rtol=rtol, atol=atol, equal_nan=equal_nan)
 
 
-def _without_nan(a, b):
+def _without_nan(a: Any, b: Any) -> tuple[np.ndarray, np.ndarray]:
     a, b = _numpy(a).copy(), _numpy(b).copy()
     hole = np.logical_or(np.isnan(a), np.isnan(b))
     a[hole] = b[hole] = 0
     return a, b
 
 
-def almost_equal_ignore_nan(a, b, rtol=None, atol=None):
+def almost_equal_ignore_nan(a: Any, b: Any, rtol: float | None = None, atol: float | None = None) -> bool:
     """almost_equal where neither is NaN."""
     return almost_equal(*_without_nan(a, b), rtol, atol)
 
 
-def assert_almost_equal_ignore_nan(a, b, rtol=None, atol=None, names=("a", "b")):
+def assert_almost_equal_ignore_nan(a: Any, b: Any, rtol: float | None = None, atol: float | None = None,
+                                   names: Sequence[str] = ("a", "b")) -> None:
     """assert_almost_equal where neither is NaN."""
     assert_almost_equal(*_without_nan(a, b), rtol, atol, names)
 
 
-def assert_exception(f, exception_type, *args, **kwargs):
+def assert_exception(f: Callable[..., Any], exception_type: type[BaseException], *args: Any, **kwargs: Any) -> None:
     """Raises AssertionError unless f(*args) raises."""
     try:
         f(*args, **kwargs)
@@ -237,14 +256,14 @@ def assert_exception(f, exception_type, *args, **kwargs):
     raise AssertionError(f"{f.__name__} raised no {exception_type.__name__}")
 
 
-def retry(n):
+def retry(n: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """A decorator that runs a test up to n times, until it passes."""
     if n < 1:
         raise ValueError("retry: n must be at least 1")
 
-    def decorate(function):
+    def decorate(function: Callable[..., Any]) -> Any:
         @functools.wraps(function)
-        def wrapper(*args, **kwargs):
+        def wrapper(*args: Any, **kwargs: Any) -> None:
             for left in reversed(range(n)):
                 try:
                     function(*args, **kwargs)
@@ -262,7 +281,7 @@ def retry(n):
 # --- running symbols
 
 
-def simple_forward(sym, ctx=None, is_train=False, **inputs):
+def simple_forward(sym: Symbol, ctx: Context | None = None, is_train: bool = False, **inputs: Any) -> Any:
     """The outputs of a symbol for NumPy inputs, as NumPy."""
     ctx = ctx or default_context()
     inputs = {name: array(value) for name, value in inputs.items()}
@@ -271,7 +290,7 @@ def simple_forward(sym, ctx=None, is_train=False, **inputs):
     return outputs[0] if len(outputs) == 1 else outputs
 
 
-def _named(names, values, ctx, dtype):
+def _named(names: Sequence[str], values: Any, ctx: Context, dtype: Any) -> Arrays:
     """A dict of arrays from a dict or list of NumPy arrays."""
     if isinstance(values, dict):
         unknown = set(values) - set(names)
@@ -279,18 +298,19 @@ def _named(names, values, ctx, dtype):
         if unknown or missing:
             raise ValueError(f"Symbol arguments and keys of the given location do not match: symbol args {names}, "
                              f"location.keys() {list(values)}")
-        pairs = values.items()
+        pairs = list(values.items())
     else:
-        pairs = zip(names, values)
+        pairs = list(zip(names, values))
     return {name: value.copyto(ctx) if isinstance(value, NDArray)
             else array(value, ctx, np.asarray(value).dtype if dtype is None else dtype) for name, value in pairs}
 
 
-def _states(sym, aux_states, ctx, dtype):
+def _states(sym: Symbol, aux_states: Any, ctx: Context, dtype: Any) -> Arrays | None:
     return _named(sym.list_auxiliary_states(), aux_states, ctx, dtype) if aux_states else None
 
 
-def numeric_grad(executor, location, aux_states=None, eps=1e-4, use_forward_train=True, dtype=np.float32):
+def numeric_grad(executor: Executor, location: Any, aux_states: Any = None, eps: float = 1e-4,
+                 use_forward_train: bool = True, dtype: Any = np.float32) -> dict[str, np.ndarray]:
     """Gradients of the sum of the first output, by central differences."""
     for name, value in location.items():
         executor.arg_dict[name][:] = value
@@ -317,8 +337,10 @@ def numeric_grad(executor, location, aux_states=None, eps=1e-4, use_forward_trai
     return found
 
 
-def check_numeric_gradient(sym, location, aux_states=None, numeric_eps=None, rtol=None, atol=None, grad_nodes=None,
-                           use_forward_train=True, ctx=None, grad_stype_dict=None, dtype=np.float32):
+def check_numeric_gradient(sym: Symbol, location: Any, aux_states: Any = None, numeric_eps: float | None = None,
+                           rtol: float | None = None, atol: float | None = None, grad_nodes: Any = None,
+                           use_forward_train: bool = True, ctx: Context | None = None, grad_stype_dict: Any = None,
+                           dtype: Any = np.float32) -> None:
     """Compares gradients with finite differences, of the output times a random matrix."""
     ctx = ctx or default_context()
     numeric_eps = numeric_eps or (1e-3 if np.dtype(dtype) == np.float32 else 1e-5)
@@ -345,10 +367,10 @@ def check_numeric_gradient(sym, location, aux_states=None, numeric_eps=None, rto
     executor = out.bind(ctx, args, grads, {**requests, "__random_proj": "null"}, aux)
     executor.forward(is_train=True)
     executor.backward()
-    symbolic = {n: g.asnumpy() for n, g in executor.grad_dict.items() if n in grads}
+    symbolic = {n: g.asnumpy() for n, g in executor.grad_dict.items() if n in grads and g is not None}
 
     wanted = {n: numbers[n] for n in grads}
-    states = {n: a.asnumpy() for n, a in _states(sym, aux_states, ctx, dtype).items()} if aux else None
+    states = {n: a.asnumpy() for n, a in aux.items()} if aux else None
     plain = out.bind(ctx, {n: a.copy() for n, a in args.items()}, grad_req="null",
                      aux_states=_states(sym, aux_states, ctx, dtype))
     numeric = numeric_grad(plain, wanted, states, numeric_eps, use_forward_train, dtype)
@@ -360,8 +382,9 @@ def check_numeric_gradient(sym, location, aux_states=None, numeric_eps=None, rto
                             (f"NUMERICAL_{name}", f"BACKWARD_{name}"))
 
 
-def check_symbolic_forward(sym, location, expected, rtol=None, atol=None, aux_states=None, ctx=None,
-                           equal_nan=False, dtype=np.float32):
+def check_symbolic_forward(sym: Symbol, location: Any, expected: Any, rtol: float | None = None,
+                           atol: float | None = None, aux_states: Any = None, ctx: Context | None = None,
+                           equal_nan: bool = False, dtype: Any = np.float32) -> list[NDArray]:
     """Compares outputs with expected arrays; returns the outputs."""
     ctx = ctx or default_context()
     arguments = _named(sym.list_arguments(), location, ctx, dtype)
@@ -374,8 +397,10 @@ def check_symbolic_forward(sym, location, expected, rtol=None, atol=None, aux_st
     return outputs
 
 
-def check_symbolic_backward(sym, location, out_grads, expected, rtol=None, atol=None, aux_states=None,
-                            grad_req="write", ctx=None, grad_stypes=None, equal_nan=False, dtype=np.float32):
+def check_symbolic_backward(sym: Symbol, location: Any, out_grads: Any, expected: Any, rtol: float | None = None,
+                            atol: float | None = None, aux_states: Any = None, grad_req: Any = "write",
+                            ctx: Context | None = None, grad_stypes: Any = None, equal_nan: bool = False,
+                            dtype: Any = np.float32) -> list[NDArray | None]:
     """Compares gradients with expected arrays, by every argument's grad_req; returns the gradients."""
     ctx = ctx or default_context()
     names = sym.list_arguments()
@@ -407,15 +432,17 @@ def check_symbolic_backward(sym, location, out_grads, expected, rtol=None, atol=
     return executor.grad_arrays
 
 
-def check_consistency(sym, ctx_list, scale=1.0, grad_req="write", arg_params=None, aux_params=None, rtol=None,
-                      atol=None, raise_on_err=True, ground_truth=None, equal_nan=False, use_uniform=False, **_):
+def check_consistency(sym: Any, ctx_list: Sequence[dict[str, Any]], scale: float = 1.0, grad_req: GradReq = "write",
+                      arg_params: Arrays | None = None, aux_params: Arrays | None = None, rtol: float | None = None,
+                      atol: float | None = None, raise_on_err: bool = True, ground_truth: dict[str, Any] | None = None,
+                      equal_nan: bool = False, use_uniform: bool = False, **_: object) -> dict[str, Any] | None:
     """Runs a symbol in several settings (device, shapes, dtypes) and compares outputs and gradients.
 
     ctx_list: dicts with "ctx", shapes of the inputs and "type_dict". All are compared with the most exact.
     """
     symbols = sym if isinstance(sym, (list, tuple)) else [sym] * len(ctx_list)
     executors = [s.simple_bind(grad_req=grad_req, **c) for s, c in zip(symbols, ctx_list)]
-    draw = functools.partial(np.random.uniform, -0.5, 0.5) if use_uniform else np.random.normal
+    draw: Callable[..., Any] = functools.partial(np.random.uniform, -0.5, 0.5) if use_uniform else np.random.normal
     first = executors[0]
     values = {n: draw(size=a.shape) * scale if arg_params is None or n not in arg_params else _numpy(arg_params[n])
               for n, a in first.arg_dict.items()}
@@ -455,7 +482,7 @@ _RANK = {"float16": 0, "bfloat16": 0, "float32": 1, "float64": 2}
 _CONSISTENT = {0: 1e-1, 1: 1e-3, 2: 1e-5, 3: 0}
 
 
-def _results(executor, training):
+def _results(executor: Executor, training: bool) -> dict[str, Any]:
     found = {f"output{i}": a.asnumpy().astype("float64") for i, a in enumerate(executor.outputs)}
     if training:
         found.update((f"grad_{n}", a.asnumpy().astype("float64")) for n, a in executor.grad_dict.items()
@@ -463,7 +490,8 @@ def _results(executor, training):
     return found
 
 
-def check_speed(sym, location=None, ctx=None, N=20, grad_req=None, typ="whole", **kwargs):
+def check_speed(sym: Symbol, location: Any = None, ctx: Context | None = None, N: int = 20,
+                grad_req: GradReq | None = None, typ: str = "whole", **kwargs: Any) -> float:
     """Seconds per run of a symbol: forward and backward ("whole"), or "forward" alone."""
     ctx = ctx or default_context()
     grad_req = "write" if grad_req is None else grad_req
@@ -475,7 +503,7 @@ def check_speed(sym, location=None, ctx=None, N=20, grad_req=None, typ="whole", 
     for name, target in executor.arg_dict.items():
         target[:] = np.random.normal(size=target.shape) if location is None else location[name]
 
-    def run():
+    def run() -> None:
         executor.forward(is_train=typ == "whole")
         if typ == "whole":
             executor.backward(executor.outputs)
@@ -489,14 +517,15 @@ def check_speed(sym, location=None, ctx=None, N=20, grad_req=None, typ="whole", 
     return (time.perf_counter() - start) / N
 
 
-def same_symbol_structure(sym1, sym2):
+def same_symbol_structure(sym1: Symbol, sym2: Symbol) -> bool:
     """Whether two symbols are the same operators in the same order."""
     one, two = sym1._core.nodes(), sym2._core.nodes()
     return [(n["op"], n["inputs"]) for n in one] == [(n["op"], n["inputs"]) for n in two]
 
 
-def compare_optimizer(opt1, opt2, shape, dtype, w_stype="default", g_stype="default", rtol=1e-4, atol=1e-5,
-                      compare_states=True):
+def compare_optimizer(opt1: Optimizer, opt2: Optimizer, shape: Shape, dtype: Any, w_stype: str = "default",
+                      g_stype: str = "default", rtol: float = 1e-4, atol: float = 1e-5,
+                      compare_states: bool = True) -> None:
     """Gives two optimizers the same weight and gradient, and compares what becomes of them."""
     with autograd.pause():
         w1, g1 = rand_ndarray(shape, w_stype, dtype=dtype), rand_ndarray(shape, g_stype, dtype=dtype)
@@ -510,7 +539,7 @@ def compare_optimizer(opt1, opt2, shape, dtype, w_stype="default", g_stype="defa
     assert_almost_equal(w1, w2, rtol, atol)
 
 
-def compare_ndarray_tuple(t1, t2, rtol=None, atol=None):
+def compare_ndarray_tuple(t1: Any, t2: Any, rtol: float | None = None, atol: float | None = None) -> None:
     """assert_almost_equal of nested tuples of arrays."""
     if t1 is None or t2 is None:
         return
@@ -521,6 +550,6 @@ def compare_ndarray_tuple(t1, t2, rtol=None, atol=None):
         assert_almost_equal(t1, t2, rtol, atol)
 
 
-def list_gpus():
+def list_gpus() -> range:
     """Numbers of the GPUs this process can use."""
     return range(context.num_gpus())

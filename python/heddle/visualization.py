@@ -1,16 +1,26 @@
 """Networks as tables and as pictures."""
+from __future__ import annotations
+
 import ast
 
 from ._plot import Plot
 from .symbol import Symbol
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
 
-def _is_parameter(name):
+    from ._core import _Node
+    from ._typing import DTypeLike, ShapeLike
+
+
+def _is_parameter(name: str) -> bool:
     return name.endswith(("_weight", "_bias", "_gamma", "_beta", "_moving_mean", "_moving_var", "_moving_inv_var",
                           "_moving_avg"))
 
 
-def _internal_shapes(symbol, shape):
+def _internal_shapes(symbol: Symbol, shape: Mapping[str, ShapeLike]) -> dict[str, Any]:
     """Output names of all nodes to their shapes."""
     internals = symbol.get_internals()
     _, shapes, _ = internals.infer_shape_partial(**shape)
@@ -20,7 +30,7 @@ def _internal_shapes(symbol, shape):
     return dict(zip(internals.list_outputs(), shapes))
 
 
-def _layers(symbol, shape):
+def _layers(symbol: Symbol, shape: Mapping[str, ShapeLike] | None) -> Iterator[tuple[str, str, Any, int, list[str]]]:
     """(name, operator, output shape or None, parameter count, names of the layers before) of each layer."""
     nodes = symbol._core.nodes()
     shapes = _internal_shapes(symbol, shape) if shape else {}
@@ -39,29 +49,30 @@ def _layers(symbol, shape):
             for extent in shapes.get(nodes[i]["name"], ()) or (0,):
                 size *= extent
             count += size
-        yield node["name"], node["op"], shapes.get(_output(node, shapes)), count, before
+        yield node["name"], node["op"], shapes.get(_output(node, shapes) or ""), count, before
 
 
-def _is_label(nodes, at):
+def _is_label(nodes: list[_Node], at: int) -> bool:
     return nodes[at]["op"] == "null" and nodes[at]["name"].endswith("label")
 
 
-def _output(node, shapes):
+def _output(node: _Node, shapes: Mapping[str, Any]) -> str | None:
     if node["op"] == "null" or f"{node['name']}_output" in shapes:
         return node["name"] if node["op"] == "null" else f"{node['name']}_output"
     return next((n for n in shapes if n.startswith(node["name"] + "_output")), None)
 
 
-def print_summary(symbol, shape=None, line_length=120, positions=(0.44, 0.64, 0.74, 1.0)):
+def print_summary(symbol: Symbol, shape: Mapping[str, ShapeLike] | None = None, line_length: int = 120,
+                  positions: Sequence[float] = (0.44, 0.64, 0.74, 1.0)) -> None:
     """Prints a table of the layers: output shapes, numbers of parameters, and what comes before.
 
     shape: input names to shapes; without it there are no shapes and counts.
     """
     if not isinstance(symbol, Symbol):
         raise TypeError("symbol must be Symbol")
-    ends = [int(line_length * p) if p <= 1 else p for p in positions]
+    ends = [int(line_length * p) if p <= 1 else int(p) for p in positions]
 
-    def row(*fields):
+    def row(*fields: Any) -> None:
         line = ""
         for field, end in zip(fields, ends):
             line = (line + str(field))[:end].ljust(end)
@@ -95,7 +106,7 @@ _KINDS = {
 }
 
 
-def _tuple_text(text):
+def _tuple_text(text: str) -> str:
     try:
         value = ast.literal_eval(text)
     except (ValueError, SyntaxError):
@@ -103,7 +114,7 @@ def _tuple_text(text):
     return "x".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
 
 
-def _label(node):
+def _label(node: _Node) -> str:
     """What a box says."""
     name, op, attrs = node["name"], node["op"], node["attrs"]
     if op == "null":
@@ -121,8 +132,9 @@ def _label(node):
     return name
 
 
-def plot_network(symbol, title="plot", save_format="pdf", shape=None, dtype=None, node_attrs=None,
-                 hide_weights=True):
+def plot_network(symbol: Symbol, title: str = "plot", save_format: str = "pdf",
+                 shape: Mapping[str, ShapeLike] | None = None, dtype: DTypeLike | None = None,
+                 node_attrs: Mapping[str, str] | None = None, hide_weights: bool = True) -> Any:
     """A picture of a network: a graphviz.Digraph, as in MXNet, where the Python package graphviz is installed.
 
     Elsewhere an object that draws by itself: save(path) writes .svg and .dot, and what Graphviz's program dot can;
@@ -139,7 +151,8 @@ def plot_network(symbol, title="plot", save_format="pdf", shape=None, dtype=None
     return plot.digraph(graphviz)
 
 
-def _plot(symbol, title, save_format, shape, node_attrs, hide_weights):
+def _plot(symbol: Symbol, title: str, save_format: str, shape: Mapping[str, ShapeLike] | None,
+          node_attrs: Mapping[str, str] | None, hide_weights: bool) -> Plot:
     """The boxes and arrows of a network."""
     shapes = _internal_shapes(symbol, shape) if shape else {}
     nodes = symbol._core.nodes()
@@ -155,7 +168,7 @@ def _plot(symbol, title, save_format, shape, node_attrs, hide_weights):
         for at, _ in node["inputs"]:
             if at in hidden or node["op"] == "null":
                 continue
-            out = shapes.get(_output(nodes[at], shapes))
+            out = shapes.get(_output(nodes[at], shapes) or "")
             text = "x".join(map(str, out if nodes[at]["op"] == "null" else out[1:])) if out else ""
             plot.edge(nodes[at]["name"], node["name"], text)
     return plot

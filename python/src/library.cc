@@ -53,6 +53,7 @@ py::dict describe(const OpDef& op) {
   d["zero_gradient"] = op.backward.zero;
   d["loss"] = op.backward.ignores_head;
   d["inputs_vary"] = op.inputs.depends_on_params();
+  d["outputs_vary"] = op.outputs.depends_on_params();
   py::list kernels;
   for (const auto& k : op.kernels) kernels.append(py::make_tuple(k.library, int(k.on)));
   d["kernels"] = kernels;

@@ -1,4 +1,6 @@
 """Batches of data in files."""
+from __future__ import annotations
+
 import array as _array
 import math
 import os
@@ -6,10 +8,16 @@ import random as _random
 import struct
 
 from .. import _core
+from ..base import dtype_name
 from .ndarray_iter import NDArrayIter
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .._typing import DTypeLike, ShapeLike
+    from ..ndarray import NDArray
 
-def _read(path):
+
+def _read(path: str | os.PathLike[str]) -> bytes:
     path = os.fspath(path)
     if not os.path.exists(path) and os.path.exists(path + ".gz"):
         path += ".gz"
@@ -21,7 +29,7 @@ def _read(path):
     return gzip.decompress(raw)
 
 
-def read_idx(path):
+def read_idx(path: str | os.PathLike[str]) -> NDArray:
     """A uint8 array from a file in MNIST's idx format, plain or compressed."""
     raw = _read(path)
     if len(raw) < 4 or raw[:3] != b"\0\0\x08" or not 1 <= raw[3] <= 4:
@@ -40,18 +48,19 @@ def read_idx(path):
 class MNISTIter(NDArrayIter):
     """Images and labels in MNIST's format, plain or .gz; pixels from 0 to 1. The last, partial batch is dropped."""
 
-    def __init__(self, image="./train-images-idx3-ubyte", label="./train-labels-idx1-ubyte", batch_size=128,
-                 shuffle=True, flat=False, seed=0, silent=False, num_parts=1, part_index=0, data_name="data",
-                 label_name="softmax_label", **_):
+    def __init__(self, image: str | os.PathLike[str] = "./train-images-idx3-ubyte",
+                 label: str | os.PathLike[str] = "./train-labels-idx1-ubyte", batch_size: int = 128,
+                 shuffle: bool = True, flat: bool = False, seed: int = 0, silent: bool = False, num_parts: int = 1,
+                 part_index: int = 0, data_name: str = "data", label_name: str = "softmax_label", **_: object) -> None:
         images, labels = read_idx(image), read_idx(label)
         if images.ndim != 3 or labels.ndim != 1 or images.shape[0] != labels.shape[0]:
             raise ValueError(f"found shapes {images.shape} in {image} and {labels.shape} in {label}, expected "
                              "(count, rows, columns) and (count,)")
         count = images.shape[0]
         if shuffle:
-            rows = _array.array("i", range(count))
-            _random.Random(seed).shuffle(rows)
-            rows = _core.array_from_buffer(rows, "int32", "cpu", 0)
+            order = _array.array("i", range(count))
+            _random.Random(seed).shuffle(order)
+            rows = _core.array_from_buffer(order, "int32", "cpu", 0)
             images, labels = images.take(rows, axis=0), labels.take(rows, axis=0)
         if num_parts > 1:
             size = count // num_parts
@@ -67,20 +76,22 @@ class MNISTIter(NDArrayIter):
 class CSVIter(NDArrayIter):
     """Rows of numbers separated by commas. With round_batch the last batch is filled from the start."""
 
-    def __init__(self, data_csv, data_shape, batch_size, label_csv=None, label_shape=(1,), round_batch=True,
-                 dtype="float32", data_name="data", label_name="label", **_):
+    def __init__(self, data_csv: str | os.PathLike[str], data_shape: ShapeLike, batch_size: int,
+                 label_csv: str | os.PathLike[str] | None = None, label_shape: ShapeLike = (1,),
+                 round_batch: bool = True, dtype: DTypeLike = "float32", data_name: str = "data",
+                 label_name: str = "label", **_: object) -> None:
         data = _read_csv(data_csv, data_shape, dtype)
         if label_csv is None or label_csv == "NULL":
             labels = _core.invoke("_zeros", (), {"shape": (data.shape[0],), "dtype": "float32", "ctx": "cpu(0)"}, None)
         else:
             labels = _read_csv(label_csv, label_shape, dtype)
-            if tuple(label_shape) == (1,):
+            if label_shape in (1, (1,), [1]):
                 labels = labels.reshape((-1,))
         super().__init__(data, labels, batch_size, last_batch_handle="pad" if round_batch else "discard",
                          data_name=data_name, label_name=label_name)
 
 
-def _read_csv(path, shape, dtype):
+def _read_csv(path: str | os.PathLike[str], shape: ShapeLike, dtype: DTypeLike) -> NDArray:
     shape = (shape,) if isinstance(shape, int) else tuple(shape)
     width = math.prod(shape)
     values = _array.array("d")
@@ -95,4 +106,4 @@ def _read_csv(path, shape, dtype):
         rows += 1
     if not rows:
         raise ValueError(f"{path} has no rows")
-    return _core.array_from_buffer(values, dtype, "cpu", 0).reshape((rows, *shape))
+    return _core.array_from_buffer(values, dtype_name(dtype), "cpu", 0).reshape((rows, *shape))

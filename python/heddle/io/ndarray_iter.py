@@ -1,4 +1,6 @@
 """Batches of arrays in memory."""
+from __future__ import annotations
+
 import array as _array
 import random as _random
 
@@ -7,8 +9,13 @@ from ..ndarray import NDArray, op
 from ..ndarray.functions import array
 from .io import DataBatch, DataDesc, DataIter
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Any
 
-def _sources(given, default_name, allow_empty):
+
+def _sources(given: Any, default_name: str, allow_empty: bool) -> list[tuple[str, NDArray]]:
     """(name, NDArray) pairs of an array, a list or a dict of arrays."""
     if given is None:
         given = []
@@ -16,6 +23,7 @@ def _sources(given, default_name, allow_empty):
         given = [given]
     if not given and not allow_empty:
         raise ValueError("found no data, expected at least one array")
+    named: Iterable[tuple[str, Any]]
     if isinstance(given, dict):
         named = given.items()
     elif len(given) == 1:
@@ -34,8 +42,9 @@ class NDArrayIter(DataIter):
     every epoch.
     """
 
-    def __init__(self, data, label=None, batch_size=1, shuffle=False, last_batch_handle="pad", data_name="data",
-                 label_name="softmax_label", layout="NCHW"):
+    def __init__(self, data: Any, label: Any = None, batch_size: int = 1, shuffle: bool = False,
+                 last_batch_handle: str = "pad", data_name: str = "data", label_name: str = "softmax_label",
+                 layout: str | None = "NCHW") -> None:
         super().__init__(batch_size)
         if last_batch_handle not in ("pad", "discard", "roll_over"):
             raise ValueError(f"found last_batch_handle {last_batch_handle!r}, expected pad, discard or roll_over")
@@ -54,7 +63,7 @@ class NDArrayIter(DataIter):
         self._start()
 
     # --- the order of an epoch
-    def _start(self):
+    def _start(self) -> None:
         """The order of the next epoch: rows left over from the last one come first."""
         rows = _array.array("i", range(self.num_data))
         if self.shuffle:
@@ -64,19 +73,19 @@ class NDArrayIter(DataIter):
         self._plain = not self.shuffle and not carried  # rows in their own order
         self._order = self._left_over + rows
         self._left_over = _array.array("i")
-        self._rows = None
+        self._rows: NDArray | None = None
         self.cursor = -self.batch_size
-        self._taken = None
+        self._taken: list[NDArray] | None = None
 
-    def hard_reset(self):
+    def hard_reset(self) -> None:
         """Starts over, without rows left over."""
         self._left_over = _array.array("i")
         self._start()
 
-    def reset(self):
+    def reset(self) -> None:
         self._start()
 
-    def iter_next(self):
+    def iter_next(self) -> bool:
         if self.cursor >= len(self._order):
             return False
         self.cursor += self.batch_size
@@ -91,13 +100,13 @@ class NDArrayIter(DataIter):
         self.cursor = len(self._order)
         return False
 
-    def next(self):
+    def next(self) -> DataBatch:
         if not self.iter_next():
             raise StopIteration
         return DataBatch(self.getdata(), self.getlabel(), self.getpad(), self.getindex())
 
     # --- the current batch
-    def _take(self):
+    def _take(self) -> list[NDArray]:
         """The rows of every source."""
         if self._taken is None:
             begin, end = self.cursor, self.cursor + self.batch_size
@@ -108,7 +117,7 @@ class NDArrayIter(DataIter):
                 self._taken = [op.take(value, rows, axis=0) for value in self.data_list]
         return self._taken
 
-    def _row_numbers(self, begin, end):
+    def _row_numbers(self, begin: int, end: int) -> NDArray:
         """An int32 array of the rows of a batch."""
         if self._rows is None:
             self._rows = _core.array_from_buffer(self._order, "int32", "cpu", 0)
@@ -119,26 +128,26 @@ class NDArrayIter(DataIter):
             index += self._order[:self.batch_size - len(index)]
         return _core.array_from_buffer(index, "int32", "cpu", 0)
 
-    def getdata(self):
+    def getdata(self) -> Sequence[NDArray]:
         return self._take()[:len(self.data)]
 
-    def getlabel(self):
+    def getlabel(self) -> Sequence[NDArray]:
         return self._take()[len(self.data):]
 
-    def getpad(self):
+    def getpad(self) -> int | None:
         if self.last_batch_handle == "pad":
             return max(0, self.cursor + self.batch_size - len(self._order))
         return self._carried if self.last_batch_handle == "roll_over" and self.cursor == 0 else 0
 
     # --- what the batches look like
-    def _descriptions(self, sources):
+    def _descriptions(self, sources: list[tuple[str, NDArray]]) -> list[DataDesc]:
         return [DataDesc(name, (self.batch_size, *value.shape[1:]), value.dtype, self.layout)
                 for name, value in sources]
 
     @property
-    def provide_data(self):
+    def provide_data(self) -> list[DataDesc]:  # type: ignore[override]
         return self._descriptions(self.data)
 
     @property
-    def provide_label(self):
+    def provide_label(self) -> list[DataDesc]:  # type: ignore[override]
         return self._descriptions(self.label)

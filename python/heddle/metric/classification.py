@@ -1,8 +1,18 @@
 """How well classes, or their probabilities, are predicted."""
+from __future__ import annotations
+
 import math
 
 from ..ndarray import op
 from .metric import EvalMetric, alias, batches, classes, register
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from .._typing import OneOrMore
+    from ..ndarray import NDArray
 
 
 @register
@@ -10,11 +20,12 @@ from .metric import EvalMetric, alias, batches, classes, register
 class Accuracy(EvalMetric):
     """The share of labels that were predicted."""
 
-    def __init__(self, axis=1, name="accuracy", output_names=None, label_names=None):
+    def __init__(self, axis: int = 1, name: str = "accuracy", output_names: Sequence[str] | None = None,
+                 label_names: Sequence[str] | None = None) -> None:
         super().__init__(name, output_names, label_names, axis=axis)
         self.axis = axis
 
-    def update(self, labels, preds):
+    def update(self, labels: OneOrMore[NDArray], preds: OneOrMore[NDArray]) -> None:
         for label, pred in batches(labels, preds):
             label, pred = classes(label, pred, self.axis)
             self._later_mean((label == pred).sum(), label.size)
@@ -25,13 +36,14 @@ class Accuracy(EvalMetric):
 class TopKAccuracy(EvalMetric):
     """The share of labels among the top_k largest scores."""
 
-    def __init__(self, top_k=1, name="top_k_accuracy", output_names=None, label_names=None):
+    def __init__(self, top_k: int = 1, name: str = "top_k_accuracy", output_names: Sequence[str] | None = None,
+                 label_names: Sequence[str] | None = None) -> None:
         if top_k <= 1:
             raise ValueError("Please use Accuracy if top_k is no more than 1")
         self.top_k = top_k
         super().__init__(f"{name}_{top_k}", output_names, label_names, top_k=top_k)
 
-    def update(self, labels, preds):
+    def update(self, labels: OneOrMore[NDArray], preds: OneOrMore[NDArray]) -> None:
         for label, pred in batches(labels, preds):
             if pred.ndim > 2:
                 raise ValueError("Predictions should be no more than 2 dims")
@@ -43,7 +55,7 @@ class TopKAccuracy(EvalMetric):
             self._later_mean(found.sum(), pred.shape[0])
 
 
-def _counts(label, pred):
+def _counts(label: NDArray, pred: NDArray) -> NDArray:
     """[true positives, false positives, false negatives, true negatives] of a batch of classes 0 and 1."""
     label, pred = classes(label, pred)
     both = (label * pred).sum()
@@ -54,29 +66,30 @@ def _counts(label, pred):
 class _Binary(EvalMetric):
     """A score from the counts of a binary classification: its mean over batches (macro), or over all (micro)."""
 
-    def __init__(self, name, output_names, label_names, average):
+    def __init__(self, name: str, output_names: Sequence[str] | None, label_names: Sequence[str] | None,
+                 average: str) -> None:
         if average not in ("macro", "micro"):
             raise ValueError(f"found average {average!r}, expected 'macro' or 'micro'")
         self.average = average
         super().__init__(name, output_names, label_names, average=average)
 
-    def reset(self):
+    def reset(self) -> None:
         super().reset()
         self._counts = [0, 0, 0, 0]
         self._global_counts = [0, 0, 0, 0]
 
-    def reset_local(self):
+    def reset_local(self) -> None:
         super().reset_local()
         self._counts = [0, 0, 0, 0]
 
-    def _score(self, tp, fp, fn, tn):
+    def _score(self, tp: float, fp: float, fn: float, tn: float) -> float:
         raise NotImplementedError("a subclass says what the score is")
 
-    def update(self, labels, preds):
+    def update(self, labels: OneOrMore[NDArray], preds: OneOrMore[NDArray]) -> None:
         for label, pred in batches(labels, preds):
             self._later(_counts(label, pred), self._fold)
 
-    def _fold(self, values):
+    def _fold(self, values: Any) -> tuple[float, float]:
         *counts, largest = values
         if largest > 1:
             raise ValueError(f"{type(self).__name__} currently only supports binary classification.")
@@ -84,13 +97,13 @@ class _Binary(EvalMetric):
         self._global_counts = [a + b for a, b in zip(self._global_counts, counts)]
         return self._score(*counts), 1
 
-    def get(self):
+    def get(self) -> tuple[str, float]:
         self._collect()
         if self.average == "macro":
             return super().get()
         return self.name, self._score(*self._counts) if any(self._counts) else float("nan")
 
-    def get_global(self):
+    def get_global(self) -> tuple[str, float]:
         self._collect()
         if self.average == "macro":
             return super().get_global()
@@ -101,10 +114,11 @@ class _Binary(EvalMetric):
 class F1(_Binary):
     """The harmonic mean of precision and recall."""
 
-    def __init__(self, name="f1", output_names=None, label_names=None, average="macro"):
+    def __init__(self, name: str = "f1", output_names: Sequence[str] | None = None,
+                 label_names: Sequence[str] | None = None, average: str = "macro") -> None:
         super().__init__(name, output_names, label_names, average)
 
-    def _score(self, tp, fp, fn, tn):
+    def _score(self, tp: float, fp: float, fn: float, tn: float) -> float:
         precision = tp / (tp + fp) if tp + fp else 0.0
         recall = tp / (tp + fn) if tp + fn else 0.0
         return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
@@ -114,10 +128,11 @@ class F1(_Binary):
 class MCC(_Binary):
     """Matthews' correlation of labels and predictions."""
 
-    def __init__(self, name="mcc", output_names=None, label_names=None, average="macro"):
+    def __init__(self, name: str = "mcc", output_names: Sequence[str] | None = None,
+                 label_names: Sequence[str] | None = None, average: str = "macro") -> None:
         super().__init__(name, output_names, label_names, average)
 
-    def _score(self, tp, fp, fn, tn):
+    def _score(self, tp: float, fp: float, fn: float, tn: float) -> float:
         if not tp + fp + fn + tn:
             return 0.0
         root = math.prod(math.sqrt(t) for t in (tp + fp, tp + fn, tn + fp, tn + fn) if t)
@@ -128,12 +143,13 @@ class MCC(_Binary):
 class Perplexity(EvalMetric):
     """exp of the mean negative log likelihood, ignore_label left out."""
 
-    def __init__(self, ignore_label, axis=-1, name="perplexity", output_names=None, label_names=None):
+    def __init__(self, ignore_label: int | None, axis: int = -1, name: str = "perplexity",
+                 output_names: Sequence[str] | None = None, label_names: Sequence[str] | None = None) -> None:
         super().__init__(name, output_names, label_names, ignore_label=ignore_label, axis=axis)
         self.ignore_label = ignore_label
         self.axis = axis
 
-    def update(self, labels, preds):
+    def update(self, labels: OneOrMore[NDArray], preds: OneOrMore[NDArray]) -> None:
         if len(labels) != len(preds):
             raise ValueError(f"found {len(labels)} labels and {len(preds)} predictions, expected as many of each")
         for label, pred in batches(labels, preds):
@@ -149,7 +165,7 @@ class Perplexity(EvalMetric):
             kept = (label != self.ignore_label).astype(loss.dtype)
             self._later(op.concat((loss * kept).sum(), kept.sum(), dim=0), lambda v: (v[0], int(v[1])))
 
-    def _value(self, total, count):
+    def _value(self, total: float, count: float) -> float:
         if not count:
             return float("nan")
         try:
@@ -163,11 +179,12 @@ class Perplexity(EvalMetric):
 class CrossEntropy(EvalMetric):
     """The mean of -log(probability of the label)."""
 
-    def __init__(self, eps=1e-12, name="cross-entropy", output_names=None, label_names=None):
+    def __init__(self, eps: float = 1e-12, name: str = "cross-entropy", output_names: Sequence[str] | None = None,
+                 label_names: Sequence[str] | None = None) -> None:
         super().__init__(name, output_names, label_names, eps=eps)
         self.eps = eps
 
-    def update(self, labels, preds):
+    def update(self, labels: OneOrMore[NDArray], preds: OneOrMore[NDArray]) -> None:
         for label, pred in batches(labels, preds):
             label = label.reshape((-1,))
             if label.shape[0] != pred.shape[0]:
@@ -181,5 +198,6 @@ class CrossEntropy(EvalMetric):
 class NegativeLogLikelihood(CrossEntropy):
     """CrossEntropy under another name."""
 
-    def __init__(self, eps=1e-12, name="nll-loss", output_names=None, label_names=None):
+    def __init__(self, eps: float = 1e-12, name: str = "nll-loss", output_names: Sequence[str] | None = None,
+                 label_names: Sequence[str] | None = None) -> None:
         super().__init__(eps, name, output_names, label_names)

@@ -1,12 +1,23 @@
 """What all metrics share: sums that are collected late, making one by its name, and several at once."""
+from __future__ import annotations
+
 from .. import registry
 from ..ndarray import NDArray, op
 from ..ndarray._convert import to_ndarray
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Any
+
+    from .._typing import Arrays, OneOrMore, Results
+
+    _Fold = Callable[[list[Any]], tuple[float, float]]
+
 _MOST_PENDING = 256
 
 
-def check_label_shapes(labels, preds, wrap=False, shape=False):
+def check_label_shapes(labels: Any, preds: Any, wrap: bool = False, shape: bool = False) -> tuple[Any, Any]:
     """Raises when labels and predictions do not go together; with wrap, makes lists of single arrays."""
     sizes = (labels.shape, preds.shape) if shape else (len(labels), len(preds))
     if sizes[0] != sizes[1]:
@@ -17,120 +28,121 @@ def check_label_shapes(labels, preds, wrap=False, shape=False):
     return labels, preds
 
 
-class EvalMetric:
-    """A sum over samples and their number, since the start and since the last reset_local."""
-
-    _sum = _global_sum = 0.0
-    _num = _global_num = 0
-
-    def __init__(self, name, output_names=None, label_names=None, **kwargs):
-        self.name = str(name)
-        self.output_names = output_names
-        self.label_names = label_names
-        self._has_global_stats = kwargs.pop("has_global_stats", True)
-        self._kwargs = kwargs
-        self._pending = []
-        self.reset()
-
-    def __str__(self):
-        return f"EvalMetric: {dict(self.get_name_value())}"
-
-    def get_config(self):
-        """The settings as a dict that create() understands."""
-        return {**self._kwargs, "metric": type(self).__name__, "name": self.name,
-                "output_names": self.output_names, "label_names": self.label_names}
-
-    # --- what comes in
-    def update_dict(self, label, pred):
-        """update() with arrays by name, those wanted taken in the order of label_names and output_names."""
-        preds = [pred[n] for n in self.output_names] if self.output_names else list(pred.values())
-        labels = [label[n] for n in self.label_names] if self.label_names else list(label.values())
-        self.update(labels, preds)
-
-    def update(self, labels, preds):
-        """Takes a batch into account."""
-        raise NotImplementedError(f"{type(self).__name__} has no rule for a batch")
-
-    def _add(self, total, count):
-        self._sum += total
-        self._num += count
-        self._global_sum += total
-        self._global_num += count
-
-    def _later(self, values, fold):
-        """Adds fold(numbers of the array `values`), which is a sum and a count, when it is needed."""
-        self._pending.append((values, fold))
-        if len(self._pending) > _MOST_PENDING:
-            self._collect(_MOST_PENDING // 2)  # the older half: computed long ago
-
-    def _later_mean(self, values, count):
-        self._later(values, lambda v: (v[0], count))
-
-    def _collect(self, most=None):
-        due = self._pending[:most]
-        del self._pending[:most]
-        for values, fold in due:
-            self._add(*fold(values.tolist()))
-
-    # --- what was found
-    def reset(self):
-        """Forgets everything."""
-        self._pending = []
-        self._sum, self._num = 0.0, 0
-        self._global_sum, self._global_num = 0.0, 0
-
-    def reset_local(self):
-        """Forgets what get() reports; get_global() goes on."""
-        self._collect()
-        self._sum, self._num = 0.0, 0
-
-    def _value(self, total, count):
-        return total / count if count else float("nan")
-
-    def get(self):
-        """(name, value) since the last reset_local."""
-        return self.name, self._value(self.sum_metric, self.num_inst)
-
-    def get_global(self):
-        """(name, value) since the last reset."""
-        if not self._has_global_stats:
-            return self.get()
-        return self.name, self._value(self.global_sum_metric, self.global_num_inst)
-
-    def get_name_value(self):
-        """get() as a list of pairs."""
-        return _pairs(*self.get())
-
-    def get_global_name_value(self):
-        """get_global() as a list of pairs."""
-        return _pairs(*self.get_global()) if self._has_global_stats else self.get_name_value()
-
-
-def _pairs(names, values):
-    return list(zip(names if isinstance(names, list) else [names],
-                    values if isinstance(values, list) else [values]))
-
-
-def _collected(attribute):
-    def read(self):
+def _collected(attribute: str) -> Any:
+    def read(self: EvalMetric) -> float:
         self._collect()
         return getattr(self, attribute)
 
     return property(read, lambda self, value: setattr(self, attribute, value))
 
 
-# MXNet's names, which metrics that users write add to.
-EvalMetric.sum_metric = _collected("_sum")
-EvalMetric.num_inst = _collected("_num")
-EvalMetric.global_sum_metric = _collected("_global_sum")
-EvalMetric.global_num_inst = _collected("_global_num")
+class EvalMetric:
+    """A sum over samples and their number, since the start and since the last reset_local."""
+
+    _sum = _global_sum = 0.0
+    _num = _global_num = 0.0
+
+    # MXNet's names, which metrics that users write add to.
+    sum_metric = _collected("_sum")
+    num_inst = _collected("_num")
+    global_sum_metric = _collected("_global_sum")
+    global_num_inst = _collected("_global_num")
+
+    def __init__(self, name: str, output_names: Sequence[str] | None = None, label_names: Sequence[str] | None = None,
+                 **kwargs: Any) -> None:
+        self.name = str(name)
+        self.output_names = output_names
+        self.label_names = label_names
+        self._has_global_stats = kwargs.pop("has_global_stats", True)
+        self._kwargs = kwargs
+        self._pending: list[tuple[NDArray, _Fold]] = []
+        self.reset()
+
+    def __str__(self) -> str:
+        return f"EvalMetric: {dict(self.get_name_value())}"
+
+    def get_config(self) -> dict[str, Any]:
+        """The settings as a dict that create() understands."""
+        return {**self._kwargs, "metric": type(self).__name__, "name": self.name,
+                "output_names": self.output_names, "label_names": self.label_names}
+
+    # --- what comes in
+    def update_dict(self, label: Arrays, pred: Arrays) -> None:
+        """update() with arrays by name, those wanted taken in the order of label_names and output_names."""
+        preds = [pred[n] for n in self.output_names] if self.output_names else list(pred.values())
+        labels = [label[n] for n in self.label_names] if self.label_names else list(label.values())
+        self.update(labels, preds)
+
+    def update(self, labels: OneOrMore[NDArray], preds: OneOrMore[NDArray]) -> None:
+        """Takes a batch into account."""
+        raise NotImplementedError(f"{type(self).__name__} has no rule for a batch")
+
+    def _add(self, total: float, count: float) -> None:
+        self._sum += total
+        self._num += count
+        self._global_sum += total
+        self._global_num += count
+
+    def _later(self, values: Any, fold: _Fold) -> None:
+        """Adds fold(numbers of the array `values`), which is a sum and a count, when it is needed."""
+        self._pending.append((values, fold))
+        if len(self._pending) > _MOST_PENDING:
+            self._collect(_MOST_PENDING // 2)  # the older half: computed long ago
+
+    def _later_mean(self, values: Any, count: float) -> None:
+        self._later(values, lambda v: (v[0], count))
+
+    def _collect(self, most: int | None = None) -> Any:
+        due = self._pending[:most]
+        del self._pending[:most]
+        for values, fold in due:
+            self._add(*fold(values.tolist()))
+
+    # --- what was found
+    def reset(self) -> None:
+        """Forgets everything."""
+        self._pending = []
+        self._sum, self._num = 0.0, 0
+        self._global_sum, self._global_num = 0.0, 0
+
+    def reset_local(self) -> None:
+        """Forgets what get() reports; get_global() goes on."""
+        self._collect()
+        self._sum, self._num = 0.0, 0
+
+    def _value(self, total: float, count: float) -> float:
+        return total / count if count else float("nan")
+
+    def get(self) -> tuple[str, float]:
+        """(name, value) since the last reset_local."""
+        return self.name, self._value(self.sum_metric, self.num_inst)
+
+    def get_global(self) -> tuple[str, float]:
+        """(name, value) since the last reset."""
+        if not self._has_global_stats:
+            return self.get()
+        return self.name, self._value(self.global_sum_metric, self.global_num_inst)
+
+    def get_name_value(self) -> Results:
+        """get() as a list of pairs."""
+        return _pairs(*self.get())
+
+    def get_global_name_value(self) -> Results:
+        """get_global() as a list of pairs."""
+        return _pairs(*self.get_global()) if self._has_global_stats else self.get_name_value()
+
+
+def _pairs(names: Sequence[str], values: Any) -> Results:
+    return list(zip(names if isinstance(names, list) else [names],
+                    values if isinstance(values, list) else [values]))
+
 
 register = registry.get_register_func(EvalMetric, "metric")
 alias = registry.get_alias_func(EvalMetric, "metric")
 _create = registry.get_create_func(EvalMetric, "metric")
 
 
-def create(metric, *args, **kwargs):
+def create(metric: Any, *args: Any, **kwargs: Any) -> EvalMetric:
     """A metric from its name, a function, an instance, or a list of these."""
     if callable(metric) and not isinstance(metric, EvalMetric):
         return CustomMetric(metric, *args, **kwargs)
@@ -144,19 +156,20 @@ def create(metric, *args, **kwargs):
 class CompositeEvalMetric(EvalMetric):
     """Several metrics at once."""
 
-    def __init__(self, metrics=None, name="composite", output_names=None, label_names=None):
+    def __init__(self, metrics: Any = None, name: str = "composite", output_names: Sequence[str] | None = None,
+                 label_names: Sequence[str] | None = None) -> None:
         self.metrics = [create(m) for m in metrics or []]
         super().__init__(name, output_names, label_names)
 
-    def add(self, metric):
+    def add(self, metric: Any) -> None:
         """One more."""
         self.metrics.append(create(metric))
 
-    def get_metric(self, index):
+    def get_metric(self, index: int) -> EvalMetric:
         """The index-th metric."""
         return self.metrics[index]
 
-    def update_dict(self, labels, preds):
+    def update_dict(self, labels: Arrays, preds: Arrays) -> None:
         if self.label_names is not None:
             labels = {name: value for name, value in labels.items() if name in self.label_names}
         if self.output_names is not None:
@@ -164,29 +177,29 @@ class CompositeEvalMetric(EvalMetric):
         for metric in self.metrics:
             metric.update_dict(labels, preds)
 
-    def update(self, labels, preds):
+    def update(self, labels: OneOrMore[NDArray], preds: OneOrMore[NDArray]) -> None:
         for metric in self.metrics:
             metric.update(labels, preds)
 
-    def reset(self):
+    def reset(self) -> None:
         for metric in self.metrics:
             metric.reset()
 
-    def reset_local(self):
+    def reset_local(self) -> None:
         for metric in self.metrics:
             metric.reset_local()
 
-    def get(self):
+    def get(self) -> Any:
         return _flat(m.get() for m in self.metrics)
 
-    def get_global(self):
+    def get_global(self) -> Any:
         return _flat(m.get_global() for m in self.metrics)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "metrics": [m.get_config() for m in self.metrics]}
 
 
-def _flat(results):
+def _flat(results: Iterable[tuple[Any, Any]]) -> tuple[list[str], list[float]]:
     names, values = [], []
     for name, value in results:
         names += name if isinstance(name, list) else [name]
@@ -198,7 +211,8 @@ def _flat(results):
 class CustomMetric(EvalMetric):
     """A function of NumPy arrays (label, prediction), giving a value or a sum and a count."""
 
-    def __init__(self, feval, name=None, allow_extra_outputs=False, output_names=None, label_names=None):
+    def __init__(self, feval: Callable[[Any, Any], Any], name: str | None = None, allow_extra_outputs: bool = False,
+                 output_names: Sequence[str] | None = None, label_names: Sequence[str] | None = None) -> None:
         if name is None:
             name = feval.__name__
             if "<" in name:
@@ -207,21 +221,22 @@ class CustomMetric(EvalMetric):
         self._feval = feval
         self._allow_extra_outputs = allow_extra_outputs
 
-    def update(self, labels, preds):
+    def update(self, labels: OneOrMore[NDArray], preds: OneOrMore[NDArray]) -> None:
         if not self._allow_extra_outputs:
             labels, preds = check_label_shapes(labels, preds, True)
         for label, pred in zip(labels, preds):
             found = self._feval(to_ndarray(label).asnumpy(), to_ndarray(pred).asnumpy())
             self._add(*(found if isinstance(found, tuple) else (found, 1)))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         raise NotImplementedError("CustomMetric cannot be serialized")
 
 
-def np(numpy_feval, name=None, allow_extra_outputs=False):
+def np(numpy_feval: Callable[[Any, Any], Any], name: str | None = None,
+       allow_extra_outputs: bool = False) -> CustomMetric:
     """A metric from a function of NumPy arrays (label, prediction)."""
 
-    def feval(label, pred):
+    def feval(label: NDArray, pred: NDArray) -> Any:
         return numpy_feval(label, pred)
 
     feval.__name__ = numpy_feval.__name__
@@ -231,22 +246,23 @@ def np(numpy_feval, name=None, allow_extra_outputs=False):
 # --- what metrics of arrays begin with
 
 
-def batches(labels, preds):
+def batches(labels: OneOrMore[NDArray], preds: OneOrMore[NDArray]) -> list[tuple[NDArray, NDArray]]:
     """Pairs of a label array and a prediction array."""
     labels, preds = check_label_shapes(labels, preds, True)
     return [(_on(label, pred), to_ndarray(pred)) for label, pred in zip(labels, preds)]
 
 
-def _on(label, pred):
+def _on(label: NDArray, pred: NDArray) -> NDArray:
     label = to_ndarray(label)
     return label.as_in_context(pred.context) if isinstance(pred, NDArray) else label
 
 
-def vector(array):
+def vector(array: NDArray) -> NDArray:
+    """The elements of an array along one axis."""
     return array if array.ndim == 1 else array.reshape((-1,))
 
 
-def classes(label, pred, axis=1):
+def classes(label: NDArray, pred: NDArray, axis: int = 1) -> tuple[NDArray, NDArray]:
     """Labels and predicted classes as two int32 vectors."""
     if pred.shape != label.shape:
         pred = op.argmax(pred, axis=axis)

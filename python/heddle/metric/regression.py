@@ -1,18 +1,29 @@
 """How far numbers are from those predicted, how they go together, and the mean of a loss."""
+from __future__ import annotations
+
 import math
+from functools import partial
 
 from ..ndarray import NDArray, op
 from ..ndarray._convert import to_ndarray
 from .metric import EvalMetric, alias, batches, check_label_shapes, classes, register
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from .._typing import OneOrMore
+
 
 class _Regression(EvalMetric):
     """The mean over batches of a measure of label - prediction."""
 
-    def __init__(self, name, output_names=None, label_names=None):
+    def __init__(self, name: str, output_names: Sequence[str] | None = None,
+                 label_names: Sequence[str] | None = None) -> None:
         super().__init__(name, output_names, label_names)
 
-    def update(self, labels, preds):
+    def update(self, labels: OneOrMore[NDArray], preds: OneOrMore[NDArray]) -> None:
         for label, pred in batches(labels, preds):
             label = label.reshape((-1, 1)) if label.ndim == 1 else label
             pred = pred.reshape((-1, 1)) if pred.ndim == 1 else pred
@@ -20,11 +31,11 @@ class _Regression(EvalMetric):
             self._later(self._measure(error), self._fold)
 
     @staticmethod
-    def _measure(error):
+    def _measure(error: NDArray) -> NDArray:
         return (error * error).mean()
 
     @staticmethod
-    def _fold(values):
+    def _fold(values: Any) -> tuple[float, float]:
         return values[0], 1
 
 
@@ -32,11 +43,12 @@ class _Regression(EvalMetric):
 class MAE(_Regression):
     """The mean absolute error."""
 
-    def __init__(self, name="mae", output_names=None, label_names=None):
+    def __init__(self, name: str = "mae", output_names: Sequence[str] | None = None,
+                 label_names: Sequence[str] | None = None) -> None:
         super().__init__(name, output_names, label_names)
 
     @staticmethod
-    def _measure(error):
+    def _measure(error: NDArray) -> NDArray:
         return op.abs(error).mean()
 
 
@@ -44,7 +56,8 @@ class MAE(_Regression):
 class MSE(_Regression):
     """The mean squared error."""
 
-    def __init__(self, name="mse", output_names=None, label_names=None):
+    def __init__(self, name: str = "mse", output_names: Sequence[str] | None = None,
+                 label_names: Sequence[str] | None = None) -> None:
         super().__init__(name, output_names, label_names)
 
 
@@ -52,11 +65,12 @@ class MSE(_Regression):
 class RMSE(_Regression):
     """The root of the mean squared error."""
 
-    def __init__(self, name="rmse", output_names=None, label_names=None):
+    def __init__(self, name: str = "rmse", output_names: Sequence[str] | None = None,
+                 label_names: Sequence[str] | None = None) -> None:
         super().__init__(name, output_names, label_names)
 
     @staticmethod
-    def _fold(values):
+    def _fold(values: Any) -> tuple[float, float]:
         return math.sqrt(values[0]), 1
 
 
@@ -65,34 +79,35 @@ class RMSE(_Regression):
 class PearsonCorrelation(EvalMetric):
     """The correlation of labels and predictions: its mean over batches (macro), or over all samples (micro)."""
 
-    def __init__(self, name="pearsonr", output_names=None, label_names=None, average="macro"):
+    def __init__(self, name: str = "pearsonr", output_names: Sequence[str] | None = None,
+                 label_names: Sequence[str] | None = None, average: str = "macro") -> None:
         self.average = average
         super().__init__(name, output_names, label_names, average=average)
 
-    def reset(self):
+    def reset(self) -> None:
         super().reset()
         self._moments = [0.0] * 6
 
-    def update(self, labels, preds):
+    def update(self, labels: OneOrMore[NDArray], preds: OneOrMore[NDArray]) -> None:
         for label, pred in batches(labels, preds):
             check_label_shapes(label, pred, shape=True)
             x = label.astype("float64").reshape((-1,))
             y = pred.astype("float64").reshape((-1,))
             sums = [s.sum() for s in (x, y, x * x, y * y, x * y)]
-            self._later(op.concat(*sums, dim=0), lambda v, n=x.size: self._fold(n, v))
+            self._later(op.concat(*sums, dim=0), partial(self._fold, x.size))
 
-    def _fold(self, count, sums):
+    def _fold(self, count: float, sums: list[float]) -> tuple[float, float]:
         self._moments = [a + b for a, b in zip(self._moments, [count, *sums])]
         return _correlation(count, *sums), 1
 
-    def get(self):
+    def get(self) -> tuple[str, float]:
         self._collect()
         if self.average == "macro":
             return super().get()
         return self.name, _correlation(*self._moments) if self._moments[0] else float("nan")
 
 
-def _correlation(n, x, y, xx, yy, xy):
+def _correlation(n: float, x: float, y: float, xx: float, yy: float, xy: float) -> float:
     spread = (xx - x * x / n) * (yy - y * y / n)
     return (xy - x * y / n) / math.sqrt(spread) if spread > 0 else float("nan")
 
@@ -101,43 +116,46 @@ def _correlation(n, x, y, xx, yy, xy):
 class PCC(EvalMetric):
     """The correlation of labels and predicted classes, for any number of classes."""
 
-    def __init__(self, name="pcc", output_names=None, label_names=None, has_global_stats=True):
+    def __init__(self, name: str = "pcc", output_names: Sequence[str] | None = None,
+                 label_names: Sequence[str] | None = None, has_global_stats: bool = True) -> None:
         super().__init__(name, output_names, label_names, has_global_stats=has_global_stats)
 
-    def reset(self):
+    def reset(self) -> None:
         super().reset()
-        self._table, self._global_table = {}, {}
+        self._table: dict[tuple[int, int], int] = {}
+        self._global_table: dict[tuple[int, int], int] = {}
 
-    def reset_local(self):
+    def reset_local(self) -> None:
         super().reset_local()
         self._table = {}
 
-    def update(self, labels, preds):
+    def update(self, labels: OneOrMore[NDArray], preds: OneOrMore[NDArray]) -> None:
         for label, pred in batches(labels, preds):
             label, pred = classes(label, pred)
             self._later(op.stack(label, pred, axis=0), self._fold)
 
-    def _fold(self, values):
+    def _fold(self, values: Any) -> tuple[float, float]:
         for pair in zip(*values):
             self._table[pair] = self._table.get(pair, 0) + 1
             self._global_table[pair] = self._global_table.get(pair, 0) + 1
         return 0.0, 1
 
-    def get(self):
+    def get(self) -> tuple[str, float]:
         self._collect()
         return self.name, _multiclass_correlation(self._table)
 
-    def get_global(self):
+    def get_global(self) -> tuple[str, float]:
         self._collect()
         return self.name, _multiclass_correlation(self._global_table)
 
 
-def _multiclass_correlation(table):
+def _multiclass_correlation(table: dict[Any, Any]) -> float:
     """From the counts of (label, prediction) pairs."""
     if not table:
         return float("nan")
     n = sum(table.values())
-    true, guessed = {}, {}
+    true: dict[Any, int] = {}
+    guessed: dict[Any, int] = {}
     for (label, pred), count in table.items():
         true[label] = true.get(label, 0) + count
         guessed[pred] = guessed.get(pred, 0) + count
@@ -151,10 +169,11 @@ def _multiclass_correlation(table):
 class Loss(EvalMetric):
     """The mean of the outputs."""
 
-    def __init__(self, name="loss", output_names=None, label_names=None):
+    def __init__(self, name: str = "loss", output_names: Sequence[str] | None = None,
+                 label_names: Sequence[str] | None = None) -> None:
         super().__init__(name, output_names, label_names)
 
-    def update(self, _, preds):
+    def update(self, _: object, preds: OneOrMore[NDArray]) -> None:
         for pred in [preds] if isinstance(preds, NDArray) else preds:
             pred = to_ndarray(pred)
             self._later_mean(pred.sum(), pred.size)
@@ -164,7 +183,8 @@ class Loss(EvalMetric):
 class Torch(Loss):
     """Loss under another name."""
 
-    def __init__(self, name="torch", output_names=None, label_names=None):
+    def __init__(self, name: str = "torch", output_names: Sequence[str] | None = None,
+                 label_names: Sequence[str] | None = None) -> None:
         super().__init__(name, output_names, label_names)
 
 
@@ -172,5 +192,6 @@ class Torch(Loss):
 class Caffe(Loss):
     """Loss under another name."""
 
-    def __init__(self, name="caffe", output_names=None, label_names=None):
+    def __init__(self, name: str = "caffe", output_names: Sequence[str] | None = None,
+                 label_names: Sequence[str] | None = None) -> None:
         super().__init__(name, output_names, label_names)

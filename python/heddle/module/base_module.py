@@ -1,4 +1,6 @@
 """What all modules share: fit, score and predict, over the steps that each kind of module defines."""
+from __future__ import annotations
+
 import logging
 import time
 
@@ -8,21 +10,36 @@ from ..io import DataDesc, NDArrayIter
 from .._checkpoint import BatchEndParam
 from ..ndarray import NDArray, load, op, save
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator
+    from typing import Any
 
-def as_list(value):
+    from .._typing import (Arrays, BatchEnd, EpochEnd, GradReq, InitializerLike, OneOrMore, Results, RowIds, Shape,
+                           Shapes)
+    from ..io import DataBatch, DataIter
+    from ..kvstore import KVStoreBase
+    from ..metric import EvalMetric
+    from ..monitor import Monitor
+    from ..optimizer import Optimizer
+    from ..symbol import Symbol
+
+
+def as_list(value: Any) -> list[Any]:
     """A list of callbacks or names, given one, several or none."""
     if value is None:
         return []
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
-def call_all(callbacks, *args):
+def call_all(callbacks: Any, *args: Any) -> None:
     """Calls each of the callbacks."""
     for callback in as_list(callbacks):
         callback(*args)
 
 
-def descriptions(data_shapes, label_shapes):
+def descriptions(data_shapes: Shapes, label_shapes: Shapes | None) -> tuple[list[DataDesc], list[DataDesc] | None]:
     """DataDescs of (name, shape) pairs."""
     data = [d if isinstance(d, DataDesc) else DataDesc(*d) for d in data_shapes]
     labels = [d if isinstance(d, DataDesc) else DataDesc(*d) for d in label_shapes or []]
@@ -36,21 +53,87 @@ class BaseModule:
     does all of them.
     """
 
-    def __init__(self, logger=logging):
+    def __init__(self, logger: Any = logging) -> None:
         self.logger = logger
         self.binded = False
         self.for_training = False
         self.inputs_need_grad = False
         self.params_initialized = False
         self.optimizer_initialized = False
-        self._symbol = None
+        self._symbol: Symbol = None  # type: ignore[assignment]  # modules of several have none
 
     @property
-    def symbol(self):
-        """The network."""
+    def symbol(self) -> Symbol:
+        """The network; None where there is not one but several."""
         return self._symbol
 
-    def _need(self, *steps):
+    # --- what each kind of module defines
+    @property
+    def data_names(self) -> list[str]:
+        """The names of the data that forward takes."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what its data is called")
+
+    @property
+    def output_names(self) -> list[str]:
+        """The names of the outputs."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what its outputs are called")
+
+    @property
+    def data_shapes(self) -> list[DataDesc]:
+        """Names and shapes of the data it is bound to."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what its data is")
+
+    @property
+    def label_shapes(self) -> list[DataDesc] | None:
+        """Names and shapes of the labels it is bound to; None without labels."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what its labels are")
+
+    @property
+    def output_shapes(self) -> list[tuple[str, Shape]]:
+        """(name, shape) of the outputs."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what its outputs are")
+
+    def bind(self, data_shapes: Shapes, label_shapes: Shapes | None = None, for_training: bool = True,
+             inputs_need_grad: bool = False, force_rebind: bool = False, shared_module: Any = None,
+             grad_req: GradReq = "write") -> None:
+        """Makes what runs the network on data of these shapes. A module bound already stays as it is, unless
+        force_rebind; with shared_module, the parameters are those of another module."""
+        raise NotImplementedError(f"{type(self).__name__} cannot be bound")
+
+    def init_optimizer(self, kvstore: str | KVStoreBase = "local", optimizer: str | Optimizer = "sgd",
+                       optimizer_params: Any = (("learning_rate", 0.01),), force_init: bool = False) -> None:
+        """Decides how update() works: by which optimizer, and through which store."""
+        raise NotImplementedError(f"{type(self).__name__} has no optimizer")
+
+    def forward(self, data_batch: DataBatch, is_train: bool | None = None) -> None:
+        """Runs the network on a batch; for training if is_train, by default as it was bound."""
+        raise NotImplementedError(f"{type(self).__name__} does not run")
+
+    def backward(self, out_grads: OneOrMore[NDArray] | None = None) -> None:
+        """Gradients of the parameters; out_grads for the outputs that are not losses."""
+        raise NotImplementedError(f"{type(self).__name__} has no gradients")
+
+    def update(self) -> None:
+        """Changes the parameters by their gradients."""
+        raise NotImplementedError(f"{type(self).__name__} has no parameters")
+
+    def get_outputs(self, merge_multi_context: bool = True) -> Any:
+        """The outputs of the last forward: arrays, or without merge_multi_context lists with one per device."""
+        raise NotImplementedError(f"{type(self).__name__} has no outputs")
+
+    def get_input_grads(self, merge_multi_context: bool = True) -> Any:
+        """The gradients of the data, if it was bound with inputs_need_grad; merged as in get_outputs."""
+        raise NotImplementedError(f"{type(self).__name__} has no gradients")
+
+    def update_metric(self, eval_metric: EvalMetric, labels: Any, pre_sliced: bool = False) -> None:
+        """Shows outputs and labels to a metric; pre_sliced: labels are lists, one per device."""
+        raise NotImplementedError(f"{type(self).__name__} has no outputs")
+
+    def install_monitor(self, mon: Monitor) -> None:
+        """Lets a Monitor watch what runs the network."""
+        raise NotImplementedError(f"{type(self).__name__} has nothing to watch")
+
+    def _need(self, *steps: Any) -> None:
         for step in steps:
             done = {"bind": self.binded, "init_params": self.params_initialized,
                     "init_optimizer": self.optimizer_initialized}[step]
@@ -58,12 +141,13 @@ class BaseModule:
                 raise RuntimeError(f"{type(self).__name__}.{step}() must be called before this")
 
     # --- loops
-    def forward_backward(self, data_batch):
+    def forward_backward(self, data_batch: DataBatch) -> None:
         """forward in training mode, then backward."""
         self.forward(data_batch, is_train=True)
         self.backward()
 
-    def _run(self, data, num_batch, reset, sparse_row_id_fn=None):
+    def _run(self, data: DataIter, num_batch: int | None, reset: bool,
+             sparse_row_id_fn: RowIds | None = None) -> Iterator[tuple[int, DataBatch]]:
         """Runs forward over an iterator; (number, batch) of each."""
         self._need("bind", "init_params")
         if reset:
@@ -75,8 +159,10 @@ class BaseModule:
             self.forward(batch, is_train=False)
             yield nbatch, batch
 
-    def score(self, eval_data, eval_metric, num_batch=None, batch_end_callback=None, score_end_callback=None,
-              reset=True, epoch=0, sparse_row_id_fn=None):
+    def score(self, eval_data: DataIter, eval_metric: Any, num_batch: int | None = None,
+              batch_end_callback: OneOrMore[BatchEnd] | None = None,
+              score_end_callback: OneOrMore[BatchEnd] | None = None, reset: bool = True, epoch: int = 0,
+              sparse_row_id_fn: RowIds | None = None) -> Results:
         """The metric over an iterator, as (name, value) pairs."""
         eval_metric = _metric.create(eval_metric)
         eval_metric.reset()
@@ -88,17 +174,18 @@ class BaseModule:
         call_all(score_end_callback, BatchEndParam(epoch, seen, eval_metric, locals()))
         return eval_metric.get_global_name_value()
 
-    def _unpadded(self, batch):
+    def _unpadded(self, batch: DataBatch) -> list[NDArray]:
         pad = batch.pad or 0
         return [out[:out.shape[0] - pad] for out in self.get_outputs()]
 
-    def iter_predict(self, eval_data, num_batch=None, reset=True, sparse_row_id_fn=None):
+    def iter_predict(self, eval_data: DataIter, num_batch: int | None = None, reset: bool = True,
+                     sparse_row_id_fn: RowIds | None = None) -> Iterator[tuple[list[NDArray], int, DataBatch]]:
         """(outputs, number, batch) for every batch, without padding."""
         for nbatch, batch in self._run(eval_data, num_batch, reset, sparse_row_id_fn):
             yield self._unpadded(batch), nbatch, batch
 
-    def predict(self, eval_data, num_batch=None, merge_batches=True, reset=True, always_output_list=False,
-                sparse_row_id_fn=None):
+    def predict(self, eval_data: Any, num_batch: int | None = None, merge_batches: bool = True, reset: bool = True,
+                always_output_list: bool = False, sparse_row_id_fn: RowIds | None = None) -> Any:
         """The outputs over an iterator; joined unless merge_batches is false."""
         if isinstance(eval_data, NDArray) or hasattr(eval_data, "__array__"):
             eval_data = NDArrayIter(eval_data, batch_size=len(eval_data))
@@ -113,12 +200,16 @@ class BaseModule:
         outputs = [op.concat(*parts, dim=0) for parts in zip(*batches)]
         return outputs[0] if len(outputs) == 1 and not always_output_list else outputs
 
-    def fit(self, train_data, eval_data=None, eval_metric="acc", epoch_end_callback=None,
-            batch_end_callback=None, kvstore="local", optimizer="sgd",
-            optimizer_params=(("learning_rate", 0.01),), eval_end_callback=None, eval_batch_end_callback=None,
-            initializer=Uniform(0.01), arg_params=None, aux_params=None, allow_missing=False,
-            force_rebind=False, force_init=False, begin_epoch=0, num_epoch=None, validation_metric=None,
-            monitor=None, sparse_row_id_fn=None):
+    def fit(self, train_data: DataIter, eval_data: DataIter | None = None, eval_metric: Any = "acc",
+            epoch_end_callback: OneOrMore[EpochEnd] | None = None,
+            batch_end_callback: OneOrMore[BatchEnd] | None = None, kvstore: str | KVStoreBase = "local",
+            optimizer: str | Optimizer = "sgd", optimizer_params: Any = (("learning_rate", 0.01),),
+            eval_end_callback: OneOrMore[BatchEnd] | None = None,
+            eval_batch_end_callback: OneOrMore[BatchEnd] | None = None, initializer: InitializerLike = Uniform(0.01),
+            arg_params: Arrays | None = None, aux_params: Arrays | None = None, allow_missing: bool = False,
+            force_rebind: bool = False, force_init: bool = False, begin_epoch: int = 0, num_epoch: int | None = None,
+            validation_metric: Any = None, monitor: Monitor | None = None,
+            sparse_row_id_fn: RowIds | None = None) -> None:
         """Trains from begin_epoch up to num_epoch."""
         if num_epoch is None:
             raise ValueError("please specify number of epochs: num_epoch")
@@ -150,7 +241,9 @@ class BaseModule:
                     self.logger.info("Epoch[%d] Validation-%s=%f", epoch, name, value)
             train_data.reset()
 
-    def _fit_epoch(self, epoch, train_data, eval_metric, batch_end_callback, monitor, sparse_row_id_fn):
+    def _fit_epoch(self, epoch: int, train_data: DataIter, eval_metric: EvalMetric,
+                   batch_end_callback: OneOrMore[BatchEnd] | None, monitor: Monitor | None,
+                   sparse_row_id_fn: RowIds | None) -> None:
         """One pass over the training data. The next batch is fetched while this one is computed."""
         batches = iter(train_data)
         batch = next(batches, None)
@@ -175,29 +268,31 @@ class BaseModule:
             nbatch += 1
 
     # --- parameters
-    def get_params(self):
+    def get_params(self) -> tuple[Arrays, Arrays]:
         """(arg_params, aux_params): names to arrays."""
         raise NotImplementedError(f"{type(self).__name__} has no parameters")
 
-    def init_params(self, initializer=Uniform(0.01), arg_params=None, aux_params=None, allow_missing=False,
-                    force_init=False, allow_extra=False):
+    def init_params(self, initializer: InitializerLike | None = Uniform(0.01), arg_params: Arrays | None = None,
+                    aux_params: Arrays | None = None, allow_missing: bool = False, force_init: bool = False,
+                    allow_extra: bool = False) -> None:
         """First values: from the dicts, the rest by the initializer."""
         raise NotImplementedError(f"{type(self).__name__} has no parameters")
 
-    def set_params(self, arg_params, aux_params, allow_missing=False, force_init=True, allow_extra=False):
+    def set_params(self, arg_params: Arrays, aux_params: Arrays, allow_missing: bool = False, force_init: bool = True,
+                   allow_extra: bool = False) -> None:
         """Values for the parameters."""
         self.init_params(None, arg_params, aux_params, allow_missing, force_init, allow_extra)
 
-    def save_params(self, fname):
+    def save_params(self, fname: str | os.PathLike[str]) -> None:
         """Writes the parameters to a file."""
         arg_params, aux_params = self.get_params()
         named = {f"arg:{name}": value for name, value in arg_params.items()}
         named.update((f"aux:{name}", value) for name, value in aux_params.items())
         save(fname, named)
 
-    def load_params(self, fname):
+    def load_params(self, fname: str | os.PathLike[str]) -> None:
         """Reads the parameters from a file."""
-        parts = {"arg": {}, "aux": {}}
+        parts: dict[str, Arrays] = {"arg": {}, "aux": {}}
         for key, value in load(fname).items():
             kind, _, name = key.partition(":")
             if kind not in parts:
@@ -205,17 +300,17 @@ class BaseModule:
             parts[kind][name] = value
         self.set_params(parts["arg"], parts["aux"])
 
-    def prepare(self, data_batch, sparse_row_id_fn=None):
+    def prepare(self, data_batch: DataBatch, sparse_row_id_fn: RowIds | None = None) -> None:
         """Called with the next batch before it is run."""
         if sparse_row_id_fn is not None:
             raise ValueError("sparse_row_id_fn needs row_sparse parameters, which this module does not have")
 
-    def get_states(self, merge_multi_context=True):
+    def get_states(self, merge_multi_context: bool = True) -> Any:
         """Values of the states of recurrent networks; none here."""
         self._need("bind", "init_params")
         return []
 
-    def set_states(self, states=None, value=None):
+    def set_states(self, states: Any = None, value: Any = None) -> None:
         """Sets the states of recurrent networks; there are none here."""
         self._need("bind", "init_params")
         if states or value:

@@ -1,10 +1,25 @@
 """The executors of one module: one per device, each with its share of the batch."""
+from __future__ import annotations
+
 from ..executor import Executor
 from ..io import DataDesc
 from ..ndarray import NDArray, op
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..base import DType
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
 
-def split_input_slice(batch_size, work_load_list):
+    from .._typing import Arrays, GradReq, Groups, OneOrMore, Shape
+    from ..context import Context
+    from ..io import DataBatch
+    from ..metric import EvalMetric
+    from ..monitor import Monitor
+    from ..symbol import Symbol
+
+
+def split_input_slice(batch_size: int, work_load_list: Sequence[float]) -> list[slice]:
     """Slices of a batch in proportion to the loads."""
     total = sum(work_load_list)
     counts = [round(load * batch_size / total) for load in work_load_list]
@@ -21,11 +36,11 @@ def split_input_slice(batch_size, work_load_list):
 _split_input_slice = split_input_slice
 
 
-def _batch_axis(description):
+def _batch_axis(description: DataDesc) -> int:
     return DataDesc.get_batch_axis(getattr(description, "layout", None))
 
 
-def _part(array, rows, axis):
+def _part(array: NDArray, rows: slice, axis: int) -> Any:
     """The rows of an array along an axis; -1: all of it."""
     if axis == -1 or rows is None or rows == slice(0, array.shape[axis]):
         return array
@@ -37,9 +52,11 @@ def _part(array, rows, axis):
 class DataParallelExecutorGroup:
     """Executors with the same parameters on several devices."""
 
-    def __init__(self, symbol, contexts, workload, data_shapes, label_shapes, param_names, for_training,
-                 inputs_need_grad, fixed_param_names=None, grad_req="write", state_names=None, group2ctxs=None,
-                 shared_group=None):
+    def __init__(self, symbol: Symbol, contexts: list[Context], workload: Sequence[float], data_shapes: list[DataDesc],
+                 label_shapes: list[DataDesc] | None, param_names: Sequence[str], for_training: bool,
+                 inputs_need_grad: bool, fixed_param_names: Sequence[str] | None = None, grad_req: GradReq = "write",
+                 state_names: Sequence[str] | None = None, group2ctxs: list[Groups] | None = None,
+                 shared_group: DataParallelExecutorGroup | None = None) -> None:
         self.symbol = symbol
         self.contexts = contexts
         self.workload = workload
@@ -53,7 +70,7 @@ class DataParallelExecutorGroup:
         self.grad_req = self._requests(grad_req, [d.name for d in data_shapes], fixed_param_names or [])
         self._bind(data_shapes, label_shapes, shared_group)
 
-    def _requests(self, grad_req, data_names, fixed):
+    def _requests(self, grad_req: Any, data_names: Sequence[str], fixed: Sequence[str]) -> dict[str, str]:
         if not self.for_training:
             return dict.fromkeys(self.arg_names, "null")
         requests = {}
@@ -66,7 +83,7 @@ class DataParallelExecutorGroup:
                 requests[name] = "write" if name in data_names and self.inputs_need_grad else "null"
         return requests
 
-    def _describe(self, data_shapes, label_shapes):
+    def _describe(self, data_shapes: list[DataDesc], label_shapes: list[DataDesc] | None) -> None:
         """Takes the shapes, and decides who gets which part of a batch."""
         self.data_shapes, self.label_shapes = data_shapes, label_shapes
         self.data_layouts = [_batch_axis(d) for d in data_shapes]
@@ -79,7 +96,7 @@ class DataParallelExecutorGroup:
         alone = len(self.contexts) == 1
         self.slices = [slice(0, self.batch_size)] if alone else split_input_slice(self.batch_size, self.workload)
 
-    def _shapes_of(self, at):
+    def _shapes_of(self, at: int) -> dict[str, Shape]:
         """Input names to the shapes that device `at` sees."""
         shapes = {}
         for d, axis in zip((*self.data_shapes, *(self.label_shapes or [])),
@@ -90,10 +107,11 @@ class DataParallelExecutorGroup:
             shapes[d.name] = tuple(shape)
         return shapes
 
-    def _bind(self, data_shapes, label_shapes, shared_group):
+    def _bind(self, data_shapes: list[DataDesc], label_shapes: list[DataDesc] | None,
+              shared_group: DataParallelExecutorGroup | None) -> None:
         self._describe(data_shapes, label_shapes)
         dtypes = {d.name: d.dtype for d in (*data_shapes, *(label_shapes or []))}
-        self.execs = []
+        self.execs: list[Executor] = []
         for at, context in enumerate(self.contexts):
             shared = shared_group.execs[at] if shared_group else None
             known = {n: s for n, s in self._shapes_of(at).items() if n in self.arg_names}
@@ -101,7 +119,8 @@ class DataParallelExecutorGroup:
             self.execs.append(self._bind_one(context, known, dtypes, groups, shared))
         self._collect()
 
-    def _bind_one(self, context, known, dtypes, groups, shared):
+    def _bind_one(self, context: Context, known: dict[str, Any], dtypes: Mapping[str, DType], groups: Groups | None,
+                  shared: Executor | None) -> Executor:
         dtypes = {n: t for n, t in dtypes.items() if n in known}
         if shared is None:
             return self.symbol.simple_bind(context, self.grad_req, dtypes, group2ctx=groups, **known)
@@ -112,9 +131,9 @@ class DataParallelExecutorGroup:
         aux = {n: shared.aux_dict[n] for n in self.aux_names if n in shared.aux_dict}
         return Executor._bind(self.symbol, context, known, dtypes, args, grads, aux, self.grad_req, groups)
 
-    def _collect(self):
+    def _collect(self) -> None:
         """Lists of each parameter's arrays, one per device; inputs likewise."""
-        def per_device(names, of):
+        def per_device(names: Sequence[str], of: Callable[[Executor], dict[str, Any]]) -> Any:
             return [[of(e)[name] for e in self.execs] for name in names]
 
         have = [n for n in self.param_names if n in self.arg_names]
@@ -129,18 +148,18 @@ class DataParallelExecutorGroup:
                          for name, axis, kind, i in self._inputs if name in self.arg_names]
         self._output_axes = [_batch_axis_of_output(self.symbol, i) for i in range(len(self.symbol))]
 
-    def reshape(self, data_shapes, label_shapes):
+    def reshape(self, data_shapes: list[DataDesc], label_shapes: list[DataDesc] | None) -> None:
         """Executors for other shapes, with the same parameters."""
         if data_shapes == self.data_shapes and label_shapes == self.label_shapes:
             return
         self._describe(data_shapes, label_shapes)
-        self.execs = [e.reshape(allow_up_sizing=True, **{n: s for n, s in self._shapes_of(at).items()
-                                                         if n in self.arg_names})
-                      for at, e in enumerate(self.execs)]
+        shapes: list[dict[str, Any]] = [{n: s for n, s in self._shapes_of(at).items() if n in self.arg_names}
+                                        for at in range(len(self.execs))]
+        self.execs = [e.reshape(allow_up_sizing=True, **known) for e, known in zip(self.execs, shapes)]
         self._collect()
 
     # --- running
-    def forward(self, data_batch, is_train=None):
+    def forward(self, data_batch: DataBatch, is_train: bool | None = None) -> None:
         """Copies the batch in, and runs the network."""
         labels = data_batch.label or []
         for kind, i, axis, targets in self._targets:
@@ -153,7 +172,7 @@ class DataParallelExecutorGroup:
         for e in self.execs:
             e.forward(is_train)
 
-    def backward(self, out_grads=None):
+    def backward(self, out_grads: OneOrMore[NDArray] | None = None) -> None:
         """Gradients; out_grads for the outputs that are not losses."""
         if not self.for_training:
             raise RuntimeError("re-bind with for_training=True to run backward")
@@ -167,7 +186,7 @@ class DataParallelExecutorGroup:
                         for g, axis in zip(grads, self._output_axes)])
 
     # --- results
-    def get_output_shapes(self):
+    def get_output_shapes(self) -> list[tuple[str, Shape]]:
         """(name, shape) of the outputs for the whole batch."""
         shapes = []
         for i, (name, axis) in enumerate(zip(self.symbol.list_outputs(), self._output_axes)):
@@ -177,7 +196,7 @@ class DataParallelExecutorGroup:
             shapes.append((name, tuple(shape)))
         return shapes
 
-    def _merge(self, arrays, axes, merge):
+    def _merge(self, arrays: list[Any], axes: Sequence[int], merge: bool) -> Any:
         """Lists per value of arrays per device; joined if wanted."""
         if not merge:
             return arrays
@@ -187,25 +206,25 @@ class DataParallelExecutorGroup:
         return [a[0] if axis == -1 else op.concat(*[p.as_in_context(first) for p in a], dim=axis)
                 for a, axis in zip(arrays, axes)]
 
-    def get_outputs(self, merge_multi_context=True, begin=0, end=None):
+    def get_outputs(self, merge_multi_context: bool = True, begin: int = 0, end: int | None = None) -> Any:
         """The outputs."""
         end = len(self.symbol) if end is None else end
         arrays = [[e.outputs[i] for e in self.execs] for i in range(begin, end)]
         return self._merge(arrays, self._output_axes[begin:end], merge_multi_context)
 
-    def get_input_grads(self, merge_multi_context=True):
+    def get_input_grads(self, merge_multi_context: bool = True) -> Any:
         """The gradients of the data."""
         if not self.inputs_need_grad:
             raise RuntimeError("bind with inputs_need_grad=True to have gradients of the data")
         arrays = [[e.grad_dict[d.name] for e in self.execs] for d in self.data_shapes]
         return self._merge(arrays, self.data_layouts, merge_multi_context)
 
-    def get_states(self, merge_multi_context=True):
+    def get_states(self, merge_multi_context: bool = True) -> Any:
         """The values of the states."""
         arrays = [[e.arg_dict[name] for e in self.execs] for name in self.state_names]
         return self._merge(arrays, [0] * len(arrays), merge_multi_context)
 
-    def set_states(self, states=None, value=None):
+    def set_states(self, states: Any = None, value: Any = None) -> None:
         """Sets the states: each to an array, or all to one number."""
         if (states is None) == (value is None):
             raise ValueError("give either states or value")
@@ -214,12 +233,12 @@ class DataParallelExecutorGroup:
                 e.arg_dict[name][:] = value if states is None else (
                     states[i][at] if isinstance(states[i], (list, tuple)) else states[i])
 
-    def set_params(self, arg_params, aux_params, allow_extra=False):
+    def set_params(self, arg_params: Arrays, aux_params: Arrays, allow_extra: bool = False) -> None:
         """Copies parameters to every device."""
         for e in self.execs:
             e.copy_params_from(arg_params, aux_params, allow_extra)
 
-    def get_params(self, arg_params, aux_params):
+    def get_params(self, arg_params: Arrays, aux_params: Arrays) -> None:
         """Copies parameters out, averaged over the devices."""
         names = [n for n in self.param_names if n in self.arg_names]
         for found, target in ((zip(names, self.param_arrays), arg_params),
@@ -231,7 +250,7 @@ class DataParallelExecutorGroup:
                     value = op.add_n(*[a.as_in_context(context) for a in arrays]) / len(arrays)
                 value._copyto(target[name])
 
-    def update_metric(self, eval_metric, labels, pre_sliced=False):
+    def update_metric(self, eval_metric: EvalMetric, labels: Any, pre_sliced: bool = False) -> None:
         """Shows outputs and labels to a metric."""
         names = [d.name for d in self.label_shapes or []]
         outputs = self.symbol.list_outputs()
@@ -241,17 +260,17 @@ class DataParallelExecutorGroup:
             eval_metric.update_dict(dict(zip(names or map(str, range(len(parts))), parts)),
                                     dict(zip(outputs, e.outputs)))
 
-    def install_monitor(self, mon):
+    def install_monitor(self, mon: Monitor) -> None:
         """Lets a Monitor watch every executor."""
         for e in self.execs:
             mon.install(e)
 
 
-def _batch_axis_of_output(symbol, index):
+def _batch_axis_of_output(symbol: Symbol, index: int) -> int:
     return DataDesc.get_batch_axis(symbol[index].attr("__layout__"))
 
 
-def _load(source, rows, axis, target):
+def _load(source: Any, rows: slice, axis: int, target: NDArray) -> None:
     """Copies one device's part of an input."""
     part = _part(source, rows, axis) if isinstance(source, NDArray) else source
     if isinstance(part, NDArray) and part.shape == target.shape:

@@ -1,4 +1,6 @@
 """The module of one symbol."""
+from __future__ import annotations
+
 import logging
 import warnings
 
@@ -12,8 +14,23 @@ from ..ndarray import zeros
 from .base_module import BaseModule, descriptions
 from .executor_group import DataParallelExecutorGroup
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
-def _check_names(names, arguments, kind, must):
+    from .._typing import Arrays, GradReq, InitializerLike, OneOrMore, Shape, Shapes
+    from ..io import DataBatch
+    from ..kvstore import KVStoreBase
+    from ..metric import EvalMetric
+    from ..monitor import Monitor
+    from ..ndarray import NDArray
+    from ..optimizer import Optimizer
+    from ..symbol import Symbol
+
+
+def _check_names(names: Sequence[str], arguments: Sequence[str], kind: str, must: bool) -> None:
     for name in names:
         if name in arguments:
             continue
@@ -28,9 +45,11 @@ def _check_names(names, arguments, kind, must):
 class Module(BaseModule):
     """Runs one symbol on one or more devices, which share each batch."""
 
-    def __init__(self, symbol, data_names=("data",), label_names=("softmax_label",), logger=logging,
-                 context=None, work_load_list=None, fixed_param_names=None, state_names=None, group2ctxs=None,
-                 compression_params=None):
+    def __init__(self, symbol: Symbol, data_names: Sequence[str] | None = ("data",),
+                 label_names: Sequence[str] | None = ("softmax_label",), logger: Any = logging,
+                 context: OneOrMore[Context] | None = None, work_load_list: Sequence[float] | None = None,
+                 fixed_param_names: Sequence[str] | None = None, state_names: Sequence[str] | None = None,
+                 group2ctxs: Any = None, compression_params: Mapping[str, Any] | None = None) -> None:
         super().__init__(logger)
         context = cpu() if context is None else context
         self._context = [context] if isinstance(context, Context) else list(context)
@@ -53,17 +72,20 @@ class Module(BaseModule):
         self._param_names = [a for a in arguments if a not in inputs]
         self._aux_names = symbol.list_auxiliary_states()
         self._output_names = symbol.list_outputs()
-        self._arg_params = self._aux_params = None
         self._params_dirty = False
-        self._optimizer = self._kvstore = self._updater = None
         self._update_on_kvstore = False
-        self._preload_opt_states = None
-        self._grad_req = None
-        self._group = None
+        self._preload_opt_states: str | None = None
+        self._kvstore: Any = None
+        # Missing until bind(), init_params() and init_optimizer() make them; what needs them asks _need() first.
+        self._group: DataParallelExecutorGroup = None  # type: ignore[assignment]
+        self._arg_params: Arrays = None  # type: ignore[assignment]
+        self._aux_params: Arrays = None  # type: ignore[assignment]
+        self._optimizer: Optimizer = None  # type: ignore[assignment]
+        self._updater: Any = None
 
     # --- files
     @staticmethod
-    def load(prefix, epoch, load_optimizer_states=False, **kwargs):
+    def load(prefix: str, epoch: int, load_optimizer_states: bool = False, **kwargs: Any) -> Module:
         """A module of a checkpoint; bind it before use."""
         symbol, arg_params, aux_params = load_checkpoint(prefix, epoch)
         module = Module(symbol, **kwargs)
@@ -73,7 +95,8 @@ class Module(BaseModule):
             module._preload_opt_states = f"{prefix}-{epoch:04d}.states"
         return module
 
-    def save_checkpoint(self, prefix, epoch, save_optimizer_states=False, remove_amp_cast=True):
+    def save_checkpoint(self, prefix: str, epoch: int, save_optimizer_states: bool = False,
+                        remove_amp_cast: bool = True) -> None:
         """Writes the symbol, the parameters, and the optimizer's states if wanted."""
         save_checkpoint(prefix, epoch, self.symbol, *self.get_params())
         if save_optimizer_states:
@@ -83,42 +106,43 @@ class Module(BaseModule):
 
     # --- what goes in and out
     @property
-    def data_names(self):
+    def data_names(self) -> list[str]:
         return self._data_names
 
     @property
-    def label_names(self):
+    def label_names(self) -> list[str]:
         return self._label_names
 
     @property
-    def output_names(self):
+    def output_names(self) -> list[str]:
         return self._output_names
 
     @property
-    def data_shapes(self):
+    def data_shapes(self) -> list[DataDesc]:
         self._need("bind")
         return self._group.data_shapes
 
     @property
-    def label_shapes(self):
+    def label_shapes(self) -> list[DataDesc] | None:
         self._need("bind")
         return self._group.label_shapes
 
     @property
-    def output_shapes(self):
+    def output_shapes(self) -> list[tuple[str, Shape]]:
         self._need("bind")
         return self._group.get_output_shapes()
 
     # --- parameters
-    def get_params(self):
+    def get_params(self) -> tuple[Arrays, Arrays]:
         self._need("bind", "init_params")
         if self._params_dirty:
             self._group.get_params(self._arg_params, self._aux_params)
             self._params_dirty = False
         return self._arg_params, self._aux_params
 
-    def init_params(self, initializer=Uniform(0.01), arg_params=None, aux_params=None, allow_missing=False,
-                    force_init=False, allow_extra=False):
+    def init_params(self, initializer: InitializerLike | None = Uniform(0.01), arg_params: Arrays | None = None,
+                    aux_params: Arrays | None = None, allow_missing: bool = False, force_init: bool = False,
+                    allow_extra: bool = False) -> None:
         if self.params_initialized and not force_init:
             if arg_params or aux_params:
                 warnings.warn("Parameters already initialized and force_init=False. init_params call ignored.",
@@ -141,7 +165,8 @@ class Module(BaseModule):
         self._params_dirty = False
         self._group.set_params(self._arg_params, self._aux_params, allow_extra=True)
 
-    def _init_one(self, desc, array, given, initializer, allow_missing):
+    def _init_one(self, desc: InitDesc, array: NDArray, given: Arrays | None, initializer: InitializerLike | None,
+                  allow_missing: bool) -> None:
         if given is not None and desc in given:
             source = given[desc]
             if source is array:
@@ -155,13 +180,14 @@ class Module(BaseModule):
         if initializer is not None:
             initializer(desc, array)
 
-    def _refuse_extra(self, given):
+    def _refuse_extra(self, given: Arrays) -> None:
         known = {*self._symbol.list_inputs(), *self._data_names, *self._label_names}
         extra = [n for n in given if n not in known]
         if extra:
             raise ValueError(f'Find name "{extra[0]}" that is not in the arguments')
 
-    def set_params(self, arg_params, aux_params, allow_missing=False, force_init=True, allow_extra=False):
+    def set_params(self, arg_params: Arrays, aux_params: Arrays, allow_missing: bool = False, force_init: bool = True,
+                   allow_extra: bool = False) -> None:
         if not allow_missing:
             self.init_params(None, arg_params, aux_params, allow_missing, force_init, allow_extra)
             return
@@ -174,8 +200,9 @@ class Module(BaseModule):
         self.params_initialized = True
 
     # --- binding
-    def bind(self, data_shapes, label_shapes=None, for_training=True, inputs_need_grad=False, force_rebind=False,
-             shared_module=None, grad_req="write"):
+    def bind(self, data_shapes: Shapes, label_shapes: Shapes | None = None, for_training: bool = True,
+             inputs_need_grad: bool = False, force_rebind: bool = False, shared_module: Any = None,
+             grad_req: GradReq = "write") -> None:
         """Makes the executors. A module bound already stays as it is, unless force_rebind."""
         if self.binded and not force_rebind:
             self.logger.warning("Already bound, ignoring bind()")
@@ -191,7 +218,7 @@ class Module(BaseModule):
             shared_group = shared_module._group
         if self.params_initialized and self.binded:
             self.get_params()  # before the old executors go
-        self.for_training, self.inputs_need_grad, self._grad_req = for_training, inputs_need_grad, grad_req
+        self.for_training, self.inputs_need_grad = for_training, inputs_need_grad
         self._group = DataParallelExecutorGroup(
             self._symbol, self._context, self._work_load_list, data, labels, self._param_names, for_training,
             inputs_need_grad, self._fixed_param_names, grad_req, self._state_names, self._group2ctxs,
@@ -205,7 +232,7 @@ class Module(BaseModule):
         if shared_module is not None and shared_module.optimizer_initialized:
             self.borrow_optimizer(shared_module)
 
-    def _check_inputs(self, data, labels):
+    def _check_inputs(self, data: list[DataDesc], labels: list[DataDesc] | None) -> None:
         for names, found, kind in ((self._data_names, data, "data"), (self._label_names, labels or [], "label")):
             if kind == "label" and not found:
                 continue
@@ -213,14 +240,14 @@ class Module(BaseModule):
                 raise ValueError(f"Data provided by {kind}_shapes don't match names specified by {kind}_names "
                                  f"({[tuple(d) for d in found]} vs. {names})")
 
-    def reshape(self, data_shapes, label_shapes=None):
+    def reshape(self, data_shapes: Shapes, label_shapes: Shapes | None = None) -> None:
         """Takes batches of other shapes from now on."""
         self._need("bind")
         self._group.reshape(*descriptions(data_shapes, label_shapes))
 
     # --- the optimizer
-    def init_optimizer(self, kvstore="local", optimizer="sgd", optimizer_params=(("learning_rate", 0.01),),
-                       force_init=False):
+    def init_optimizer(self, kvstore: str | KVStoreBase = "local", optimizer: str | Optimizer = "sgd",
+                       optimizer_params: Any = (("learning_rate", 0.01),), force_init: bool = False) -> None:
         """Decides how update() works."""
         self._need("bind", "init_params")
         if self.optimizer_initialized and not force_init:
@@ -244,10 +271,10 @@ class Module(BaseModule):
             self.load_optimizer_states(self._preload_opt_states)
             self._preload_opt_states = None
 
-    def _make_optimizer(self, optimizer, params, on_store):
+    def _make_optimizer(self, optimizer: str | Optimizer, params: dict[str, Any], on_store: bool) -> Optimizer:
         devices = len(self._context)
         if on_store:
-            names = {**dict(enumerate(self._param_names)), **{n: n for n in self._param_names}}
+            names: dict[Any, str] = {**dict(enumerate(self._param_names)), **{n: n for n in self._param_names}}
         else:
             names = {i * devices + k: n for i, n in enumerate(self._param_names) for k in range(devices)}
         rescale = 1.0 / self._group.batch_size
@@ -264,7 +291,7 @@ class Module(BaseModule):
             optimizer.idx2name = names
         return optimizer
 
-    def borrow_optimizer(self, shared_module):
+    def borrow_optimizer(self, shared_module: Module) -> None:
         """Uses the optimizer of another module."""
         self._optimizer = shared_module._optimizer
         self._kvstore = shared_module._kvstore
@@ -272,7 +299,7 @@ class Module(BaseModule):
         self._updater = shared_module._updater
         self.optimizer_initialized = True
 
-    def update(self):
+    def update(self) -> None:
         """Changes the parameters by their gradients."""
         self._need("bind", "init_params", "init_optimizer")
         self._params_dirty = True
@@ -289,7 +316,7 @@ class Module(BaseModule):
                 for k, (weight, grad) in enumerate(zip(weights, grads)):
                     self._updater(i * devices + k, grad, weight)
 
-    def save_optimizer_states(self, fname):
+    def save_optimizer_states(self, fname: str | os.PathLike[str]) -> None:
         """Writes the optimizer's states."""
         self._need("init_optimizer")
         if self._update_on_kvstore:
@@ -298,7 +325,7 @@ class Module(BaseModule):
         with open(fname, "wb") as f:
             f.write(self._updater.get_states())
 
-    def load_optimizer_states(self, fname):
+    def load_optimizer_states(self, fname: str | os.PathLike[str]) -> None:
         """Reads the optimizer's states."""
         self._need("init_optimizer")
         if self._update_on_kvstore:
@@ -308,7 +335,7 @@ class Module(BaseModule):
             self._updater.set_states(f.read())
 
     # --- running
-    def forward(self, data_batch, is_train=None):
+    def forward(self, data_batch: DataBatch, is_train: bool | None = None) -> None:
         """Runs the network on a batch; batches of another shape rebind it."""
         self._need("bind", "init_params")
         group = self._group
@@ -317,7 +344,7 @@ class Module(BaseModule):
             self._follow(data_batch, shapes)
         group.forward(data_batch, is_train)
 
-    def _follow(self, batch, shapes):
+    def _follow(self, batch: DataBatch, shapes: Sequence[Shape]) -> None:
         """Binds for the shapes of a batch."""
         group = self._group
         data = batch.provide_data or [DataDesc(d.name, s, d.dtype, d.layout)
@@ -333,34 +360,34 @@ class Module(BaseModule):
                       for d in group.label_shapes]
         self.reshape(data, labels)
 
-    def backward(self, out_grads=None):
+    def backward(self, out_grads: OneOrMore[NDArray] | None = None) -> None:
         """Gradients of the parameters."""
         self._need("bind", "init_params")
         self._group.backward(out_grads)
 
-    def get_outputs(self, merge_multi_context=True):
+    def get_outputs(self, merge_multi_context: bool = True) -> Any:
         """The outputs of the last forward."""
         self._need("bind", "init_params")
         return self._group.get_outputs(merge_multi_context)
 
-    def get_input_grads(self, merge_multi_context=True):
+    def get_input_grads(self, merge_multi_context: bool = True) -> Any:
         """The gradients of the data."""
         self._need("bind", "init_params")
         return self._group.get_input_grads(merge_multi_context)
 
-    def get_states(self, merge_multi_context=True):
+    def get_states(self, merge_multi_context: bool = True) -> Any:
         self._need("bind", "init_params")
         return self._group.get_states(merge_multi_context)
 
-    def set_states(self, states=None, value=None):
+    def set_states(self, states: Any = None, value: Any = None) -> None:
         self._need("bind", "init_params")
         self._group.set_states(states, value)
 
-    def update_metric(self, eval_metric, labels, pre_sliced=False):
+    def update_metric(self, eval_metric: EvalMetric, labels: Any, pre_sliced: bool = False) -> None:
         """Shows outputs and labels to a metric."""
         self._group.update_metric(eval_metric, labels, pre_sliced)
 
-    def install_monitor(self, mon):
+    def install_monitor(self, mon: Monitor) -> None:
         """Lets a Monitor watch the executors."""
         self._need("bind")
         self._group.install_monitor(mon)

@@ -1,10 +1,19 @@
 """What the operator functions of arrays do with calls that the library does not take as they come."""
+from __future__ import annotations
+
 import sys
 
 from .. import _core
 from .._namespaces import Face
 from ..base import _Null, dtype_name, is_number
 from ..context import current_context
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from .._ops import Op
 
 _invoke = _core.invoke
 _IGNORED = ("name", "attr", "__layout__")
@@ -17,10 +26,10 @@ class Arrays(Face):
     type_name = "NDArray"
     trailing = ("out",)
 
-    def bind(self, op, name):
+    def bind(self, op: Op, name: str) -> tuple[Any, ...]:
         handle = _core.op_handle(op.name)
 
-        def call(inputs, kwargs):
+        def call(inputs: Sequence[Any], kwargs: dict[str, Any]) -> Any:
             out = kwargs.pop("out", None)
             if op.variadic:
                 kwargs.pop(op.variadic, None)  # the library counts
@@ -32,7 +41,7 @@ class Arrays(Face):
         return call, handle, sys.maxsize if op.variadic else len(op.inputs), plain
 
 
-def _complete(op, positional, kwargs):
+def _complete(op: Op, positional: Sequence[Any], kwargs: dict[str, Any]) -> list[Any]:
     """All inputs: those given by position, then those among kwargs."""
     inputs = list(positional)
     for name in op.input_names[len(inputs):]:
@@ -45,7 +54,7 @@ def _complete(op, positional, kwargs):
     return [value for value in inputs if value is not None]
 
 
-def _parameters(op, kwargs):
+def _parameters(op: Op, kwargs: dict[str, Any]) -> dict[str, Any] | None:
     """Parameters in the form the library takes."""
     for key in _IGNORED:
         kwargs.pop(key, None)

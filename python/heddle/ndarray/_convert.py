@@ -1,15 +1,25 @@
 """Arrays made of other values that hold numbers."""
+from __future__ import annotations
+
 import sys
 
 from .. import _core
 from ..base import dtype_name, is_number
 from ..context import context_of
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
-def to_ndarray(value, ctx=None, dtype=None):
+    from .._typing import DTypeLike
+    from ..context import Context
+    from ..ndarray import NDArray
+
+
+def to_ndarray(value: Any, ctx: Context | None = None, dtype: DTypeLike | None = None) -> NDArray:
     """An array made of any value that holds numbers: an array, a buffer, lists, a number."""
     if isinstance(value, _core.NDArrayBase):
-        return value
+        return value  # type: ignore[return-value]  # an NDArray: the library makes no others
     device = ctx or context_of(("cpu", 0))
     name = None if dtype is None else dtype_name(dtype)
     place = device.device_type, device.device_id
@@ -30,7 +40,7 @@ def to_ndarray(value, ctx=None, dtype=None):
         raise
 
 
-def _plain(value):
+def _plain(value: Any) -> Any:
     """Nested lists of Python numbers."""
     if isinstance(value, (list, tuple)):
         return [_plain(v) for v in value]

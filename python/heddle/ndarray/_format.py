@@ -1,6 +1,16 @@
 """Arrays as text, in the layout NumPy's users know; needs no NumPy."""
+from __future__ import annotations
+
 import math
 import struct
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from ..base import DType
+    from ..ndarray import NDArray
 
 _SUMMARIZE_ABOVE = 1000
 _EDGE = 3
@@ -8,7 +18,7 @@ _WIDTH = 75
 _DIGITS = 8
 
 
-def format_array(array):
+def format_array(array: NDArray) -> str:
     """The values of an array; the middle of large ones is left out."""
     if array.size == 0:
         return "[]"
@@ -18,13 +28,13 @@ def format_array(array):
     return _nested(values, cell, len(array.shape), 1)
 
 
-def _edges(array, summarize):
+def _edges(array: NDArray, summarize: bool) -> Any:
     """Nested lists of what is shown; None stands for what is left out."""
     if not summarize:
         return array.tolist()
     array = array.detach()
 
-    def walk(part):
+    def walk(part: Any) -> Any:
         n = part.shape[0]
         rows = range(n) if n <= 2 * _EDGE else [*range(_EDGE), None, *range(n - _EDGE, n)]
         if part.ndim == 1:
@@ -35,7 +45,7 @@ def _edges(array, summarize):
     return walk(array)
 
 
-def _leaves(values):
+def _leaves(values: Any) -> Iterator[Any]:
     for v in values:
         if isinstance(v, list):
             yield from _leaves(v)
@@ -43,7 +53,7 @@ def _leaves(values):
             yield v
 
 
-def _cell_format(values, dtype):
+def _cell_format(values: list[Any], dtype: DType) -> Callable[[Any], str]:
     """A function that prints one value as wide as all others."""
     if dtype == "bool":
         texts = {v: str(bool(v)) for v in values}
@@ -55,11 +65,11 @@ def _cell_format(values, dtype):
     return lambda v: _lookup(texts, v).rjust(width)
 
 
-def _lookup(texts, value):
+def _lookup(texts: dict[Any, str], value: Any) -> str:
     return texts["nan"] if value != value else texts[value]
 
 
-def _float_texts(values, dtype):
+def _float_texts(values: list[Any], dtype: DType) -> dict[Any, str]:
     finite = [v for v in values if math.isfinite(v)]
     sizes = [abs(v) for v in finite if v]
     scientific = bool(sizes) and (max(sizes) >= 1e8 or min(sizes) < 1e-4
@@ -80,12 +90,12 @@ def _float_texts(values, dtype):
     return texts
 
 
-def _scientific(value, digits):
+def _scientific(value: float, digits: int) -> str:
     text = f"{value:.{digits}e}"
     return text if digits else text.replace("e", ".e")
 
 
-def _shortest(value, dtype):
+def _shortest(value: Any, dtype: DType) -> str:
     """The shortest decimal that reads back as the same value of that dtype, at most 8 digits after the point."""
     if dtype == "float64":
         return repr(value)
@@ -100,7 +110,7 @@ def _shortest(value, dtype):
     return text
 
 
-def _fraction_digits(text):
+def _fraction_digits(text: str) -> int:
     if "e" in text:
         mantissa, exponent = text.split("e")
         digits = len(mantissa.split(".")[1]) if "." in mantissa else 0
@@ -109,12 +119,12 @@ def _fraction_digits(text):
     return min(_DIGITS, len(fraction.rstrip("0")))
 
 
-def _mantissa_digits(text):
+def _mantissa_digits(text: str) -> int:
     digits = text.split("e")[0].lstrip("-").replace(".", "").strip("0")
     return min(_DIGITS, max(0, len(digits) - 1))
 
 
-def _pad_zeros(text):
+def _pad_zeros(text: str) -> str:
     """Trailing zeros as blanks, as NumPy prints them: one value keeps the column's width."""
     if "." not in text:
         return text
@@ -122,7 +132,7 @@ def _pad_zeros(text):
     return kept + " " * (len(text) - len(kept))
 
 
-def _nested(values, cell, ndim, indent):
+def _nested(values: Any, cell: Callable[[Any], str], ndim: int, indent: int) -> str:
     if ndim == 1:
         return _row(["..." if v is None else cell(v) for v in values], indent)
     gap = "\n" * (ndim - 1) + " " * indent
@@ -130,7 +140,7 @@ def _nested(values, cell, ndim, indent):
     return "[" + gap.join(parts) + "]"
 
 
-def _row(cells, indent):
+def _row(cells: list[str], indent: int) -> str:
     lines, line = [], ""
     for c in cells:
         if line and indent + len(line) + 1 + len(c) > _WIDTH:

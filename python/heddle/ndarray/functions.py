@@ -1,4 +1,6 @@
 """Functions of arrays beside the generated ones: making, joining, comparing, saving them."""
+from __future__ import annotations
+
 import os
 
 from .. import _core
@@ -8,6 +10,14 @@ from ._convert import to_ndarray
 from .joining import concatenate, moveaxis, split_v2
 from .ndarray import NDArray
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from .._typing import ArrayLike, DTypeLike, Shape, ShapeLike
+    from ..context import Context
+
 __all__ = [
     "NDArray", "add", "arange", "array", "concatenate", "divide", "empty", "equal", "eye", "from_dlpack",
     "from_numpy", "full", "greater", "greater_equal", "lesser", "lesser_equal", "linspace", "load",
@@ -16,7 +26,7 @@ __all__ = [
     "to_dlpack_for_read", "to_dlpack_for_write", "true_divide", "waitall", "zeros"]
 
 
-def waitall():
+def waitall() -> None:
     """Waits until all work is done; raises the first error of work that failed."""
     _core.wait_all()
 
@@ -24,17 +34,17 @@ def waitall():
 # --- making arrays
 
 
-def _shape(shape):
+def _shape(shape: ShapeLike) -> Shape:
     return (shape,) if isinstance(shape, int) else tuple(shape)
 
 
-def _create(name, ctx, dtype, out=None, **params):
+def _create(name: str, ctx: Context | None, dtype: DTypeLike | None, out: NDArray | None = None, **params: Any) -> Any:
     params["ctx"] = str(ctx or current_context())
     params["dtype"] = "float32" if dtype is None else dtype_name(dtype)
     return _core.invoke(name, (), params, out)
 
 
-def array(source_array, ctx=None, dtype=None):
+def array(source_array: ArrayLike, ctx: Context | None = None, dtype: DTypeLike | None = None) -> NDArray:
     """An array with the values of a list, a number, a buffer, a NumPy array or another array.
 
     Its dtype is float32 unless the source is an NDArray or dtype is given.
@@ -46,72 +56,75 @@ def array(source_array, ctx=None, dtype=None):
     return to_ndarray(source_array, ctx or current_context(), dtype or "float32")
 
 
-def empty(shape, ctx=None, dtype=None):
+def empty(shape: ShapeLike, ctx: Context | None = None, dtype: DTypeLike | None = None) -> NDArray:
     """An array whose values are undefined."""
     ctx = ctx or current_context()
     name = "float32" if dtype is None else dtype_name(dtype)
     return _core.empty(_shape(shape), name, ctx.device_type, ctx.device_id)
 
 
-def zeros(shape, ctx=None, dtype=None, **kwargs):
+def zeros(shape: ShapeLike, ctx: Context | None = None, dtype: DTypeLike | None = None, **kwargs: Any) -> NDArray:
     """An array of zeros."""
     return _create("_zeros", ctx, dtype, kwargs.get("out"), shape=_shape(shape))
 
 
-def ones(shape, ctx=None, dtype=None, **kwargs):
+def ones(shape: ShapeLike, ctx: Context | None = None, dtype: DTypeLike | None = None, **kwargs: Any) -> NDArray:
     """An array of ones."""
     return _create("_ones", ctx, dtype, kwargs.get("out"), shape=_shape(shape))
 
 
-def full(shape, val, ctx=None, dtype=None, out=None):
+def full(shape: ShapeLike, val: Any, ctx: Context | None = None, dtype: DTypeLike | None = None,
+         out: NDArray | None = None) -> NDArray:
     """An array with one value everywhere."""
     made = empty(shape, ctx, dtype) if out is None else out
     made[:] = val
     return made
 
 
-def arange(start, stop=None, step=1.0, repeat=1, infer_range=None, ctx=None, dtype=None):
+def arange(start: float, stop: float | None = None, step: float = 1.0, repeat: int = 1, infer_range: bool | None = None,
+           ctx: Context | None = None, dtype: DTypeLike | None = None) -> NDArray:
     """Numbers from start (0 if only one bound is given) up to, not including, stop."""
     if stop is None:
         start, stop = 0, start
     return _create("_arange", ctx, dtype, start=start, stop=stop, step=step, repeat=repeat)
 
 
-def linspace(start, stop, num, endpoint=True, ctx=None, dtype=None):
+def linspace(start: float, stop: float, num: int, endpoint: bool = True, ctx: Context | None = None,
+             dtype: DTypeLike | None = None) -> NDArray:
     """num numbers at equal distances from start to stop."""
     gaps = num - 1 if endpoint else num
     step = (stop - start) / gaps if gaps else 0.0
     return array([start + i * step for i in range(num)], ctx, dtype)
 
 
-def eye(N, M=0, k=0, ctx=None, dtype=None):
+def eye(N: int, M: int = 0, k: int = 0, ctx: Context | None = None, dtype: DTypeLike | None = None) -> NDArray:
     """A matrix with ones on its k-th diagonal."""
     columns = M or N
     rows = [[1 if c - r == k else 0 for c in range(columns)] for r in range(N)]
     return array(rows, ctx, dtype)
 
 
-def from_numpy(ndarray, zero_copy=True):
+def from_numpy(ndarray: Any, zero_copy: bool = True) -> NDArray:
     """An array with the values and dtype of a NumPy array. Always a copy."""
     return to_ndarray(ndarray, None, ndarray.dtype)
 
 
-def from_dlpack(dlpack):
+def from_dlpack(dlpack: Any) -> NDArray:
     """An array sharing the memory of another library's tensor."""
     return _core.from_dlpack(dlpack)
 
 
-def to_dlpack_for_read(data):
+def to_dlpack_for_read(data: NDArray) -> Any:
     """A DLPack capsule of an array whose pending writes are done."""
     return data.to_dlpack_for_read()
 
 
-def to_dlpack_for_write(data):
+def to_dlpack_for_write(data: NDArray) -> Any:
     """A DLPack capsule of an array that nothing reads or writes any more."""
     return data.to_dlpack_for_write()
 
 
-def onehot_encode(indices, out):
+def onehot_encode(indices: NDArray, out: NDArray) -> NDArray:
     """Writes one-hot rows for the indices into out."""
     return _core.invoke("_onehot_encode", (indices, out), None, out)
 
@@ -119,10 +132,11 @@ def onehot_encode(indices, out):
 # --- arithmetic of arrays and numbers
 
 
-def _binary(name, doc, arrays, right_scalar, left_scalar, numbers):
+def _binary(name: str, doc: str, arrays: str, right_scalar: str, left_scalar: str,
+            numbers: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     """A function of two operands, each an array or a number."""
 
-    def function(lhs, rhs):
+    def function(lhs: NDArray | float, rhs: NDArray | float) -> Any:
         if isinstance(lhs, NDArray):
             if isinstance(rhs, NDArray):
                 return _core.invoke(arrays, (lhs, rhs), None, None)
@@ -141,7 +155,7 @@ def _binary(name, doc, arrays, right_scalar, left_scalar, numbers):
     return function
 
 
-def _same(scalar):
+def _same(scalar: str) -> tuple[str, str]:
     return scalar, scalar
 
 
@@ -184,7 +198,7 @@ logical_xor = _binary("logical_xor", "1 where exactly one is nonzero, else 0.", 
 # --- files
 
 
-def save(fname, data):
+def save(fname: str | os.PathLike[str], data: Any) -> None:
     """Writes an array, a list of arrays, or a dict from names to arrays, in MXNet's format."""
     if isinstance(data, NDArray):
         data = [data]
@@ -200,15 +214,15 @@ def save(fname, data):
     _core.save(os.fspath(fname), arrays, names)
 
 
-def _list_or_dict(arrays, names):
+def _list_or_dict(arrays: Sequence[NDArray], names: Sequence[str]) -> Any:
     return dict(zip(names, arrays)) if names else list(arrays)
 
 
-def load(fname):
+def load(fname: str | os.PathLike[str]) -> Any:
     """What save wrote: a list, or a dict when it has names."""
     return _list_or_dict(*_core.load(os.fspath(fname)))
 
 
-def load_frombuffer(buf):
+def load_frombuffer(buf: bytes) -> Any:
     """What save wrote, from bytes."""
     return _list_or_dict(*_core.load_bytes(bytes(buf)))

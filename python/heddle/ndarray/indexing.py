@@ -3,6 +3,8 @@
 Parts that are contiguous are views of the array; while autograd records, and for all other parts, they
 are made by operators.
 """
+from __future__ import annotations
+
 import operator
 
 from .. import _core
@@ -10,8 +12,15 @@ from ..base import is_number, is_numpy
 from . import _internal, op
 from ._convert import to_ndarray
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
-def get_item(array, key):
+    from .._typing import Shape
+    from ..ndarray import NDArray
+
+
+def get_item(array: NDArray, key: Any) -> NDArray:
     """array[key]"""
     kind = type(key)
     if kind is int and not _core.is_recording():
@@ -26,7 +35,7 @@ def get_item(array, key):
     return _basic(array, items)
 
 
-def set_item(array, key, value):
+def set_item(array: NDArray, key: Any, value: Any) -> None:
     """array[key] = value"""
     items = _expand(array, key)
     if any(_is_advanced(i) for i in items):
@@ -39,7 +48,7 @@ def set_item(array, key, value):
     return _assign(array, part, value) if part.size else None
 
 
-def fill(array, value):
+def fill(array: NDArray, value: Any) -> None:
     """Writes value, broadcast, into every element of array."""
     if is_number(value):
         params = {"value": float(value), "shape": array.shape, "dtype": array.dtype_name}
@@ -56,7 +65,7 @@ def fill(array, value):
         value._copyto(array)
 
 
-def broadcast(value, shape):
+def broadcast(value: NDArray, shape: Shape) -> NDArray:
     """value with the shape that an assignment to an array of `shape` needs."""
     if value.shape == shape:
         return value
@@ -70,22 +79,22 @@ def broadcast(value, shape):
     return value if padded == shape else op.broadcast_to(value, shape=shape)
 
 
-def _as_array(value, like):
+def _as_array(value: Any, like: NDArray) -> NDArray:
     return to_ndarray(value, like.context, like.dtype_name)
 
 
-def _position(index, size, axis):
+def _position(index: int, size: int, axis: int) -> int:
     """A row number from 0, of an index that may count from the end."""
     if -size <= index < size:
         return index + size if index < 0 else index
     raise IndexError(f"index {index} is out of bounds for axis {axis} with size {size}")
 
 
-def _is_advanced(item):
+def _is_advanced(item: Any) -> bool:
     return not (item is None or isinstance(item, (int, slice)))
 
 
-def _expand(array, key):
+def _expand(array: NDArray, key: Any) -> list[Any]:
     """The key as a list with one item per axis and None for each new one."""
     items = list(key) if isinstance(key, tuple) else [key]
     items = [_item(i) for i in items]
@@ -99,7 +108,7 @@ def _expand(array, key):
     return items[:at] + [slice(None)] * (array.ndim - used) + items[at + 1:]
 
 
-def _item(item):
+def _item(item: Any) -> Any:
     if item is None or item is Ellipsis or isinstance(item, (int, slice, list, tuple, range)):
         return int(item) if isinstance(item, bool) else item
     if isinstance(item, _core.NDArrayBase) or is_numpy(item) and item.ndim:
@@ -114,13 +123,16 @@ def _item(item):
 class _Part:
     """A rectangular part of an array: per axis a range, and the shape it is seen with."""
 
-    def __init__(self, shape, items):
+    def __init__(self, shape: Shape, items: list[Any]) -> None:
         self.whole_shape = shape
-        self.starts, self.stops, self.steps, self.counts, self.shape = [], [], [], [], []
-        self.dropped = []
+        self.starts: list[int] = []
+        self.stops: list[int] = []
+        self.steps: list[int] = []
+        self.counts: list[int] = []
+        seen: list[int] = []  # the shape as it is seen
         for item in items:
             if item is None:
-                self.shape.append(1)
+                seen.append(1)
                 continue
             axis = len(self.starts)
             if isinstance(item, int):
@@ -128,34 +140,34 @@ class _Part:
                 stop, step = start + 1, 1
             else:
                 start, stop, step = item.indices(shape[axis])
-                self.shape.append(len(range(start, stop, step)))
+                seen.append(len(range(start, stop, step)))
             self.starts.append(start)
             self.stops.append(stop)
             self.steps.append(step)
             self.counts.append(len(range(start, stop, step)))
-        self.shape = tuple(self.shape) or (1,)
+        self.shape = tuple(seen) or (1,)
         self.size = 1
         for n in self.counts:
             self.size *= n
 
-    def is_whole(self):
+    def is_whole(self) -> bool:
         return tuple(self.counts) == self.whole_shape and all(s == 1 for s in self.steps)
 
-    def _lead(self):
+    def _lead(self) -> int:
         """How many axes from the left hold a single row each."""
         lead = 0
         while lead < len(self.counts) and self.counts[lead] == 1:
             lead += 1
         return lead
 
-    def is_contiguous(self):
+    def is_contiguous(self) -> bool:
         lead = self._lead()
         if lead < len(self.counts) and self.steps[lead] != 1:
             return False
         return self.size > 0 and tuple(self.counts[lead + 1:]) == self.whole_shape[lead + 1:] and all(
             s == 1 for s in self.steps[lead + 1:])
 
-    def view(self, array):
+    def view(self, array: NDArray) -> NDArray:
         """This part of an array, sharing its memory."""
         lead = min(self._lead(), len(self.counts) - 1)
         rows, first = 1, 0
@@ -164,7 +176,7 @@ class _Part:
         flat = array._reshape((rows, *self.whole_shape[lead + 1:]))
         return flat._slice(first, first + self.counts[lead])._reshape(self.shape)
 
-    def slice_params(self):
+    def slice_params(self) -> dict[str, Any]:
         """begin, end and step for the operators that slice."""
         ends = [None if stop < 0 else stop for stop in self.stops]
         params = {"begin": tuple(self.starts), "end": tuple(ends)}
@@ -173,7 +185,7 @@ class _Part:
         return params
 
 
-def _basic(array, items):
+def _basic(array: NDArray, items: list[Any]) -> NDArray:
     part = _Part(array.shape, items)
     if not _core.is_recording():
         if part.is_whole():
@@ -187,7 +199,7 @@ def _basic(array, items):
     return array if array.shape == part.shape else op.reshape(array, shape=part.shape)
 
 
-def _assign(array, part, value):
+def _assign(array: NDArray, part: _Part, value: Any) -> None:
     """Writes into a part that is not contiguous."""
     params = part.slice_params()
     if is_number(value):
@@ -200,7 +212,7 @@ def _assign(array, part, value):
 # --- lists and arrays as indices ------------------------------------------------------------------
 
 
-def _gather(array, items):
+def _gather(array: NDArray, items: list[Any]) -> NDArray:
     """The elements at the indices, as NumPy orders them."""
     base, at, rows = _split(array, items)
     shape = base.shape
@@ -222,7 +234,7 @@ def _gather(array, items):
     return op.transpose(result, axes=tuple(axes))
 
 
-def _split(array, items):
+def _split(array: NDArray, items: list[Any]) -> tuple[NDArray, list[int], NDArray]:
     """The part of an array that the indices pick from, the axes they stand for, and row numbers."""
     plain, at, indices = [], [], []
     for item in items:
@@ -236,21 +248,19 @@ def _split(array, items):
     masks = [i for i in indices if _is_mask(i)]
     if masks and len(indices) > 1:
         raise IndexError("a boolean mask is supported as the only index")
-    rows = None
-    for axis, index in zip(at, indices):
+    rows = _rows(indices[0], base.shape[at[0]], at[0], array)
+    for axis, index in zip(at[1:], indices[1:]):
         size = base.shape[axis]
-        index = _rows(index, size, axis, array)
-        rows = index if rows is None else op.broadcast_add(
-            *_same_rank(rows * size, index))
+        rows = op.broadcast_add(*_same_rank(rows * size, _rows(index, size, axis, array)))
     return base, at, rows
 
 
-def _same_rank(a, b):
+def _same_rank(a: NDArray, b: NDArray) -> tuple[NDArray, ...]:
     rank = max(a.ndim, b.ndim)
     return tuple(v.reshape((1,) * (rank - v.ndim) + v.shape) for v in (a, b))
 
 
-def _is_mask(index):
+def _is_mask(index: Any) -> bool:
     if isinstance(index, (list, tuple)):
         first = index
         while isinstance(first, (list, tuple)) and first:
@@ -259,7 +269,7 @@ def _is_mask(index):
     return getattr(index, "dtype", None) == "bool"
 
 
-def _rows(index, size, axis, like):
+def _rows(index: Any, size: int, axis: int, like: NDArray) -> NDArray:
     """Row numbers from 0 as an int64 array."""
     if _is_mask(index):
         mask = index if isinstance(index, (list, tuple)) else index.tolist()
@@ -267,7 +277,7 @@ def _rows(index, size, axis, like):
             raise IndexError(f"found a mask of {len(mask)} values for axis {axis}, expected {size}")
         index = [i for i, wanted in enumerate(mask) if wanted]
     if isinstance(index, _core.NDArrayBase):
-        index = index.astype("int64", copy=False)
+        index = to_ndarray(index).astype("int64", copy=False)
         return index + (index < 0) * size
     if isinstance(index, int):
         index = [index]
@@ -280,11 +290,11 @@ def _rows(index, size, axis, like):
     return made
 
 
-def _flatten(values):
+def _flatten(values: Any) -> Any:
     return [v for part in values for v in _flatten(part)] if isinstance(values, list) else [values]
 
 
-def _scatter(array, items, value):
+def _scatter(array: NDArray, items: list[Any], value: Any) -> None:
     """Writes to the elements at the indices."""
     ctx = "{}({})".format(*array.device)
     numbers = _core.invoke("_arange", (), {"start": 0, "stop": array.size, "dtype": "int64", "ctx": ctx}, None)

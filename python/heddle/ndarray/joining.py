@@ -1,15 +1,23 @@
 """Arrays joined, split, and with their axes moved."""
+from __future__ import annotations
+
 from . import op
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-def concatenate(arrays, axis=0, always_copy=True):
+    from ..ndarray import NDArray
+
+
+def concatenate(arrays: Sequence[NDArray], axis: int = 0, always_copy: bool = True) -> NDArray:
     """Arrays joined along an axis."""
     if len(arrays) == 1 and not always_copy:
         return arrays[0]
     return op.concat(*arrays, dim=axis)
 
 
-def moveaxis(tensor, source, destination):
+def moveaxis(tensor: NDArray, source: int | Sequence[int], destination: int | Sequence[int]) -> NDArray:
     """The array with axes moved to other places."""
     sources = [source] if isinstance(source, int) else list(source)
     targets = [destination] if isinstance(destination, int) else list(destination)
@@ -23,7 +31,8 @@ def moveaxis(tensor, source, destination):
     return op.transpose(tensor, axes=tuple(order))
 
 
-def split_v2(ary, indices_or_sections, axis=0, squeeze_axis=False):
+def split_v2(ary: NDArray, indices_or_sections: int | Sequence[int], axis: int = 0,
+             squeeze_axis: bool = False) -> list[NDArray]:
     """Parts of an array: a number of equal ones, or those between the indices."""
     size = ary.shape[axis]
     if isinstance(indices_or_sections, int):

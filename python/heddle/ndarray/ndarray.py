@@ -1,4 +1,6 @@
 """The array: MXNet's methods over the library's handle."""
+from __future__ import annotations
+
 from .. import _core
 from ..base import MXNetError, as_dtype, dtype_name
 from ..context import Context, context_of
@@ -8,12 +10,23 @@ from .indexing import get_item, set_item
 from .joining import split_v2
 from .shapes import reshaped
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any
+
+    from .._typing import DTypeLike, GradReq, ShapeLike
+    from ..base import DType
+    from ._methods import Methods  # those that are operators
+else:
+    Methods = _core.NDArrayBase
+
 _invoke = _core.invoke
 _CAST = _core.op_handle("Cast")
 
 
 class _Requests(dict):
-    def __missing__(self, name):
+    def __missing__(self, name: str) -> int:
         raise ValueError(f"found grad_req {name!r}, expected one of {', '.join(self)}")
 
 
@@ -21,7 +34,7 @@ GRAD_REQS = _Requests(null=0, write=1, add=3)
 _IN_PLACE = "Inplace operations (+=, -=, x[:]=, etc) are not supported when recording with autograd."
 
 
-class NDArray(_core.NDArrayBase):
+class NDArray(Methods):
     """A tensor on a device. Operations on it return at once; reading its values waits.
 
     Arithmetic and comparisons broadcast, and give results of the operands' dtype.
@@ -32,27 +45,27 @@ class NDArray(_core.NDArrayBase):
 
     # --- what it is
     @property
-    def dtype(self):
+    def dtype(self) -> DType:
         return as_dtype(self.dtype_name)
 
     @property
-    def context(self):
+    def context(self) -> Context:
         return context_of(self.device)
 
     ctx = context
 
     @property
-    def stype(self):
+    def stype(self) -> str:
         return "default"
 
     @property
-    def T(self):
+    def T(self) -> NDArray:
         return op.transpose(self)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.shape[0]
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         size = self.size
         if size == 0:
             return False
@@ -60,40 +73,40 @@ class NDArray(_core.NDArrayBase):
             return bool(self.asscalar())
         raise ValueError("The truth value of an NDArray with multiple elements is ambiguous.")
 
-    def __float__(self):
+    def __float__(self) -> float:
         return float(self.asscalar())
 
-    def __int__(self):
+    def __int__(self) -> int:
         return int(self.asscalar())
 
-    def __index__(self):
+    def __index__(self) -> int:
         value = self.asscalar()
         if not isinstance(value, int):
             raise TypeError("only integer scalar arrays can be converted to a scalar index")
         return value
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         if self.shape is None:
             return "<NDArray without contents>"
         shape = "x".join(map(str, self.shape))
         return f"\n{format_array(self)}\n<NDArray {shape} @{self.context}>"
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.__repr__()
 
     # --- its values
-    def asnumpy(self):
+    def asnumpy(self) -> Any:
         """A NumPy copy. Waits for pending writes."""
         import numpy
         if self.dtype_name == "bfloat16":  # NumPy has no such type
             return self.astype("float32").asnumpy()
         return numpy.array(memoryview(self), copy=True)
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Any:
         value = self.asnumpy()
         return value if dtype is None else value.astype(dtype)
 
-    def asscalar(self):
+    def asscalar(self) -> Any:
         """The value of an array with one element, as a Python number. Waits."""
         if self.size != 1:
             raise ValueError("The current array is not a scalar")
@@ -101,26 +114,26 @@ class NDArray(_core.NDArrayBase):
 
     item = asscalar
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[NDArray]:
         for i in range(len(self)):
             yield self[i]
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: Any) -> NDArray:
         return get_item(self, key)
 
-    def __setitem__(self, key, value):
+    def __setitem__(self, key: Any, value: Any) -> None:
         self._refuse_in_place()
         set_item(self, key, value)
 
-    def _refuse_in_place(self):
+    def _refuse_in_place(self) -> None:
         if _core.is_recording() and (self._recorded or self._grad() is not None):
             raise MXNetError(_IN_PLACE)
 
     # --- copies
-    def copy(self):
+    def copy(self) -> NDArray:
         return _internal._copy(self)
 
-    def copyto(self, other):
+    def copyto(self, other: NDArray | Context) -> NDArray:
         """Copies into another array, or to a device. Returns the array written."""
         if isinstance(other, Context):
             made = _core.empty(self.shape, self.dtype_name, other.device_type, other.device_id)
@@ -135,89 +148,90 @@ class NDArray(_core.NDArrayBase):
             raise ValueError(f"found an array of shape {other.shape} to copy to, expected {self.shape}")
         return self._copy_into(other)
 
-    def _copy_into(self, other):
+    def _copy_into(self, other: NDArray) -> NDArray:
         if _core.is_recording() and self.dtype_name == other.dtype_name:
             _internal._copyto(self, out=other)
         else:
             self._copyto(other)
         return other
 
-    def as_in_context(self, context):
+    def as_in_context(self, context: Context) -> NDArray:
         return self if context == self.context else self.copyto(context)
 
     as_in_ctx = as_in_context
 
-    def astype(self, dtype, copy=True):
+    def astype(self, dtype: DTypeLike, copy: bool = True) -> NDArray:
         name = dtype_name(dtype)
         if not copy and name == self.dtype_name:
             return self
         return _invoke(_CAST, (self,), {"dtype": name}, None)
 
-    def tostype(self, stype):
+    def tostype(self, stype: str) -> NDArray:
         """The array in another storage type; there is one here, "default"."""
         if stype != "default":
             raise ValueError(f"found storage type {stype!r}, expected 'default'")
         return self
 
     # --- shapes
-    def reshape(self, *shape, **kwargs):
+    def reshape(self, *shape: Any, **kwargs: Any) -> NDArray:
         """A view with another shape; the codes 0, -1, -2, -3 and -4 mean what they mean in Reshape."""
+        wanted: Any = shape
         if len(shape) == 1 and isinstance(shape[0], (list, tuple)):
-            shape = shape[0]
+            wanted = shape[0]
         elif not shape:
-            shape = kwargs.pop("shape", None)
-            if shape is None:
+            wanted = kwargs.pop("shape", None)
+            if wanted is None:
                 raise TypeError("reshape: shape is missing")
-            shape = (shape,) if isinstance(shape, int) else shape
+            wanted = (wanted,) if isinstance(wanted, int) else wanted
         reverse = kwargs.pop("reverse", False)
         if kwargs:
             raise TypeError(f"reshape: found {', '.join(kwargs)}, expected shape and reverse only")
-        shape = tuple(shape)
-        if reverse or not all(n > 0 for n in shape):
-            shape = reshaped(self.shape, shape, reverse)
-        return op.reshape(self, shape=shape) if _core.is_recording() else self._reshape(shape)
+        wanted = tuple(wanted)
+        if reverse or not all(n > 0 for n in wanted):
+            wanted = reshaped(self.shape, wanted, reverse)
+        return op.reshape(self, shape=wanted) if _core.is_recording() else self._reshape(wanted)
 
-    def expand_dims(self, axis, inplace=False):
+    def expand_dims(self, axis: int, inplace: bool = False) -> NDArray:
         return op.expand_dims(self, axis=axis)
 
-    def flatten(self, inplace=False):
+    def flatten(self, inplace: bool = False) -> NDArray:
         return op.flatten(self)
 
-    def squeeze(self, axis=None, inplace=False):
+    def squeeze(self, axis: int | None = None, inplace: bool = False) -> NDArray:
         return op.squeeze(self) if axis is None else op.squeeze(self, axis=axis)
 
-    def transpose(self, *axes, **kwargs):
-        if len(axes) == 1 and isinstance(axes[0], (list, tuple)):
-            axes = axes[0]
-        axes = kwargs.get("axes", axes)
-        return op.transpose(self, axes=tuple(axes)) if axes else op.transpose(self)
+    def transpose(self, *axes: Any, **kwargs: Any) -> NDArray:
+        order = axes[0] if len(axes) == 1 and isinstance(axes[0], (list, tuple)) else axes
+        order = kwargs.get("axes", order)
+        return op.transpose(self, axes=tuple(order)) if order else op.transpose(self)
 
-    def swapaxes(self, dim1, dim2):
+    def swapaxes(self, dim1: int, dim2: int) -> NDArray:
         return op.swapaxes(self, dim1=dim1, dim2=dim2)
 
-    def broadcast_to(self, shape):
+    def broadcast_to(self, shape: ShapeLike) -> NDArray:
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
         if len(shape) > self.ndim:  # missing leading axes count as 1
             padded = (1,) * (len(shape) - self.ndim) + self.shape
             return op.broadcast_to(self.reshape(padded), shape=shape)
         return op.broadcast_to(self, shape=shape)
 
-    def broadcast_like(self, other):
+    def broadcast_like(self, other: NDArray) -> NDArray:
         return self.broadcast_to(other.shape)
 
-    def split(self, num_outputs, axis=1, squeeze_axis=False):
+    def split(self, num_outputs: int, axis: int = 1, squeeze_axis: bool = False) -> Any:
         return op.split(self, num_outputs=num_outputs, axis=axis, squeeze_axis=squeeze_axis)
 
-    def split_v2(self, indices_or_sections, axis=0, squeeze_axis=False):
+    def split_v2(self, indices_or_sections: int | Sequence[int], axis: int = 0,
+                 squeeze_axis: bool = False) -> list[NDArray]:
         return split_v2(self, indices_or_sections, axis, squeeze_axis)
 
     # --- autograd
     @property
-    def grad(self):
+    def grad(self) -> NDArray | None:
         """The gradient array that attach_grad made, or None."""
         return self._grad()
 
-    def attach_grad(self, grad_req="write", stype=None):
+    def attach_grad(self, grad_req: GradReq = "write", stype: str | None = None) -> None:
         """Makes a gradient for this array: backward writes it there. Cuts its history."""
         if stype not in (None, "default"):
             raise ValueError(f"found storage type {stype!r}, expected 'default'")
@@ -225,38 +239,38 @@ class NDArray(_core.NDArrayBase):
         zeros = _invoke("_zeros", (), {"shape": self.shape, "dtype": name, "ctx": f"{device}({index})"}, None)
         self._mark(zeros, GRAD_REQS[grad_req])
 
-    def detach(self):
+    def detach(self) -> NDArray:
         return self._detach()
 
-    def backward(self, out_grad=None, retain_graph=False, train_mode=True):
+    def backward(self, out_grad: NDArray | None = None, retain_graph: bool = False, train_mode: bool = True) -> None:
         """The gradients of this array (times out_grad, ones by default), into the arrays marked for them."""
         _core.backward([self], None if out_grad is None else [out_grad], retain_graph, train_mode)
 
     # --- other libraries
-    def to_dlpack_for_read(self):
+    def to_dlpack_for_read(self) -> Any:
         self.wait_to_read()
         return self.__dlpack__()
 
-    def to_dlpack_for_write(self):
+    def to_dlpack_for_write(self) -> Any:
         self.wait_to_write()
         return self.__dlpack__()
 
     # --- pickles
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return NDArray, (), {"handle": self._state_bytes()}
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: Any) -> None:
         self._set_state(bytes(state["handle"]))
 
-    def __copy__(self):
+    def __copy__(self) -> NDArray:
         return self.copy()
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: Any) -> NDArray:
         return self.copy()
 
     __hash__ = object.__hash__
 
-    def __matmul__(self, other):
+    def __matmul__(self, other: NDArray) -> NDArray:
         return op.dot(self, other)
 
 

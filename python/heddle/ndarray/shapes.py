@@ -1,8 +1,16 @@
 """What reshape's codes mean."""
+from __future__ import annotations
+
 import math
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-def reshaped(have, codes, reverse=False):
+    from .._typing import Shape
+
+
+def reshaped(have: Sequence[int], codes: Sequence[int], reverse: bool = False) -> Shape:
     """The shape that the codes make of the shape `have`.
 
     0 copies an extent, -1 is what is left over, -2 copies all that remain, -3 merges two, -4 splits one into the
@@ -33,7 +41,7 @@ def reshaped(have, codes, reverse=False):
     return _complete(have, codes, result)
 
 
-def _reversed_codes(codes):
+def _reversed_codes(codes: Sequence[int]) -> list[int]:
     """The codes from right to left; the two numbers after -4 stay behind it."""
     groups, at = [], 0
     while at < len(codes):
@@ -44,7 +52,7 @@ def _reversed_codes(codes):
     return [code for group in reversed(groups) for code in group]
 
 
-def _split(extent, first, second):
+def _split(extent: int, first: int, second: int) -> list[int]:
     if first == -1:
         first = extent // second
     elif second == -1:
@@ -54,7 +62,7 @@ def _split(extent, first, second):
     return [first, second]
 
 
-def _complete(have, codes, shape):
+def _complete(have: Sequence[int], codes: Sequence[int], shape: list[int]) -> Shape:
     """The shape with -1 replaced, if the sizes fit."""
     size = math.prod(have)
     known = math.prod(n for n in shape if n != -1)

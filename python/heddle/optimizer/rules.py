@@ -1,8 +1,16 @@
 """The update rules. g is the rescaled and clipped gradient, t the number of the update."""
+from __future__ import annotations
+
 import math
 
 from ..ndarray import op, random
 from .optimizer import Optimizer, register, zeros_like
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..ndarray import NDArray
 
 
 @register
@@ -11,15 +19,15 @@ class SGD(Optimizer):
 
     _master_first = False
 
-    def __init__(self, momentum=0.0, lazy_update=True, **kwargs):
+    def __init__(self, momentum: float = 0.0, lazy_update: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.momentum = momentum
         self.lazy_update = lazy_update
 
-    def create_state(self, index, weight):
+    def create_state(self, index: int, weight: NDArray) -> Any:
         return zeros_like(weight) if self.momentum else None
 
-    def update(self, index, weight, grad, state):
+    def update(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
         lr, wd, _ = self._begin(index)
         if state is None:
             op.sgd_update(weight, grad, out=weight, **self._fused(lr=lr, wd=wd))
@@ -39,14 +47,14 @@ class NAG(Optimizer):
 
     _master_first = False
 
-    def __init__(self, momentum=0.0, **kwargs):
+    def __init__(self, momentum: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.momentum = momentum
 
-    def create_state(self, index, weight):
+    def create_state(self, index: int, weight: NDArray) -> Any:
         return zeros_like(weight) if self.momentum else None
 
-    def update(self, index, weight, grad, state):
+    def update(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
         lr, wd, _ = self._begin(index)
         step = lr * (self._gradient(grad) + wd * weight)
         if state is None:
@@ -62,7 +70,7 @@ class NAG(Optimizer):
 class SGLD(Optimizer):
     """Langevin dynamics: half a gradient step, and noise of variance lr."""
 
-    def update(self, index, weight, grad, state):
+    def update(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
         lr, wd, _ = self._begin(index)
         noise = random.normal(0, math.sqrt(lr), shape=weight.shape, dtype=weight.dtype_name, ctx=weight.context)
         weight += noise - (lr / 2) * (self._gradient(grad) + wd * weight)
@@ -72,16 +80,16 @@ class SGLD(Optimizer):
 class DCASGD(Optimizer):
     """SGD for delayed gradients: corrects by how far the weight has moved since."""
 
-    def __init__(self, momentum=0.0, lamda=0.04, **kwargs):
+    def __init__(self, momentum: float = 0.0, lamda: float = 0.04, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.momentum = momentum
         self.lamda = lamda
-        self.weight_previous = {}
+        self.weight_previous: dict[Any, NDArray] = {}
 
-    def create_state(self, index, weight):
+    def create_state(self, index: int, weight: NDArray) -> Any:
         return (zeros_like(weight) if self.momentum else None), weight.copy()
 
-    def update(self, index, weight, grad, state):
+    def update(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
         lr, wd, _ = self._begin(index)
         momentum, previous = state
         g = self._gradient(grad)
@@ -98,15 +106,15 @@ class DCASGD(Optimizer):
 class Signum(Optimizer):
     """Steps of the size lr in the direction of the sign of the momentum."""
 
-    def __init__(self, learning_rate=0.01, momentum=0.9, wd_lh=0.0, **kwargs):
+    def __init__(self, learning_rate: float = 0.01, momentum: float = 0.9, wd_lh: float = 0.0, **kwargs: Any) -> None:
         super().__init__(learning_rate=learning_rate, **kwargs)
         self.momentum = momentum
         self.wd_lh = wd_lh
 
-    def create_state(self, index, weight):
+    def create_state(self, index: int, weight: NDArray) -> Any:
         return zeros_like(weight) if self.momentum else None
 
-    def update(self, index, weight, grad, state):
+    def update(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
         lr, wd, _ = self._begin(index)
         if state is None:
             step = op.sign(grad)
@@ -123,24 +131,25 @@ class Signum(Optimizer):
 class Adam(Optimizer):
     """Steps scaled by running means of the gradient and of its square."""
 
-    def __init__(self, learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-8, lazy_update=True, **kwargs):
+    def __init__(self, learning_rate: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8,
+                 lazy_update: bool = True, **kwargs: Any) -> None:
         super().__init__(learning_rate=learning_rate, **kwargs)
         self.beta1 = beta1
         self.beta2 = beta2
         self.epsilon = epsilon
         self.lazy_update = lazy_update
 
-    def create_state(self, index, weight):
+    def create_state(self, index: int, weight: NDArray) -> Any:
         return zeros_like(weight), zeros_like(weight)
 
-    def update(self, index, weight, grad, state):
+    def update(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
         lr, wd, t = self._begin(index)
         lr *= math.sqrt(1 - self.beta2 ** t) / (1 - self.beta1 ** t)
         op.adam_update(weight, grad, *state, out=weight,
                        **self._fused(lr=lr, wd=wd, beta1=self.beta1, beta2=self.beta2, epsilon=self.epsilon))
 
 
-def _average(running, value, keep):
+def _average(running: NDArray, value: Any, keep: float) -> None:
     """running = keep * running + (1 - keep) * value, in place."""
     running *= keep
     running += (1 - keep) * value
@@ -150,15 +159,15 @@ def _average(running, value, keep):
 class Adamax(Optimizer):
     """Adam with the largest gradient seen in place of the mean square."""
 
-    def __init__(self, learning_rate=0.002, beta1=0.9, beta2=0.999, **kwargs):
+    def __init__(self, learning_rate: float = 0.002, beta1: float = 0.9, beta2: float = 0.999, **kwargs: Any) -> None:
         super().__init__(learning_rate=learning_rate, **kwargs)
         self.beta1 = beta1
         self.beta2 = beta2
 
-    def create_state(self, index, weight):
+    def create_state(self, index: int, weight: NDArray) -> Any:
         return zeros_like(weight), zeros_like(weight)
 
-    def update(self, index, weight, grad, state):
+    def update(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
         lr, wd, t = self._begin(index)
         lr /= 1 - self.beta1 ** t
         g = self._gradient(grad, weight, wd)
@@ -172,7 +181,8 @@ class Adamax(Optimizer):
 class Nadam(Optimizer):
     """Adam with Nesterov's momentum; one momentum schedule is shared by all parameters."""
 
-    def __init__(self, learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-8, schedule_decay=0.004, **kwargs):
+    def __init__(self, learning_rate: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8,
+                 schedule_decay: float = 0.004, **kwargs: Any) -> None:
         super().__init__(learning_rate=learning_rate, **kwargs)
         self.beta1 = beta1
         self.beta2 = beta2
@@ -180,13 +190,13 @@ class Nadam(Optimizer):
         self.schedule_decay = schedule_decay
         self.m_schedule = 1.0
 
-    def create_state(self, index, weight):
+    def create_state(self, index: int, weight: NDArray) -> Any:
         return zeros_like(weight), zeros_like(weight)
 
-    def _momentum(self, t):
+    def _momentum(self, t: int) -> float:
         return self.beta1 * (1.0 - 0.5 * 0.96 ** (t * self.schedule_decay))
 
-    def update(self, index, weight, grad, state):
+    def update(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
         lr, wd, t = self._begin(index)
         g = self._gradient(grad, weight, wd)
         now, following = self._momentum(t), self._momentum(t + 1)
@@ -202,14 +212,14 @@ class Nadam(Optimizer):
 class AdaGrad(Optimizer):
     """Steps divided by the root of the sum of all squared gradients."""
 
-    def __init__(self, eps=1e-7, **kwargs):
+    def __init__(self, eps: float = 1e-7, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.float_stable_eps = eps
 
-    def create_state(self, index, weight):
+    def create_state(self, index: int, weight: NDArray) -> Any:
         return zeros_like(weight)
 
-    def update(self, index, weight, grad, state):
+    def update(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
         lr, wd, _ = self._begin(index)
         g = self._gradient(grad)
         state += g * g
@@ -220,15 +230,15 @@ class AdaGrad(Optimizer):
 class AdaDelta(Optimizer):
     """Steps as large as past steps were, relative to the gradients; has no learning rate."""
 
-    def __init__(self, rho=0.90, epsilon=1e-5, **kwargs):
+    def __init__(self, rho: float = 0.90, epsilon: float = 1e-5, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.rho = rho
         self.epsilon = epsilon
 
-    def create_state(self, index, weight):
+    def create_state(self, index: int, weight: NDArray) -> Any:
         return zeros_like(weight), zeros_like(weight)
 
-    def update(self, index, weight, grad, state):
+    def update(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
         _, wd, _ = self._begin(index)
         g = self._gradient(grad)
         gradients, steps = state
@@ -242,8 +252,8 @@ class AdaDelta(Optimizer):
 class RMSProp(Optimizer):
     """Steps divided by the running root mean square of the gradient; `centered` takes out its mean."""
 
-    def __init__(self, learning_rate=0.001, gamma1=0.9, gamma2=0.9, epsilon=1e-8, centered=False,
-                 clip_weights=None, **kwargs):
+    def __init__(self, learning_rate: float = 0.001, gamma1: float = 0.9, gamma2: float = 0.9, epsilon: float = 1e-8,
+                 centered: bool = False, clip_weights: float | None = None, **kwargs: Any) -> None:
         super().__init__(learning_rate=learning_rate, **kwargs)
         self.gamma1 = gamma1
         self.gamma2 = gamma2
@@ -251,10 +261,10 @@ class RMSProp(Optimizer):
         self.centered = centered
         self.clip_weights = clip_weights
 
-    def create_state(self, index, weight):
+    def create_state(self, index: int, weight: NDArray) -> Any:
         return tuple(zeros_like(weight) for _ in range(3 if self.centered else 1))
 
-    def update(self, index, weight, grad, state):
+    def update(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
         lr, wd, _ = self._begin(index)
         g = self._gradient(grad, weight, wd)
         square = state[0]
@@ -275,15 +285,15 @@ class RMSProp(Optimizer):
 class Ftrl(Optimizer):
     """Follows the regularised leader; lamda1 drives weights to exactly zero."""
 
-    def __init__(self, lamda1=0.01, learning_rate=0.1, beta=1, **kwargs):
+    def __init__(self, lamda1: float = 0.01, learning_rate: float = 0.1, beta: float = 1, **kwargs: Any) -> None:
         super().__init__(learning_rate=learning_rate, **kwargs)
         self.lamda1 = lamda1
         self.beta = beta
 
-    def create_state(self, index, weight):
+    def create_state(self, index: int, weight: NDArray) -> Any:
         return zeros_like(weight), zeros_like(weight)
 
-    def update(self, index, weight, grad, state):
+    def update(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
         lr, wd, _ = self._begin(index)
         g = self._gradient(grad)
         z, n = state
@@ -299,16 +309,16 @@ class Ftrl(Optimizer):
 class FTML(Optimizer):
     """Follows the moving leader."""
 
-    def __init__(self, beta1=0.6, beta2=0.999, epsilon=1e-8, **kwargs):
+    def __init__(self, beta1: float = 0.6, beta2: float = 0.999, epsilon: float = 1e-8, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.beta1 = beta1
         self.beta2 = beta2
         self.epsilon = epsilon
 
-    def create_state(self, index, weight):
+    def create_state(self, index: int, weight: NDArray) -> Any:
         return zeros_like(weight), zeros_like(weight), zeros_like(weight)
 
-    def update(self, index, weight, grad, state):
+    def update(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
         lr, wd, t = self._begin(index)
         g = self._gradient(grad, weight, wd)
         previous, square, z = state
@@ -324,15 +334,16 @@ class FTML(Optimizer):
 class LARS(SGD):
     """SGD whose rate is scaled per layer by the ratio of the norms of weight and gradient."""
 
-    def __init__(self, momentum=0.0, lazy_update=True, eta=0.001, eps=0, momentum_correction=True, **kwargs):
+    def __init__(self, momentum: float = 0.0, lazy_update: bool = True, eta: float = 0.001, eps: float = 0,
+                 momentum_correction: bool = True, **kwargs: Any) -> None:
         super().__init__(momentum, lazy_update, **kwargs)
         self.eta = eta
         self.eps = eps
         self.momentum_correction = momentum_correction
-        self.last_lr = None
-        self.cur_lr = None
+        self.last_lr: float | None = None
+        self.cur_lr: float | None = None
 
-    def _scaled(self, index, weight, grad, lr, wd):
+    def _scaled(self, index: int, weight: NDArray, grad: NDArray, lr: float, wd: float) -> float:
         name = self.idx2name.get(index, str(index))
         if name.endswith(("gamma", "beta", "bias")):
             return lr
@@ -340,7 +351,7 @@ class LARS(SGD):
         g = self._gradient(grad).norm().asscalar()
         return lr * self.eta * w / (g + wd * w + self.eps) if w > 0 and g > 0 else lr
 
-    def update(self, index, weight, grad, state):
+    def update(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
         lr, wd, _ = self._begin(index)
         if self.cur_lr != lr:
             self.last_lr, self.cur_lr = self.cur_lr, lr
@@ -358,8 +369,9 @@ class LARS(SGD):
 class LAMB(Optimizer):
     """Adam's direction, with a step in proportion to the norm of the weight."""
 
-    def __init__(self, learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-6, lower_bound=None,
-                 upper_bound=None, bias_correction=True, **kwargs):
+    def __init__(self, learning_rate: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-6,
+                 lower_bound: float | None = None, upper_bound: float | None = None, bias_correction: bool = True,
+                 **kwargs: Any) -> None:
         super().__init__(learning_rate=learning_rate, **kwargs)
         self.beta1 = beta1
         self.beta2 = beta2
@@ -368,10 +380,10 @@ class LAMB(Optimizer):
         self.upper_bound = upper_bound
         self.bias_correction = bias_correction
 
-    def create_state(self, index, weight):
+    def create_state(self, index: int, weight: NDArray) -> Any:
         return zeros_like(weight), zeros_like(weight)
 
-    def update(self, index, weight, grad, state):
+    def update(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
         lr, wd, t = self._begin(index)
         g = self._gradient(grad)
         mean, square = state
@@ -396,9 +408,9 @@ class LAMB(Optimizer):
 class Test(Optimizer):
     """Adds the gradient, and shows the weight as its state: for tests."""
 
-    def create_state(self, index, weight):
+    def create_state(self, index: int, weight: NDArray) -> Any:
         return zeros_like(weight)
 
-    def update(self, index, weight, grad, state):
+    def update(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
         weight += grad * self.rescale_grad
         weight._copyto(state)

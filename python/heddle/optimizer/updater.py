@@ -1,18 +1,26 @@
 """Keeps the states of an optimizer, and calls it."""
+from __future__ import annotations
+
 from ..ndarray import NDArray
 from .optimizer import Optimizer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..context import Context
 
 
 class Updater:
     """updater(index, gradient, weight): states are made at the first update of each index."""
 
-    def __init__(self, optimizer):
+    def __init__(self, optimizer: Optimizer) -> None:
         self.optimizer = optimizer
-        self.states = {}
-        self.states_synced = {}
+        self.states: dict[Any, Any] = {}
+        self.states_synced: dict[Any, bool] = {}
         self.aggregate_updates = False
 
-    def __call__(self, index, grad, weight):
+    def __call__(self, index: Any, grad: Any, weight: Any) -> None:
         if isinstance(index, (list, tuple)):
             for i, g, w in zip(index, grad, weight):
                 self(i, g, w)
@@ -24,7 +32,7 @@ class Updater:
         self.states_synced[index] = True
         self.optimizer.update_multi_precision(index, weight, grad, self.states[index])
 
-    def sync_state_context(self, state, context):
+    def sync_state_context(self, state: Any, context: Context) -> Any:
         """A state on the device of its weight."""
         if isinstance(state, NDArray):
             return state.as_in_context(context)
@@ -32,22 +40,22 @@ class Updater:
             return type(state)(self.sync_state_context(s, context) for s in state)
         return state
 
-    def set_states(self, states):
+    def set_states(self, states: bytes) -> None:
         """Takes what get_states wrote, with or without the optimizer."""
         import pickle  # not at import: few programs save states
-        states = pickle.loads(states)
-        if isinstance(states, tuple) and len(states) == 2 and isinstance(states[1], Optimizer):
-            self.states, self.optimizer = states
+        read = pickle.loads(states)
+        if isinstance(read, tuple) and len(read) == 2 and isinstance(read[1], Optimizer):
+            self.states, self.optimizer = read
         else:
-            self.states = states
+            self.states = read
         self.states_synced = dict.fromkeys(self.states, False)
 
-    def get_states(self, dump_optimizer=False):
+    def get_states(self, dump_optimizer: bool = False) -> bytes:
         """The states as bytes, with the optimizer if wanted."""
         import pickle
         return pickle.dumps((self.states, self.optimizer) if dump_optimizer else self.states)
 
 
-def get_updater(optimizer):
+def get_updater(optimizer: Optimizer) -> Updater:
     """An Updater of an optimizer."""
     return Updater(optimizer)

@@ -1,9 +1,18 @@
 """What the operator functions of symbols do: they make nodes."""
+from __future__ import annotations
+
 from .. import _core, attribute
 from .. import name as _name
 from .._namespaces import Face
 from ..base import _Null, param_text
 from .symbol import Symbol
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from .._ops import Op
 
 
 class Symbols(Face):
@@ -13,10 +22,10 @@ class Symbols(Face):
     type_name = "Symbol"
     trailing = ("name", "attr")
 
-    def bind(self, op, name):
+    def bind(self, op: Op, name: str) -> tuple[Any, ...]:
         hint = name.lower()
 
-        def call(inputs, kwargs):
+        def call(inputs: Sequence[Any], kwargs: dict[str, Any]) -> Any:
             kwargs.pop("out", None)
             name, attr = kwargs.pop("name", None), kwargs.pop("attr", None)
             named = {k: kwargs.pop(k)._core for k in list(kwargs) if isinstance(kwargs[k], Symbol)}
@@ -28,10 +37,11 @@ class Symbols(Face):
         return call, None, 0, None
 
 
-def _create(op, hint, positional, named, params, name, attr):
+def _create(op: Op, hint: str, positional: Sequence[Any], named: dict[str, Any], params: dict[str, Any],
+            name: str | None, attr: Mapping[str, str] | None) -> Symbol:
     """A node of an operator; the last three arguments are as users give them."""
     attrs = attribute.hide(attribute.current().get(attr))
-    texts = {}
+    texts: dict[str, str] = {}
     for key, value in params.items():
         if value is _Null or value is None and key == "dtype":
             continue
@@ -40,7 +50,7 @@ def _create(op, hint, positional, named, params, name, attr):
     return Symbol(_core.Symbol.apply(op.name, texts, positional, named, name, attrs))
 
 
-def _positional(op, inputs, named):
+def _positional(op: Op, inputs: Sequence[Any], named: dict[str, Any]) -> list[_core.Symbol]:
     """The library's symbols of the inputs. After a gap (None) they go to `named` instead."""
     for value in inputs:
         if value is not None and not isinstance(value, Symbol):

@@ -1,16 +1,26 @@
 """Functions of symbols beside the generated ones."""
+from __future__ import annotations
+
 from ..base import is_number
 from . import _internal, op
 from .symbol import Group, Symbol, Variable, _arithmetic, load, load_json, split_v2, var
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from .._typing import DTypeLike, ShapeLike
 
 __all__ = ["Group", "Symbol", "Variable", "arange", "eye", "full", "hypot", "linspace", "load", "load_json",
            "maximum", "minimum", "ones", "pow", "power", "split_v2", "var", "zeros"]
 
 
-def _binary(name, doc, what, numbers, reflected=None):
+def _binary(name: str, doc: str, what: str, numbers: Callable[[Any, Any], Any],
+            reflected: str | None = None) -> Callable[[Any, Any], Any]:
     """A function of two operands, each a symbol or a number."""
 
-    def function(left, right):
+    def function(left: Any, right: Any) -> Any:
         if isinstance(left, Symbol):
             return _arithmetic(what, left, right)
         if isinstance(right, Symbol) and is_number(left):
@@ -32,22 +42,23 @@ hypot = _binary("hypot", "The length of the hypotenuse over each pair.", "_hypot
                 lambda a, b: (a * a + b * b) ** 0.5)
 
 
-def zeros(shape, dtype=None, **kwargs):
+def zeros(shape: ShapeLike, dtype: DTypeLike | None = None, **kwargs: Any) -> Symbol:
     """Zeros."""
     return _internal._zeros(shape=shape, dtype=dtype or "float32", **kwargs)
 
 
-def ones(shape, dtype=None, **kwargs):
+def ones(shape: ShapeLike, dtype: DTypeLike | None = None, **kwargs: Any) -> Symbol:
     """Ones."""
     return _internal._ones(shape=shape, dtype=dtype or "float32", **kwargs)
 
 
-def full(shape, val, dtype=None, **kwargs):
+def full(shape: ShapeLike, val: Any, dtype: DTypeLike | None = None, **kwargs: Any) -> Symbol:
     """One value everywhere."""
     return ones(shape, dtype, **kwargs) * val
 
 
-def arange(start, stop=None, step=1.0, repeat=1, infer_range=False, name=None, dtype=None):
+def arange(start: float, stop: float | None = None, step: float = 1.0, repeat: int = 1, infer_range: bool = False,
+           name: str | None = None, dtype: DTypeLike | None = None) -> Symbol:
     """Numbers from start (0 if only one bound is given) up to, not including, stop."""
     if stop is None:
         start, stop = 0, start
@@ -55,14 +66,15 @@ def arange(start, stop=None, step=1.0, repeat=1, infer_range=False, name=None, d
                              dtype=dtype or "float32")
 
 
-def linspace(start, stop, num, endpoint=True, name=None, dtype=None):
+def linspace(start: float, stop: float, num: int, endpoint: bool = True, name: str | None = None,
+             dtype: DTypeLike | None = None) -> Symbol:
     """num numbers at equal distances from start to stop."""
     gaps = num - 1 if endpoint else num
     step = (stop - start) / gaps if gaps else 0.0
     return arange(num, dtype=dtype) * step + start
 
 
-def eye(N, M=0, k=0, dtype=None, **kwargs):
+def eye(N: int, M: int = 0, k: int = 0, dtype: DTypeLike | None = None, **kwargs: Any) -> Symbol:
     """A matrix with ones on its k-th diagonal."""
     rows = arange(N, dtype=dtype) + k
     return op.one_hot(rows, depth=M or N, dtype=dtype or "float32", **kwargs)

@@ -1,4 +1,6 @@
 """Symbolic expressions: networks built without data, bound to arrays later."""
+from __future__ import annotations
+
 import os
 import warnings
 
@@ -9,61 +11,74 @@ from ..context import current_context
 from ..executor import Executor, bind_arrays
 from . import op
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
 
-class Symbol:
+    from .._typing import DTypeLike, GivenArrays, GradReq, Groups, ShapeLike
+    from ..context import Context
+    from ..initializer import Initializer
+    from ..ndarray import NDArray
+    from ._methods import Methods  # those that are operators
+else:
+    Methods = object
+
+
+class Symbol(Methods):
     """An expression over operators. Immutable; operators on symbols make new ones."""
 
     __slots__ = ("_core",)
 
-    def __init__(self, core):
+    def __init__(self, core: _core.Symbol) -> None:
         self._core = core
 
     # --- what it is
     @property
-    def name(self):
+    def name(self) -> str | None:
         """The name of the head node; None for a group."""
         return self._core.name if self._core.size == 1 else None
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         if self._core.size == 1:
             return f"<Symbol {self.name}>"
-        return f"<Symbol group [{', '.join(s.name for s in self)}]>"
+        return f"<Symbol group [{', '.join(str(s.name) for s in self)}]>"
 
-    def list_arguments(self):
+    def list_arguments(self) -> list[str]:
         """Names of the inputs that are not auxiliary states, in the order they are first used."""
         return self._core.arguments()
 
-    def list_auxiliary_states(self):
+    def list_auxiliary_states(self) -> list[str]:
         """Names of the inputs that operators change, such as moving averages."""
         return self._core.auxiliary_states()
 
-    def list_inputs(self):
+    def list_inputs(self) -> list[str]:
         """Names of all inputs."""
         return self._core.inputs()
 
-    def list_outputs(self):
+    def list_outputs(self) -> list[str]:
         """Names of the outputs."""
         return self._core.outputs()
 
-    def get_internals(self):
+    def get_internals(self) -> Symbol:
         """Every output of every node, as a group."""
         return Symbol(self._core.internals())
 
-    def get_children(self):
+    def get_children(self) -> Symbol | None:
         """The inputs of the head nodes as a group; None for a variable."""
         children = self._core.children()
         return Symbol(children) if children.size else None
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self._core.size
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         raise NotImplementedError("a Symbol has no truth value: it is not computed yet")
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Symbol]:
         return (self[i] for i in range(len(self)))
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int | str | slice) -> Symbol:
         size = len(self)
         if isinstance(index, str):
             return Symbol(self._core.output_named(index))
@@ -75,7 +90,7 @@ class Symbol:
             raise IndexError(f"output {index} is out of range, expected less than {size}")
         return Symbol(self._core.output(index % size))
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: Any, **kwargs: Any) -> Symbol:
         """This expression with its variables replaced: by name, or in the order of its arguments."""
         kwargs.pop("name", None)
         if args and kwargs:
@@ -85,28 +100,28 @@ class Symbol:
                 raise TypeError("Compose expect `Symbol` as arguments")
         return Symbol(self._core.compose([s._core for s in args], {k: s._core for k, s in kwargs.items()}))
 
-    def __copy__(self):
+    def __copy__(self) -> Symbol:
         return Symbol(self._core)
 
-    def __deepcopy__(self, _):
+    def __deepcopy__(self, _: object) -> Symbol:
         return Symbol(self._core)
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return load_json, (self.tojson(),)
 
     # --- attributes
-    def attr(self, key):
+    def attr(self, key: str) -> str | None:
         """An attribute of the head node, or None."""
         return self._core.attribute(key) or self._core.attribute(f"__{key}__") or None
 
-    def list_attr(self, recursive=False):
+    def list_attr(self, recursive: bool = False) -> dict[str, str]:
         """The attributes of the head node."""
         if recursive:
             raise DeprecationWarning("Symbol.list_attr with recursive=True has been deprecated. "
                                      "Please use attr_dict instead.")
-        return self.attr_dict().get(self.name, {})
+        return self.attr_dict().get(str(self.name), {})
 
-    def attr_dict(self):
+    def attr_dict(self) -> dict[str, dict[str, str]]:
         """Node names to their attributes and parameters."""
         result = {}
         for node, attrs in self._core.attributes().items():
@@ -117,14 +132,14 @@ class Symbol:
                 result[node] = attrs
         return result
 
-    def _set_attr(self, **attrs):
+    def _set_attr(self, **attrs: str) -> None:
         for key, value in attrs.items():
             if not isinstance(value, str):
                 raise ValueError(f"attribute {key} has the value {value!r}, expected a string")
         self._core = self._core.with_attributes(attribute.hide(attrs))
 
     # --- shapes and dtypes
-    def infer_shape(self, *args, **kwargs):
+    def infer_shape(self, *args: Any, **kwargs: Any) -> Any:
         """Shapes of (arguments, outputs, auxiliary states) given some; three Nones when they stay unknown."""
         arguments, outputs, aux = self._infer_shape(False, args, kwargs)
         unknown = [name for name, shape in zip(self.list_arguments(), arguments) if _unknown(shape)]
@@ -137,28 +152,28 @@ class Symbol:
             return None, None, None
         return arguments, outputs, aux
 
-    def infer_shape_partial(self, *args, **kwargs):
+    def infer_shape_partial(self, *args: Any, **kwargs: Any) -> Any:
         """The same, with 0 for unknown extents and () for unknown shapes."""
         return self._infer_shape(True, args, kwargs)
 
-    def _infer_shape(self, partial, args, kwargs):
+    def _infer_shape(self, partial: bool, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         if args and kwargs:
             raise ValueError("Can only specify known argument shapes either by positional or kwargs way.")
         if args:
             names = self.list_arguments()
             known = {n: tuple(s) for n, s in zip(names, args) if s is not None}
         else:
-            names = set(self.list_inputs())
-            known = {n: (s,) if isinstance(s, int) else tuple(s) for n, s in kwargs.items() if n in names}
+            inputs = set(self.list_inputs())
+            known = {n: (s,) if isinstance(s, int) else tuple(s) for n, s in kwargs.items() if n in inputs}
         inferred = self._core.infer(known, {}, True)
         return tuple([() if s is None else s for s in part] for part in inferred[:3])
 
-    def infer_type(self, *args, **kwargs):
+    def infer_type(self, *args: Any, **kwargs: Any) -> Any:
         """Dtypes of (arguments, outputs, auxiliary states) given some; three Nones when they stay unknown."""
         parts = self.infer_type_partial(*args, **kwargs)
         return (None, None, None) if any(t is None for part in parts for t in part) else parts
 
-    def infer_type_partial(self, *args, **kwargs):
+    def infer_type_partial(self, *args: Any, **kwargs: Any) -> Any:
         """The same, with None for unknown dtypes."""
         if args and kwargs:
             raise ValueError("Can only specify known argument types either by positional or kwargs way.")
@@ -168,16 +183,16 @@ class Symbol:
         return tuple([None if t is None else as_dtype(t) for t in part] for part in inferred[3:6])
 
     # --- files
-    def tojson(self, remove_amp_cast=True):
+    def tojson(self, remove_amp_cast: bool = True) -> str:
         """The graph in MXNet's JSON."""
         return self._core.to_json()
 
-    def save(self, fname, remove_amp_cast=True):
+    def save(self, fname: str | os.PathLike[str], remove_amp_cast: bool = True) -> None:
         """Writes tojson() to a file."""
         with open(os.fspath(fname), "w", encoding="utf-8") as f:
             f.write(self.tojson())
 
-    def debug_str(self):
+    def debug_str(self) -> str:
         """The nodes as text."""
         lines = ["Symbol Outputs:"]
         lines += [f"\toutput[{i}]={name}" for i, name in enumerate(self.list_outputs())]
@@ -192,8 +207,10 @@ class Symbol:
         return "\n".join(lines) + "\n"
 
     # --- running it
-    def simple_bind(self, ctx, grad_req="write", type_dict=None, stype_dict=None, group2ctx=None,
-                    shared_arg_names=None, shared_exec=None, shared_buffer=None, **kwargs):
+    def simple_bind(self, ctx: Context, grad_req: GradReq = "write", type_dict: Mapping[str, DTypeLike] | None = None,
+                    stype_dict: Any = None, group2ctx: Groups | None = None,
+                    shared_arg_names: Sequence[str] | None = None, shared_exec: Executor | None = None,
+                    shared_buffer: Any = None, **kwargs: Any) -> Executor:
         """An Executor with arrays made for it, zero-filled; keywords are the shapes of inputs."""
         names = self.list_arguments()
         shared = {}
@@ -203,8 +220,9 @@ class Symbol:
         dtypes = {n: dtype_name(t) for n, t in (type_dict or {}).items()}
         return Executor._bind(self, ctx, kwargs, dtypes, shared, {}, {}, _requests(names, grad_req), group2ctx)
 
-    def bind(self, ctx, args, args_grad=None, grad_req="write", aux_states=None, group2ctx=None,
-             shared_exec=None):
+    def bind(self, ctx: Context, args: GivenArrays, args_grad: GivenArrays | None = None, grad_req: GradReq = "write",
+             aux_states: GivenArrays | None = None, group2ctx: Groups | None = None,
+             shared_exec: Executor | None = None) -> Executor:
         """An Executor on the given arrays."""
         names = self.list_arguments()
         arrays = bind_arrays("args", args, names, False)
@@ -213,91 +231,90 @@ class Symbol:
         requests = {n: r if n in grads else "null" for n, r in _requests(names, grad_req).items()}
         return Executor._bind(self, ctx, {}, {}, arrays, grads, aux, requests, group2ctx)
 
-    def eval(self, ctx=None, **kwargs):
+    def eval(self, ctx: Context | None = None, **kwargs: Any) -> list[NDArray]:
         """The outputs for the given arrays."""
         return self.bind(ctx or current_context(), kwargs, grad_req="null").forward()
 
-    def grad(self, wrt):
+    def grad(self, wrt: Any) -> Any:
         """Not offered, as in MXNet: bind with args_grad and call backward, or use autograd."""
         raise NotImplementedError("gradients of a Symbol come from an Executor's backward() or from autograd")
 
     gradient = grad
 
     # --- arithmetic
-    def __add__(self, other):
+    def __add__(self, other: Any) -> Symbol:
         return _arithmetic("_plus", self, other)
 
     __radd__ = __add__
 
-    def __sub__(self, other):
+    def __sub__(self, other: Any) -> Symbol:
         return _arithmetic("_minus", self, other)
 
-    def __rsub__(self, other):
+    def __rsub__(self, other: Any) -> Symbol:
         return _arithmetic("_rminus", self, other)
 
-    def __mul__(self, other):
+    def __mul__(self, other: Any) -> Symbol:
         return _arithmetic("_mul", self, other)
 
     __rmul__ = __mul__
 
-    def __truediv__(self, other):
+    def __truediv__(self, other: Any) -> Symbol:
         return _arithmetic("_div", self, other)
 
-    def __rtruediv__(self, other):
+    def __rtruediv__(self, other: Any) -> Symbol:
         return _arithmetic("_rdiv", self, other)
 
-    def __mod__(self, other):
+    def __mod__(self, other: Any) -> Symbol:
         return _arithmetic("_mod", self, other)
 
-    def __rmod__(self, other):
+    def __rmod__(self, other: Any) -> Symbol:
         return _arithmetic("_rmod", self, other)
 
-    def __pow__(self, other):
+    def __pow__(self, other: Any) -> Symbol:
         return _arithmetic("_power", self, other)
 
-    def __rpow__(self, other):
+    def __rpow__(self, other: Any) -> Symbol:
         return _arithmetic("_rpower", self, other)
 
-    def __neg__(self):
+    def __neg__(self) -> Symbol:
         return self * -1.0
 
-    def __abs__(self):
+    def __abs__(self) -> Symbol:
         return self.abs()
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> Symbol:  # type: ignore[override]
         return _arithmetic("_equal", self, other)
 
-    def __ne__(self, other):
+    def __ne__(self, other: object) -> Symbol:  # type: ignore[override]
         return _arithmetic("_not_equal", self, other)
 
-    def __gt__(self, other):
+    def __gt__(self, other: Any) -> Symbol:
         return _arithmetic("_greater", self, other)
 
-    def __ge__(self, other):
+    def __ge__(self, other: Any) -> Symbol:
         return _arithmetic("_greater_equal", self, other)
 
-    def __lt__(self, other):
+    def __lt__(self, other: Any) -> Symbol:
         return _arithmetic("_lesser", self, other)
 
-    def __le__(self, other):
+    def __le__(self, other: Any) -> Symbol:
         return _arithmetic("_lesser_equal", self, other)
 
     __hash__ = object.__hash__
 
-    def astype(self, dtype, **kwargs):
+    def astype(self, dtype: DTypeLike, **kwargs: Any) -> Symbol:
         return op.cast(self, dtype=dtype_name(dtype), **kwargs)
 
-    def reshape(self, *shape, **kwargs):
-        if len(shape) == 1 and isinstance(shape[0], (list, tuple)):
-            shape = shape[0]
-        if shape:
-            kwargs["shape"] = tuple(shape)
+    def reshape(self, *shape: Any, **kwargs: Any) -> Symbol:
+        extents = shape[0] if len(shape) == 1 and isinstance(shape[0], (list, tuple)) else shape
+        if extents:
+            kwargs["shape"] = tuple(extents)
         return op.reshape(self, **kwargs)
 
-    def split_v2(self, indices_or_sections, axis=0, squeeze_axis=False):
+    def split_v2(self, indices_or_sections: int | Sequence[int], axis: int = 0, squeeze_axis: bool = False) -> Symbol:
         return split_v2(self, indices_or_sections, axis, squeeze_axis)
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         if name in _ONLY_ARRAYS:
             raise NotImplementedError(f"{name} is not available in a Symbol: it has no values until it is bound")
         raise AttributeError(f"'Symbol' object has no attribute {name!r}")
@@ -329,7 +346,7 @@ _ARITHMETIC = {
 }
 
 
-def _arithmetic(what, left, right):
+def _arithmetic(what: str, left: Symbol, right: Any) -> Symbol:
     """A node for `left what right`, where right is a symbol or a number."""
     arrays, with_number, hint = _ARITHMETIC[what]
     attrs = attribute.hide(attribute.current().get(None))
@@ -344,11 +361,11 @@ def _arithmetic(what, left, right):
     raise TypeError(f"type {type(right)} not supported")
 
 
-def _unknown(shape):
+def _unknown(shape: Sequence[int]) -> bool:
     return len(shape) == 0 or 0 in shape
 
 
-def _requests(names, grad_req):
+def _requests(names: list[str], grad_req: GradReq) -> dict[str, str]:
     """Argument names to "write", "add" or "null"."""
     if isinstance(grad_req, str):
         return dict.fromkeys(names, grad_req)
@@ -359,13 +376,15 @@ def _requests(names, grad_req):
     return dict(zip(names, grad_req))
 
 
-def var(name, attr=None, shape=None, lr_mult=None, wd_mult=None, dtype=None, init=None, stype=None, **kwargs):
+def var(name: str, attr: Mapping[str, str] | None = None, shape: ShapeLike | None = None, lr_mult: float | None = None,
+        wd_mult: float | None = None, dtype: DTypeLike | None = None, init: str | Initializer | None = None,
+        stype: str | None = None, **kwargs: Any) -> Symbol:
     """A variable: an input that is given when the expression is bound."""
     if not isinstance(name, str):
         raise TypeError("Expect a string for variable `name`")
     attrs = attribute.hide(attribute.current().get(attr))
     if shape is not None:
-        attrs["__shape__"] = str(tuple(shape))
+        attrs["__shape__"] = str((shape,) if isinstance(shape, int) else tuple(shape))
     if lr_mult is not None:
         attrs["__lr_mult__"] = str(lr_mult)
     if wd_mult is not None:
@@ -387,30 +406,31 @@ def var(name, attr=None, shape=None, lr_mult=None, wd_mult=None, dtype=None, ini
 Variable = var
 
 
-def Group(symbols):
+def Group(symbols: Sequence[Symbol]) -> Symbol:
     """One symbol with the outputs of several."""
     if not symbols or any(not isinstance(s, Symbol) for s in symbols):
         raise TypeError("Expected a list of symbols as input")
     return Symbol(_core.Symbol.group([s._core for s in symbols]))
 
 
-def split_v2(ary, indices_or_sections, axis=0, squeeze_axis=False):
+def split_v2(ary: Symbol, indices_or_sections: int | Sequence[int], axis: int = 0,
+             squeeze_axis: bool = False) -> Symbol:
     """Parts of a symbol: a number of equal ones, or those between the indices."""
     if isinstance(indices_or_sections, int):
         return op.split(ary, num_outputs=indices_or_sections, axis=axis, squeeze_axis=squeeze_axis)
-    bounds = [0, *indices_or_sections, None]
-    parts = [op.slice_axis(ary, axis=axis, begin=b, end=e) for b, e in zip(bounds, bounds[1:])]
+    starts, ends = [0, *indices_or_sections], [*indices_or_sections, None]
+    parts = [op.slice_axis(ary, axis=axis, begin=b, end=e) for b, e in zip(starts, ends)]
     return Group([op.squeeze(p, axis=axis) for p in parts] if squeeze_axis else parts)
 
 
-def load_json(json_str):
+def load_json(json_str: str) -> Symbol:
     """A symbol from MXNet's JSON, of any version from 0.8 on."""
     if not isinstance(json_str, str):
         raise TypeError("fname need to be string")
     return Symbol(_core.Symbol.from_json(json_str))
 
 
-def load(fname):
+def load(fname: str | os.PathLike[str]) -> Symbol:
     """A symbol from a file that save wrote."""
     with open(os.fspath(fname), encoding="utf-8") as f:
         return load_json(f.read())
