@@ -20,9 +20,33 @@ foreach(module ${modules})
   file(MAKE_DIRECTORY ${package}/${folder})
   file(CREATE_LINK ${PROJECT_SOURCE_DIR}/python/heddle/${module} ${package}/${module} SYMBOLIC)
 endforeach()
+file(GLOB_RECURSE links ${package}/*.py ${package}/*.pyi)
+foreach(link ${links})
+  if(IS_SYMLINK ${link} AND NOT EXISTS ${link})
+    file(REMOVE ${link})  # its source is gone
+  endif()
+endforeach()
+
+# Type stubs of the operators, whose functions exist only while heddle runs.
+set(stubs)
+foreach(namespace ndarray symbol)
+  foreach(module op _internal contrib linalg random _methods)
+    list(APPEND stubs ${package}/${namespace}/${module}.pyi)
+  endforeach()
+endforeach()
+add_custom_command(OUTPUT ${stubs}
+                   COMMAND ${Python_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tools/make_stubs.py ${CMAKE_BINARY_DIR}/python
+                   DEPENDS _core tools/make_stubs.py python/heddle/_ops.py python/heddle/_namespaces.py
+                           python/heddle/_distributions.py python/heddle/ndarray/_call.py
+                           python/heddle/symbol/_call.py
+                   COMMENT "Writing type stubs of the operators")
+add_custom_target(stubs ALL DEPENDS ${stubs})
 # What a wheel holds: the component "python", which pyproject.toml names.
 if(DEFINED SKBUILD)
   install(TARGETS _core heddle LIBRARY DESTINATION heddle COMPONENT python)
+  foreach(namespace ndarray symbol)
+    install(DIRECTORY ${package}/${namespace} DESTINATION heddle COMPONENT python FILES_MATCHING PATTERN "*.pyi")
+  endforeach()
   set_target_properties(heddle PROPERTIES INSTALL_RPATH "$ORIGIN")
   if(TARGET heddle_cuda)
     install(TARGETS heddle_cuda LIBRARY DESTINATION heddle COMPONENT python)

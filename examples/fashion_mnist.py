@@ -60,7 +60,8 @@ class Progress:
 
     def __init__(self, style: str, epochs: int, samples: int) -> None:
         self.style, self.epochs, self.samples = style, epochs, samples
-        self.live, self.rates = sys.stdout.isatty(), []
+        self.live = sys.stdout.isatty()
+        self.rates: list[float] = []
 
     def start(self, epoch: int) -> None:
         self.epoch, self.begin, self.shown = epoch, time.perf_counter(), 0.0
@@ -112,7 +113,8 @@ def lenet() -> sym.Symbol:
     return sym.SoftmaxOutput(net, name="softmax")
 
 
-def train_symbolic(train: Part, test: Part, options: argparse.Namespace, prefix: str) -> tuple[list[Point], list[float]]:
+def train_symbolic(train: Part, test: Part, options: argparse.Namespace,
+                   prefix: str) -> tuple[list[Point], list[float]]:
     module = mx.mod.Module(lenet(), context=mx.cpu())
     metric = mx.metric.create(["acc", "ce"])
     progress, curve = Progress("symbolic", options.epochs, train.count), []
@@ -175,7 +177,8 @@ class Tally:
                 f"{part}_accuracy": self.hits.asscalar() / self.count}
 
 
-def train_imperative(train: Part, test: Part, options: argparse.Namespace, prefix: str) -> tuple[list[Point], list[float]]:
+def train_imperative(train: Part, test: Part, options: argparse.Namespace,
+                     prefix: str) -> tuple[list[Point], list[float]]:
     parameters = {name: nd.zeros(shape) for name, shape in SHAPES.items()}
     initializer = mx.init.Xavier()
     for name, value in parameters.items():
@@ -199,7 +202,7 @@ def train_imperative(train: Part, test: Part, options: argparse.Namespace, prefi
             loss.backward()
             for i, value in enumerate(parameters.values()):
                 update(i, value.grad, value)
-            seen.add(loss, scores, target, batch.pad)
+            seen.add(loss, scores, target, batch.pad or 0)
             if n % 20 == 19:
                 seen.loss.wait_to_read()
                 progress.update(seen.count)
@@ -207,7 +210,7 @@ def train_imperative(train: Part, test: Part, options: argparse.Namespace, prefi
         progress.trained()
         for batch in tests:
             scores, target = forward(batch.data[0], parameters), batch.label[0]
-            checked.add(cross_entropy(scores, target), scores, target, batch.pad)
+            checked.add(cross_entropy(scores, target), scores, target, batch.pad or 0)
         curve[-1].update(checked.means("test"))
         progress.line(curve[-1])
     mx.model.save_checkpoint(prefix, options.epochs, lenet(), parameters, {})
@@ -247,7 +250,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.exit(f"{options.data} is missing: apt-get install dataset-fashion-mnist")
     os.makedirs(options.out, exist_ok=True)
     train, test = (Part(options.data, name, options.limit) for name in ("train", "t10k"))
-    runs = {}
+    runs: dict[str, dict[str, Any]] = {}
     for style, function in (("symbolic", train_symbolic), ("imperative", train_imperative)):
         mx.random.seed(options.seed)
         started, prefix = time.perf_counter(), os.path.join(options.out, f"lenet-{style}")

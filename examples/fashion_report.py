@@ -28,8 +28,9 @@ COLOURS = {"ink": ("#1d2430", "#e6e9ef"), "dim": ("#6b7686", "#98a2b3"), "paper"
 DAY = {name: day for name, (day, _) in COLOURS.items()}
 STYLES = {"symbolic": "a", "imperative": "b"}
 
-matplotlib.rcParams.update({"svg.fonttype": "none", "font.size": 9, "text.color": DAY["dim"], "axes.edgecolor": DAY["line"],
-                            "axes.labelcolor": DAY["dim"], "xtick.color": DAY["dim"], "ytick.color": DAY["dim"]})
+matplotlib.rcParams.update({
+    "svg.fonttype": "none", "font.size": 9, "text.color": DAY["dim"], "axes.edgecolor": DAY["line"],
+    "axes.labelcolor": DAY["dim"], "xtick.color": DAY["dim"], "ytick.color": DAY["dim"]})
 
 Runs = Mapping[str, Mapping[str, Any]]  # style -> curve, rate, seconds, accuracy and probabilities
 
@@ -38,7 +39,8 @@ Runs = Mapping[str, Mapping[str, Any]]  # style -> curve, rate, seconds, accurac
 def inline(figure: Figure, label: str) -> str:
     """A figure as SVG for the page: its colours and font are the page's, and a gid becomes what the mouse is told."""
     file = io.StringIO()
-    figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    figure.savefig(file, format="svg", transparent=True, metadata=nothing)
     text = file.getvalue()
     text = text[text.index("<svg"):].replace("<svg ", f'<svg role="img" aria-label="{html.escape(label)}" ', 1)
     for name, colour in DAY.items():
@@ -77,9 +79,10 @@ def line_chart(runs: Runs, measure: str, text: Callable[[float], str]) -> str:
                 axes.plot(epoch, value, "o", color=colour, markersize=3 if dashed else 4.5, markeredgewidth=0,
                           gid=f"tip:{style}, {part}: {value:.4f}")
             ends.append((values[-1], part, colour, epochs[-1]))
-    for (_, part, colour, epoch), height in zip(sorted(ends), apart([end[0] for end in sorted(ends)], axes.get_ylim())):
-        axes.annotate(part, (epoch, height), (9, 0), textcoords="offset points", color=colour, va="center", weight="bold",
-                      annotation_clip=False)
+    ends.sort()
+    for (_, part, colour, epoch), height in zip(ends, apart([end[0] for end in ends], axes.get_ylim())):
+        axes.annotate(part, (epoch, height), (9, 0), textcoords="offset points", annotation_clip=False, color=colour,
+                      va="center", weight="bold")
     return inline(figure, f"{measure} by epoch")
 
 
@@ -149,7 +152,7 @@ def network_plot(symbol: mx.sym.Symbol, data_shape: tuple[int, ...]) -> str:
     axes = figure.add_axes((0, 0, 1, 1), xlim=(-2, across - 2), ylim=(down - 2, -2))
     axes.set_axis_off()
 
-    def corner(at: int) -> tuple[int, int]:
+    def corner(at: int) -> tuple[float, float]:
         return at % columns * (width + gap_x), at // columns * (height + gap_y)
 
     for at, (kind, name, shape, held) in enumerate(boxes):
@@ -193,7 +196,8 @@ def per_class(counts: np.ndarray, classes: Sequence[str]) -> str:
     """A table of precision and recall."""
     rows = "".join(f"<tr><th>{name}</th><td>{right / max(1, taken):.3f}</td><td>{right / max(1, found):.3f}</td>"
                    f"<td>{found:,}</td></tr>"
-                   for name, right, taken, found in zip(classes, counts.diagonal(), counts.sum(axis=0), counts.sum(axis=1)))
+                   for name, right, taken, found in
+                   zip(classes, counts.diagonal(), counts.sum(axis=0), counts.sum(axis=1)))
     return f"<table><tr><th></th><th>precision</th><th>recall</th><th>images</th></tr>{rows}</table>"
 
 
@@ -213,10 +217,11 @@ def write(path: str, runs: Runs, pixels: bytes, labels: bytes, classes: Sequence
     def pictures(chosen: Iterable[int]) -> str:
         return "".join(picture(images[i], int(truth[i]), said["symbolic"][i], classes) for i in chosen)
 
-    cards = [card(f"{100 * run['accuracy']:.2f} %", f"test accuracy, {style}", STYLES[style]) for style, run in runs.items()]
+    cards = [card(f"{100 * run['accuracy']:.2f} %", f"test accuracy, {style}", STYLES[style])
+             for style, run in runs.items()]
     cards += [card(f"{run['rate']:,.0f}", f"samples/s, {style}", STYLES[style]) for style, run in runs.items()]
-    matrices = "".join(f'<section><h3 style="color:var(--{STYLES[style]})">{style}</h3>{confusion_matrix(table, classes)}</section>'
-                       for style, table in counts.items())
+    matrices = "".join(f'<section><h3 style="color:var(--{STYLES[style]})">{style}</h3>'
+                       f"{confusion_matrix(table, classes)}</section>" for style, table in counts.items())
     body = f"""
 <header><h1>LeNet on Fashion-MNIST</h1>
 <p>The same network trained twice by heddle for {options.epochs} epochs of batches of {options.batch}:
@@ -237,7 +242,8 @@ def write(path: str, runs: Runs, pixels: bytes, labels: bytes, classes: Sequence
 """
     by_day, by_night = (";".join(f"--{name}:{pair[i]}" for name, pair in COLOURS.items()) for i in (0, 1))
     with open(path, "w", encoding="utf-8") as file:
-        file.write('<!doctype html><html lang="en"><head><meta charset="utf-8"><title>heddle: LeNet on Fashion-MNIST</title>'
+        file.write('<!doctype html><html lang="en"><head><meta charset="utf-8">'
+                   "<title>heddle: LeNet on Fashion-MNIST</title>"
                    '<meta name="viewport" content="width=device-width, initial-scale=1"><style>'
                    f":root{{{by_day}}}@media(prefers-color-scheme:dark){{:root{{{by_night}}}}}{STYLE}</style></head>"
                    f"<body><main>{body}</main></body></html>\n")

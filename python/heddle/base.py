@@ -53,14 +53,17 @@ class DType(str):
 
     @property
     def name(self) -> str:
+        """The name, as a plain str."""
         return str(self)
 
     @property
     def itemsize(self) -> int:
+        """Bytes per element."""
         return _ITEM_SIZES[self]
 
     @property
     def kind(self) -> str:
+        """A letter, as in NumPy: f for floating point, i and u for whole numbers, b for bool."""
         return "b" if self == "bool" else "f" if "float" in self else "u" if self[0] == "u" else "i"
 
     @property

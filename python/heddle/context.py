@@ -46,6 +46,7 @@ class Context(metaclass=_ContextMeta):
 
     @property
     def device_typeid(self) -> int:
+        """The number of the device type, as files hold it."""
         return self.devstr2type[self.device_type]
 
     def empty_cache(self) -> None:

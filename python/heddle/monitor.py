@@ -31,6 +31,7 @@ class Monitor:
         self.monitor_all = monitor_all
 
     def _see(self, name: str, array: NDArray) -> None:
+        """Takes a value, if its name is one to look at. Named stat_helper for users."""
         if self.activated and self.re_prog.match(name):
             self.queue.append((self.step, name, self.stat_func(array)))
 

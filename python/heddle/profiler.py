@@ -225,15 +225,19 @@ class Domain:
         return self.name
 
     def new_task(self, name: str) -> Task:
+        """A Task of this domain."""
         return Task(self, name)
 
     def new_frame(self, name: str) -> Frame:
+        """A Frame of this domain."""
         return Frame(self, name)
 
     def new_counter(self, name: str, value: float | None = None) -> Counter:
+        """A Counter of this domain, set to value if one is given."""
         return Counter(self, name, value)
 
     def new_marker(self, name: str) -> Marker:
+        """A Marker of this domain."""
         return Marker(self, name)
 
 
@@ -251,9 +255,11 @@ class _Span:
         return self.name
 
     def start(self) -> None:
+        """It begins now."""
         self._begin = _core.profile.now()
 
     def stop(self) -> None:
+        """It ends now, and is recorded if it had begun."""
         begin, self._begin = self._begin, 0
         if begin:
             _core.profile.range(str(self.domain), self.name, begin, self._own_track)
@@ -302,14 +308,17 @@ class Counter:
         _core.profile.counter(str(self.domain), self.name, value)
 
     def set_value(self, value: float) -> None:
+        """Records a value."""
         with self._lock:
             self._set(value)
 
     def increment(self, delta: float = 1) -> None:
+        """Records the value plus delta."""
         with self._lock:
             self._set(self.value + delta)
 
     def decrement(self, delta: float = 1) -> None:
+        """Records the value less delta."""
         self.increment(-delta)
 
     def __iadd__(self, delta: float) -> Counter:

@@ -1,6 +1,6 @@
 """Every Python example of the README and of docs/ runs as it is printed."""
+import importlib.util
 import pathlib
-import re
 import subprocess
 import sys
 
@@ -10,11 +10,11 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def examples():
-    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
-        text = page.read_text()
-        for m in re.finditer(r"^```python\n(.*?)^```", text, re.M | re.S):
-            line = text[:m.start()].count("\n") + 1
-            yield pytest.param(m[1], id=f"{page.name}:{line}")
+    spec = importlib.util.spec_from_file_location("snippets", ROOT / "tools/snippets.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    for page, line, program in module.snippets():
+        yield pytest.param(program, id=f"{page.name}:{line}")
 
 
 @pytest.mark.parametrize("program", list(examples()))

@@ -240,10 +240,12 @@ class PrefetchingIter(_Current):
 
     @property
     def provide_data(self) -> list[DataDesc]:  # type: ignore[override]
+        """Names, shapes, dtypes and layouts of the data of a batch."""
         return self._descriptions(self.rename_data, "provide_data")
 
     @property
     def provide_label(self) -> list[DataDesc]:  # type: ignore[override]
+        """Names, shapes, dtypes and layouts of the labels of a batch."""
         return self._descriptions(self.rename_label, "provide_label")
 
     def __del__(self) -> None:

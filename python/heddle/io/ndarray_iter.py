@@ -146,8 +146,10 @@ class NDArrayIter(DataIter):
 
     @property
     def provide_data(self) -> list[DataDesc]:  # type: ignore[override]
+        """Names, shapes, dtypes and layouts of the data of a batch."""
         return self._descriptions(self.data)
 
     @property
     def provide_label(self) -> list[DataDesc]:  # type: ignore[override]
+        """Names, shapes, dtypes and layouts of the labels of a batch."""
         return self._descriptions(self.label)

@@ -28,12 +28,12 @@ def check_label_shapes(labels: Any, preds: Any, wrap: bool = False, shape: bool 
     return labels, preds
 
 
-def _collected(attribute: str) -> Any:
+def _collected(attribute: str, doc: str) -> Any:
     def read(self: EvalMetric) -> float:
         self._collect()
         return getattr(self, attribute)
 
-    return property(read, lambda self, value: setattr(self, attribute, value))
+    return property(read, lambda self, value: setattr(self, attribute, value), doc=doc)
 
 
 class EvalMetric:
@@ -43,10 +43,10 @@ class EvalMetric:
     _num = _global_num = 0.0
 
     # MXNet's names, which metrics that users write add to.
-    sum_metric = _collected("_sum")
-    num_inst = _collected("_num")
-    global_sum_metric = _collected("_global_sum")
-    global_num_inst = _collected("_global_num")
+    sum_metric = _collected("_sum", "The sum since the last reset_local.")
+    num_inst = _collected("_num", "How many were added since the last reset_local.")
+    global_sum_metric = _collected("_global_sum", "The sum since the last reset.")
+    global_num_inst = _collected("_global_num", "How many were added since the last reset.")
 
     def __init__(self, name: str, output_names: Sequence[str] | None = None, label_names: Sequence[str] | None = None,
                  **kwargs: Any) -> None:

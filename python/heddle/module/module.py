@@ -111,6 +111,7 @@ class Module(BaseModule):
 
     @property
     def label_names(self) -> list[str]:
+        """The names of the labels that the network takes."""
         return self._label_names
 
     @property

@@ -46,20 +46,24 @@ class NDArray(Methods):
     # --- what it is
     @property
     def dtype(self) -> DType:
+        """The element type, equal to the NumPy type of the same name."""
         return as_dtype(self.dtype_name)
 
     @property
     def context(self) -> Context:
+        """The device that holds it."""
         return context_of(self.device)
 
     ctx = context
 
     @property
     def stype(self) -> str:
+        """The storage type: "default", as all arrays are dense."""
         return "default"
 
     @property
     def T(self) -> NDArray:
+        """The array with its axes in reverse order."""
         return op.transpose(self)
 
     def __len__(self) -> int:
@@ -131,6 +135,7 @@ class NDArray(Methods):
 
     # --- copies
     def copy(self) -> NDArray:
+        """A copy with its own memory."""
         return _internal._copy(self)
 
     def copyto(self, other: NDArray | Context) -> NDArray:
@@ -156,11 +161,13 @@ class NDArray(Methods):
         return other
 
     def as_in_context(self, context: Context) -> NDArray:
+        """This array if it is on that device, else a copy that is."""
         return self if context == self.context else self.copyto(context)
 
     as_in_ctx = as_in_context
 
     def astype(self, dtype: DTypeLike, copy: bool = True) -> NDArray:
+        """The elements converted to a dtype. A new array, unless copy is false and the dtype is the same already."""
         name = dtype_name(dtype)
         if not copy and name == self.dtype_name:
             return self
@@ -192,23 +199,31 @@ class NDArray(Methods):
         return op.reshape(self, shape=wanted) if _core.is_recording() else self._reshape(wanted)
 
     def expand_dims(self, axis: int, inplace: bool = False) -> NDArray:
+        """The array with a new axis of extent 1 at the place `axis`. Always a copy: inplace is ignored."""
         return op.expand_dims(self, axis=axis)
 
     def flatten(self, inplace: bool = False) -> NDArray:
+        """A matrix: the first axis, and all others as one. Always a copy: inplace is ignored."""
         return op.flatten(self)
 
     def squeeze(self, axis: int | None = None, inplace: bool = False) -> NDArray:
+        """The array without its axes of extent 1, or without those given. Raises MXNetError where the extent is not
+        1."""
         return op.squeeze(self) if axis is None else op.squeeze(self, axis=axis)
 
     def transpose(self, *axes: Any, **kwargs: Any) -> NDArray:
+        """The array with its axes in the order given, by default reversed."""
         order = axes[0] if len(axes) == 1 and isinstance(axes[0], (list, tuple)) else axes
         order = kwargs.get("axes", order)
         return op.transpose(self, axes=tuple(order)) if order else op.transpose(self)
 
     def swapaxes(self, dim1: int, dim2: int) -> NDArray:
+        """The array with two axes exchanged."""
         return op.swapaxes(self, dim1=dim1, dim2=dim2)
 
     def broadcast_to(self, shape: ShapeLike) -> NDArray:
+        """The array repeated to a shape. Axes of extent 1 repeat, and missing leading ones count as 1. Raises
+        MXNetError where another extent differs."""
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
         if len(shape) > self.ndim:  # missing leading axes count as 1
             padded = (1,) * (len(shape) - self.ndim) + self.shape
@@ -216,20 +231,24 @@ class NDArray(Methods):
         return op.broadcast_to(self, shape=shape)
 
     def broadcast_like(self, other: NDArray) -> NDArray:
+        """The array repeated to the shape of another."""
         return self.broadcast_to(other.shape)
 
     def split(self, num_outputs: int, axis: int = 1, squeeze_axis: bool = False) -> Any:
+        """num_outputs equal parts along an axis, as a list; the axis goes with squeeze_axis, if a part holds one
+        row."""
         return op.split(self, num_outputs=num_outputs, axis=axis, squeeze_axis=squeeze_axis)
 
     def split_v2(self, indices_or_sections: int | Sequence[int], axis: int = 0,
                  squeeze_axis: bool = False) -> list[NDArray]:
+        """Parts along an axis: a number of equal ones, or those between the indices."""
         return split_v2(self, indices_or_sections, axis, squeeze_axis)
 
     # --- autograd
     @property
-    def grad(self) -> NDArray | None:
-        """The gradient array that attach_grad made, or None."""
-        return self._grad()
+    def grad(self) -> NDArray:
+        """The gradient array that attach_grad made. None without one, whatever the type says: few programs ask."""
+        return self._grad()  # type: ignore[return-value]
 
     def attach_grad(self, grad_req: GradReq = "write", stype: str | None = None) -> None:
         """Makes a gradient for this array: backward writes it there. Cuts its history."""
@@ -240,6 +259,7 @@ class NDArray(Methods):
         self._mark(zeros, GRAD_REQS[grad_req])
 
     def detach(self) -> NDArray:
+        """The same memory outside of what autograd recorded."""
         return self._detach()
 
     def backward(self, out_grad: NDArray | None = None, retain_graph: bool = False, train_mode: bool = True) -> None:
@@ -248,10 +268,12 @@ class NDArray(Methods):
 
     # --- other libraries
     def to_dlpack_for_read(self) -> Any:
+        """A DLPack capsule, once pending writes are done."""
         self.wait_to_read()
         return self.__dlpack__()
 
     def to_dlpack_for_write(self) -> Any:
+        """A DLPack capsule, once nothing reads or writes the array any more."""
         self.wait_to_write()
         return self.__dlpack__()
 

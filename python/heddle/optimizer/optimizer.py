@@ -84,6 +84,7 @@ class Optimizer:
         return self.multi_precision and weight.dtype_name == "float16"
 
     def create_state_multi_precision(self, index: int, weight: NDArray) -> Any:
+        """create_state; for a float16 weight with multi_precision, on a float32 copy that the state then holds too."""
         if self._is_half(weight):
             master = weight.astype("float32")
             state = self.create_state(index, master)
@@ -94,6 +95,7 @@ class Optimizer:
         return self.create_state(index, weight)
 
     def update_multi_precision(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
+        """update; where the state holds a float32 copy of the weight, on that, and the weight follows."""
         if not self._is_half(weight):
             self.update(index, weight, grad, state)
             return

@@ -303,15 +303,18 @@ class Symbol(Methods):
     __hash__ = object.__hash__
 
     def astype(self, dtype: DTypeLike, **kwargs: Any) -> Symbol:
+        """The elements converted to a dtype."""
         return op.cast(self, dtype=dtype_name(dtype), **kwargs)
 
     def reshape(self, *shape: Any, **kwargs: Any) -> Symbol:
+        """The elements in another shape; the codes 0, -1, -2, -3 and -4 mean what they mean in Reshape."""
         extents = shape[0] if len(shape) == 1 and isinstance(shape[0], (list, tuple)) else shape
         if extents:
             kwargs["shape"] = tuple(extents)
         return op.reshape(self, **kwargs)
 
     def split_v2(self, indices_or_sections: int | Sequence[int], axis: int = 0, squeeze_axis: bool = False) -> Symbol:
+        """Parts along an axis, as a group: a number of equal ones, or those between the indices."""
         return split_v2(self, indices_or_sections, axis, squeeze_axis)
 
     def __getattr__(self, name: str) -> Any:
