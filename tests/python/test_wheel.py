@@ -87,8 +87,19 @@ def test_what_is_installed(installed):
     package = next(installed.parents[1].glob("lib/python*/site-packages/heddle"))
     sources = {p.relative_to(ROOT / "python/heddle") for p in (ROOT / "python/heddle").rglob("*.py")}
     assert {p.relative_to(package) for p in package.rglob("*.py")} == sources
-    others = {p.name.split(".")[0] for p in package.rglob("*") if p.is_file() and p.suffix not in (".py", ".pyc")}
+    others = {p.name.split(".")[0] for p in package.rglob("*") if p.is_file() and p.suffix not in (".py", ".pyc", ".pyi", ".typed")}
     assert others <= {"_core", "libheddle", "libheddle_cuda"} and {"_core", "libheddle"} <= others
     beside = {p.name for p in package.parent.iterdir() if p.name != "__pycache__"}
     assert all(name.startswith("heddle") for name in beside), beside
     assert not (installed.parents[1] / "include/heddle").exists()
+
+
+def test_the_types_are_installed(installed, tmp_path):
+    run(installed, """
+        import pathlib, heddle
+        home = pathlib.Path(heddle.__file__).parent
+        assert (home / "py.typed").exists() and (home / "_core.pyi").exists()
+        for namespace in ("ndarray", "symbol"):
+            for module in ("op", "_internal", "contrib", "linalg", "random", "_methods"):
+                assert (home / namespace / f"{module}.pyi").stat().st_size
+    """, tmp_path)
