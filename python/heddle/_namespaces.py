@@ -30,12 +30,14 @@ _PLACES = (("_contrib_", "contrib"), ("_linalg_", "linalg"), ("linalg_", "linalg
 class Face:
     """What the functions of one namespace take and give.
 
-    value is the type of inputs and type_name how docstrings call it; trailing are the last keywords of signatures.
+    value is the type of inputs and type_name how docstrings call it; trailing are the last keywords of signatures, to
+    their types; symbolic says whether missing inputs become variables, and any number of outputs is one value.
     """
 
     value: type[Any] = object
     type_name = ""
-    trailing: tuple[str, ...] = ()
+    trailing: Mapping[str, str] = {}
+    symbolic = False
 
     def bind(self, op: Op, name: str) -> tuple[Any, ...]:
         """(call, handle, most, plain) for the function `name` of an operator.
@@ -74,7 +76,7 @@ def fill(modules: Mapping[str, ModuleType], face: Face) -> None:
 
     def describe(operator: str) -> Any:
         op = Op.of(operator)
-        return signature(op, face.trailing), docstring(op, face.type_name)
+        return signature(op, face.type_name, face.trailing, face.symbolic), docstring(op, face.type_name)
 
     for operator, aliases in _core.op_names():
         for name in (operator, *aliases):

@@ -9,7 +9,7 @@ from . import _core
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import inspect
-    from collections.abc import Sequence
+    from collections.abc import Mapping
     from typing import Any
 
 _NO_DOC = "No description."
@@ -28,7 +28,8 @@ _REQUIRED = _Required()
 class Op:
     """What the record of one operator says, in Python's terms."""
 
-    __slots__ = ("name", "doc", "hint", "variadic", "inputs", "params", "input_names", "param_names", "optional")
+    __slots__ = ("name", "doc", "hint", "variadic", "inputs", "params", "input_names", "param_names", "optional",
+                 "outputs_vary")
 
     _read: dict[str, Op] = {}
 
@@ -42,6 +43,7 @@ class Op:
         self.doc = record["doc"]
         self.hint = record["hint"] or self.name.lower()
         self.variadic = record["variadic"]
+        self.outputs_vary = record["outputs_vary"]
         self.params = record["params"]
         self.param_names = tuple(p["name"] for p in self.params)
         self.inputs = record["inputs"]
@@ -87,18 +89,45 @@ def _default(param: dict[str, Any], empty: Any) -> Any:
         return text
 
 
-def signature(op: Op, trailing: Sequence[str]) -> inspect.Signature:
-    """The signature of an operator's function; `trailing` names its last keywords."""
+# Types of parameters in Python, for annotations and for type stubs.
+_TYPES = {"float": "float", "int": "int", "bool": "bool", "string": "str", "dtype": "DTypeLike", "Shape": "ShapeLike",
+          "tuple of int": "ShapeLike"}
+
+
+def _type(param: dict[str, Any]) -> str:
+    """The type that a parameter has in Python."""
+    name, _, optional = param["type"].partition(" or ")
+    if param["name"] == "ctx":
+        kind = "Context | str"
+    elif param["name"] == "dtype":
+        kind = "DTypeLike"
+    elif param["choices"]:
+        kind = f"Literal[{', '.join(map(repr, param['choices']))}]"
+    else:
+        kind = _TYPES[name]
+    return kind + (" | None" if optional or param["default"] == "None" else "")
+
+
+def signature(op: Op, value: str, trailing: Mapping[str, str], symbolic: bool) -> inspect.Signature:
+    """The annotated signature of an operator's function.
+
+    value: the type of its inputs and outputs. trailing: its last keywords, which may be None, to their types. symbolic:
+    whether missing inputs become variables, and any number of outputs is one value.
+    """
     import inspect
     kinds = inspect.Parameter
-    parameters = []
+    parameters: list[inspect.Parameter] = []
+
+    def add(name: str, kind: Any, default: Any, annotation: str) -> None:
+        annotation += " | None" if default is None and not annotation.endswith(" | None") else ""
+        parameters.append(kinds(name, kind, default=default, annotation=annotation))
+
     if op.variadic:
-        parameters.append(kinds("data", kinds.VAR_POSITIONAL))
+        add("data", kinds.VAR_POSITIONAL, kinds.empty, f"{value} | Sequence[{value}]")
     else:
         for i in op.inputs:
-            optional = i["name"] in op.optional or parameters and parameters[-1].default is None
-            default: Any = None if optional else kinds.empty
-            parameters.append(kinds(i["name"], kinds.POSITIONAL_OR_KEYWORD, default=default))
+            optional = symbolic or i["name"] in op.optional or parameters and parameters[-1].default is None
+            add(i["name"], kinds.POSITIONAL_OR_KEYWORD, None if optional else kinds.empty, value)
     kind = kinds.KEYWORD_ONLY if op.variadic else kinds.POSITIONAL_OR_KEYWORD
     for p in op.params:
         default = _default(p, kinds.empty)
@@ -107,10 +136,12 @@ def signature(op: Op, trailing: Sequence[str]) -> inspect.Signature:
         if default is kinds.empty and kind is kinds.POSITIONAL_OR_KEYWORD:
             if any(q.default is not kinds.empty for q in parameters):
                 default = _REQUIRED
-        parameters.append(kinds(p["name"], kind, default=default))
+        add(p["name"], kind, default, _type(p))
     taken = {p.name for p in parameters}
-    parameters += [kinds(t, kinds.KEYWORD_ONLY, default=None) for t in trailing if t not in taken]
-    return inspect.Signature(parameters)
+    for name, annotation in trailing.items():
+        if name not in taken:
+            add(name, kinds.KEYWORD_ONLY, None, annotation)
+    return inspect.Signature(parameters, return_annotation="Any" if op.outputs_vary and not symbolic else value)
 
 
 def docstring(op: Op, value: str) -> str:

@@ -23,7 +23,7 @@ def public(module):
         if inspect.isclass(value) or callable(value):
             yield f"{module.__name__}.{name}", value
         if inspect.isclass(value):
-            ours = [base for base in value.__mro__ if base.__module__.startswith("heddle.") and base.__module__ != "heddle._core"]
+            ours = [base for base in value.__mro__ if base.__module__.startswith("heddle.")]
             for member in sorted({m for base in ours for m in vars(base) if not m.startswith("_")}):
                 thing = getattr(value, member)
                 if callable(thing) or isinstance(thing, property):
@@ -47,12 +47,11 @@ def test_every_public_function_is_annotated(name):
     bare = []
     for path, value in public(importlib.import_module(name)):
         value = value.fget if isinstance(value, property) else value
-        if not isinstance(value, types.FunctionType):
-            continue  # classes, and operators: their stubs have types
-        parameters = list(inspect.signature(value).parameters.values())
-        if "." in value.__qualname__ and parameters and parameters[0].name == "self":
-            del parameters[0]
-        if value.__annotations__.get("return") is None or any(p.annotation is p.empty for p in parameters):
+        if not isinstance(value, (types.FunctionType, heddle._core.Function)):
+            continue  # classes
+        signature = inspect.signature(value)
+        untyped = [p.name for p in signature.parameters.values() if p.annotation is p.empty and p.name != "self"]
+        if untyped or signature.return_annotation is signature.empty:
             bare.append(path)
     assert not bare
 

@@ -24,7 +24,7 @@ class Arrays(Face):
 
     value = _core.NDArrayBase
     type_name = "NDArray"
-    trailing = ("out",)
+    trailing = {"out": "NDArray"}
 
     def bind(self, op: Op, name: str) -> tuple[Any, ...]:
         handle = _core.op_handle(op.name)

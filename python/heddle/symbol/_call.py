@@ -20,7 +20,8 @@ class Symbols(Face):
 
     value = Symbol
     type_name = "Symbol"
-    trailing = ("name", "attr")
+    trailing = {"name": "str", "attr": "Mapping[str, str]"}
+    symbolic = True
 
     def bind(self, op: Op, name: str) -> tuple[Any, ...]:
         hint = name.lower()
