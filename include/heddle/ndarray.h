@@ -32,6 +32,10 @@ class Chunk {
   }
   // Work on `other`, an asynchronous device, has reached this memory: it is freed in that order.
   void reached_by(Device other) { reached_by_.store(other, std::memory_order_relaxed); }
+  // How many recorded calls wrote over this memory: autograd knows of the array they wrote to, not
+  // of the views that were there before.
+  void note_recorded_write() { recorded_.fetch_add(1, std::memory_order_relaxed); }
+  uint32_t recorded_writes() const { return recorded_.load(std::memory_order_relaxed); }
   const Var var;
   const Device device;
   const size_t bytes;
@@ -42,6 +46,7 @@ class Chunk {
   std::atomic<void*> data_{nullptr};
   std::shared_ptr<void> owner_;  // of foreign or arena memory; then data_ is not the pool's
   std::atomic<Device> reached_by_;
+  std::atomic<uint32_t> recorded_{0};
 };
 
 // Copying an NDArray shares the data. Arrays are contiguous, in C order; views are row ranges and
@@ -71,6 +76,9 @@ class NDArray {
   Access write_access() const { return whole() ? Access::kOverwrite : Access::kUpdate; }
   bool shares_memory(const NDArray& o) const { return chunk_ == o.chunk_; }
   const std::shared_ptr<Chunk>& chunk() const { return chunk_; }
+  bool is_view() const { return view_; }  // made by slice, at, reshape or view
+  // A view of memory that a recorded call has written since: the tape does not know what it shows.
+  bool left_behind() const { return view_ && seen_ != chunk_->recorded_writes(); }
   int64_t offset() const { return offset_; }  // bytes from the start of the chunk
 
   NDArray slice(int64_t begin, int64_t end) const;  // rows [begin, end), same memory
@@ -96,6 +104,8 @@ class NDArray {
   std::shared_ptr<Chunk> chunk_;
   Shape shape_;
   Dtype dtype_ = Dtype::kFloat32;
+  bool view_ = false;
+  uint32_t seen_ = 0;  // recorded writes to the chunk when the view was made
   int64_t offset_ = 0;
 };
 

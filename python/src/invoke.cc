@@ -241,6 +241,10 @@ PyObject* apply(Trio& t, PyObject* a, PyObject* b, bool in_place) {
     double scalar;
     std::vector<NDArray> out;
     PyObject* given = nullptr;
+    auto done = [&](PyObject* result) {
+      if (result && given) give_back(given, out);
+      return result;
+    };
     if (in_place) {
       autograd::check_inplace(need_array(a, "the left operand"));
       out.push_back(array_of(a));
@@ -249,11 +253,11 @@ PyObject* apply(Trio& t, PyObject* a, PyObject* b, bool in_place) {
     if (left && right) {
       const NDArray* in[] = {&need_array(a, "the left operand"),
                              &need_array(b, "the right operand")};
-      return run(t.arrays.call(), in, out, given);
+      return done(run(t.arrays.call(), in, out, given));
     }
     if (!number_of(left ? b : a, scalar)) Py_RETURN_NOTIMPLEMENTED;
     const NDArray* in[] = {&need_array(left ? a : b, "the operand")};
-    return run((left ? t.scalar : t.reflected).call(scalar), in, out, given);
+    return done(run((left ? t.scalar : t.reflected).call(scalar), in, out, given));
   });
 }
 

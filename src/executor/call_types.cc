@@ -1,4 +1,5 @@
 // Inference for eager calls, remembered: programs call the same operators on the same shapes.
+#include <algorithm>
 #include <array>
 
 #include "executor/call.h"
@@ -56,7 +57,11 @@ Remembered work_out(const OpCallRef& call, std::span<const NDArray* const> in,
   for (const ValueInfo& v : r.in) r.types->bytes += v.shape.size() * dtype_size(v.dtype);
   if (call->op->dynamic_shape) return r;
   for (size_t i = 0; i < r.types->out.size(); ++i) {
-    const ValueInfo& v = r.types->out[i];
+    ValueInfo& v = r.types->out[i];
+    // A graph finds an extent of 0 by inference; where there are no inputs nothing else can, and it
+    // is the 0 that was asked for.
+    for (int d = 0; in.empty() && d < v.shape.rank(); ++d)
+      v.shape[d] = std::max<int64_t>(v.shape[d], 0);
     check(v.shape.known() && v.dtype != Dtype::kUnknown,
           "[{}] cannot infer {}: found shape {}, dtype {}", call->op->name, call->outputs[i].name,
           v.shape, v.dtype == Dtype::kUnknown ? "unknown" : dtype_name(v.dtype));

@@ -39,7 +39,20 @@ Device device_of(const OpCall& call, std::span<const NDArray* const> in,
 // Before the call: with an output that already stands on the tape, MXNet refuses to record.
 void check_writes(const OpCall& call, std::span<const NDArray* const> in,
                   std::span<const NDArray> given) {
-  for (const NDArray& a : given) autograd::check_inplace(a);
+  const bool taped = tape::reaches(in);
+  for (const NDArray& a : given) {
+    autograd::check_inplace(a);
+    check(!taped || !a || !a.is_view(),
+          "[{}] while autograd records, its output cannot be written into a view: the array that "
+          "the view belongs to would not know of it. Write to a part of that array (a[begin:end] = "
+          "...), or outside of autograd.record()",
+          call.op->name);
+  }
+  for (size_t i = 0; i < in.size(); ++i)
+    check(in[i]->tape || !in[i]->left_behind(),
+          "[{}] {} is a view of an array that was written while autograd recorded: it would stand "
+          "for a constant. Take the view again, or detach() it",
+          call.op->name, call.inputs[i].name);
   for (size_t i = 0; call.mutates && i < in.size(); ++i)
     if (call.inputs[i].role == Role::kMutate && !call.inputs[i].same_value)
       autograd::check_inplace(*in[i]);
@@ -131,11 +144,37 @@ bool copies_between_devices(const OpCall& call, std::span<const NDArray* const> 
   return false;
 }
 
-// `out`: one place per output, hidden ones too.
-void apply(const OpCallRef& call, std::span<const NDArray* const> in, std::span<NDArray> out,
-           const CallTypes& types, Device device) {
-  const bool training = autograd::is_training();
-  const bool taped = autograd::is_recording() && tape::reaches(in);
+// The inputs of a recorded call that writes over what its gradient will read: those are copied.
+class Kept {
+ public:
+  Kept(const OpCall& call, std::span<const NDArray* const> in, std::span<const NDArray> out)
+      : in_(in.begin(), in.end()) {
+    copies_.reserve(in.size());
+    for (const Ref& r : call.reads) {
+      if (r.kind != Ref::kX || in_[r.index] != in[r.index]) continue;
+      const NDArray& a = *in[r.index];
+      if (call.inputs[r.index].role != Role::kRead || !is_written(a, out)) continue;
+      NDArray& copied = copies_.emplace_back(a.shape(), a.device(), a.dtype());
+      copy(a, copied);
+      copied.tape = a.tape;
+      in_[r.index] = &copied;
+    }
+  }
+  std::span<const NDArray* const> inputs() const { return in_; }
+
+ private:
+  static bool is_written(const NDArray& a, std::span<const NDArray> out) {
+    for (const NDArray& o : out)
+      if (o && o.shares_memory(a)) return true;
+    return false;
+  }
+  std::vector<const NDArray*> in_;
+  std::vector<NDArray> copies_;
+};
+
+void run_and_record(const OpCallRef& call, std::span<const NDArray* const> in,
+                    std::span<NDArray> out, const CallTypes& types, Device device, bool training,
+                    bool taped) {
   if (call->op->dynamic_shape) {
     invoke_dynamic(call, in, types, out, device, training);
   } else {
@@ -148,6 +187,20 @@ void apply(const OpCallRef& call, std::span<const NDArray* const> in, std::span<
   std::vector<ValueInfo> found;
   for (const NDArray& a : out) found.push_back(info_of(a));
   tape::record(call, in, out, found, training);
+}
+
+// `out`: one place per output, hidden ones too.
+void apply(const OpCallRef& call, std::span<const NDArray* const> in, std::span<NDArray> out,
+           const CallTypes& types, Device device) {
+  const bool training = autograd::is_training();
+  const bool taped = autograd::is_recording() && tape::reaches(in);
+  bool given = false;
+  for (const NDArray& o : out) given = given || o;
+  if (!taped || !given) return run_and_record(call, in, out, types, device, training, taped);
+  for (const NDArray& o : out)
+    if (o) o.chunk()->note_recorded_write();
+  const Kept kept(*call, in, out);
+  run_and_record(call, kept.inputs(), out, types, device, training, taped);
 }
 
 }  // namespace imperative

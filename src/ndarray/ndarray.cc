@@ -75,6 +75,8 @@ NDArray NDArray::view(Shape shape, Dtype dtype, int64_t offset) const {
   a.shape_ = shape;
   a.dtype_ = dtype;
   a.offset_ = offset;
+  a.view_ = true;
+  a.seen_ = chunk_->recorded_writes();
   return a;
 }
 
@@ -106,6 +108,7 @@ NDArray NDArray::reshape(Shape shape) const {
 NDArray NDArray::detach() const {
   NDArray a = *this;
   a.tape = nullptr;
+  a.view_ = false;  // who detaches wants a constant
   return a;
 }
 

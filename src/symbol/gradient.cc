@@ -1,6 +1,7 @@
 // Reverse-mode differentiation of a graph: walks the nodes from last to first and appends, for each
 // that lies between the wanted values and the heads, the nodes that compute its gradient.
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "symbol/passes.h"
@@ -45,6 +46,7 @@ class Differentiation {
   void by_building(int node);
   void contribute(int value, int gradient);
   int sum_of(int value);
+  void drop_unused(std::vector<int>& grads);
   std::string name_of(int node) const;
 
   Graph g_;
@@ -105,6 +107,7 @@ Gradient Differentiation::run() {
     if (g_.nodes[node].call && reached(node)) differentiate(node);
   std::vector<int> grads;
   for (int v : spec_.wrt) grads.push_back(sum_of(v));
+  drop_unused(grads);
   g_.forward_nodes = forward_;
   return {std::move(g_), std::move(grads)};
 }
@@ -226,6 +229,39 @@ int Differentiation::dy(int node, int i) {
                              name_of(node) + (ones ? "_head_grad" : "_zero_grad"), node);
   parts_[v] = {made};
   return made;
+}
+
+// A gradient that is built gives one value per input, wanted or not. What leads to no wanted one is
+// dropped: no kernel is ever run for outputs that nobody reads.
+void Differentiation::drop_unused(std::vector<int>& grads) {
+  std::vector<uint8_t> used(g_.values, 0);
+  for (int v : grads)
+    if (v >= 0) used[v] = 1;
+  std::vector<uint8_t> keep(g_.nodes.size(), 1);
+  for (int node = int(g_.nodes.size()) - 1; node >= forward_; --node) {
+    const Graph::Node& n = g_.nodes[node];
+    bool wanted = n.call->mutates;
+    for (int k = 0; k < n.outputs() && !wanted; ++k) wanted = used[n.first_output + k];
+    keep[node] = wanted;
+    if (wanted)
+      for (int v : n.inputs) used[v] = 1;
+  }
+  std::vector<Graph::Node> added(std::make_move_iterator(g_.nodes.begin() + forward_),
+                                 std::make_move_iterator(g_.nodes.end()));
+  const int first = added.empty() ? g_.values : added.front().first_output;
+  g_.nodes.resize(forward_);
+  std::vector<int> now(g_.values - first, -1);  // the number of each appended value
+  g_.values = first;
+  for (size_t i = 0; i < added.size(); ++i) {
+    if (!keep[forward_ + i]) continue;
+    const int old = added[i].first_output;
+    for (int& v : added[i].inputs)
+      if (v >= first) v = now[v - first];
+    const Graph::Node& n = g_.nodes[g_.add(std::move(added[i]))];
+    for (int k = 0; k < n.outputs(); ++k) now[old - first + k] = n.first_output + k;
+  }
+  for (int& v : grads)
+    if (v >= first) v = now[v - first];
 }
 
 // Tapes may leave nodes unnamed.

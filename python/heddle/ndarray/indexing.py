@@ -43,7 +43,7 @@ def set_item(array: NDArray, key: Any, value: Any) -> None:
     part = _Part(array.shape, items)
     if part.is_whole():
         return fill(array, value)
-    if part.is_contiguous():
+    if part.is_contiguous() and not _core.is_recording():  # the tape knows arrays, not views of them
         return fill(part.view(array), value)
     return _assign(array, part, value) if part.size else None
 
@@ -59,8 +59,8 @@ def fill(array: NDArray, value: Any) -> None:
         array._copy_from(value)
         return
     value = broadcast(_as_array(value, array), array.shape)
-    if _core.is_recording() and value.dtype_name == array.dtype_name:
-        _internal._copyto(value, out=array)
+    if _core.is_recording():
+        _internal._copyto(value.astype(array.dtype_name, copy=False), out=array)
     else:
         value._copyto(array)
 
@@ -302,5 +302,9 @@ def _scatter(array: NDArray, items: list[Any], value: Any) -> None:
     value = broadcast(_as_array(value, array), places.shape).astype(array.dtype_name, copy=False)
     if not places.size:
         return
+    if _core.is_recording():
+        flat = op.reshape(array, shape=(array.size,))
+        flat = _internal._scatter_set_nd(flat, value.reshape((-1,)), places.reshape((1, -1)), shape=flat.shape)
+        return _internal._copyto(op.reshape(flat, shape=array.shape), out=array)
     flat = array._reshape((array.size,))
     _internal._scatter_set_nd(flat, value.reshape((-1,)), places.reshape((1, -1)), shape=flat.shape, out=flat)

@@ -154,8 +154,8 @@ class NDArray(Methods):
         return self._copy_into(other)
 
     def _copy_into(self, other: NDArray) -> NDArray:
-        if _core.is_recording() and self.dtype_name == other.dtype_name:
-            _internal._copyto(self, out=other)
+        if _core.is_recording():
+            _internal._copyto(self.astype(other.dtype_name, copy=False), out=other)
         else:
             self._copyto(other)
         return other

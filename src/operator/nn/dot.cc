@@ -58,14 +58,17 @@ void infer_dot(const DotParam& p, InferContext& c) {
   c.set_out(0, y);
 }
 
+// How many elements the axes have that are not contracted.
+int64_t kept(const Shape& s, bool last) { return last ? s.size(0, s.rank() - 1) : s.size(1); }
+
 template <class T>
 Mat<T> left(const DotParam& p, const Blob& a) {
-  const int64_t k = contracted(a.shape, !p.transpose_a), m = k ? a.size() / k : 0;
+  const int64_t k = contracted(a.shape, !p.transpose_a), m = kept(a.shape, !p.transpose_a);
   return p.transpose_a ? mat(a.as<T>(), k, m).t() : mat(a.as<T>(), m, k);
 }
 template <class T>
 Mat<T> right(const DotParam& p, const Blob& b) {
-  const int64_t k = contracted(b.shape, p.transpose_b), n = k ? b.size() / k : 0;
+  const int64_t k = contracted(b.shape, p.transpose_b), n = kept(b.shape, p.transpose_b);
   return p.transpose_b ? mat(b.as<T>(), n, k).t() : mat(b.as<T>(), k, n);
 }
 

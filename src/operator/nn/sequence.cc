@@ -55,12 +55,19 @@ void infer_last(const SequenceParam& p, InferContext& c) {
   Shape y{x[int(1 - p.axis)]};
   for (int i = 2; i < x.rank(); ++i) y.append(x[i]);
   c.set_out(0, y);
+  check(x[int(p.axis)] != 0 || (y.known() && y.size() == 0),
+        "[SequenceLast] data has shape {}, expected one step or more along axis {}", x, p.axis);
 }
 // Lengths may have a dtype of their own.
 void infer_dtype(const SequenceParam& p, InferContext& c) {
   c.set_out_dtype(0, c.in_dtype(0));
   c.set_in_dtype(0, c.out_dtype(0));
   if (p.use_sequence_length && c.in_dtype(1) == Dtype::kUnknown) c.set_in_dtype(1, c.in_dtype(0));
+}
+
+// A length within [0, time]: NaN is 0, and what no integer can hold is cut before it becomes one.
+int64_t within(double length, int64_t time) {
+  return length > 0 ? int64_t(std::min(length, double(time))) : 0;
 }
 
 // The length of each sequence, within [0, time].
@@ -71,7 +78,7 @@ const int64_t* lengths_of(const SequenceParam& p, OpContext& ctx, const Blob* le
   if (p.use_sequence_length)
     with_dtype(lengths->dtype, "Sequence", [&](auto type) {
       const auto* from = lengths->as<decltype(type)>();
-      for (int64_t i = 0; i < s.batch; ++i) n[i] = std::clamp<int64_t>(int64_t(from[i]), 0, s.time);
+      for (int64_t i = 0; i < s.batch; ++i) n[i] = within(double(from[i]), s.time);
     });
   return n;
 }

@@ -62,8 +62,10 @@ template <class P>
 void infer_shape(const P& p, InferContext& c) {
   if (p.shape.rank() <= 0) return;
   Shape y = p.shape;
-  for (int d = 0; d < y.rank(); ++d)
-    if (y[d] <= 0) y[d] = -1;
+  for (int d = 0; d < y.rank(); ++d) {
+    check(y[d] >= 0, "[{}] shape is {}, expected extents of 0 or more", c.op().name, p.shape);
+    if (y[d] == 0) y[d] = -1;
+  }
   c.set_out(0, y);
 }
 void zeros(const ShapeParam&, OpContext&, Inputs, Outputs out) { zero(out[0]); }

@@ -1,5 +1,6 @@
 // Picking and writing elements by coordinates: gather_nd, scatter_nd; rows by a mask: boolean_mask.
 #include <algorithm>
+#include <cstring>
 
 #include "operator/tensor/rows.h"
 #include "operator/tensor/view.h"
@@ -99,6 +100,26 @@ void set(const ShapeParam& p, OpContext& ctx, Inputs in, Outputs out) {
   view::copy_all(ctx, in[0], out[0]);
   rows::scatter_write(ctx, leading(p.shape, depth(in[2])), in[1], at, count(in[2]), out[0]);
 }
+// dy, indices. An element that was written twice belongs to the later value.
+void set_backward(const ShapeParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  const Layout layout = leading(p.shape, depth(in[1]));
+  const int64_t n = count(in[1]);
+  int64_t* at = places("_scatter_set_nd", ctx, in[1], p.shape);
+  if (ctx.wants(0)) {
+    view::copy_all(ctx, in[0], out[0]);
+    const int64_t bytes = layout.length * dtype_size(out[0].dtype);
+    for (int64_t i = 0; i < n; ++i)
+      std::memset(static_cast<char*>(out[0].data) + at[i] * bytes, 0, size_t(bytes));
+  }
+  if (ctx.wants(1)) {
+    int64_t* last = ctx.scratch_of<int64_t>(std::max<int64_t>(1, layout.rows));
+    for (int64_t i = 0; i < n; ++i) last[at[i]] = i;
+    for (int64_t i = 0; i < n; ++i)
+      if (last[at[i]] != i) at[i] = -1;  // reads as zeros
+    rows::gather(ctx, layout, in[0], at, n, out[1]);
+  }
+  if (ctx.wants(2)) view::zero(ctx, out[2]);
+}
 
 // --- boolean_mask ------------------------------------------------------------------------------
 struct MaskParam {
@@ -171,7 +192,8 @@ void define(OpTable& ops) {
               .infer = infer_set,
               .infer_dtype = infer_set_dtype,
               .inplace = {{0, 0}},
-              .cpu = set});
+              .cpu = set,
+              .backward = {.reads = {dy(), x(2)}, .run = set_backward}});
   ops.define({.name = "_contrib_boolean_mask",
               .doc = "The layers of data along an axis where index is not zero.",
               .params = schema<MaskParam>(),
