@@ -49,12 +49,19 @@ from . import monitor as mon
 from . import module
 from . import module as mod
 from . import contrib, engine, libinfo, log, profiler, util
-from .libinfo import __version__
+from .libinfo import __version__ as __version__
 from .profiler import trace_waits
 
 Error = MXNetError
 NDArray = ndarray.NDArray
 Symbol = symbol.Symbol
+
+__all__ = [
+    "attribute", "AttrScope", "autograd", "base", "callback", "Context", "context", "contrib", "cpu", "cpu_pinned",
+    "current_context", "engine", "Error", "executor", "gpu", "gpu_memory_info", "init", "initializer", "install_as",
+    "io", "kv", "kvstore", "libinfo", "log", "lr_scheduler", "metric", "mod", "model", "module", "mon", "monitor",
+    "MXNetError", "name", "nd", "NDArray", "ndarray", "num_gpus", "optimizer", "profiler", "random", "registry",
+    "rnd", "sym", "Symbol", "symbol", "trace_waits", "util"]
 
 _os.register_at_fork(before=_core.before_fork, after_in_parent=lambda: _core.after_fork(False),
                      after_in_child=lambda: _core.after_fork(True))
@@ -73,11 +80,16 @@ def install_as(alias: str) -> None:
     _importlib.import_module("._alias", __name__).install(alias)
 
 
-def __getattr__(wanted: str) -> Any:
-    if wanted in _LATER:
-        module = globals()[wanted] = _importlib.import_module("." + _LATER[wanted], __name__)
-        return module
-    raise AttributeError(f"module {__name__!r} has no attribute {wanted!r}")
+if TYPE_CHECKING:
+    from . import test_utils as test_utils
+    from . import visualization as visualization
+    viz = visualization
+else:  # a type checker would believe it of any name
+    def __getattr__(wanted: str) -> Any:
+        if wanted in _LATER:
+            module = globals()[wanted] = _importlib.import_module("." + _LATER[wanted], __name__)
+            return module
+        raise AttributeError(f"module {__name__!r} has no attribute {wanted!r}")
 
 
 def __dir__() -> list[str]:

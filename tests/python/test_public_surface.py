@@ -98,3 +98,9 @@ def test_the_stub_of_the_compiled_half():
 
 def test_the_package_says_it_is_typed():
     assert (BUILT / "py.typed").exists()
+
+
+def test_the_package_exports_what_it_has():
+    """Type checkers that are strict see nothing else."""
+    public = {n for n in vars(heddle) if not n.startswith("_")} - heddle._LATER.keys() - {"TYPE_CHECKING", "annotations"}
+    assert set(heddle.__all__) == public and len(heddle.__all__) == len(public)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
-    from .._typing import DTypeLike, GradReq, ShapeLike
+    from .._typing import DTypeLike, ShapeLike
     from ..base import DType
     from ._methods import Methods  # those that are operators
 else:
@@ -25,7 +25,7 @@ _invoke = _core.invoke
 _CAST = _core.op_handle("Cast")
 
 
-class _Requests(dict):
+class _Requests(dict[str, int]):
     def __missing__(self, name: str) -> int:
         raise ValueError(f"found grad_req {name!r}, expected one of {', '.join(self)}")
 
@@ -250,7 +250,7 @@ class NDArray(Methods):
         """The gradient array that attach_grad made. None without one, whatever the type says: few programs ask."""
         return self._grad()  # type: ignore[return-value]
 
-    def attach_grad(self, grad_req: GradReq = "write", stype: str | None = None) -> None:
+    def attach_grad(self, grad_req: str = "write", stype: str | None = None) -> None:
         """Makes a gradient for this array: backward writes it there. Cuts its history."""
         if stype not in (None, "default"):
             raise ValueError(f"found storage type {stype!r}, expected 'default'")

@@ -317,10 +317,11 @@ class Symbol(Methods):
         """Parts along an axis, as a group: a number of equal ones, or those between the indices."""
         return split_v2(self, indices_or_sections, axis, squeeze_axis)
 
-    def __getattr__(self, name: str) -> Any:
-        if name in _ONLY_ARRAYS:
-            raise NotImplementedError(f"{name} is not available in a Symbol: it has no values until it is bound")
-        raise AttributeError(f"'Symbol' object has no attribute {name!r}")
+    if not TYPE_CHECKING:  # a type checker would believe it of any name
+        def __getattr__(self, name: str) -> Any:
+            if name in _ONLY_ARRAYS:
+                raise NotImplementedError(f"{name} is not available in a Symbol: it has no values until it is bound")
+            raise AttributeError(f"'Symbol' object has no attribute {name!r}")
 
 
 _ONLY_ARRAYS = {"wait_to_read", "asnumpy", "asscalar", "copy", "as_in_context", "detach", "backward"}
