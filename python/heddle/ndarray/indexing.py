@@ -305,6 +305,7 @@ def _scatter(array: NDArray, items: list[Any], value: Any) -> None:
     if _core.is_recording():
         flat = op.reshape(array, shape=(array.size,))
         flat = _internal._scatter_set_nd(flat, value.reshape((-1,)), places.reshape((1, -1)), shape=flat.shape)
-        return _internal._copyto(op.reshape(flat, shape=array.shape), out=array)
+        _internal._copyto(op.reshape(flat, shape=array.shape), out=array)
+        return
     flat = array._reshape((array.size,))
     _internal._scatter_set_nd(flat, value.reshape((-1,)), places.reshape((1, -1)), shape=flat.shape, out=flat)
