@@ -48,24 +48,22 @@ Group* Core::group_of(Device device, Lane lane) {
       if (lane != Lane::kCompute) lane = Lane::kIo;
     }
   }
+  auto find = [&]() -> Group* {
+    for (const auto& g : groups_)
+      if (g->device == device && g->lane == lane) return g.get();
+    return nullptr;
+  };
   {
     const Critical in(this_slot());
     std::lock_guard lock(groups_lock_);
-    for (const auto& g : groups_)
-      if (g->device == device && g->lane == lane) return g.get();
+    if (Group* const g = find()) return g;
   }
-  return add_group(device, lane);
-}
-
-Group* Core::add_group(Device device, Lane lane) {
   // On an asynchronous device one worker feeds a lane, so that its stream has one order.
-  const bool host = device.kind == Device::kCpu;
   const int width = !host ? 1 : lane == Lane::kCompute ? width_ : kTransferWorkers;
   auto made = std::make_unique<Group>(device, lane, width);  // may load a driver: without the lock
   const Critical in(this_slot());
   std::lock_guard lock(groups_lock_);
-  for (const auto& g : groups_)
-    if (g->device == device && g->lane == lane) return g.get();
+  if (Group* const g = find()) return g;
   groups_.push_back(std::move(made));
   return groups_.back().get();
 }
@@ -74,9 +72,8 @@ Group* Core::add_group(Device device, Lane lane) {
 
 TaskRef Core::prepare(Task task) { return std::make_shared<const Prepared>(std::move(task)); }
 
-void Core::fill_in(Running* r, const Order& order, Group* group) {
+void Core::fill_in(RunningTask* r, const Order& order, Group* group) {
   const Traits& t = order.traits;
-  r->kind = Kind::kTask;
   r->engine = this;
   r->group = group;
   r->body = order.body;
@@ -91,7 +88,6 @@ void Core::fill_in(Running* r, const Order& order, Group* group) {
   r->priority = t.priority;
   r->name = t.name;
   r->place = t.place.file ? t.place : current_place();
-  r->outer = nullptr;
   r->bytes = t.bytes;
   r->suspect.store(false, std::memory_order_relaxed);
   r->stage.store(Stage::kWaiting, std::memory_order_relaxed);
@@ -111,15 +107,14 @@ void Core::launch(const Order& order, const Uses& uses, const Keep& keep) {
   Slot& slot = this_slot();
   const bool usual = compute_ && t.device.kind == Device::kCpu && t.lane == Lane::kCompute;
   Group* const group = usual ? compute_ : group_of(t.device, t.lane);
-  if (!slot.current) cap_.admit_task(slot, tally_);
-  cap_.admit_bytes(t.bytes, !slot.current);
+  cap_.admit(slot, tally_, t.bytes);
   const int before = slot.state.load(std::memory_order_relaxed);
   const bool may_be_here = may_run_here(order, group);
-  Running* r;
+  RunningTask* r;
   bool here = false;
   {
     Critical in(slot);
-    r = take_record(slot);
+    r = take_task(slot);
     fill_in(r, order, group);
     uses(r);
     if (profile::on()) [[unlikely]]
@@ -144,11 +139,7 @@ void Core::launch(const Order& order, const Uses& uses, const Keep& keep) {
       dispatch(slot, r);
     }
   }
-  if (here) {
-    execute(slot, r, nullptr);
-    if (!slot.later) slot.state.store(before, std::memory_order_release);
-  }
-  run_later(slot, before);
+  run_pushed(slot, here ? r : nullptr, before);
 }
 
 Traits traits_of(const Task& t) {
@@ -159,8 +150,8 @@ void Core::push(Task task) {
   check_task(task);
   const Traits traits = traits_of(task);
   const Order order{traits, &task.run, task.start ? &task.start : nullptr, task.cancel.get()};
-  const auto uses = [&](Running* r) { order_requests(r, task.uses); };
-  launch(order, uses, [&](Running* r) {
+  const auto uses = [&](RunningTask* r) { order_requests(r, task.uses); };
+  launch(order, uses, [&](RunningTask* r) {
     if (r->rich) {
       r->own_start = std::move(task.start);
       r->own_cancel = std::move(task.cancel);
@@ -175,8 +166,8 @@ void Core::push(std::span<const BorrowedUse> uses, TaskBody body, const Traits& 
   check(bool(body), "[engine] task {} has no body", traits.name);
   check_uses(uses, traits.name);
   launch(
-      {traits, &body}, [&](Running* r) { order_requests(r, uses); },
-      [&](Running* r) {
+      {traits, &body}, [&](RunningTask* r) { order_requests(r, uses); },
+      [&](RunningTask* r) {
         r->own = std::move(body);
         r->body = &r->own;
       });
@@ -188,8 +179,8 @@ void Core::push(const TaskRef& task) {
   const Traits traits = traits_of(t);
   const Order order{traits, &t.run, t.start ? &t.start : nullptr, t.cancel.get()};
   launch(
-      order, [&](Running* r) { set_requests(r, t.uses); },
-      [&](Running* r) {
+      order, [&](RunningTask* r) { set_requests(r, t.uses); },
+      [&](RunningTask* r) {
         r->shared = task;
         r->rich = true;
       });

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/task/record.h"
+#include "engine/task/running.h"
 #include "engine/workers/cap.h"
 #include "engine/workers/group.h"
 #include "engine/workers/watcher.h"
@@ -21,7 +21,7 @@ extern constinit std::atomic<Engine::Scope> the_scope;  // of Engine::set_scope
 // Marks the task that the calling thread is inside of.
 class Frame {
  public:
-  Frame(Slot& slot, Running* r) : slot_(slot) {
+  Frame(Slot& slot, Job* r) : slot_(slot) {
     r->outer = slot.current;
     slot.current = r;
   }
@@ -76,29 +76,32 @@ class Core final : public Engine {
   // --- for the other files of this room ---------------------------------------------------------
   // Runs a record on the calling thread, in the place of a worker of `group` and inside the scope
   // of set_scope. With `on`, goes on with what becomes ready because of it.
-  static void run_chain(Running* r, Group* group, bool on = true);
-  Running* execute(Slot& slot, Running* r, Group* chain);
-  static void run_kept(Slot& slot, Running* first, Group* chain);
+  static void run_chain(Job* r, Group* group, bool on = true);
+  Job* execute(Slot& slot, Job* r, Group* chain);
+  static void run_kept(Slot& slot, Job* first, Group* chain);
   // The second half of an asynchronous task.
-  static void finish_start(Running* r, std::exception_ptr error, EventRef event);
-  // In a critical section: gives a ready record to its group; ends a record that is done.
-  void dispatch(Slot& slot, Running* r);
-  void retire(Slot& slot, Running* r, Leftovers* leftovers);
-  static void drop_body(Running* r);
+  static void finish_start(Job* r, std::exception_ptr error, EventRef event);
+  // In a critical section: gives ready records to their groups; ends a record that is done.
+  static void dispatch_all(Slot& slot, JobList& ready);
+  static void dispatch(Slot& slot, Job* r);
+  void retire(Slot& slot, Job* r, Leftovers* leftovers);
+  static void drop_body(RunningTask* r);
+  void log(const FailureRef& failure);  // for wait_all, once
   // Runs what dispatch() left to the calling thread, and puts its slot back to `before`.
   static void run_later(Slot& slot, int before);
+  // After a push: `here`, if it may run on the thread that pushes, and what was left to it.
+  void run_pushed(Slot& slot, Job* here, int before);
 
   bool quiet() const;  // nothing is ready, runs, or waits for a device
   void stop();         // the workers; from now on tasks run where they are pushed
   void start_over_in_child();
-  void lose(Slot& slot, Running* r);
+  void lose(Slot& slot, Job* r);
 
  private:
   bool runs_where_pushed() const {
     return style_ == Style::kNaive || stopped_.load(std::memory_order_relaxed);
   }
   Group* group_of(Device device, Lane lane);
-  Group* add_group(Device device, Lane lane);
 
   // What is pushed, wherever it is written down.
   struct Order {
@@ -109,46 +112,38 @@ class Core final : public Engine {
   };
   template <class Uses, class Keep>
   void launch(const Order& order, const Uses& uses, const Keep& keep);
-  void fill_in(Running* r, const Order& order, Group* group);
-  void submit_graph(Running* head, RunningList& ready);
+  void fill_in(RunningTask* r, const Order& order, Group* group);
+  void submit_graph(RunningGraph* head, ReadyList& ready);
   bool may_run_here(const Order& order, const Group* group) const;
 
-  Running* take_head(Slot& slot, const GraphRef& graph);
-  Running* execute_serial(Slot& slot, Running* head, Group* chain);
+  RunningGraph* take_head(Slot& slot, const GraphRef& graph);
+  Job* execute_serial(Slot& slot, RunningGraph* head, Group* chain);
   void run_carefully(Slot& slot, GraphRun& run, size_t from, const FailureRef& failure);
-  Running* complete_serial(Slot& slot, Running* head, Group* chain);
+  Job* complete_serial(Slot& slot, RunningGraph* head, Group* chain);
 
-  static FailureRef why_skip(const Running* r);
-  Stream* prepare_stream(Running* r);
-  void call_run(Slot& slot, Running* r);
-  void call_start(Slot& slot, Running* r);
-  Running* complete(Slot& slot, Running* r, Group* chain);
-  Running* complete_on_device(Slot& slot, Running* r, Group* chain);
-  Running* complete_node(Slot& slot, Running* r, Group* chain);
-  void settle_node(Running* r, const FailureRef& failure, const EventRef& event);
-  void finish_graph(Slot& slot, GraphRun& run, RunningList& ready, Leftovers* leftovers);
-  void release_all(Slot& slot, Running* r, const FailureRef& failure, const Pending* pending,
-                   RunningList& ready);
-  static void let_go(Slot& slot, Request& request, RunningList& ready);
-  static void let_go_locked(Slot& slot, Request& request, RunningList& ready);
-  static void meet_waiters(VarState& v, RunningList& ready);
-  static void tell_turns(Request* const* turns, int n, RunningList& ready);
-  Running* hand_out(Slot& slot, RunningList& ready, Group* chain);
-  static void leave_to(Slot& slot, Running* r);
-  static void keep_small(Slot& slot, Running* r);
-  void dispatch_all(Slot& slot, RunningList& ready);
-  static void wait_here(Running* r);
+  static FailureRef why_skip(const Job* r);
+  Stream* prepare_stream(Job* r);
+  void call_run(Slot& slot, Job* r);
+  void call_start(Slot& slot, Job* r);
+  Job* complete(Slot& slot, Job* r, Group* chain);
+  Job* complete_on_device(Slot& slot, RunningTask* r, Group* chain);
+  Job* complete_node(Slot& slot, RunningNode* r, Group* chain);
+  void settle_node(RunningNode* r, const FailureRef& failure, const EventRef& event);
+  void finish_graph(Slot& slot, GraphRun& run, ReadyList& ready, Leftovers* leftovers);
+  Job* hand_out(Slot& slot, ReadyList& ready, Group* chain);
+  static void leave_to(Slot& slot, Job* r);
+  static void keep_small(Slot& slot, Job* r);
+  static void wait_here(Job* r);
   static void give_back_kept(Slot& slot);
-  void log(const FailureRef& failure);
   // Fills r->after. True when the host must wait for a device before it runs `r`.
-  bool must_wait_for_events(Running* r);
+  bool must_wait_for_events(Job* r);
 
   void wait_for(const Var& var, Access access);
-  bool help(Slot& slot, const Running* only);
+  bool help(Slot& slot, const Job* only);
   void help_with_all(Slot& slot);
-  void sleep_on(Slot& slot, Running* waiter);
-  void check_nested(Slot& slot, Running* waiter);
-  bool leads_to(const Running* waiter, const Running* task);
+  void sleep_on(Slot& slot, Waiter* waiter);
+  void check_nested(Slot& slot, Waiter* waiter);
+  bool leads_to(const Waiter* waiter, const Job* task);
 
   const Style style_;
   const int width_;

@@ -6,6 +6,7 @@
 
 #include "engine/core.h"
 #include "engine/queue/acquire.h"
+#include "engine/queue/release.h"
 #include "engine/queue/requests.h"
 
 namespace heddle::engine {
@@ -138,38 +139,33 @@ GraphRun::GraphRun(PreparedGraph& g, Core* engine) : graph(g) {
 
 void GraphRun::make_nodes(Core* engine) {
   const std::vector<PreparedGraph::Node>& all = graph.nodes;
-  nodes.reset(new Running[all.size()]);
+  nodes.reset(new RunningNode[all.size()]);
   failures.resize(all.size());
   events.resize(all.size());
   for (size_t i = 0; i < all.size(); ++i) {
-    Running& n = nodes[i];
+    RunningNode& n = nodes[i];
     const Task& t = all[i].prepared.task;
-    n.kind = Kind::kNode;
     n.engine = engine;
     n.group = all[i].group;
     n.run = this;
-    n.node = static_cast<int>(i);
     n.body = &t.run;
     n.start = t.start ? &t.start : nullptr;
     n.cancel = t.cancel.get();
     n.rich = n.start || n.cancel;
     n.device = t.device;
-    n.lane = t.lane;
     n.small = t.small;
-    n.name = t.name;
-    n.place = t.place;
     n.priority = t.priority;
     n.missing.store(graph.links[i].missing, std::memory_order_relaxed);
   }
 }
 
-void GraphRun::granted(int var, RunningList& ready) {
+void GraphRun::granted(int var, ReadyList& ready) {
   if (graph.vars[var].var.poisoned()) suspect.store(true, std::memory_order_relaxed);
   for (int n : graph.vars[var].first)
     if (nodes[n].missing.fetch_sub(1, std::memory_order_acq_rel) == 1) ready.add(&nodes[n]);
 }
 
-FailureRef GraphRun::failure_before(int node) const {
+FailureRef GraphRun::failure_before(size_t node) const {
   FailureRef why;
   for (int p : graph.nodes[node].after) why = first_of(why, failures[p]);
   return why;
@@ -192,39 +188,34 @@ void Core::push(const GraphRef& graph) {
   check(graph != nullptr, "[engine] push was given no graph");
   if (graph->nodes.empty()) return;
   Slot& slot = this_slot();
-  if (!slot.current) cap_.admit_task(slot, tally_);
-  cap_.admit_bytes(graph->bytes, !slot.current);
+  cap_.admit(slot, tally_, graph->bytes);
   const int before = slot.state.load(std::memory_order_relaxed);
   const bool may_be_here = graph->serial && !slot.current && graph->nodes.size() <= kFew &&
                            !events_seen_.load(std::memory_order_relaxed);
-  Running* here = nullptr;
+  RunningGraph* here = nullptr;
   {
     Critical in(slot);
-    Running* const head = take_head(slot, graph);
+    RunningGraph* const head = take_head(slot, graph);
     if (profile::on() && !graph->serial) [[unlikely]]
       profile::pushed(slot, *head->run);
-    RunningList ready;
+    ReadyList ready;
     submit_graph(head, ready);
     tally_.pushed(slot);
-    if (may_be_here && ready.first) {
-      here = ready.take();
+    if (may_be_here && !ready.empty()) {
+      here = head;
       here->stage.store(Stage::kStarted, std::memory_order_relaxed);
       in.leave_to(Slot::kBody);
     } else {
       hand_out(slot, ready, nullptr);
     }
   }
-  if (here) {
-    execute(slot, here, nullptr);
-    if (!slot.later) slot.state.store(before, std::memory_order_release);
-  }
-  run_later(slot, before);
+  run_pushed(slot, here, before);
 }
 
 // The record that stands for a run of the graph, before it is queued.
-Running* Core::take_head(Slot& slot, const GraphRef& graph) {
+RunningGraph* Core::take_head(Slot& slot, const GraphRef& graph) {
   GraphRun* const run = graph->take_run(this);
-  Running* const head = run->head = take_record(slot);
+  RunningGraph* const head = run->head = take_graph(slot);
   run->place = current_place();
   run->suspect.store(false, std::memory_order_relaxed);
   run->left.store(graph->sinks, std::memory_order_relaxed);
@@ -235,16 +226,10 @@ Running* Core::take_head(Slot& slot, const GraphRef& graph) {
   head->graph = graph;
   head->rich = true;
   head->bytes = graph->bytes;
-  head->kind = Kind::kGraph;
   head->engine = this;
   head->group = compute_;
   head->run = run;
-  head->name = "graph";
   head->place = run->place;
-  head->outer = nullptr;
-  head->counted = true;
-  head->small = false;
-  head->priority = 0;
   head->suspect.store(false, std::memory_order_relaxed);
   head->stage.store(Stage::kWaiting, std::memory_order_relaxed);
   set_requests(head, graph->vars);
@@ -253,11 +238,11 @@ Running* Core::take_head(Slot& slot, const GraphRef& graph) {
 
 // As submit(), but what is granted starts the nodes that waited for it; a serial graph starts when
 // all is.
-void Core::submit_graph(Running* head, RunningList& ready) {
+void Core::submit_graph(RunningGraph* head, ReadyList& ready) {
   PreparedGraph& graph = head->run->graph;
   const AllLocked locked(head);
   const int waits = locked.place([&](Request& q, bool holds) {
-    const auto i = static_cast<int>(&q - head->requests);
+    const int i = head->var_of(q);
     q.var->count_write(static_cast<uint64_t>(graph.vars[i].writes));
     if (!holds) return;
     if (graph.serial) head->note_poison(*q.var);
@@ -269,23 +254,22 @@ void Core::submit_graph(Running* head, RunningList& ready) {
 
 // A node that is done lets go of the variables it was the last to use, and may be what other nodes
 // waited for. Nothing of the run is touched after the last of them knows.
-Running* Core::complete_node(Slot& slot, Running* r, Group* chain) {
+Job* Core::complete_node(Slot& slot, RunningNode* r, Group* chain) {
   GraphRun& run = *r->run;
   const PreparedGraph& graph = run.graph;
-  const PreparedGraph::Links& links = graph.links[r->node];
+  const PreparedGraph::Links& links = graph.links[r->index()];
   const std::span<const int> before = graph.before(links);
   for (int n : before) fetch_to_write(&run.nodes[n]);
   const FailureRef failure = std::move(r->failure);
   const EventRef event = std::move(r->event);
-  RunningList ready;
+  ReadyList ready;
   Leftovers leftovers;
   const Ending in(slot);
   if (r->stage.load(std::memory_order_relaxed) != Stage::kLost)
-    r->stage.store(Stage::kFree, std::memory_order_relaxed);
+    r->stage.store(run.over(), std::memory_order_relaxed);
   if (failure || event || run.suspect.load(std::memory_order_relaxed)) [[unlikely]]
     settle_node(r, failure, event);
   r->missing.store(links.missing, std::memory_order_relaxed);
-  r->round = run.round;
   for (int v : graph.last_of(links))
     if (run.last[v].fetch_sub(1, std::memory_order_acq_rel) == 1)
       let_go(slot, run.head->requests[v], ready);
@@ -300,25 +284,25 @@ Running* Core::complete_node(Slot& slot, Running* r, Group* chain) {
 }
 
 // What a node leaves on its variables, where it is more than data.
-void Core::settle_node(Running* r, const FailureRef& failure, const EventRef& event) {
+void Core::settle_node(RunningNode* r, const FailureRef& failure, const EventRef& event) {
   GraphRun& run = *r->run;
-  const PreparedGraph::Node& node = run.graph.nodes[r->node];
+  const size_t node = r->index();
   const Pending pending{event, r->group->stream(), false};
   if (failure) log(failure);
   if (event) events_seen_.store(true);
   if (failure || event) run.suspect.store(true, std::memory_order_relaxed);
-  run.events[r->node] = event;
-  run.failures[r->node] = failure;
-  for (const Use& use : node.prepared.task.uses) {
+  run.events[node] = event;
+  run.failures[node] = failure;
+  for (const Use& use : r->task().uses) {
     VarState& v = *use.var.state();
     std::lock_guard lock(v.lock);
     v.settle(use.access, failure, event ? &pending : nullptr);
   }
 }
 
-void Core::finish_graph(Slot& slot, GraphRun& run, RunningList& ready, Leftovers* leftovers) {
+void Core::finish_graph(Slot& slot, GraphRun& run, ReadyList& ready, Leftovers* leftovers) {
   PreparedGraph& graph = run.graph;
-  Running* const head = run.head;
+  RunningGraph* const head = run.head;
   VarState& own = *graph.vars[graph.self].var.state();
   head->after.clear();
   if (run.suspect.load(std::memory_order_relaxed)) {

@@ -4,7 +4,7 @@
 #include <span>
 #include <vector>
 
-#include "engine/task/record.h"
+#include "engine/task/running.h"
 
 namespace heddle::engine {
 
@@ -75,16 +75,23 @@ struct GraphRun {
   GraphRun(PreparedGraph& g, Core* engine);
   void make_nodes(Core* engine);
   // A variable was granted to the graph: nodes that waited for it last become ready.
-  void granted(int var, RunningList& ready);
+  void granted(int var, ReadyList& ready);
+  // A node without a place of its own has that of its graph's push.
+  Origin origin_of(const Task& t) const { return {t.name, t.place.file ? t.place : place, t.lane}; }
   // The first cause among the nodes that `node` follows.
-  FailureRef failure_before(int node) const;
-  bool done(size_t node) const { return nodes[node].round == round; }
+  FailureRef failure_before(size_t node) const;
+  // The stage of nodes that are done. They need not be put back for the next run.
+  Stage over() const { return round & 1 ? Stage::kOverOdd : Stage::kOverEven; }
+  bool done(size_t node) const {
+    const Stage stage = nodes[node].stage.load();
+    return stage == over() || stage == Stage::kLost;
+  }
 
   PreparedGraph& graph;
-  Running* head = nullptr;  // while it runs
-  Place place;              // that pushed it
-  uint32_t round = 0;       // how often it was pushed
-  std::unique_ptr<Running[]> nodes;
+  RunningGraph* head = nullptr;  // while it runs
+  Place place;                   // that pushed it
+  uint32_t round = 0;            // how often it was pushed
+  std::unique_ptr<RunningNode[]> nodes;
   std::unique_ptr<std::atomic<int>[]> last;  // per variable: nodes that use it last, not done yet
   std::atomic<int> left{0};                  // sinks not done
   std::atomic<bool> suspect{false};  // a variable was poisoned, or a node failed or left an event
@@ -95,17 +102,11 @@ struct GraphRun {
 
 inline VarState* state_of(const PreparedGraph::Outside& use) { return use.var.state(); }
 
-// Where the user asked for it. A node without a place of its own has that of its graph's push.
-inline Place place_of(const Running* r) {
-  return r->kind == Kind::kNode && !r->place.file ? r->run->place : r->place;
-}
-
 // Hands each use of the record's task to each(variable, access).
 template <class Each>
-void each_use(const Running* r, const Each& each) {
-  if (r->kind == Kind::kNode) {
-    for (const Use& u : r->run->graph.nodes[r->node].prepared.task.uses)
-      each(*u.var.state(), u.access);
+void each_use(const Job* r, const Each& each) {
+  if (const auto* node = as<RunningNode>(r)) {
+    for (const Use& u : node->task().uses) each(*u.var.state(), u.access);
   } else {
     for (int i = 0; i < r->count; ++i) each(*r->requests[i].var, r->requests[i].access);
   }

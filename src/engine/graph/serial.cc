@@ -4,6 +4,7 @@
 
 #include "engine/core.h"
 #include "engine/graph/graph.h"
+#include "engine/queue/release.h"
 
 namespace heddle::engine {
 
@@ -22,7 +23,7 @@ size_t run_plain(GraphRun& run, FailureRef* failure) {
     }
   } catch (...) {
     const Task& t = nodes[i].prepared.task;
-    *failure = make_failure(std::current_exception(), t.name, t.place.file ? t.place : run.place);
+    *failure = make_failure(std::current_exception(), run.origin_of(t));
     ++i;
   }
   return i;
@@ -34,13 +35,13 @@ size_t run_plain(GraphRun& run, FailureRef* failure) {
 // nodes are run, but in the order of the list. `failure` is that of the node before, if it failed.
 void Core::run_carefully(Slot& slot, GraphRun& run, size_t from, const FailureRef& failure) {
   if (!run.nodes) run.make_nodes(this);
-  auto settle = [&](Running* node, const FailureRef& why) {
+  auto settle = [&](RunningNode* node, const FailureRef& why) {
     const Critical in(slot);
     settle_node(node, why, nullptr);
   };
   if (failure) settle(&run.nodes[from - 1], failure);
   for (size_t i = from; i < run.graph.nodes.size(); ++i) {
-    Running* const node = &run.nodes[i];
+    RunningNode* const node = &run.nodes[i];
     if (profile::on()) profile::pushed(slot, node);
     node->failure = why_skip(node);
     if (!node->failure) call_run(slot, node);
@@ -49,7 +50,7 @@ void Core::run_carefully(Slot& slot, GraphRun& run, size_t from, const FailureRe
   }
 }
 
-Running* Core::execute_serial(Slot& slot, Running* head, Group* chain) {
+Job* Core::execute_serial(Slot& slot, RunningGraph* head, Group* chain) {
   GraphRun& run = *head->run;
   const size_t n = run.graph.nodes.size();
   const bool suspect = head->suspect.load(std::memory_order_relaxed);
@@ -65,10 +66,10 @@ Running* Core::execute_serial(Slot& slot, Running* head, Group* chain) {
   return complete_serial(slot, head, chain);
 }
 
-Running* Core::complete_serial(Slot& slot, Running* head, Group* chain) {
+Job* Core::complete_serial(Slot& slot, RunningGraph* head, Group* chain) {
   GraphRun& run = *head->run;
   const FailureRef lost = std::move(head->failure);  // in a fork, while it ran
-  RunningList ready;
+  ReadyList ready;
   Leftovers leftovers;
   const Ending in(slot);
   if (run.suspect.load(std::memory_order_relaxed))
@@ -78,7 +79,7 @@ Running* Core::complete_serial(Slot& slot, Running* head, Group* chain) {
   if (lost) release_all(slot, head, lost, nullptr, ready);
   else
     for (int i = 0; i < head->count; ++i) let_go(slot, head->requests[i], ready);
-  Running* const next = hand_out(slot, ready, chain);
+  Job* const next = hand_out(slot, ready, chain);
   retire(slot, head, &leftovers);
   return next;
 }

@@ -15,15 +15,15 @@ struct Shelf {
   int count = 0;
 };
 
-// `T` has a member `T* next`. take() and give() are to be called in a critical section. Never
-// destroyed: threads may push while the process exits.
+// `T` has a member `next` that may point to another one. take() and give() are to be called in a
+// critical section. Never destroyed: threads may push while the process exits.
 template <class T>
 class Pool {
  public:
   T* take(Shelf<T>& shelf) {
     if (!shelf.first) refill(shelf);
     T* const t = shelf.first;
-    shelf.first = t->next;
+    shelf.first = static_cast<T*>(t->next);
     --shelf.count;
     return t;
   }
@@ -62,8 +62,8 @@ class Pool {
   void hand_over(Shelf<T>& shelf) {
     T* const batch = shelf.first;
     T* end = batch;
-    for (int i = 1; i < kBatch; ++i) end = end->next;
-    shelf.first = end->next;
+    for (int i = 1; i < kBatch; ++i) end = static_cast<T*>(end->next);
+    shelf.first = static_cast<T*>(end->next);
     shelf.count -= kBatch;
     end->next = nullptr;
     std::lock_guard lock(lock_);

@@ -26,7 +26,7 @@ class Picture {
 
  private:
   struct Seen {
-    const Running* record;
+    const Job* record;  // null: a thread of the program that waits
     std::string state;
   };
   // One access of one variable, by a node of the picture.
@@ -34,12 +34,12 @@ class Picture {
     int node;
     bool writes;
   };
-  static void look(Running* r, void* picture);
-  void add(const Running* r, std::string state);
+  void look(const Running* any);
+  void add(const Job* r, std::string state);
   void add(const VarState* v) {
     if (variables_.try_emplace(v, static_cast<int>(order_.size())).second) order_.push_back(v);
   }
-  void add_thread(const Running* waiter);
+  void add_thread(const Waiter* waiter);
   void follow(const VarState& v);
   void follow_own(const Request& q, std::vector<int>& before);
   std::vector<Step> steps_of(const Request& q) const;
@@ -48,19 +48,20 @@ class Picture {
 
   const Engine& engine_;
   std::vector<Seen> seen_;
-  std::map<const Running*, int> number_;         // positions in seen_
-  std::vector<const Running*> waiters_, heads_;  // of threads and tasks that wait; of graphs
-  std::map<const VarState*, int> variables_;     // positions in order_
+  std::map<const Running*, int> number_;  // positions in seen_
+  std::vector<const Waiter*> waiters_;    // of threads, and of tasks
+  std::vector<const RunningGraph*> heads_;
+  std::map<const VarState*, int> variables_;  // positions in order_
   std::vector<const VarState*> order_;
   std::map<std::pair<int, int>, std::string> edges_;
 };
 
-std::string state_of(const Running* r) {
+std::string state_of(const Job* r) {
   if (r->asleep_on) return "asleep in a wait";
   if (r->stage.load() == Stage::kStarted)
     return r->parts.load() == 1 ? "waiting for its Done" : "running";
   if (r->missing.load() > 0) return "waiting";
-  if (r->kind != Kind::kNode && r->count > 0) {
+  if (r->count > 0) {
     const Request& q = r->requests[0];
     bool holds = false;
     q.var->each_holder([&](const Request& holder) { holds |= &holder == &q; });
@@ -69,49 +70,53 @@ std::string state_of(const Running* r) {
   return "ready";
 }
 
-void Picture::look(Running* r, void* arg) {
-  auto& p = *static_cast<Picture*>(arg);
-  const Stage stage = r->stage.load();
-  if (stage == Stage::kFree || stage == Stage::kLost || r->engine != &p.engine_) return;
-  if (r->kind == Kind::kWaiter) return p.waiters_.push_back(r);
-  if (r->kind != Kind::kGraph || r->run->graph.serial) return p.add(r, state_of(r));
-  p.heads_.push_back(r);
+void Picture::look(const Running* any) {
+  const Stage stage = any->stage.load();
+  if (stage == Stage::kFree || stage == Stage::kLost || any->engine != &engine_) return;
+  if (const auto* waiter = as<Waiter>(any)) return waiters_.push_back(waiter);
+  const auto* const r = static_cast<const Job*>(any);
+  const auto* const head = as<RunningGraph>(r);
+  if (!head || !head->has_nodes()) return add(r, state_of(r));
+  heads_.push_back(head);
   const GraphRun& run = *r->run;
   for (size_t i = 0; i < run.graph.nodes.size(); ++i)
-    if (!run.done(i)) p.add(&run.nodes[i], state_of(&run.nodes[i]));
+    if (!run.done(i)) add(&run.nodes[i], state_of(&run.nodes[i]));
 }
 
-void Picture::add(const Running* r, std::string state) {
+void Picture::add(const Job* r, std::string state) {
   number_[r] = static_cast<int>(seen_.size());
   seen_.push_back({r, std::move(state)});
-  if (r->kind == Kind::kNode) return;  // the graph's head has the requests
+  // A node has none: its graph's head has.
   for (int i = 0; i < r->count; ++i) add(r->requests[i].var);
 }
 
 // A waiter that sleeps inside a task is that task; another one is a thread of the program.
-void Picture::add_thread(const Running* waiter) {
-  const Request& q = waiter->requests[0];
+void Picture::add_thread(const Waiter* waiter) {
+  const Request& q = waiter->request;
   const Request* waits = q.var->waiters;
   while (waits && waits != &q) waits = waits->next;
   if (!waits) return;  // it is about to wake up
   for (const Seen& s : seen_) {
-    if (s.record->asleep_on != waiter) continue;
+    if (!s.record || s.record->asleep_on != waiter) continue;
     number_[waiter] = number_[s.record];
     add(q.var);
     return;
   }
-  add(waiter, "asleep");
+  number_[waiter] = static_cast<int>(seen_.size());
+  seen_.push_back({nullptr, "asleep"});
+  add(q.var);
 }
 
 std::vector<Picture::Step> Picture::steps_of(const Request& q) const {
   std::vector<Step> steps;
-  if (q.owner->kind != Kind::kGraph || q.owner->run->graph.serial) {
+  const auto* const head = as<RunningGraph>(q.owner);
+  if (!head || !head->has_nodes()) {
     if (const auto at = number_.find(q.owner); at != number_.end())
       steps.push_back({at->second, q.writes()});
     return steps;
   }
-  const GraphRun& run = *q.owner->run;
-  const int var = static_cast<int>(&q - q.owner->requests);
+  const GraphRun& run = *head->run;
+  const int var = head->var_of(q);
   for (size_t i = 0; i < run.graph.nodes.size(); ++i) {
     const auto at = number_.find(&run.nodes[i]);
     if (at == number_.end()) continue;  // done
@@ -138,7 +143,7 @@ void Picture::follow(const VarState& v) {
     for (const Step& step : steps_of(*q)) {
       const bool after_reads = step.writes && !reads.empty();
       for (int before : after_reads ? reads : write) connect(before, step.node, label);
-      if (q->owner->kind == Kind::kWaiter) continue;  // nobody waits for it
+      if (as<Waiter>(q->owner)) continue;  // nobody waits for it
       if (step.writes) {
         write.assign(1, step.node);
         reads.clear();
@@ -152,7 +157,7 @@ void Picture::follow(const VarState& v) {
 // A graph's own variable keeps two pushes of it apart: the last nodes of one and the first of the
 // next. `before` are the last ones of the push before this one.
 void Picture::follow_own(const Request& q, std::vector<int>& before) {
-  const GraphRun& run = *q.owner->run;
+  const GraphRun& run = *static_cast<const RunningGraph*>(q.owner)->run;
   auto number = [&](int node) {
     const auto at = number_.find(&run.nodes[node]);
     return at == number_.end() ? -1 : at->second;
@@ -180,11 +185,10 @@ void Picture::connect(int from, int to, const std::string& label) {
 
 std::string Picture::draw() {
   const Stillness still;
-  for_each_record(look, this);
-  const std::vector<const Running*> waiters = waiters_;
-  for (const Running* w : waiters) add_thread(w);
+  for_each_record([this](const Running* r) { look(r); });
+  for (const Waiter* w : waiters_) add_thread(w);
   std::map<const VarState*, std::vector<const Request*>> own;
-  for (const Running* head : heads_) {
+  for (const RunningGraph* head : heads_) {
     const int self = head->run->graph.self;
     for (int i = 0; i < head->count; ++i) {
       const Request& q = head->requests[i];
@@ -213,14 +217,14 @@ void append_label(std::string& to, std::string_view text) {
 std::string Picture::write() const {
   std::string text = "digraph pending {\n  rankdir=LR;\n  node [shape=box];\n";
   for (size_t i = 0; i < seen_.size(); ++i) {
-    const Running* const r = seen_[i].record;
-    const bool thread = r->kind == Kind::kWaiter;
+    const bool thread = !seen_[i].record;
+    const Origin from = thread ? Origin{"a thread", {}, {}} : origin_of(seen_[i].record);
     text += format("  n{} [label=\"", i);
-    append_label(text, thread ? "a thread" : r->name);
+    append_label(text, from.name);
     text += "\\n" + seen_[i].state;
-    if (const Place place = place_of(r); place.file && !thread) {
+    if (from.place.file) {
       text += "\\n";
-      append_label(text, format("{}:{}", place.file, place.line));
+      append_label(text, format("{}:{}", from.place.file, from.place.line));
     }
     text += thread ? "\", shape=ellipse];\n" : "\"];\n";
   }

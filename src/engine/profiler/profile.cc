@@ -12,14 +12,14 @@ namespace heddle::engine::profile {
 
 // --- pushing ------------------------------------------------------------------------------------
 
-void mark_pushed(const Slot& slot, Running* r, uint32_t recording, int64_t at) {
+void mark_pushed(const Slot& slot, Job* r, uint32_t recording, int64_t at) {
   r->seen.recording = recording;
   r->seen.thread = static_cast<uint32_t>(slot.thread);
   r->seen.id = 0;
   r->seen.pushed = r->seen.ready = at;
 }
 
-void pushed(Slot& slot, Running* r) { mark_pushed(slot, r, recording(), Ticks::now()); }
+void pushed(Slot& slot, Job* r) { mark_pushed(slot, r, recording(), Ticks::now()); }
 
 void pushed(Slot& slot, GraphRun& run) {
   const int64_t at = Ticks::now();
@@ -27,7 +27,9 @@ void pushed(Slot& slot, GraphRun& run) {
   for (size_t i = 0; i < run.graph.nodes.size(); ++i) mark_pushed(slot, &run.nodes[i], now, at);
 }
 
-void ready(Running* r) { r->seen.ready = Ticks::now(); }
+void ready(Job* r) { r->seen.ready = Ticks::now(); }
+
+void not_pushed(Job* r) { r->seen.recording = 0; }
 
 // --- gauges -------------------------------------------------------------------------------------
 
@@ -68,69 +70,56 @@ void look_at_gauges(Slot& slot, int64_t now) {
 // --- running ------------------------------------------------------------------------------------
 
 constexpr size_t kMostUses = 1000;
-size_t count_uses(const Running* r) {
-  const size_t n = r->kind == Kind::kNode ? r->run->graph.nodes[r->node].vars.size()
-                                          : static_cast<size_t>(r->count);
+size_t count_uses(const Job* r) {
+  size_t n = 0;
+  each_use(r, [&](const VarState&, Access) { ++n; });
   return std::min(n, kMostUses);
 }
-void copy_uses(const Running* r, uint64_t* to, size_t n) {
+void copy_uses(const Job* r, uint64_t* to, size_t n) {
   size_t i = 0;
   each_use(r, [&](const VarState& v, Access access) {
     if (i < n) to[i++] = reinterpret_cast<uintptr_t>(&v) | static_cast<uint64_t>(access);
   });
 }
 
-// Of the task a record stands for; one that runs inside its caller has no Task.
-struct Where {
-  Device device;
-  Lane lane = Lane::kCompute;
-  Place place;
-};
-Where where_of(const Running* r) {
-  if (r->kind == Kind::kInline) return {{}, Lane::kCompute, current_place()};
-  return {r->device, r->lane, place_of(r)};
-}
-
 constinit std::atomic<uint64_t> next_id{1};
 
 void Body::begin() {
-  const uint32_t bit = r_->kind == Kind::kNode ? kGraph : kEager;
+  const uint32_t bit = as<RunningNode>(r_) ? kGraph : kEager;
   if (!(watched.load(std::memory_order_relaxed) & bit)) return;
-  if (r_->kind != Kind::kInline && r_->start)
-    r_->seen.id = next_id.fetch_add(1, std::memory_order_relaxed);
+  if (r_->start) r_->seen.id = next_id.fetch_add(1, std::memory_order_relaxed);
   begin_ = Ticks::now();
 }
 
 void Body::end() {
   const int64_t end = Ticks::now();
   const size_t uses = count_uses(r_);
-  const Where where = where_of(r_);
-  Writer e(slot_, What::kTask, r_->name, {}, uses);
+  const Origin from = origin_of(r_);
+  Writer e(slot_, What::kTask, from.name, {}, uses);
   if (!e) return;
-  const bool starts = r_->kind != Kind::kInline && r_->start;
   e->begin = begin_;
   e->end = end;
-  e->file = where.place.file;
-  e->line = where.place.line;
-  e->device_kind = static_cast<int8_t>(where.device.kind);
-  e->device_id = static_cast<int16_t>(where.device.id);
-  e->lane = static_cast<uint8_t>(where.lane);
-  if (r_->kind == Kind::kNode) e->flags |= Event::kOfGraph;
+  e->file = from.place.file;
+  e->line = from.place.line;
+  e->device_kind = static_cast<int8_t>(r_->device.kind);
+  e->device_id = static_cast<int16_t>(r_->device.id);
+  e->lane = static_cast<uint8_t>(from.lane);
+  if (as<RunningNode>(r_)) e->flags |= Event::kOfGraph;
   // Whether a task failed that Done will end is not known yet.
-  if (starts ? bool(r_->thrown) : bool(r_->failure)) e->flags |= Event::kFailed;
-  if (r_->kind != Kind::kInline && r_->seen.recording == recording()) {
+  if (r_->start ? bool(r_->thrown) : bool(r_->failure)) e->flags |= Event::kFailed;
+  if (r_->seen.recording == recording()) {
     e->flags |= Event::kPushed;
     e->from = r_->seen.thread;
     e->pushed = r_->seen.pushed;
     e->ready = r_->seen.ready;
   }
-  if (starts) e->id = r_->seen.id;
+  if (r_->start) e->id = r_->seen.id;
   copy_uses(r_, e->word(), uses);
   e.publish();
   look_at_gauges(slot_, end);
 }
 
-void done(Slot& slot, Running* r) {
+void done(Slot& slot, Job* r) {
   if (r->seen.id == 0 || r->seen.recording != recording()) return;
   Writer e(slot, What::kDone, {}, {}, 0);
   if (!e) return;

@@ -11,7 +11,7 @@
 namespace heddle::engine {
 
 struct GraphRun;
-struct Running;
+struct Job;
 struct Slot;
 struct VarState;
 
@@ -38,17 +38,18 @@ struct Mark {
 };
 
 // To be called while on(); they neither allocate nor lock, so also in critical sections.
-void pushed(Slot& slot, Running* r);
+void pushed(Slot& slot, Job* r);
 void pushed(Slot& slot, GraphRun& run);  // all its nodes
-void ready(Running* r);
+void ready(Job* r);
+void not_pushed(Job* r);  // but run inline
 
 // An asynchronous task's Done was called. While on(), outside of critical sections.
-void done(Slot& slot, Running* r);
+void done(Slot& slot, Job* r);
 
 // Around the body of a task, on the thread that runs it; outside of critical sections.
 class Body {
  public:
-  Body(Slot& slot, Running* r) : slot_(slot), r_(r) {
+  Body(Slot& slot, Job* r) : slot_(slot), r_(r) {
     if (on()) [[unlikely]]
       begin();
   }
@@ -63,7 +64,7 @@ class Body {
   void begin();
   void end();
   Slot& slot_;
-  Running* const r_;
+  Job* const r_;
   int64_t begin_ = 0;
 };
 

@@ -66,23 +66,18 @@ const Request* last_before(const VarState& v, Access access) {
   return found;
 }
 
-struct Blamed {
-  const char* name;
-  Place place;
-};
-
 // Of a graph that holds a variable, the last node that uses it in a way that counts.
-Blamed node_behind(const Request& q, Access access) {
-  const GraphRun& run = *q.owner->run;
-  const int var = static_cast<int>(&q - q.owner->requests);
+Origin node_behind(const RunningGraph& head, const Request& q, Access access) {
+  const GraphRun& run = *head.run;
+  const int var = head.var_of(q);
   for (size_t i = run.graph.nodes.size(); i-- > 0;) {
     const PreparedGraph::Node& node = run.graph.nodes[i];
     const Task& t = node.prepared.task;
     for (size_t k = 0; k < node.vars.size(); ++k)
       if (node.vars[k] == var && (access != Access::kRead || t.uses[k].access != Access::kRead))
-        return {t.name, t.place.file ? t.place : run.place};
+        return run.origin_of(t);
   }
-  return {q.owner->name, run.place};
+  return origin_of(&head);
 }
 
 void Wait::for_tasks(const VarState& v, Access access) {
@@ -91,9 +86,9 @@ void Wait::for_tasks(const VarState& v, Access access) {
   name_[0] = '\0';
   const Request* const q = last_before(v, access);
   if (!q) return;
-  const Running* const r = q->owner;
-  const Blamed blamed =
-      r->kind == Kind::kGraph ? node_behind(*q, access) : Blamed{r->name, r->place};
+  const auto* const head = as<RunningGraph>(q->owner);
+  const Origin blamed =
+      head ? node_behind(*head, *q, access) : origin_of(static_cast<const Job*>(q->owner));
   const size_t length = std::min(std::strlen(blamed.name), sizeof name_ - 1);
   std::memcpy(name_, blamed.name, length);
   name_[length] = '\0';

@@ -1,6 +1,6 @@
 // Taking requests: how a record, whatever it stands for, gets into the queues of its variables.
 #pragma once
-#include "engine/task/record.h"
+#include "engine/task/running.h"
 
 namespace heddle::engine {
 
@@ -9,7 +9,7 @@ namespace heddle::engine {
 // agrees with. Whoever completes another task sees the record when the locks are let go of.
 class AllLocked {
  public:
-  explicit AllLocked(Running* r) : r_(r), begin_(r->requests), end_(r->requests + r->count) {
+  explicit AllLocked(Job* r) : r_(r), begin_(r->requests), end_(r->requests + r->count) {
     for (Request* q = begin_; q != end_; ++q) fetch(*q);
     for (Request* q = begin_; q != end_; ++q) q->var->lock.lock();
   }
@@ -51,7 +51,7 @@ class AllLocked {
   }
 
  private:
-  Running* const r_;
+  Job* const r_;
   Request* const begin_;
   Request* const end_;
 };

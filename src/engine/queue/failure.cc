@@ -19,28 +19,28 @@ bool Failure::heard_by(uint64_t thread) {
   return std::find(heard_.begin(), heard_.end(), thread) != heard_.end();
 }
 
-FailureRef make_root(std::exception_ptr cause, const char* task, Place place) {
+FailureRef make_root(std::exception_ptr cause, const Origin& of) {
   static constinit std::atomic<uint64_t> made{0};
   auto f = std::make_shared<Failure>();
   f->cause = std::move(cause);
-  f->task = task;
-  f->place = place;
+  f->task = of.name;
+  f->place = of.place;
   f->order = made.fetch_add(1, std::memory_order_relaxed);
   return f;
 }
 
-FailureRef make_failure(std::exception_ptr cause, const char* task, Place place) {
+FailureRef make_failure(std::exception_ptr cause, const Origin& of) {
   try {
     std::rethrow_exception(cause);
   } catch (const TaskError& e) {
     if (e.root) return e.root;
   } catch (...) {
   }
-  return make_root(std::move(cause), task, place);
+  return make_root(std::move(cause), of);
 }
 
-FailureRef make_cancelled(const char* task, Place place) {
-  FailureRef f = make_root(std::make_exception_ptr(Error("cancelled")), task, place);
+FailureRef make_cancelled(const Origin& of) {
+  FailureRef f = make_root(std::make_exception_ptr(Error("cancelled")), of);
   f->cancelled = true;
   return f;
 }

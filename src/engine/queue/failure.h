@@ -32,10 +32,17 @@ struct Failure {
 };
 using FailureRef = std::shared_ptr<Failure>;
 
+// Where a task comes from, for messages, the trace and the picture.
+struct Origin {
+  const char* name = "";
+  Place place = {};
+  Lane lane = Lane::kCompute;
+};
+
 // A new cause. From inside a catch block, `cause` may be another task's failure, met in a nested
 // wait: then that one is the first cause, and is returned.
-FailureRef make_failure(std::exception_ptr cause, const char* task, Place place);
-FailureRef make_cancelled(const char* task, Place place);
+FailureRef make_failure(std::exception_ptr cause, const Origin& of);
+FailureRef make_cancelled(const Origin& of);
 
 // Of two, the earlier.
 inline const FailureRef& first_of(const FailureRef& a, const FailureRef& b) {

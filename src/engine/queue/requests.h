@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "engine/task/record.h"
+#include "engine/task/running.h"
 
 namespace heddle::engine {
 
@@ -73,8 +73,8 @@ inline void sort_requests(Request* requests, int n) {
 }
 
 // The requests of uses that are in order.
-template <class Uses>
-void set_requests(Running* r, const Uses& uses) {
+template <class Record, class Uses>
+void set_requests(Record* r, const Uses& uses) {
   r->set_count(static_cast<int>(std::size(uses)));
   Request* q = r->requests;
   for (const auto& use : uses) {
@@ -85,7 +85,7 @@ void set_requests(Running* r, const Uses& uses) {
 
 // The same of uses that are not.
 template <class Uses>
-void order_requests(Running* r, const Uses& uses) {
+void order_requests(RunningTask* r, const Uses& uses) {
   set_requests(r, uses);
   sort_requests(r->requests, r->count);
   r->count = merge_uses(r->requests, r->count);

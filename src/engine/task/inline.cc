@@ -3,17 +3,10 @@
 
 #include "engine/core.h"
 #include "engine/queue/acquire.h"
+#include "engine/queue/release.h"
 #include "engine/queue/requests.h"
 
 namespace heddle::engine {
-
-// All of the requests, or none of them.
-bool acquire_idle(Running* r) {
-  const AllLocked locked(r);
-  if (!locked.idle()) return false;
-  locked.place_task();
-  return true;
-}
 
 bool Core::run_if_idle(std::span<const BorrowedUse> uses, const char* name, void (*body)(void*),
                        void* arg) {
@@ -23,22 +16,30 @@ bool Core::run_if_idle(std::span<const BorrowedUse> uses, const char* name, void
     check(bool(*use.var), "[engine] task {} uses a variable that is none", name);
   Slot& slot = this_slot();
   const int before = slot.state.load(std::memory_order_relaxed);
-  Running* r;
+  RunningTask* r;
+  bool idle;
   {
     Critical in(slot, Critical::Try{});
     if (!in.entered()) return false;  // a fork is under way
-    r = take_record(slot);
-    r->kind = Kind::kInline;  // all before others can see it on its variables
-    r->engine = this;
+    r = take_task(slot);
+    r->engine = this;  // all before others can see it on its variables
     r->name = name;
-    r->place = Place{};
+    r->place = current_place();
+    r->lane = Lane::kCompute;
+    r->device = {};
     r->counted = false;
     r->outer = slot.current;
     r->stage.store(Stage::kStarted, std::memory_order_relaxed);
-    r->rich = false;
     r->suspect.store(false, std::memory_order_relaxed);
     order_requests(r, uses);
-    if (!acquire_idle(r)) {
+    if (profile::on()) [[unlikely]]
+      profile::not_pushed(r);
+    {
+      const AllLocked locked(r);
+      idle = locked.idle();
+      if (idle) locked.place_task();
+    }
+    if (!idle) {
       give_record(slot, r);
       return false;
     }
@@ -51,14 +52,14 @@ bool Core::run_if_idle(std::span<const BorrowedUse> uses, const char* name, void
     try {
       body(arg);
     } catch (...) {
-      failure = make_failure(std::current_exception(), name, current_place());
+      failure = make_failure(std::current_exception(), origin_of(r));
     }
   }
   slot.current = r->outer;
   {
     Ending in(slot);
     if (r->failure) failure = std::move(r->failure);  // lost in a fork
-    RunningList ready;
+    ReadyList ready;
     release_all(slot, r, failure, nullptr, ready);
     if (ready.first) hand_out(slot, ready, nullptr);
     give_record(slot, r);

@@ -16,8 +16,8 @@ namespace heddle::engine {
 // variables are never freed, only used again, and then the place is not found.
 class Behind {
  public:
-  explicit Behind(const Running* task) : task_(task) {}
-  bool leads_to_task(const Running* waiter);
+  explicit Behind(const Job* task) : task_(task) {}
+  bool leads_to_task(const Waiter* waiter);
 
  private:
   struct Step {
@@ -31,15 +31,15 @@ class Behind {
   }
   void take(const Step& step);
   void visit(const Request& q);
-  void visit_graph(const Request& q);
+  void visit_graph(const RunningGraph& head, const Request& q);
 
-  const Running* const task_;
+  const Job* const task_;
   bool found_ = false;
   std::vector<Step> steps_;
   std::unordered_set<const void*> seen_;  // records; of a graph's head, requests
 };
 
-bool Behind::leads_to_task(const Running* waiter) {
+bool Behind::leads_to_task(const Waiter* waiter) {
   go_behind(waiter);
   while (!steps_.empty() && !found_) {
     const Step step = steps_.back();
@@ -53,7 +53,7 @@ bool Behind::leads_to_task(const Running* waiter) {
 void Behind::take(const Step& step) {
   VarState& v = *step.var;
   std::lock_guard lock(v.lock);
-  const Request* mine = step.who->kind == Kind::kWaiter ? v.waiters : v.first;
+  const Request* mine = as<Waiter>(step.who) ? v.waiters : v.first;
   while (mine && (mine->owner != step.who || mine->order != step.order)) mine = mine->next;
   if (!mine) return;  // it was granted
   auto look = [&](const Request& q) {
@@ -64,40 +64,39 @@ void Behind::take(const Step& step) {
 }
 
 void Behind::visit(const Request& q) {
-  const Running* const r = q.owner;
-  if (r->kind == Kind::kGraph && !r->run->graph.serial) return visit_graph(q);
+  const auto* const r = static_cast<const Job*>(q.owner);  // nobody waits for waiters
+  const auto* const head = as<RunningGraph>(r);
+  if (head && head->has_nodes()) return visit_graph(*head, q);
   if (r == task_) found_ = true;
   if (!seen_.insert(r).second) return;
   if (r->asleep_on) go_behind(r->asleep_on);
-  const bool queued = r->kind == Kind::kTask && r->stage.load() == Stage::kWaiting;
-  if (queued || r->kind == Kind::kGraph) go_behind(r);
+  if (head || r->stage.load() == Stage::kWaiting) go_behind(r);
 }
 
 // A graph lets go of a variable when the nodes that use it are done: only these matter, the nodes
 // before them, and the variables that those start with. Its own variable it keeps to the end.
-void Behind::visit_graph(const Request& q) {
-  const Running* const head = q.owner;
+void Behind::visit_graph(const RunningGraph& head, const Request& q) {
   if (!seen_.insert(&q).second) return;
-  const GraphRun& run = *head->run;
+  const GraphRun& run = *head.run;
   const PreparedGraph& graph = run.graph;
-  const int var = static_cast<int>(&q - head->requests);
+  const int var = head.var_of(q);
   std::vector<bool> needed(graph.nodes.size(), var == graph.self);
   for (size_t i = needed.size(); i-- > 0;) {
     for (int used : graph.nodes[i].vars) needed[i] = needed[i] || used == var;
     for (int later : graph.before(graph.links[i])) needed[i] = needed[i] || needed[later];
     if (!needed[i]) continue;
     if (&run.nodes[i] == task_) found_ = true;
-    if (const Running* const waiter = run.nodes[i].asleep_on) go_behind(waiter);
+    if (const Waiter* const waiter = run.nodes[i].asleep_on) go_behind(waiter);
   }
   for (size_t v = 0; v < graph.vars.size(); ++v)
     for (int first : graph.vars[v].first)
       if (needed[first]) {
-        go_behind(head->requests[v]);
+        go_behind(head.requests[v]);
         break;
       }
 }
 
-bool Core::leads_to(const Running* waiter, const Running* task) {
+bool Core::leads_to(const Waiter* waiter, const Job* task) {
   return Behind(task).leads_to_task(waiter);
 }
 

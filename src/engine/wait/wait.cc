@@ -9,7 +9,7 @@ namespace heddle::engine {
 namespace waiting {
 
 // Is `r`, or a task it runs inside of, one that holds `v` for writing?
-bool owns(const Running* r, const VarState* v) {
+bool owns(const Job* r, const VarState* v) {
   for (; r; r = r->outer) {
     bool own = false;
     each_use(r, [&](const VarState& used, Access access) {
@@ -20,8 +20,9 @@ bool owns(const Running* r, const VarState* v) {
   return false;
 }
 
-[[noreturn]] void throw_own(const Running* r) {
-  throw Error(format("[engine] task {} waits for what cannot end before it ends itself", r->name));
+[[noreturn]] void throw_own(const Job* r) {
+  throw Error(format("[engine] task {} waits for what cannot end before it ends itself",
+                     origin_of(r).name));
 }
 
 }  // namespace waiting
@@ -34,10 +35,10 @@ bool may_help(const Group* group) {
 
 // Runs a ready task on the calling thread, which is outside of tasks and would sleep. True when
 // there was one. With `only`, it is that one or none, and nothing that follows from it.
-bool Core::help(Slot& slot, const Running* only) {
+bool Core::help(Slot& slot, const Job* only) {
   const int before = slot.state.load(std::memory_order_relaxed);
   int loan = 0;
-  Running* r;
+  Job* r;
   {
     Critical in(slot);
     r = compute_->lend(only, &loan);
@@ -86,8 +87,8 @@ void Core::wait_for(const Var& var, Access access) {
   if (slot.current && waiting::owns(slot.current, v)) waiting::throw_own(slot.current);
   FailureRef failure;
   std::vector<Pending> pending;
-  Running* waiter = nullptr;
-  const Running* last_writer = nullptr;  // if all that is waited for is this one
+  Waiter* waiter = nullptr;
+  const Job* last_writer = nullptr;  // if all that is waited for is this one
   profile::Wait seen(slot);
   {
     const Critical in(slot);
@@ -101,24 +102,18 @@ void Core::wait_for(const Var& var, Access access) {
     } else {
       if (profile::on()) [[unlikely]]
         seen.for_tasks(*v, access);
-      if (!v->first && v->exclusive) last_writer = v->holder->owner;
-      waiter = take_record(slot);
-      waiter->kind = Kind::kWaiter;
+      if (!v->first && v->exclusive) last_writer = static_cast<const Job*>(v->holder->owner);
+      waiter = take_waiter(slot);
       waiter->engine = this;
-      waiter->name = "wait";
       waiter->var = var;
-      waiter->outer = nullptr;
-      waiter->bytes = 0;
-      waiter->counted = false;
       waiter->met.store(false, std::memory_order_relaxed);
-      waiter->after.clear();
-      waiter->set_count(1);
+      waiter->events.clear();
       waiter->stage.store(Stage::kStarted, std::memory_order_relaxed);
       now.owner = waiter;
       now.var = v;
       now.next = v->waiters;
-      waiter->requests[0] = now;
-      v->waiters = &waiter->requests[0];
+      waiter->request = now;
+      v->waiters = &waiter->request;
       ++v->requests;
     }
   }
@@ -129,7 +124,7 @@ void Core::wait_for(const Var& var, Access access) {
     }
     sleep_on(slot, waiter);
     failure = std::move(waiter->failure);
-    pending.swap(waiter->after);
+    pending.swap(waiter->events);
     Var last = std::move(waiter->var);
     const Critical in(slot);
     give_record(slot, waiter);
@@ -146,7 +141,7 @@ void Core::wait_for(const Var& var, Access access) {
 
 // Returns when the waiter has been signalled. Throws, with the waiter given back, when that cannot
 // happen before the calling task ends.
-void Core::sleep_on(Slot& slot, Running* waiter) {
+void Core::sleep_on(Slot& slot, Waiter* waiter) {
   run_later(slot, slot.current ? Slot::kBody : Slot::kOutside);
   if (slot.current) check_nested(slot, waiter);
   auto met = [waiter] { return waiter->met.load(std::memory_order_seq_cst); };
@@ -172,27 +167,26 @@ void Core::sleep_on(Slot& slot, Running* waiter) {
   if (slot.current) {
     const Critical in(slot);
     std::lock_guard lock(nested_);
-    for (Running* r = slot.current; r; r = r->outer) r->asleep_on = nullptr;
+    for (Job* r = slot.current; r; r = r->outer) r->asleep_on = nullptr;
   }
 }
 
-void Core::check_nested(Slot& slot, Running* waiter) {
+void Core::check_nested(Slot& slot, Waiter* waiter) {
   bool hopeless = false;
   {
     const Critical in(slot);
     // One at a time: of two tasks that come to wait for each other, the second sees the first.
     std::lock_guard lock(nested_);
-    for (Running* r = slot.current; r; r = r->outer) r->asleep_on = waiter;
-    for (const Running* r = slot.current; r && !hopeless; r = r->outer)
-      hopeless = leads_to(waiter, r);
+    for (Job* r = slot.current; r; r = r->outer) r->asleep_on = waiter;
+    for (const Job* r = slot.current; r && !hopeless; r = r->outer) hopeless = leads_to(waiter, r);
     if (hopeless) {
-      VarState& v = *waiter->requests[0].var;
+      VarState& v = *waiter->request.var;
       std::lock_guard var_lock(v.lock);
       // If it is gone, a graph was done with the variable meanwhile, and the signal is on its way.
-      hopeless = v.withdraw(waiter->requests[0]);
+      hopeless = v.withdraw(waiter->request);
     }
     if (hopeless)
-      for (Running* r = slot.current; r; r = r->outer) r->asleep_on = nullptr;
+      for (Job* r = slot.current; r; r = r->outer) r->asleep_on = nullptr;
   }
   if (!hopeless) return;
   Var last = std::move(waiter->var);
@@ -206,8 +200,8 @@ void Core::check_nested(Slot& slot, Running* waiter) {
 void Core::wait_all() {
   Slot& slot = this_slot();
   if (slot.current)
-    throw Error(
-        format("[engine] task {} waits for all tasks, and so for itself", slot.current->name));
+    throw Error(format("[engine] task {} waits for all tasks, and so for itself",
+                       origin_of(slot.current).name));
   run_later(slot, slot.current ? Slot::kBody : Slot::kOutside);
   {
     profile::Wait seen(slot);

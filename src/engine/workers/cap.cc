@@ -57,7 +57,6 @@ void Cap::wait_for_room(Tally& tally, int64_t most) {
 }
 
 void Cap::admit_bytes(int64_t bytes, bool may_block) {
-  if (bytes <= 0) return;
   const int64_t most = max_bytes_.load(std::memory_order_relaxed);
   auto take = [&] {
     int64_t now = bytes_.load(std::memory_order_seq_cst);

@@ -55,17 +55,18 @@ class Tally {
 class Cap {
  public:
   void set(Engine::RunAhead cap);
-  // Before a push: blocks until the task may be on its way.
-  void admit_task(Slot& slot, Tally& tally) {
+  // Before a push: where it comes from outside of tasks, blocks until it may be on its way.
+  void admit(Slot& slot, Tally& tally, int64_t bytes) {
     // Looking costs more than pushing: a large cap may be exceeded by a few tasks.
     const int64_t most = max_tasks_.load(std::memory_order_relaxed);
-    if (most < 4096 || (++slot.pushes & 63) == 0) wait_for_room(tally, most);
+    if (!slot.current && (most < 4096 || (++slot.pushes & 63) == 0)) wait_for_room(tally, most);
+    if (bytes > 0) admit_bytes(bytes, !slot.current);
   }
-  void admit_bytes(int64_t bytes, bool may_block);
   void give_back(int64_t bytes);
   void start_over() { given_back_.start_over(); }
 
  private:
+  void admit_bytes(int64_t bytes, bool may_block);
   static void wait_for_room(Tally& tally, int64_t most);
   std::atomic<int64_t> max_tasks_{1 << 16}, max_bytes_{INT64_MAX};
   std::atomic<int64_t> bytes_{0};

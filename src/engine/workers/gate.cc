@@ -141,7 +141,7 @@ void Gate::start_over() {
     if (s == mine) continue;
     s->state.store(Slot::kOutside);
     s->current = nullptr;
-    s->later = s->kept = s->last_kept = nullptr;
+    s->later = s->kept = {};
     s->kept_count = 0;
     s->group = nullptr;
     s->taken.store(false);

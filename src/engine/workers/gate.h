@@ -10,11 +10,14 @@
 
 #include "engine/parts/event_count.h"
 #include "engine/parts/pool.h"
+#include "engine/task/list.h"
 
 namespace heddle::engine {
 
-struct Running;
+struct RunningGraph;
+struct RunningTask;
 struct VarState;
+struct Waiter;
 class Group;
 namespace profile {
 struct Chunk;
@@ -24,21 +27,21 @@ struct alignas(64) Slot {
   enum : int { kOutside = 0, kCritical = 1, kBody = 2 };
   std::atomic<int> state{kOutside};
   std::atomic<bool> taken{false};
-  int index = 0;               // dense: picks a shard of counters
-  uint64_t thread = 0;         // never used twice in a process
-  Running* current = nullptr;  // the innermost task on this thread
-  Shelf<Running> records;      // to use again
+  int index = 0;             // dense: picks a shard of counters
+  uint64_t thread = 0;       // never used twice in a process
+  Job* current = nullptr;    // the innermost task on this thread
+  Shelf<RunningTask> tasks;  // to use again
   Shelf<VarState> vars;
   VarState* dead = nullptr;  // variables to bury once this critical section is over
-  Running* last_later = nullptr;
-  Running* later = nullptr;  // ready tasks that this thread will run, where tasks run at once
+  JobList later;             // ready tasks that this thread will run, where tasks run at once
   Group* group = nullptr;    // whose worker this thread is
-  Running* kept = nullptr;   // small ready tasks that this thread runs next
-  Running* last_kept = nullptr;
+  JobList kept;              // small ready tasks that this thread runs next
   int kept_count = 0;
   uint32_t pushes = 0;
   profile::Chunk* chunk = nullptr;  // where the profiler writes what this thread does
-  Slot* next = nullptr;             // of all slots
+  Shelf<RunningGraph> graphs;       // these, too
+  Shelf<Waiter> waiters;
+  Slot* next = nullptr;  // of all slots
 };
 
 // Around a sleep: lets go of the interpreter's lock (Engine::set_sleep_hooks).
@@ -127,7 +130,8 @@ class Critical {
   ~Critical() {
     // Tasks that this section left to this thread are in nobody else's hands: no fork before them.
     if (entered_)
-      slot_.state.store(slot_.later ? after_ | Slot::kBody : after_, std::memory_order_release);
+      slot_.state.store(slot_.later.empty() ? after_ : after_ | Slot::kBody,
+                        std::memory_order_release);
   }
   Critical(const Critical&) = delete;
   Critical& operator=(const Critical&) = delete;

@@ -11,30 +11,35 @@
 
 namespace heddle::engine {
 
-void ReadyQueue::add(Running* r) {
-  if (r->priority == 0) return usual_.add(r);
+void ReadyQueue::add(Job* r) {
+  if (r->priority == 0) {
+    (usual_.empty() ? first_kind_ : usual_.last->next_kind) = r->kind;
+    return usual_.add(r);
+  }
   others_.push_back({r->priority, added_++, r});
   std::push_heap(others_.begin(), others_.end());
 }
 
-Running* ReadyQueue::take() {
-  if (!others_.empty() && (others_.front().priority > 0 || !usual_.first)) {
+Job* ReadyQueue::take() {
+  if (other_is_next()) {
     std::pop_heap(others_.begin(), others_.end());
-    Running* const r = others_.back().record;
+    Job* const r = others_.back().record;
     others_.pop_back();
     return r;
   }
-  return usual_.take();
+  Job* const r = usual_.take();
+  first_kind_ = r->next_kind;
+  return r;
 }
 
-const Running* ReadyQueue::front() const {
-  const bool other = !others_.empty() && (others_.front().priority > 0 || !usual_.first);
-  return other ? others_.front().record : usual_.first;
+void ReadyQueue::fetch_front() const {
+  if (other_is_next()) fetch(others_.front().record, Kind::kNode);  // at least what nodes need
+  else fetch(usual_.first, first_kind_);
 }
 
 int ReadyQueue::top() const {
   if (others_.empty()) return 0;
-  return usual_.first ? std::max(0, others_.front().priority) : others_.front().priority;
+  return !usual_.empty() ? std::max(0, others_.front().priority) : others_.front().priority;
 }
 
 constinit std::atomic<int> asleep_outside{0};
@@ -58,51 +63,45 @@ void Group::note_queue() {
   top_.store(queued_ ? ready_.top() : INT32_MIN, std::memory_order_relaxed);
 }
 
-Group::Help Group::find_help() {
-  Help help;
-  while (!stopping_ && queued_ > spinning_ + tokens_ && busy_ + spinning_ + tokens_ < width_) {
-    if (sleeping_ > 0) {
-      --sleeping_;
-      ++tokens_;
-      ++help.wake;
-    } else if (alive_.load(std::memory_order_relaxed) - asleep_in_task_ < width_) {
-      alive_.fetch_add(1, std::memory_order_relaxed);
-      ++spinning_;  // a new worker begins as one that looks for work
-      ++being_made_;
-      ++help.spawn;
+Group::Change::~Change() {
+  Group& g = group_;
+  int wake = 0, spawn = 0;
+  while (!g.stopping_ && g.queued_ > g.spinning_ + g.tokens_ &&
+         g.busy_ + g.spinning_ + g.tokens_ < g.width_) {
+    if (g.sleeping_ > 0) {
+      --g.sleeping_;
+      ++g.tokens_;
+      ++wake;
+    } else if (g.alive_.load(std::memory_order_relaxed) - g.asleep_in_task_ < g.width_) {
+      g.alive_.fetch_add(1, std::memory_order_relaxed);
+      ++g.spinning_;  // a new worker begins as one that looks for work
+      ++g.being_made_;
+      ++spawn;
     } else {
       break;
     }
   }
-  return help;
+  g.lock_.unlock();
+  if (wake > 0) g.bell_.notify(wake);
+  for (; spawn > 0; --spawn) g.spawn();
 }
 
-void Group::give(Help help) {
-  if (help.wake > 0) bell_.notify(help.wake);
-  for (; help.spawn > 0; --help.spawn) spawn();
-}
-
-bool Group::add(RunningList& list) {
-  Help help;
-  {
-    std::lock_guard lock(lock_);
-    if (stopping_) return false;
-    while (Running* const r = list.take()) {
-      ready_.add(r);
-      ++queued_;
-    }
-    note_queue();
-    help = find_help();
+bool Group::add(JobList& list) {
+  const Change change(*this);
+  if (stopping_) return false;
+  while (Job* const r = list.take()) {
+    ready_.add(r);
+    ++queued_;
   }
-  give(help);
+  note_queue();
   return true;
 }
 
 // With lock_ held, when can_take().
-Running* Group::take_next() {
-  Running* const r = ready_.take();
-  if (!ready_.empty()) fetch(ready_.front());
-  fetch(r);
+Job* Group::take_next() {
+  Job* const r = ready_.take();
+  if (!ready_.empty()) ready_.fetch_front();
+  fetch(r, r->kind);
   --queued_;
   ++busy_;
   note_queue();
@@ -110,13 +109,13 @@ Running* Group::take_next() {
   return r;
 }
 
-Running* Group::take(bool was_busy) {
+Job* Group::take(bool was_busy) {
   std::lock_guard lock(lock_);
   if (was_busy) --busy_;
   return can_take() ? take_next() : nullptr;
 }
 
-Running* Group::lend(const Running* only, int* loan) {
+Job* Group::lend(const Job* only, int* loan) {
   std::lock_guard lock(lock_);
   if (!can_take() || (only && ready_.front() != only)) return nullptr;
   *loan = forks_;
@@ -124,24 +123,14 @@ Running* Group::lend(const Running* only, int* loan) {
 }
 
 void Group::end_loan(int loan) {
-  Help help;
-  {
-    std::lock_guard lock(lock_);
-    if (loan == forks_) --busy_;  // a fork in between has forgotten it
-    help = find_help();
-  }
-  give(help);
+  const Change change(*this);
+  if (loan == forks_) --busy_;  // a fork in between has forgotten it
 }
 
 void Group::fall_asleep() {
-  Help help;
-  {
-    std::lock_guard lock(lock_);
-    --busy_;
-    ++asleep_in_task_;
-    help = find_help();
-  }
-  give(help);
+  const Change change(*this);
+  --busy_;
+  ++asleep_in_task_;
 }
 
 void Group::wake_up() {
@@ -177,7 +166,7 @@ void Group::work() {
   bool fresh = true;
   int forks = 0;
   for (;;) {
-    Running* r = nullptr;
+    Job* r = nullptr;
     {
       Critical in(slot);
       if (fresh) {
@@ -284,7 +273,7 @@ void Group::start_over() {
   ++forks_;
   alive_.store(0);
   bell_.start_over();
-  give(find_help());
+  const Change change(*this);  // workers for what is ready
 }
 
 }  // namespace heddle::engine

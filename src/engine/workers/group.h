@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "engine/parts/event_count.h"
-#include "engine/task/record.h"
+#include "engine/task/running.h"
 
 namespace heddle::engine {
 
@@ -16,23 +16,28 @@ class Core;
 // Ready tasks: larger priorities first, equal ones in order. Priority 0, the usual one, is a list.
 class ReadyQueue {
  public:
-  void add(Running* r);
-  Running* take();
-  const Running* front() const;  // the next one; not when empty
-  bool empty() const { return !usual_.first && others_.empty(); }
+  void add(Job* r);
+  Job* take();
+  const Job* front() const { return other_is_next() ? others_.front().record : usual_.first; }
+  void fetch_front() const;  // the next one; neither when empty
+  bool empty() const { return usual_.empty() && others_.empty(); }
   int top() const;  // the priority of the next one; not when empty
 
  private:
   struct Ranked {
     int priority;
     uint64_t order;
-    Running* record;
+    Job* record;
     bool operator<(const Ranked& o) const {
       return priority != o.priority ? priority < o.priority : order > o.order;
     }
   };
-  RunningList usual_;
-  std::vector<Ranked> others_;  // a heap
+  bool other_is_next() const {
+    return !others_.empty() && (others_.front().priority > 0 || usual_.empty());
+  }
+  JobList usual_;
+  Kind first_kind_ = Kind::kTask;  // of the first of them
+  std::vector<Ranked> others_;     // a heap
   uint64_t added_ = 0;
 };
 
@@ -53,13 +58,13 @@ class Group {
 
   // In a critical section. Takes all of the list; wakes or starts workers where that helps. Takes
   // nothing, and returns false, once the group has stopped.
-  bool add(RunningList& list);
+  bool add(JobList& list);
   // Is a task of this priority as good as any that waits here?
   bool is_next(int priority) const { return priority >= top_.load(std::memory_order_relaxed); }
   // A thread that would sleep takes the place of a worker that has nothing to do: a ready task, or
   // only that one, if it is next. Null if there is none, or enough workers are busy. The place is
   // to be given back with what `loan` was set to. In a critical section.
-  Running* lend(const Running* only, int* loan);
+  Job* lend(const Job* only, int* loan);
   void end_loan(int loan);
   bool has_ready() const { return waiting_.load(std::memory_order_relaxed) > 0; }
   // A worker of this group sleeps inside its task: another one stands in.
@@ -73,16 +78,22 @@ class Group {
 
  private:
   void work();
-  Running* take(bool was_busy);
-  Running* take_next();
+  Job* take(bool was_busy);
+  Job* take_next();
   bool spin_then_sleep(Slot& slot);
   bool can_take() const { return !ready_.empty() && busy_ < width_; }
-  // With lock_ held: what to do after it is let go, so that a ready task finds a worker.
-  struct Help {
-    int wake = 0, spawn = 0;
+  // Holds lock_ while there may come to be tasks or room for them; then sees to it that a ready
+  // task finds a worker.
+  class Change {
+   public:
+    explicit Change(Group& g) : group_(g) { g.lock_.lock(); }
+    ~Change();
+    Change(const Change&) = delete;
+    Change& operator=(const Change&) = delete;
+
+   private:
+    Group& group_;
   };
-  Help find_help();
-  void give(Help help);
   void spawn();
   void note_queue();
 

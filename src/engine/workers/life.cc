@@ -9,6 +9,7 @@
 #include "base/settings.h"
 #include "engine/core.h"
 #include "engine/graph/graph.h"
+#include "engine/queue/release.h"
 #include "engine/workers/machine.h"
 
 namespace heddle::engine {
@@ -83,26 +84,29 @@ void Core::after_fork(bool child) {
   else Gate::reopen();
 }
 
-bool on_this_thread(const Slot& slot, const Running* r) {
-  for (const Running* at = slot.current; at; at = at->outer)
+bool on_this_thread(const Slot& slot, const Job* r) {
+  for (const Job* at = slot.current; at; at = at->outer)
     if (at == r) return true;
   return false;
 }
 
+FailureRef lost_in_fork(const Job* r) {
+  return make_failure(std::make_exception_ptr(Error("lost in a fork")), origin_of(r));
+}
+
 // Tasks that a thread has taken and not ended.
-std::vector<Running*> started_records() {
-  std::vector<Running*> started;
-  for_each_record(
-      [](Running* r, void* arg) {
-        auto& to = *static_cast<std::vector<Running*>*>(arg);
-        const Stage stage = r->stage.load();
-        if (stage == Stage::kFree || r->kind == Kind::kWaiter) return;
-        if (stage == Stage::kStarted) to.push_back(r);
-        if (r->kind != Kind::kGraph || !r->run->nodes) return;
-        for (size_t i = 0; i < r->run->graph.nodes.size(); ++i)
-          if (r->run->nodes[i].stage.load() == Stage::kStarted) to.push_back(&r->run->nodes[i]);
-      },
-      &started);
+std::vector<Job*> started_jobs() {
+  std::vector<Job*> started;
+  auto look = [&](Job* r) {
+    if (r->stage.load() == Stage::kStarted) started.push_back(r);
+  };
+  for_each_record([&](Running* any) {
+    if (any->stage.load() == Stage::kFree || as<Waiter>(any)) return;
+    look(static_cast<Job*>(any));
+    const auto* head = as<RunningGraph>(any);
+    if (!head || !head->has_nodes()) return;
+    for (size_t i = 0; i < head->run->graph.nodes.size(); ++i) look(&head->run->nodes[i]);
+  });
   return started;
 }
 
@@ -111,12 +115,11 @@ std::vector<Running*> started_records() {
 void start_over_in_child() {
   Slot& slot = this_slot();
   Gate::start_over();
-  const std::vector<Running*> lost = started_records();  // before new workers take more
+  const std::vector<Job*> lost = started_jobs();  // before new workers take more
   for_each_core([](Core& c) { c.start_over_in_child(); });
-  for (Running* r : lost) {
+  for (Job* r : lost) {
     if (on_this_thread(slot, r)) {
-      r->failure =
-          make_failure(std::make_exception_ptr(Error("lost in a fork")), r->name, place_of(r));
+      r->failure = lost_in_fork(r);
     } else {
       r->engine->lose(slot, r);
     }
@@ -132,16 +135,16 @@ void Core::start_over_in_child() {
 }
 
 // Nothing of the record is used again: the thread, or the Done, that knows it may still exist.
-void Core::lose(Slot& slot, Running* r) {
-  r->failure = make_failure(std::make_exception_ptr(Error("lost in a fork")), r->name, place_of(r));
+void Core::lose(Slot& slot, Job* r) {
+  r->failure = lost_in_fork(r);
   r->stage.store(Stage::kLost);
-  if (r->kind == Kind::kNode) {
+  if (auto* node = as<RunningNode>(r)) {
     r->run->keep_out = true;
-    complete_node(slot, r, nullptr);
+    complete_node(slot, node, nullptr);
     return;
   }
   const Ending in(slot);
-  RunningList ready;
+  ReadyList ready;
   release_all(slot, r, r->failure, nullptr, ready);
   hand_out(slot, ready, nullptr);
   cap_.give_back(r->bytes);
@@ -223,12 +226,13 @@ Place& current_place() {
 
 Done::~Done() {
   if (task_)
-    Core::finish_start(task_, std::make_exception_ptr(Error("its Done was dropped uncalled")), {});
+    Core::finish_start(static_cast<engine::Job*>(task_),
+                       std::make_exception_ptr(Error("its Done was dropped uncalled")), {});
 }
 
 void Done::operator()(std::exception_ptr error, EventRef event) {
   if (engine::Running* const task = std::exchange(task_, nullptr))
-    Core::finish_start(task, std::move(error), std::move(event));
+    Core::finish_start(static_cast<engine::Job*>(task), std::move(error), std::move(event));
 }
 
 }  // namespace heddle

@@ -11,7 +11,7 @@ namespace heddle::engine {
 
 // Collects the events `r` comes after. Work on the same stream is in order by itself; another
 // stream is told to wait; the host has to wait itself.
-bool Core::must_wait_for_events(Running* r) {
+bool Core::must_wait_for_events(Job* r) {
   if (!events_seen_.load(std::memory_order_relaxed)) [[likely]]
     return false;
   r->after.clear();
@@ -22,10 +22,10 @@ bool Core::must_wait_for_events(Running* r) {
   };
   each_use(r, look);
   const Stream* const stream = r->group->stream();
-  if (r->kind == Kind::kNode) {
+  if (const auto* node = as<RunningNode>(r)) {
     const PreparedGraph& graph = r->run->graph;
     look(*graph.vars[graph.self].var.state(), Access::kUpdate);
-    for (int p : graph.nodes[r->node].after)
+    for (int p : graph.nodes[node->index()].after)
       if (const EventRef& e = r->run->events[p]; e && !e->done())
         r->after.push_back({e, r->run->nodes[p].group->stream(), true});
   }
@@ -42,7 +42,7 @@ bool over(const EventRef& event) {
   }
 }
 
-void Watcher::add(Running* r, bool retire) {
+void Watcher::add(Job* r, bool retire) {
   bool begin = false;
   {
     std::lock_guard lock(lock_);
@@ -60,37 +60,40 @@ bool Watcher::idle() const {
 
 bool Watcher::look(Slot& slot) {
   Critical in(slot);
-  {
-    std::lock_guard lock(lock_);
-    std::erase_if(watched_, [&](const Watched& w) {
-      for (const Pending& p : w.record->after)
-        if (!over(p.event)) return false;
-      ended_.push_back(w);
-      return true;
-    });
-  }
-  for (const Watched& w : ended_)
-    if (!w.retire) w.record->after.clear(), core_.dispatch(slot, w.record);
+  std::lock_guard lock(lock_);
+  std::erase_if(watched_, [&](const Watched& w) {
+    for (const Pending& p : w.record->after)
+      if (!over(p.event)) return false;
+    ended_.push_back(w);
+    return true;
+  });
   if (!ended_.empty()) in.leave_to(Slot::kBody);
   return !ended_.empty();
 }
 
+void Watcher::pass_on_ended(Slot& slot) {
+  while (!ended_.empty()) {
+    const Watched w = ended_.back();
+    if (auto* task = as<RunningTask>(w.record); task && w.retire) Core::drop_body(task);
+    Leftovers leftovers;
+    const Critical in(slot);
+    ended_.pop_back();
+    w.record->after.clear();
+    if (w.retire) core_.retire(slot, w.record, &leftovers);
+    else core_.dispatch(slot, w.record);
+  }
+}
+
 void Watcher::watch() {
   Slot& slot = this_slot();
-  auto nap = std::chrono::microseconds(5);
-  for (;;) {
+  constexpr auto kShortest = std::chrono::microseconds(5),
+                 kLongest = std::chrono::microseconds(100);
+  for (auto nap = kShortest;;) {
     if (look(slot)) {
-      nap = std::chrono::microseconds(5);
-      for (const Watched& w : ended_) {
-        if (!w.retire) continue;
-        Core::drop_body(w.record);
-        Leftovers leftovers;
-        const Critical in(slot);
-        core_.retire(slot, w.record, &leftovers);
-      }
-      ended_.clear();
+      pass_on_ended(slot);
       Core::run_later(slot, Slot::kBody);
       slot.state.store(Slot::kOutside, std::memory_order_release);
+      nap = kShortest;
       continue;
     }
     bool any = false;
@@ -102,7 +105,7 @@ void Watcher::watch() {
     });
     if (!any) return;
     std::this_thread::sleep_for(nap);
-    nap = std::min(nap * 2, std::chrono::microseconds(100));
+    nap = std::min(nap * 2, kLongest);
   }
 }
 
@@ -124,17 +127,9 @@ void Watcher::stop() {
 void Watcher::start_over() {
   if (thread_.joinable()) new std::thread(std::move(thread_));
   bell_.start_over();
-  watched_.insert(watched_.end(), ended_.begin(), ended_.end());
-  ended_.clear();
-  Slot& slot = this_slot();
-  for (const Watched& w : std::exchange(watched_, {})) {
-    Leftovers leftovers;
-    if (w.retire) Core::drop_body(w.record);
-    const Critical in(slot);
-    w.record->after.clear();
-    if (w.retire) core_.retire(slot, w.record, &leftovers);
-    else core_.dispatch(slot, w.record);
-  }
+  ended_.insert(ended_.end(), watched_.begin(), watched_.end());
+  watched_.clear();
+  pass_on_ended(this_slot());
 }
 
 }  // namespace heddle::engine

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "engine/parts/event_count.h"
-#include "engine/task/record.h"
+#include "engine/task/running.h"
 
 namespace heddle::engine {
 
@@ -19,25 +19,26 @@ class Watcher {
   explicit Watcher(Core& core) : core_(core) {}
   ~Watcher() { stop(); }
   // When all of r->after are done: makes `r` run, or retires it. In a critical section.
-  void run_after_events(Running* r) { add(r, false); }
-  void retire_after_events(Running* r) { add(r, true); }
+  void run_after_events(Job* r) { add(r, false); }
+  void retire_after_events(Job* r) { add(r, true); }
   bool idle() const;
   void stop();
   void start_over();
 
  private:
   struct Watched {
-    Running* record;
+    Job* record;
     bool retire;
   };
-  void add(Running* r, bool retire);
+  void add(Job* r, bool retire);
   void watch();
   bool look(Slot& slot);  // true when something ended
+  void pass_on_ended(Slot& slot);
 
   Core& core_;
   mutable SpinLock lock_;
   std::vector<Watched> watched_;
-  std::vector<Watched> ended_;  // of the watching thread
+  std::vector<Watched> ended_;  // of the watching thread; on their way to run, or out
   EventCount bell_;             // of the watching thread, while there is nothing to watch
   bool stopping_ = false;
   std::thread thread_;
