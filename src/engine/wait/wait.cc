@@ -135,8 +135,13 @@ void Core::wait_for(const Var& var, Access access) {
     const Asleep asleep;
     for (const Pending& p : pending) p.event->wait();
   }
-  // A task is a waiter of its own: it hears of every failure it meets.
-  if (failure && (slot.current || failure->first_time(slot.thread))) raise(failure);
+  if (!failure) return;
+  bool news = slot.current != nullptr;  // a task is a waiter of its own: it hears of all it meets
+  if (!news) {
+    const Critical in(slot);
+    news = failure->first_time(slot.thread);
+  }
+  if (news) raise(failure);
 }
 
 // Returns when the waiter has been signalled. Throws, with the waiter given back, when that cannot

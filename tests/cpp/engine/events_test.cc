@@ -244,7 +244,6 @@ TEST_P(TwoStages, NodesOfGraphsKeepTheirEvents) {
 TEST(TwoStagesNaive, IsSynchronous) {
   FakeApi::install();
   auto engine = Engine::make("naive");
-  std::atomic<bool> stop{false};
   Var a = Var::make();
   auto event = std::make_shared<FakeEvent>();
   std::thread ender([&] { event->end(); });
