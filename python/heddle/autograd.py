@@ -71,7 +71,10 @@ def _list(value: Any) -> list[Any]:
 
 
 def mark_variables(variables: OneOrMore[NDArray], gradients: OneOrMore[NDArray], grad_reqs: str = "write") -> None:
-    """Makes arrays the leaves whose gradients backward writes into `gradients`."""
+    """Makes arrays the leaves whose gradients backward writes into `gradients`, arrays of their shapes.
+
+    grad_reqs: "write", "add" or "null", for all or one each. Raises ValueError where the numbers differ.
+    """
     variables, gradients = _list(variables), _list(gradients)
     requests = [grad_reqs] * len(variables) if isinstance(grad_reqs, str) else grad_reqs
     if not len(variables) == len(gradients) == len(requests):
@@ -94,14 +97,21 @@ def _heads(heads: OneOrMore[NDArray],
 
 def backward(heads: OneOrMore[NDArray], head_grads: OneOrMore[NDArray | None] = None, retain_graph: bool = False,
              train_mode: bool = True) -> None:
-    """Gradients of the sum of heads * head_grads (ones by default), into the marked arrays."""
+    """Gradients of the sum of heads * head_grads (ones by default), into the marked arrays.
+
+    What was recorded is gone afterwards unless retain_graph. train_mode: whether operators behave as in training.
+    Raises MXNetError for a head that was not recorded, or whose record is gone.
+    """
     heads, head_grads = _heads(heads, head_grads)
     _core.backward(heads, head_grads, retain_graph, train_mode)
 
 
 def grad(heads: OneOrMore[NDArray], variables: OneOrMore[NDArray], head_grads: OneOrMore[NDArray | None] = None,
          retain_graph: bool | None = None, create_graph: bool = False, train_mode: bool = True) -> Any:
-    """The same gradients for `variables`, returned; with create_graph they can be differentiated again."""
+    """The same gradients for `variables`, returned: an array for an array, a list for a list.
+
+    With create_graph they are recorded, and can be differentiated again. retain_graph: as create_graph by default.
+    """
     heads, head_grads = _heads(heads, head_grads)
     retain = create_graph if retain_graph is None else retain_graph
     single = isinstance(variables, NDArray)

@@ -92,7 +92,11 @@ class Executor:
         return self._dict("output", self._symbol.list_outputs(), self.outputs)
 
     def forward(self, is_train: bool = False, **kwargs: Any) -> list[NDArray]:
-        """Runs the graph; keywords are copied into arguments first. Returns the outputs."""
+        """Runs the graph; keywords are copied into arguments first. Returns the outputs, the same arrays each time.
+
+        is_train: whether backward will follow, and operators such as Dropout behave as in training. Raises TypeError
+        for a keyword that is no argument, ValueError where its shape differs from the argument's.
+        """
         if kwargs:
             arguments = self.arg_dict
             for name, value in kwargs.items():
@@ -106,7 +110,10 @@ class Executor:
         return self.outputs
 
     def backward(self, out_grads: OneOrMore[NDArray] | None = None, is_train: bool = True) -> None:
-        """Gradients of the arguments. out_grads: of the outputs; not needed when all are losses."""
+        """Gradients of the arguments, into grad_arrays. Follows a forward with is_train.
+
+        out_grads: gradients of the outputs, in their order or by their names; not needed when all are losses.
+        """
         if isinstance(out_grads, dict):
             out_grads = [out_grads[name] for name in self._symbol.list_outputs()]
         elif isinstance(out_grads, _core.NDArrayBase):
@@ -119,7 +126,10 @@ class Executor:
 
     def copy_params_from(self, arg_params: Arrays, aux_params: Arrays | None = None,
                          allow_extra_params: bool = False) -> None:
-        """Copies parameters in, converting their dtype."""
+        """Copies parameters in, converting their dtype.
+
+        Raises ValueError where shapes differ, and for names that are unknown unless allow_extra_params.
+        """
         for what, given, have in (("arg", arg_params, self.arg_dict), ("aux", aux_params or {}, self.aux_dict)):
             for name, array in given.items():
                 if name in have:
@@ -132,7 +142,11 @@ class Executor:
                                      f'Find name "{name}" that is not in the auxiliary states')
 
     def reshape(self, partial_shaping: bool = False, allow_up_sizing: bool = False, **kwargs: Any) -> Executor:
-        """An executor for other input shapes that shares the parameters."""
+        """An executor for other input shapes, given by name, that shares the parameters.
+
+        Raises MXNetError where an array would change its shape without partial_shaping, or grow without
+        allow_up_sizing.
+        """
         core = self._core.reshape(kwargs, partial_shaping, allow_up_sizing)
         return Executor(core, self._symbol, self._ctx, self._grad_req, self._group2ctx)
 

@@ -246,7 +246,7 @@ class Normal(Initializer):
 
 @register
 class Orthogonal(Initializer):
-    """scale times a matrix with orthonormal rows (or columns, where there are fewer)."""
+    """scale times a matrix with orthonormal rows (or columns, where there are fewer). arXiv:1312.6120"""
 
     def __init__(self, scale: float = 1.414, rand_type: str = "uniform") -> None:
         super().__init__(scale=scale, rand_type=rand_type)
@@ -280,7 +280,12 @@ def _nearest_orthonormal(matrix: NDArray) -> NDArray:
 
 @register
 class Xavier(Initializer):
-    """Scaled by the numbers of inputs and outputs, so that signals keep their size."""
+    """Scaled by the numbers of inputs and outputs, so that signals keep their size (Glorot and Bengio 2010).
+
+    "uniform" draws from [-s, s], "gaussian" with standard deviation s, where s = sqrt(magnitude / n) and n is the
+    number of inputs ("in"), of outputs ("out") or their mean ("avg"). Raises ValueError for weights of fewer than two
+    axes.
+    """
 
     def __init__(self, rnd_type: str = "uniform", factor_type: str = "avg", magnitude: float = 3) -> None:
         super().__init__(rnd_type=rnd_type, factor_type=factor_type, magnitude=magnitude)
@@ -308,7 +313,7 @@ class Xavier(Initializer):
 
 @register
 class MSRAPrelu(Xavier):
-    """For layers followed by PReLU with the given slope."""
+    """For layers followed by PReLU with the given slope: Xavier of magnitude 2 / (1 + slope^2). arXiv:1502.01852"""
 
     def __init__(self, factor_type: str = "avg", slope: float = 0.25) -> None:
         super().__init__("gaussian", factor_type, 2.0 / (1 + slope ** 2))
@@ -317,7 +322,7 @@ class MSRAPrelu(Xavier):
 
 @register
 class Bilinear(Initializer):
-    """Weights of a deconvolution that upsamples bilinearly."""
+    """Weights of a deconvolution that upsamples bilinearly, of shape (channels, 1, height, width)."""
 
     def _init_weight(self, _: object, arr: NDArray) -> None:
         height, width = arr.shape[2:4]

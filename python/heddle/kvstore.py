@@ -86,7 +86,11 @@ class KVStore(KVStoreBase):
         return self._stored[key]
 
     def init(self, key: Any, value: Any) -> None:
-        """First values; once per key."""
+        """First values; once per key.
+
+        key and value: an int or str and an array, or lists of them; here and below an array may be a list of arrays,
+        one per device. Raises ValueError for a key that is there already, and for keys of both types.
+        """
         for k, values in _pairs(key, value):
             if k in self._stored:
                 raise ValueError(f"duplicate init of key {k}")
@@ -95,7 +99,7 @@ class KVStore(KVStoreBase):
             self._stored[k] = values[0].copy()
 
     def push(self, key: Any, value: Any, priority: int = 0) -> None:
-        """The sum of the values goes to the updater, or replaces what is stored."""
+        """The sum of the values goes to the updater, or replaces what is stored. Raises ValueError before init."""
         for k, values in _pairs(key, value):
             stored = self._need(k)
             values = [v.as_in_context(stored.context) for v in values]
@@ -106,7 +110,7 @@ class KVStore(KVStoreBase):
                 merged._copyto(stored)
 
     def pull(self, key: Any, out: Any = None, priority: int = 0, ignore_sparse: bool = True) -> None:
-        """What is stored, into the arrays of out."""
+        """What is stored, into the arrays of out. Raises ValueError before init."""
         if out is None:
             raise ValueError("pull: out is missing")
         for k, targets in _pairs(key, out):
@@ -143,13 +147,13 @@ class KVStore(KVStoreBase):
         self._updater = _optimizer.get_updater(optimizer)
 
     def save_optimizer_states(self, fname: str | os.PathLike[str], dump_optimizer: bool = False) -> None:
-        """Writes the optimizer's states."""
+        """Writes the optimizer's states, and with dump_optimizer the optimizer. Raises RuntimeError without one."""
         updater = self._need_optimizer()
         with open(fname, "wb") as f:
             f.write(updater.get_states(dump_optimizer))
 
     def load_optimizer_states(self, fname: str | os.PathLike[str]) -> None:
-        """Reads the optimizer's states."""
+        """Reads the optimizer's states. Raises RuntimeError without an optimizer."""
         updater = self._need_optimizer()
         with open(fname, "rb") as f:
             updater.set_states(f.read())
@@ -166,7 +170,7 @@ class KVStore(KVStoreBase):
 
 
 def create(name: str = "local") -> KVStoreBase:
-    """A store by its name: local or device, or a registered class."""
+    """A store by its name: local or device, or a registered class. Raises ValueError for others, such as dist_sync."""
     if not isinstance(name, str):
         raise TypeError("name must be a string")
     name = name.lower()

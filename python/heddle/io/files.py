@@ -30,7 +30,7 @@ def _read(path: str | os.PathLike[str]) -> bytes:
 
 
 def read_idx(path: str | os.PathLike[str]) -> NDArray:
-    """A uint8 array from a file in MNIST's idx format, plain or compressed."""
+    """A uint8 array from a file in MNIST's idx format, plain or compressed. Raises ValueError for other files."""
     raw = _read(path)
     if len(raw) < 4 or raw[:3] != b"\0\0\x08" or not 1 <= raw[3] <= 4:
         raise ValueError(f"{path}: found {raw[:4]!r} at the start, expected an idx file of unsigned bytes")
@@ -46,7 +46,12 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray:
 
 
 class MNISTIter(NDArrayIter):
-    """Images and labels in MNIST's format, plain or .gz; pixels from 0 to 1. The last, partial batch is dropped."""
+    """Images and labels in MNIST's format, plain or .gz. The last batch, where it is not full, is dropped.
+
+    Data are float32 from 0 to 1 of shape (batch_size, 1, rows, columns), or (batch_size, rows * columns) if flat;
+    labels float32 of shape (batch_size,). With num_parts, only the part_index-th of as many equal parts. Raises
+    ValueError for files that are no images or labels, or do not go together.
+    """
 
     def __init__(self, image: str | os.PathLike[str] = "./train-images-idx3-ubyte",
                  label: str | os.PathLike[str] = "./train-labels-idx1-ubyte", batch_size: int = 128,
@@ -74,7 +79,11 @@ class MNISTIter(NDArrayIter):
 
 
 class CSVIter(NDArrayIter):
-    """Rows of numbers separated by commas. With round_batch the last batch is filled from the start."""
+    """Rows of numbers separated by commas, of data_shape and label_shape each; labels are 0 without label_csv.
+
+    With round_batch the last batch is filled from the start, else dropped where it is not full. Raises ValueError for a
+    row that has too few or too many numbers.
+    """
 
     def __init__(self, data_csv: str | os.PathLike[str], data_shape: ShapeLike, batch_size: int,
                  label_csv: str | os.PathLike[str] | None = None, label_shape: ShapeLike = (1,),

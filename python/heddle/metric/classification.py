@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 @register
 @alias("acc")
 class Accuracy(EvalMetric):
-    """The share of labels that were predicted."""
+    """The share of labels that were predicted.
+
+    Predictions are classes of the shape of the labels, or scores with one more axis, `axis`, whose largest counts.
+    """
 
     def __init__(self, axis: int = 1, name: str = "accuracy", output_names: Sequence[str] | None = None,
                  label_names: Sequence[str] | None = None) -> None:
@@ -34,7 +37,7 @@ class Accuracy(EvalMetric):
 @register
 @alias("top_k_accuracy", "top_k_acc")
 class TopKAccuracy(EvalMetric):
-    """The share of labels among the top_k largest scores."""
+    """The share of labels, of shape (n,), among the top_k largest of scores of shape (n, classes)."""
 
     def __init__(self, top_k: int = 1, name: str = "top_k_accuracy", output_names: Sequence[str] | None = None,
                  label_names: Sequence[str] | None = None) -> None:
@@ -112,7 +115,7 @@ class _Binary(EvalMetric):
 
 @register
 class F1(_Binary):
-    """The harmonic mean of precision and recall."""
+    """2 * precision * recall / (precision + recall) for classes 0 and 1. Raises ValueError when there are others."""
 
     def __init__(self, name: str = "f1", output_names: Sequence[str] | None = None,
                  label_names: Sequence[str] | None = None, average: str = "macro") -> None:
@@ -126,7 +129,7 @@ class F1(_Binary):
 
 @register
 class MCC(_Binary):
-    """Matthews' correlation of labels and predictions."""
+    """Matthews' correlation of labels and predictions for classes 0 and 1; from -1 to 1, 0 for guesses."""
 
     def __init__(self, name: str = "mcc", output_names: Sequence[str] | None = None,
                  label_names: Sequence[str] | None = None, average: str = "macro") -> None:
@@ -141,7 +144,10 @@ class MCC(_Binary):
 
 @register
 class Perplexity(EvalMetric):
-    """exp of the mean negative log likelihood, ignore_label left out."""
+    """exp of the mean of -log(probability of the label), samples with ignore_label left out.
+
+    Predictions have one axis more than labels, `axis`, that holds probabilities.
+    """
 
     def __init__(self, ignore_label: int | None, axis: int = -1, name: str = "perplexity",
                  output_names: Sequence[str] | None = None, label_names: Sequence[str] | None = None) -> None:
@@ -177,7 +183,7 @@ class Perplexity(EvalMetric):
 @register
 @alias("ce")
 class CrossEntropy(EvalMetric):
-    """The mean of -log(probability of the label)."""
+    """The mean of -log(eps + probability of the label), for labels (n,) and probabilities (n, classes)."""
 
     def __init__(self, eps: float = 1e-12, name: str = "cross-entropy", output_names: Sequence[str] | None = None,
                  label_names: Sequence[str] | None = None) -> None:

@@ -74,7 +74,7 @@ class EvalMetric:
         self.update(labels, preds)
 
     def update(self, labels: OneOrMore[NDArray], preds: OneOrMore[NDArray]) -> None:
-        """Takes a batch into account."""
+        """Takes a batch into account: lists of labels and of predictions, or one array each."""
         raise NotImplementedError(f"{type(self).__name__} has no rule for a batch")
 
     def _add(self, total: float, count: float) -> None:
@@ -143,7 +143,10 @@ _create = registry.get_create_func(EvalMetric, "metric")
 
 
 def create(metric: Any, *args: Any, **kwargs: Any) -> EvalMetric:
-    """A metric from its name, a function, an instance, or a list of these."""
+    """A metric from its name, a function of NumPy arrays (label, prediction), an instance, or a list of these.
+
+    Other arguments go to the metric. Raises ValueError for a name that no metric has.
+    """
     if callable(metric) and not isinstance(metric, EvalMetric):
         return CustomMetric(metric, *args, **kwargs)
     if isinstance(metric, list):

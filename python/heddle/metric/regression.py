@@ -41,7 +41,7 @@ class _Regression(EvalMetric):
 
 @register
 class MAE(_Regression):
-    """The mean absolute error."""
+    """The mean over batches of mean(|label - prediction|)."""
 
     def __init__(self, name: str = "mae", output_names: Sequence[str] | None = None,
                  label_names: Sequence[str] | None = None) -> None:
@@ -54,7 +54,7 @@ class MAE(_Regression):
 
 @register
 class MSE(_Regression):
-    """The mean squared error."""
+    """The mean over batches of mean((label - prediction)^2)."""
 
     def __init__(self, name: str = "mse", output_names: Sequence[str] | None = None,
                  label_names: Sequence[str] | None = None) -> None:
@@ -63,7 +63,7 @@ class MSE(_Regression):
 
 @register
 class RMSE(_Regression):
-    """The root of the mean squared error."""
+    """The mean over batches of sqrt(mean((label - prediction)^2))."""
 
     def __init__(self, name: str = "rmse", output_names: Sequence[str] | None = None,
                  label_names: Sequence[str] | None = None) -> None:
@@ -167,7 +167,7 @@ def _multiclass_correlation(table: dict[Any, Any]) -> float:
 
 @register
 class Loss(EvalMetric):
-    """The mean of the outputs."""
+    """The mean of all elements of the outputs; labels are not looked at."""
 
     def __init__(self, name: str = "loss", output_names: Sequence[str] | None = None,
                  label_names: Sequence[str] | None = None) -> None:

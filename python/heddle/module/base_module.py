@@ -163,7 +163,11 @@ class BaseModule:
               batch_end_callback: OneOrMore[BatchEnd] | None = None,
               score_end_callback: OneOrMore[BatchEnd] | None = None, reset: bool = True, epoch: int = 0,
               sparse_row_id_fn: RowIds | None = None) -> Results:
-        """The metric over an iterator, as (name, value) pairs."""
+        """The metric over an iterator, as (name, value) pairs.
+
+        eval_metric: a metric, or what metric.create takes. num_batch: how many batches at most. Callbacks get a
+        BatchEndParam.
+        """
         eval_metric = _metric.create(eval_metric)
         eval_metric.reset()
         seen = 0
@@ -186,7 +190,11 @@ class BaseModule:
 
     def predict(self, eval_data: Any, num_batch: int | None = None, merge_batches: bool = True, reset: bool = True,
                 always_output_list: bool = False, sparse_row_id_fn: RowIds | None = None) -> Any:
-        """The outputs over an iterator; joined unless merge_batches is false."""
+        """The outputs over an iterator, or over an array; joined along the first axis unless merge_batches is false.
+
+        One array for a network of one output, unless always_output_list; a list otherwise. Without merge_batches, a
+        list per batch. Samples that only fill the last batch up are left out.
+        """
         if isinstance(eval_data, NDArray) or hasattr(eval_data, "__array__"):
             eval_data = NDArrayIter(eval_data, batch_size=len(eval_data))
         batches = []
@@ -210,7 +218,13 @@ class BaseModule:
             force_rebind: bool = False, force_init: bool = False, begin_epoch: int = 0, num_epoch: int | None = None,
             validation_metric: Any = None, monitor: Monitor | None = None,
             sparse_row_id_fn: RowIds | None = None) -> None:
-        """Trains from begin_epoch up to num_epoch."""
+        """Trains from begin_epoch up to num_epoch: binds, initialises what is not, then runs and scores epochs.
+
+        eval_metric and validation_metric: metrics, or what metric.create takes. optimizer_params: the optimizer's
+        keywords, as a dict or pairs. arg_params and aux_params: first values; the rest comes from the initializer.
+        batch_end_callback and the eval callbacks get a BatchEndParam, epoch_end_callback (epoch, symbol, arg_params,
+        aux_params). Raises ValueError without num_epoch.
+        """
         if num_epoch is None:
             raise ValueError("please specify number of epochs: num_epoch")
         self.bind(train_data.provide_data, train_data.provide_label, for_training=True,
@@ -275,23 +289,27 @@ class BaseModule:
     def init_params(self, initializer: InitializerLike | None = Uniform(0.01), arg_params: Arrays | None = None,
                     aux_params: Arrays | None = None, allow_missing: bool = False, force_init: bool = False,
                     allow_extra: bool = False) -> None:
-        """First values: from the dicts, the rest by the initializer."""
+        """First values: from the dicts, the rest by the initializer. Does nothing the second time, unless force_init.
+
+        Raises RuntimeError where a dict is given that lacks a parameter, unless allow_missing; ValueError where a shape
+        differs, and for names of no parameter, unless allow_extra.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no parameters")
 
     def set_params(self, arg_params: Arrays, aux_params: Arrays, allow_missing: bool = False, force_init: bool = True,
                    allow_extra: bool = False) -> None:
-        """Values for the parameters."""
+        """Values for the parameters; raises as init_params does."""
         self.init_params(None, arg_params, aux_params, allow_missing, force_init, allow_extra)
 
     def save_params(self, fname: str | os.PathLike[str]) -> None:
-        """Writes the parameters to a file."""
+        """Writes the parameters to a file in MXNet's format, their names starting with arg: or aux:."""
         arg_params, aux_params = self.get_params()
         named = {f"arg:{name}": value for name, value in arg_params.items()}
         named.update((f"aux:{name}", value) for name, value in aux_params.items())
         save(fname, named)
 
     def load_params(self, fname: str | os.PathLike[str]) -> None:
-        """Reads the parameters from a file."""
+        """Reads the parameters from a file that save_params wrote, here or in MXNet."""
         parts: dict[str, Arrays] = {"arg": {}, "aux": {}}
         for key, value in load(fname).items():
             kind, _, name = key.partition(":")

@@ -45,9 +45,10 @@ def _create(name: str, ctx: Context | None, dtype: DTypeLike | None, out: NDArra
 
 
 def array(source_array: ArrayLike, ctx: Context | None = None, dtype: DTypeLike | None = None) -> NDArray:
-    """An array with the values of a list, a number, a buffer, a NumPy array or another array.
+    """An array with the values of a list, a number, a buffer, a NumPy array or another array. Always a copy.
 
-    Its dtype is float32 unless the source is an NDArray or dtype is given.
+    Its dtype is float32 unless the source is an NDArray or dtype is given; a number gives shape (1,). Raises MXNetError
+    for lists whose parts differ in length.
     """
     if isinstance(source_array, NDArray):
         made = empty(source_array.shape, ctx, dtype or source_array.dtype)
@@ -57,25 +58,25 @@ def array(source_array: ArrayLike, ctx: Context | None = None, dtype: DTypeLike 
 
 
 def empty(shape: ShapeLike, ctx: Context | None = None, dtype: DTypeLike | None = None) -> NDArray:
-    """An array whose values are undefined."""
+    """An array of a shape and dtype (float32 by default) whose values are undefined."""
     ctx = ctx or current_context()
     name = "float32" if dtype is None else dtype_name(dtype)
     return _core.empty(_shape(shape), name, ctx.device_type, ctx.device_id)
 
 
 def zeros(shape: ShapeLike, ctx: Context | None = None, dtype: DTypeLike | None = None, **kwargs: Any) -> NDArray:
-    """An array of zeros."""
+    """An array of zeros, of dtype float32 by default. With `out`, that array filled with them."""
     return _create("_zeros", ctx, dtype, kwargs.get("out"), shape=_shape(shape))
 
 
 def ones(shape: ShapeLike, ctx: Context | None = None, dtype: DTypeLike | None = None, **kwargs: Any) -> NDArray:
-    """An array of ones."""
+    """An array of ones, of dtype float32 by default. With `out`, that array filled with them."""
     return _create("_ones", ctx, dtype, kwargs.get("out"), shape=_shape(shape))
 
 
 def full(shape: ShapeLike, val: Any, ctx: Context | None = None, dtype: DTypeLike | None = None,
          out: NDArray | None = None) -> NDArray:
-    """An array with one value everywhere."""
+    """An array with one value everywhere, of dtype float32 by default. With `out`, that array filled with it."""
     made = empty(shape, ctx, dtype) if out is None else out
     made[:] = val
     return made
@@ -83,7 +84,8 @@ def full(shape: ShapeLike, val: Any, ctx: Context | None = None, dtype: DTypeLik
 
 def arange(start: float, stop: float | None = None, step: float = 1.0, repeat: int = 1, infer_range: bool | None = None,
            ctx: Context | None = None, dtype: DTypeLike | None = None) -> NDArray:
-    """Numbers from start (0 if only one bound is given) up to, not including, stop."""
+    """Numbers from start (0 if only one bound is given) up to, not including, stop, each `repeat` times: a vector of
+    ceil((stop - start) / step) * repeat elements, float32 by default."""
     if stop is None:
         start, stop = 0, start
     return _create("_arange", ctx, dtype, start=start, stop=stop, step=step, repeat=repeat)
@@ -91,14 +93,14 @@ def arange(start: float, stop: float | None = None, step: float = 1.0, repeat: i
 
 def linspace(start: float, stop: float, num: int, endpoint: bool = True, ctx: Context | None = None,
              dtype: DTypeLike | None = None) -> NDArray:
-    """num numbers at equal distances from start to stop."""
+    """A vector of num numbers at equal distances from start to stop, which is left out if endpoint is false."""
     gaps = num - 1 if endpoint else num
     step = (stop - start) / gaps if gaps else 0.0
     return array([start + i * step for i in range(num)], ctx, dtype)
 
 
 def eye(N: int, M: int = 0, k: int = 0, ctx: Context | None = None, dtype: DTypeLike | None = None) -> NDArray:
-    """A matrix with ones on its k-th diagonal."""
+    """A matrix of shape (N, M or N) with ones on its k-th diagonal (above the main one for k > 0), else zeros."""
     columns = M or N
     rows = [[1 if c - r == k else 0 for c in range(columns)] for r in range(N)]
     return array(rows, ctx, dtype)
@@ -199,7 +201,10 @@ logical_xor = _binary("logical_xor", "1 where exactly one is nonzero, else 0.", 
 
 
 def save(fname: str | os.PathLike[str], data: Any) -> None:
-    """Writes an array, a list of arrays, or a dict from names to arrays, in MXNet's format."""
+    """Writes an array, a list of arrays, or a dict from names to arrays, in MXNet's format; waits for their values.
+
+    Raises MXNetError where the file cannot be written, TypeError for other values than arrays.
+    """
     if isinstance(data, NDArray):
         data = [data]
     if isinstance(data, dict):
@@ -219,7 +224,10 @@ def _list_or_dict(arrays: Sequence[NDArray], names: Sequence[str]) -> Any:
 
 
 def load(fname: str | os.PathLike[str]) -> Any:
-    """What save wrote: a list, or a dict when it has names."""
+    """What save wrote, here or in MXNet: a list of arrays, or a dict when they have names.
+
+    Sparse arrays become dense. Raises MXNetError where the file is missing, or not one of arrays.
+    """
     return _list_or_dict(*_core.load(os.fspath(fname)))
 
 

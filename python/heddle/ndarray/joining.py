@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 def concatenate(arrays: Sequence[NDArray], axis: int = 0, always_copy: bool = True) -> NDArray:
-    """Arrays joined along an axis."""
+    """Arrays joined along an axis: their other extents, and dtypes, are equal."""
     if len(arrays) == 1 and not always_copy:
         return arrays[0]
     return op.concat(*arrays, dim=axis)
 
 
 def moveaxis(tensor: NDArray, source: int | Sequence[int], destination: int | Sequence[int]) -> NDArray:
-    """The array with axes moved to other places."""
+    """The array with axes `source` moved to the places `destination`; the others keep their order."""
     sources = [source] if isinstance(source, int) else list(source)
     targets = [destination] if isinstance(destination, int) else list(destination)
     if len(sources) != len(targets):
@@ -33,7 +33,10 @@ def moveaxis(tensor: NDArray, source: int | Sequence[int], destination: int | Se
 
 def split_v2(ary: NDArray, indices_or_sections: int | Sequence[int], axis: int = 0,
              squeeze_axis: bool = False) -> list[NDArray]:
-    """Parts of an array: a number of equal ones, or those between the indices."""
+    """Parts of an array along an axis: a number of equal ones, or those between the indices.
+
+    squeeze_axis drops the axis, where parts are one element long. Raises ValueError if equal parts are not possible.
+    """
     size = ary.shape[axis]
     if isinstance(indices_or_sections, int):
         if size % indices_or_sections:

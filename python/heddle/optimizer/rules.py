@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @register
 class SGD(Optimizer):
-    """w -= lr * (g + wd * w), or the same with momentum."""
+    """w -= lr * (g + wd * w). With momentum: m = momentum * m - lr * (g + wd * w), w += m."""
 
     _master_first = False
 
@@ -43,7 +43,7 @@ class ccSGD(SGD):
 
 @register
 class NAG(Optimizer):
-    """SGD with Nesterov's momentum: the step is taken from where the momentum leads."""
+    """SGD with Nesterov's momentum: the step is taken from where the momentum leads (Sutskever et al. 2013)."""
 
     _master_first = False
 
@@ -68,7 +68,7 @@ class NAG(Optimizer):
 
 @register
 class SGLD(Optimizer):
-    """Langevin dynamics: half a gradient step, and noise of variance lr."""
+    """Langevin dynamics: half a gradient step, and noise of variance lr (Welling and Teh 2011)."""
 
     def update(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
         lr, wd, _ = self._begin(index)
@@ -78,7 +78,7 @@ class SGLD(Optimizer):
 
 @register
 class DCASGD(Optimizer):
-    """SGD for delayed gradients: corrects by how far the weight has moved since."""
+    """SGD for delayed gradients: corrects by lamda * g * g * (how far the weight has moved since). arXiv:1609.08326"""
 
     def __init__(self, momentum: float = 0.0, lamda: float = 0.04, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -104,7 +104,10 @@ class DCASGD(Optimizer):
 
 @register
 class Signum(Optimizer):
-    """Steps of the size lr in the direction of the sign of the momentum."""
+    """Steps of the size lr in the direction of the sign of the momentum. arXiv:1802.04434
+
+    Without momentum, of the sign of the gradient. wd_lh is weight decay apart from the gradient.
+    """
 
     def __init__(self, learning_rate: float = 0.01, momentum: float = 0.9, wd_lh: float = 0.0, **kwargs: Any) -> None:
         super().__init__(learning_rate=learning_rate, **kwargs)
@@ -129,7 +132,10 @@ class Signum(Optimizer):
 
 @register
 class Adam(Optimizer):
-    """Steps scaled by running means of the gradient and of its square."""
+    """Steps scaled by running means m of the gradient and v of its square. arXiv:1412.6980
+
+    w -= lr * sqrt(1 - beta2^t) / (1 - beta1^t) * m / (sqrt(v) + epsilon), with weight decay added to g.
+    """
 
     def __init__(self, learning_rate: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8,
                  lazy_update: bool = True, **kwargs: Any) -> None:
@@ -157,7 +163,7 @@ def _average(running: NDArray, value: Any, keep: float) -> None:
 
 @register
 class Adamax(Optimizer):
-    """Adam with the largest gradient seen in place of the mean square."""
+    """Adam with the largest gradient seen in place of the mean square. arXiv:1412.6980, section 7"""
 
     def __init__(self, learning_rate: float = 0.002, beta1: float = 0.9, beta2: float = 0.999, **kwargs: Any) -> None:
         super().__init__(learning_rate=learning_rate, **kwargs)
@@ -179,7 +185,7 @@ class Adamax(Optimizer):
 
 @register
 class Nadam(Optimizer):
-    """Adam with Nesterov's momentum; one momentum schedule is shared by all parameters."""
+    """Adam with Nesterov's momentum; one momentum schedule is shared by all parameters (Dozat 2016)."""
 
     def __init__(self, learning_rate: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8,
                  schedule_decay: float = 0.004, **kwargs: Any) -> None:
@@ -210,7 +216,7 @@ class Nadam(Optimizer):
 
 @register
 class AdaGrad(Optimizer):
-    """Steps divided by the root of the sum of all squared gradients."""
+    """Steps divided by the root of the sum of all squared gradients (Duchi et al. 2011)."""
 
     def __init__(self, eps: float = 1e-7, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -228,7 +234,7 @@ class AdaGrad(Optimizer):
 
 @register
 class AdaDelta(Optimizer):
-    """Steps as large as past steps were, relative to the gradients; has no learning rate."""
+    """Steps as large as past steps were, relative to the gradients; has no learning rate. arXiv:1212.5701"""
 
     def __init__(self, rho: float = 0.90, epsilon: float = 1e-5, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -250,7 +256,11 @@ class AdaDelta(Optimizer):
 
 @register
 class RMSProp(Optimizer):
-    """Steps divided by the running root mean square of the gradient; `centered` takes out its mean."""
+    """Steps divided by the running root mean square of the gradient (Tieleman and Hinton 2012).
+
+    `centered` takes out the mean of the gradient, and adds momentum gamma2: arXiv:1308.0850, equations 38 to 45.
+    Weights stay within clip_weights, if that is given.
+    """
 
     def __init__(self, learning_rate: float = 0.001, gamma1: float = 0.9, gamma2: float = 0.9, epsilon: float = 1e-8,
                  centered: bool = False, clip_weights: float | None = None, **kwargs: Any) -> None:
@@ -283,7 +293,7 @@ class RMSProp(Optimizer):
 
 @register
 class Ftrl(Optimizer):
-    """Follows the regularised leader; lamda1 drives weights to exactly zero."""
+    """Follows the regularised leader; lamda1 drives weights to exactly zero (McMahan et al. 2013)."""
 
     def __init__(self, lamda1: float = 0.01, learning_rate: float = 0.1, beta: float = 1, **kwargs: Any) -> None:
         super().__init__(learning_rate=learning_rate, **kwargs)
@@ -307,7 +317,7 @@ class Ftrl(Optimizer):
 
 @register
 class FTML(Optimizer):
-    """Follows the moving leader."""
+    """Follows the moving leader (Zheng and Kwok 2017)."""
 
     def __init__(self, beta1: float = 0.6, beta2: float = 0.999, epsilon: float = 1e-8, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -332,7 +342,10 @@ class FTML(Optimizer):
 
 @register
 class LARS(SGD):
-    """SGD whose rate is scaled per layer by the ratio of the norms of weight and gradient."""
+    """SGD whose rate is scaled per layer by the ratio of the norms of weight and gradient. arXiv:1708.03888
+
+    lr * eta * |w| / (|g| + wd * |w| + eps); as it is for gamma, beta and bias.
+    """
 
     def __init__(self, momentum: float = 0.0, lazy_update: bool = True, eta: float = 0.001, eps: float = 0,
                  momentum_correction: bool = True, **kwargs: Any) -> None:
@@ -367,7 +380,10 @@ class LARS(SGD):
 
 @register
 class LAMB(Optimizer):
-    """Adam's direction, with a step in proportion to the norm of the weight."""
+    """Adam's direction, with a step in proportion to the norm of the weight. arXiv:1904.00962
+
+    The norm is held between lower_bound and upper_bound, where they are given.
+    """
 
     def __init__(self, learning_rate: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-6,
                  lower_bound: float | None = None, upper_bound: float | None = None, bias_correction: bool = True,

@@ -140,7 +140,12 @@ class Symbol(Methods):
 
     # --- shapes and dtypes
     def infer_shape(self, *args: Any, **kwargs: Any) -> Any:
-        """Shapes of (arguments, outputs, auxiliary states) given some; three Nones when they stay unknown."""
+        """Shapes of (arguments, outputs, auxiliary states) given some. Three Nones, and a warning,
+        when they stay unknown.
+
+        Given by name, or in the order of list_arguments(); 0 is an unknown extent. Raises MXNetError for shapes that
+        contradict each other.
+        """
         arguments, outputs, aux = self._infer_shape(False, args, kwargs)
         unknown = [name for name, shape in zip(self.list_arguments(), arguments) if _unknown(shape)]
         if unknown or any(_unknown(s) for s in (*outputs, *aux)):
@@ -169,7 +174,10 @@ class Symbol(Methods):
         return tuple([() if s is None else s for s in part] for part in inferred[:3])
 
     def infer_type(self, *args: Any, **kwargs: Any) -> Any:
-        """Dtypes of (arguments, outputs, auxiliary states) given some; three Nones when they stay unknown."""
+        """Dtypes of (arguments, outputs, auxiliary states) given some; three Nones when they stay unknown.
+
+        Given by name, or in the order of list_arguments(). Raises MXNetError for dtypes that contradict each other.
+        """
         parts = self.infer_type_partial(*args, **kwargs)
         return (None, None, None) if any(t is None for part in parts for t in part) else parts
 
@@ -211,7 +219,13 @@ class Symbol(Methods):
                     stype_dict: Any = None, group2ctx: Groups | None = None,
                     shared_arg_names: Sequence[str] | None = None, shared_exec: Executor | None = None,
                     shared_buffer: Any = None, **kwargs: Any) -> Executor:
-        """An Executor with arrays made for it, zero-filled; keywords are the shapes of inputs."""
+        """An Executor with arrays made for it, zero-filled; keywords are the shapes of inputs.
+
+        grad_req: "write", "add" or "null" for all arguments, by name, or in their order. type_dict: names to dtypes,
+        float32 if nothing says otherwise. group2ctx: devices of the groups that AttrScope(ctx_group=...) names.
+        shared_exec: an Executor whose arrays of the names in shared_arg_names are used. Raises MXNetError where a shape
+        or dtype stays unknown or contradicts another.
+        """
         names = self.list_arguments()
         shared = {}
         if shared_exec is not None:
@@ -223,7 +237,11 @@ class Symbol(Methods):
     def bind(self, ctx: Context, args: GivenArrays, args_grad: GivenArrays | None = None, grad_req: GradReq = "write",
              aux_states: GivenArrays | None = None, group2ctx: Groups | None = None,
              shared_exec: Executor | None = None) -> Executor:
-        """An Executor on the given arrays."""
+        """An Executor on the given arrays: by name, or in the order of list_arguments().
+
+        args_grad: where gradients go; arguments without one get none. grad_req: as in simple_bind. Raises ValueError
+        where an array is missing, MXNetError where shapes or dtypes do not go together.
+        """
         names = self.list_arguments()
         arrays = bind_arrays("args", args, names, False)
         grads = bind_arrays("args_grad", args_grad, names, True)
@@ -232,7 +250,7 @@ class Symbol(Methods):
         return Executor._bind(self, ctx, {}, {}, arrays, grads, aux, requests, group2ctx)
 
     def eval(self, ctx: Context | None = None, **kwargs: Any) -> list[NDArray]:
-        """The outputs for the given arrays."""
+        """The outputs for the given arrays, by name: bind and forward in one."""
         return self.bind(ctx or current_context(), kwargs, grad_req="null").forward()
 
     def grad(self, wrt: Any) -> Any:
@@ -383,7 +401,11 @@ def _requests(names: list[str], grad_req: GradReq) -> dict[str, str]:
 def var(name: str, attr: Mapping[str, str] | None = None, shape: ShapeLike | None = None, lr_mult: float | None = None,
         wd_mult: float | None = None, dtype: DTypeLike | None = None, init: str | Initializer | None = None,
         stype: str | None = None, **kwargs: Any) -> Symbol:
-    """A variable: an input that is given when the expression is bound."""
+    """A variable: an input that is given when the expression is bound.
+
+    shape (0 for an unknown extent), dtype, init (an Initializer, or what its dumps() gives), and the factors lr_mult
+    and wd_mult are remembered for binding and training; other keywords are attributes, __like_this__.
+    """
     if not isinstance(name, str):
         raise TypeError("Expect a string for variable `name`")
     attrs = attribute.hide(attribute.current().get(attr))
@@ -428,7 +450,10 @@ def split_v2(ary: Symbol, indices_or_sections: int | Sequence[int], axis: int = 
 
 
 def load_json(json_str: str) -> Symbol:
-    """A symbol from MXNet's JSON, of any version from 0.8 on."""
+    """A symbol from MXNet's JSON, of any version from 0.8 on.
+
+    Raises MXNetError for what is not such JSON, and for operators that are unknown.
+    """
     if not isinstance(json_str, str):
         raise TypeError("fname need to be string")
     return Symbol(_core.Symbol.from_json(json_str))
