@@ -51,6 +51,7 @@ py::dict describe(const OpDef& op) {
   d["random"] = op.random;
   d["differentiable"] = bool(op.backward);
   d["zero_gradient"] = op.backward.zero;
+  d["second_gradient"] = bool(op.backward.build) || op.backward.zero;
   d["loss"] = op.backward.ignores_head;
   d["inputs_vary"] = op.inputs.depends_on_params();
   d["outputs_vary"] = op.outputs.depends_on_params();

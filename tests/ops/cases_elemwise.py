@@ -16,6 +16,21 @@ def half_steps(low, high, shape):
     return lambda rng: (rng.integers(low, high, shape) + 0.5).astype("float32")
 
 
+def polygamma(x, order):
+    """Derivative number `order` of log(gamma)', from the series after 20000 terms of which the rest is an integral."""
+    k = np.arange(20000)
+    steps = np.asarray(x, "float64")[..., None] + k
+    end = steps[..., -1] + 0.5  # the rest begins half a step later
+    if order == 0:
+        return np.log(end) - (1 / steps).sum(-1)
+    total = (steps ** -(order + 1.0)).sum(-1) + end**-order / order
+    return (-1) ** (order + 1) * math.factorial(order) * total
+
+
+def digamma(x):
+    return polygamma(x, 0)
+
+
 # --- unary ----------------------------------------------------------------------------------------
 case("abs", [(64, 33)])
 case("negative", [(64, 33)])
@@ -62,6 +77,12 @@ case("arccosh", [(64, 33)], low=1.2, high=5)
 case("arctanh", [(64, 33)], low=-0.9, high=0.9)
 case("gamma", [(9, 7)], low=0.6, high=4, ref=each(math.gamma), rtol=1e-4)
 case("gammaln", [(9, 7)], low=0.6, high=6, ref=each(math.lgamma), rtol=1e-4)
+case("digamma", [(9, 7)], low=0.6, high=6, ref=digamma, rtol=1e-4, witness="absent")
+case("digamma", [(9,)], low=-1.9, high=-1.1, ref=digamma, rtol=1e-4, label="below", witness="absent")
+for _order in (0, 1, 2, 5):
+    case("_polygamma", [(9, 7)], low=0.6, high=6, order=_order, ref=polygamma, rtol=1e-4, witness="absent")
+    case("_polygamma", [(9,)], low=-2.8, high=-2.2, order=_order, ref=polygamma, rtol=1e-4, label="below",
+         witness="absent", dtypes=("float64",))
 case("erf", [(64, 33)], low=-4, high=4, ref=each(math.erf))
 case("erfinv", [each(math.erf)(np.linspace(-1.5, 1.5, 40)).astype("float32")], rtol=1e-4,
      ref=lambda x: np.linspace(-1.5, 1.5, 40), dtypes=("float64",))

@@ -7,7 +7,7 @@ import pytest
 
 import heddle as mx
 from heddle import _core
-from ops.apply import DEPENDS_ON_MODE, bound, eager, heads_for
+from ops.apply import DEPENDS_ON_MODE, as_list, bound, eager, heads_for, operator
 from ops.cases import CASES
 
 RECORDS = {record["name"]: record for record in _core.ops()}
@@ -306,6 +306,55 @@ def check_finite_differences(row, wrt, most=120):
             wanted[k] = (ends[0] - ends[1]) / (2 * step)
         np.testing.assert_allclose(found[f"grad{i}"].reshape(-1)[picked], wanted, rtol=rtol, atol=atol,
                                    err_msg=f"gradient of input {i}")
+
+
+# Their gradients are graphs, which read the shape of something that a tape does not keep.
+ONCE_ONLY = {"Reshape", "Flatten", "expand_dims", "squeeze", "reshape_like", "_slice_assign"}
+
+
+def composed(row):
+    """Whether the record says that the gradient is a graph, and finite differences can tell."""
+    return row.op not in ONCE_ONLY and record_of(row)["second_gradient"] and smooth(row) and "float64" in (row.dtype, *row.dtypes) \
+        and bool(differentiated(row, row.arrays()))
+
+
+def gradients(row, arrays, wrt, order):
+    """A number made of the derivatives of this order, and its gradients: of the next order.
+
+    Weights that are fixed tell elements apart; squares keep linear operators from having constant gradients.
+    """
+    ins = [mx.nd.array(a, dtype=a.dtype) for a in arrays]
+    for i in wrt:
+        ins[i].attach_grad()
+    rng = np.random.default_rng(len(row.id))
+
+    def weighted(values):
+        return sum((v * v * mx.nd.array(rng.uniform(0.5, 1.5, v.shape), dtype=v.dtype)).sum() for v in values)
+
+    with mx.autograd.record(train_mode=row.training):
+        total = weighted(as_list(operator(mx.nd, row.op)(*ins, **row.params)))
+        for _ in range(order):
+            total = weighted(mx.autograd.grad([total], [ins[i] for i in wrt], create_graph=True, retain_graph=True))
+    total.backward()
+    return float(total.asscalar()), {i: ins[i].grad.asnumpy() for i in wrt}
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@rows(composed)
+def test_gradients_of_gradients_match_differences(row, order, most=6):
+    arrays, wrt, step = row.arrays("float64"), differentiated(row, row.arrays()), 1e-5
+    _, found = gradients(row, arrays, wrt, order)
+    rng = np.random.default_rng(3)
+    for i in wrt:
+        for at in rng.choice(arrays[i].size, min(most, arrays[i].size), replace=False):
+            ends = []
+            for sign in (1, -1):
+                moved = [a.copy() for a in arrays]
+                moved[i].reshape(-1)[at] += sign * step
+                ends.append(gradients(row, moved, wrt, order)[0])
+            np.testing.assert_allclose(found[i].reshape(-1)[at], (ends[0] - ends[1]) / (2 * step), rtol=1e-4,
+                                       atol=1e-6 * max(1, np.abs(found[i]).max()),
+                                       err_msg=f"derivative {order + 1} by input {i}, element {at}")
 
 
 @rows(lambda row: differentiated(row, row.arrays()) and not record_of(row)["random"])

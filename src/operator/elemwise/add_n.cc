@@ -1,6 +1,5 @@
 // add_n: the sum of any number of tensors of one shape; and _grad_add, which sums two gradients.
 #include "operator/elemwise/binary.h"
-#include "operator/elemwise/gradients.h"
 #include "operator/elemwise/loops.h"
 
 namespace heddle::ops::add_n {

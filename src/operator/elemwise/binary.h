@@ -2,7 +2,8 @@
 // operators.
 //   f(a, b)              the value; `exact` says that integers need no detour through double
 //   grad_a(dy, a, b)     the gradients; those that need no operand take only dy, so that a and b
-//   can grad_b(dy, a, b)     be freed; without them nothing flows back.
+//   grad_b(dy, a, b)     can be freed; without them nothing flows back. As in unary.h, they serve
+//                        for numbers that write a graph too.
 #pragma once
 #include "operator/elemwise/special.h"
 
@@ -43,8 +44,8 @@ struct Mod {
   static constexpr bool exact = true;
   HD static auto f(auto a, auto b) {
     const auto r = fmod(a, b);
-    const auto y = r != 0 && (r < 0) != (b < 0) ? r + b : r;
-    return b == 0 ? decltype(a)(0) : y;
+    const auto y = select((r != 0) & ((r < 0) != (b < 0)), r + b, r);
+    return select(b == 0, decltype(a)(0), y);
   }
   HD static i64 f(i64 a, i64 b) {
     if (b == 0 || b == -1) return 0;
@@ -69,63 +70,63 @@ struct Hypot {
 struct Maximum {
   static constexpr auto doc = "The larger one; NaN when either is.";
   static constexpr bool exact = true;
-  HD static auto f(auto a, auto b) { return a > b || a != a ? a : b; }
-  HD static auto grad_a(auto dy, auto a, auto b) { return a >= b ? dy : decltype(dy)(0); }
-  HD static auto grad_b(auto dy, auto a, auto b) { return a < b ? dy : decltype(dy)(0); }
+  HD static auto f(auto a, auto b) { return select((a > b) | is_nan(a), a, b); }
+  HD static auto grad_a(auto dy, auto a, auto b) { return select(a >= b, dy, 0); }
+  HD static auto grad_b(auto dy, auto a, auto b) { return select(a < b, dy, 0); }
 };
 struct Minimum {
   static constexpr auto doc = "The smaller one; NaN when either is.";
   static constexpr bool exact = true;
-  HD static auto f(auto a, auto b) { return a < b || a != a ? a : b; }
-  HD static auto grad_a(auto dy, auto a, auto b) { return a <= b ? dy : decltype(dy)(0); }
-  HD static auto grad_b(auto dy, auto a, auto b) { return a > b ? dy : decltype(dy)(0); }
+  HD static auto f(auto a, auto b) { return select((a < b) | is_nan(a), a, b); }
+  HD static auto grad_a(auto dy, auto a, auto b) { return select(a <= b, dy, 0); }
+  HD static auto grad_b(auto dy, auto a, auto b) { return select(a > b, dy, 0); }
 };
 
 // --- comparison and logic: 0 or 1 in the dtype of the operands; no gradient ---------------------
 struct Equal {
   static constexpr auto doc = "1 where lhs == rhs, else 0.";
   static constexpr bool exact = true;
-  HD static auto f(auto a, auto b) { return a == b ? decltype(a)(1) : decltype(a)(0); }
+  HD static auto f(auto a, auto b) { return select(a == b, decltype(a)(1), 0); }
 };
 struct NotEqual {
   static constexpr auto doc = "1 where lhs != rhs, else 0.";
   static constexpr bool exact = true;
-  HD static auto f(auto a, auto b) { return a != b ? decltype(a)(1) : decltype(a)(0); }
+  HD static auto f(auto a, auto b) { return select(a != b, decltype(a)(1), 0); }
 };
 struct Greater {
   static constexpr auto doc = "1 where lhs > rhs, else 0.";
   static constexpr bool exact = true;
-  HD static auto f(auto a, auto b) { return a > b ? decltype(a)(1) : decltype(a)(0); }
+  HD static auto f(auto a, auto b) { return select(a > b, decltype(a)(1), 0); }
 };
 struct GreaterEqual {
   static constexpr auto doc = "1 where lhs >= rhs, else 0.";
   static constexpr bool exact = true;
-  HD static auto f(auto a, auto b) { return a >= b ? decltype(a)(1) : decltype(a)(0); }
+  HD static auto f(auto a, auto b) { return select(a >= b, decltype(a)(1), 0); }
 };
 struct Lesser {
   static constexpr auto doc = "1 where lhs < rhs, else 0.";
   static constexpr bool exact = true;
-  HD static auto f(auto a, auto b) { return a < b ? decltype(a)(1) : decltype(a)(0); }
+  HD static auto f(auto a, auto b) { return select(a < b, decltype(a)(1), 0); }
 };
 struct LesserEqual {
   static constexpr auto doc = "1 where lhs <= rhs, else 0.";
   static constexpr bool exact = true;
-  HD static auto f(auto a, auto b) { return a <= b ? decltype(a)(1) : decltype(a)(0); }
+  HD static auto f(auto a, auto b) { return select(a <= b, decltype(a)(1), 0); }
 };
 struct LogicalAnd {
   static constexpr auto doc = "1 where both are not zero, else 0.";
   static constexpr bool exact = true;
-  HD static auto f(auto a, auto b) { return (a != 0) & (b != 0) ? decltype(a)(1) : decltype(a)(0); }
+  HD static auto f(auto a, auto b) { return select((a != 0) & (b != 0), decltype(a)(1), 0); }
 };
 struct LogicalOr {
   static constexpr auto doc = "1 where at least one is not zero, else 0.";
   static constexpr bool exact = true;
-  HD static auto f(auto a, auto b) { return (a != 0) | (b != 0) ? decltype(a)(1) : decltype(a)(0); }
+  HD static auto f(auto a, auto b) { return select((a != 0) | (b != 0), decltype(a)(1), 0); }
 };
 struct LogicalXor {
   static constexpr auto doc = "1 where exactly one is not zero, else 0.";
   static constexpr bool exact = true;
-  HD static auto f(auto a, auto b) { return (a != 0) ^ (b != 0) ? decltype(a)(1) : decltype(a)(0); }
+  HD static auto f(auto a, auto b) { return select((a != 0) ^ (b != 0), decltype(a)(1), 0); }
 };
 
 }  // namespace heddle::ops::ew

@@ -1,10 +1,47 @@
-// Builds the records of the binary operators in all their forms.
+// Runs formulas of one tensor, and builds the records of the binary operators in all their forms.
 #include "operator/elemwise/family.h"
+
+#include <algorithm>
 
 #include "operator/elemwise/reduction.h"
 
 namespace heddle::ops::ew {
 
+// --- unary --------------------------------------------------------------------------------------
+std::vector<Ref> Formula::reads() const {
+  if (saved == kInput) return {heddle::dy(), heddle::x()};
+  if (saved == kOutput) return {heddle::dy(), heddle::y()};
+  return {heddle::dy()};
+}
+
+void map_with(const OpContext& ctx, const MapLoops& loops, std::span<const Blob> in, Numbers params,
+              const Blob& out) {
+  Operand operands[kMaxInputs] = {0.0, 0.0, 0.0, 0.0, 0.0, 0.0};
+  const auto rest = std::copy(in.begin(), in.end(), operands);
+  const auto end = std::copy(params.begin(), params.end(), rest);
+  map(ctx, loops, std::span<const Operand>(operands, end), std::span(&out, 1));
+}
+
+void run(const Formula& f, const OpContext& ctx, const Blob& x, Numbers params, const Blob& y) {
+  map_with(ctx, *f.value, std::span(&x, 1), params, y);
+}
+
+void run_gradient(const Formula& f, const OpContext& ctx, const Inputs& in, Numbers params,
+                  const Blob& dx) {
+  map_with(ctx, *f.gradient, std::span(in.begin(), in.end()), params, dx);
+}
+
+std::vector<GradContext::Value> build_gradient(const Formula& f, GradContext& g, Numbers params) {
+  const Symbolic dy(g, g.dy());
+  const std::vector<Symbolic> numbers(params.begin(), params.end());
+  auto saved = [&]() -> Symbolic {
+    if (f.saved == Formula::kNothing) return 0.0;
+    return {g, f.saved == Formula::kInput ? g.x() : g.y()};
+  };
+  return {tensor_of(f.graph(dy, saved(), numbers.data()))};
+}
+
+// --- binary -------------------------------------------------------------------------------------
 void infer_broadcast(InferContext& c) {
   c.set_out(0, broadcast_shape(c.op().name, c.in(0), c.in(1)));
 }
@@ -28,14 +65,29 @@ void binary_gradients(OpContext& ctx, const MapLoops& a, const MapLoops& b, Inpu
   if (ctx.wants(1)) one_gradient(ctx, b, in, out[1]);
 }
 
+using Values = std::vector<GradContext::Value>;
+
+Values build_elemwise(const BinaryKernels& k, GradContext& g) {
+  const Symbolic dy(g, g.dy());
+  const Symbolic a(g, g.x(0)), b(g, g.x(1));
+  return {tensor_of(k.graph_a(dy, a, b)), tensor_of(k.graph_b(dy, a, b))};
+}
+Values build_broadcast(const BinaryKernels& k, GradContext& g) {
+  const Symbolic dy(g, g.dy());
+  const Symbolic a(g, g.x(0), Symbolic::kFirst), b(g, g.x(1), Symbolic::kSecond);
+  return {tensor_like(g, k.graph_a(dy, a, b), 0), tensor_like(g, k.graph_b(dy, a, b), 1)};
+}
+Values build_scalar(const BinaryKernels& k, bool reflected, GradContext& g) {
+  const Symbolic dy(g, g.dy()), number = static_cast<const ScalarParam*>(g.params())->scalar;
+  const Symbolic x(g, g.x());
+  return {tensor_of(reflected ? k.graph_b(dy, number, x) : k.graph_a(dy, x, number))};
+}
+
 void set_gradient(OpDef& d, const BinaryKernels& k, Kernel run, ListOf<Ref> with_operands) {
-  if (!k.has_grad) {
-    d.backward.zero = true;
-    return;
-  }
+  d.backward.zero = !k.has_grad;
+  if (!k.has_grad) return;
   d.backward.reads = k.reads_operands ? with_operands : ListOf<Ref>{dy()};
   d.backward.run = run;
-  d.backward.build = composed_gradient(d.name);
 }
 
 void define_scalar(OpTable& ops, const BinaryKernels& k, bool reflected, const std::string& name,
@@ -48,7 +100,10 @@ void define_scalar(OpTable& ops, const BinaryKernels& k, bool reflected, const s
           .inplace = {{0, 0}},
           .cpu = reflected ? k.reflected : k.scalar};
   set_gradient(d, k, reflected ? k.reflected_grad : k.scalar_grad, {dy(), x()});
-  if (k.has_grad) d.backward.inplace = {{0, 0}};
+  if (k.has_grad) {
+    d.backward.build = [k, reflected](GradContext& g) { return build_scalar(k, reflected, g); };
+    d.backward.inplace = {{0, 0}};
+  }
   for (char c : alias) d.hint += char(c >= 'A' && c <= 'Z' ? c + 32 : c);
   ops.define(d);
 }
@@ -64,6 +119,7 @@ void define_binary(OpTable& ops, const BinaryKernels& k, const BinaryNames& name
             .cpu = k.binary,
             .hint = names.hint};
     set_gradient(d, k, k.binary_grad, all);
+    if (k.has_grad) d.backward.build = [k](GradContext& g) { return build_elemwise(k, g); };
     ops.define(d);
   }
   if (!names.broadcast.empty()) {
@@ -75,6 +131,7 @@ void define_binary(OpTable& ops, const BinaryKernels& k, const BinaryNames& name
             .inplace = {{0, 0}, {1, 0}},
             .cpu = k.binary};
     set_gradient(d, k, k.binary_grad, all);
+    if (k.has_grad) d.backward.build = [k](GradContext& g) { return build_broadcast(k, g); };
     ops.define(d);
   }
   define_scalar(ops, k, false, names.scalar, names.scalar_alias);

@@ -1,60 +1,109 @@
 // Turns formulas into operator records: what the unary_*.cc and binary_*.cc files share.
 #pragma once
+#include <array>
+#include <tuple>
+#include <utility>
+
 #include "operator/elemwise/binary_names.h"
-#include "operator/elemwise/gradients.h"
+#include "operator/elemwise/formula.h"
 #include "operator/elemwise/loops.h"
 #include "operator/elemwise/unary.h"
 
 namespace heddle::ops::ew {
 
 // --- gradients as formulas of their own ---------------------------------------------------------
-template <class F>
-concept HasGradX = requires {
-  F::grad_x(1.f, 1.f);
-};
-template <class F>
-concept HasGradY = requires {
-  F::grad_y(1.f, 1.f);
-};
+template <class F, size_t... I>
+constexpr bool grad_takes_x(std::index_sequence<I...>) {
+  return requires { F::grad_x(1.f, 1.f, float(I)...); };
+}
+template <class F, size_t... I>
+constexpr bool grad_takes_y(std::index_sequence<I...>) {
+  return requires { F::grad_y(1.f, 1.f, float(I)...); };
+}
+template <class F, size_t kParams = 0>
+concept HasGradX = grad_takes_x<F>(std::make_index_sequence<kParams>{});
+template <class F, size_t kParams = 0>
+concept HasGradY = grad_takes_y<F>(std::make_index_sequence<kParams>{});
 template <class F>
 concept HasGradFree = requires {
   F::grad(1.f);
 };
 
-template <class F>
+template <class F, size_t kParams = 0>
 struct UnaryGrad {
-  HD static auto f(auto dy, auto saved) requires(!HasGradFree<F>) {
-    if constexpr (HasGradY<F>) return F::grad_y(dy, saved);
-    else return F::grad_x(dy, saved);
+  HD static auto f(auto dy, auto saved,
+                   auto... params) requires(!HasGradFree<F> && sizeof...(params) == kParams) {
+    if constexpr (HasGradY<F, kParams>) return F::grad_y(dy, saved, params...);
+    else return F::grad_x(dy, saved, params...);
   }
   HD static auto f(auto dy) requires HasGradFree<F> { return F::grad(dy); }
 };
 
 // --- unary --------------------------------------------------------------------------------------
-template <class F>
-void unary(OpContext& ctx, Inputs in, Outputs out) {
-  map(ctx, kLoops<F>, {in[0]}, out[0]);
+template <class F, size_t kParams>
+Symbolic unary_graph(const Symbolic& dy, const Symbolic& saved, const Symbolic* params) {
+  if constexpr (HasGradFree<F>) return F::grad(dy);
+  else return [&]<size_t... I>(std::index_sequence<I...>)->Symbolic {
+      return UnaryGrad<F, kParams>::f(dy, saved, params[I]...);
+    }
+  (std::make_index_sequence<kParams>{});
 }
 
-template <class F>
-void unary_grad(OpContext& ctx, Inputs in, Outputs out) {
-  if constexpr (HasGradFree<F>) map(ctx, kLoops<UnaryGrad<F>>, {in[0]}, out[0]);
-  else map(ctx, kLoops<UnaryGrad<F>>, {in[0], in[1]}, out[0]);
+template <class F, size_t kParams>
+const Formula& formula() {
+  static constexpr Formula f = [] {
+    constexpr bool x = HasGradX<F, kParams>, y = HasGradY<F, kParams>;
+    Formula made{&kLoops<F>, nullptr, nullptr,
+                 x   ? Formula::kInput
+                 : y ? Formula::kOutput
+                     : Formula::kNothing};
+    if constexpr (x || y || HasGradFree<F>) {
+      made.gradient = &kLoops<UnaryGrad<F, kParams>>;
+      made.graph = unary_graph<F, kParams>;
+    }
+    return made;
+  }();
+  return f;
 }
 
-template <class F>
+// A formula's parameters are what P::numbers() gives, an array.
+template <class P>
+auto numbers_of(const P& p) {
+  if constexpr (requires { p.numbers(); }) return p.numbers();
+  else return std::array<double, 0>{};
+}
+template <class F, class P>
+const Formula& formula_with() {
+  return formula<F, std::tuple_size_v<decltype(numbers_of(std::declval<const P&>()))>>();
+}
+
+template <class F, class P>
+void unary(const P& p, OpContext& ctx, Inputs in, Outputs out) {
+  run(formula_with<F, P>(), ctx, in[0], numbers_of(p), out[0]);
+}
+template <class F, class P>
+void unary_grad(const P& p, OpContext& ctx, Inputs in, Outputs out) {
+  run_gradient(formula_with<F, P>(), ctx, in, numbers_of(p), out[0]);
+}
+template <class F, class P>
+std::vector<GradContext::Value> unary_build(GradContext& g) {
+  return build_gradient(formula_with<F, P>(), g, numbers_of(*static_cast<const P*>(g.params())));
+}
+
+template <class F, class P = NoParam>
 OpDef unary_def() {
-  OpDef d{.name = F::name, .doc = F::doc, .inplace = {{0, 0}}, .cpu = unary<F>};
-  if constexpr (HasGradX<F>) d.backward.reads = {dy(), x()};
-  else if constexpr (HasGradY<F>) d.backward.reads = {dy(), y()};
-  else if constexpr (HasGradFree<F>) d.backward.reads = {dy()};
-  if constexpr (HasGradX<F> || HasGradY<F> || HasGradFree<F>) {
-    d.backward.run = unary_grad<F>;
-    d.backward.inplace = {{0, 0}};
-    d.backward.build = composed_gradient(F::name);
-  } else {
-    d.backward.zero = true;
-  }
+  OpDef d{.name = F::name,
+          .doc = F::doc,
+          .params = schema<P>(),
+          .inplace = {{0, 0}},
+          .cpu = unary<F, P>};
+  const Formula& f = formula_with<F, P>();
+  d.backward.zero = !f.gradient;
+  if (!f.gradient) return d;
+  d.backward.reads = f.reads();
+  d.backward.run = unary_grad<F, P>;
+  d.backward.build = unary_build<F, P>;
+  d.backward.inplace = {{0, 0}};
   return d;
 }
 
@@ -124,10 +173,19 @@ void reflected_grad(const ScalarParam& p, OpContext& ctx, Inputs in, Outputs out
   else map(ctx, kLoops<GradB<F>>, {in[0], p.scalar, in[1]}, out[0]);
 }
 
+// The gradient of one operand as a graph; G is GradA<F> or GradB<F>.
+template <class F, class G>
+Symbolic binary_graph(const Symbolic& dy, const Symbolic& a, const Symbolic& b) {
+  if constexpr (HasGradDy<F>) return G::f(dy);
+  else return G::f(dy, a, b);
+}
+using BinaryGraph = Symbolic (*)(const Symbolic& dy, const Symbolic& a, const Symbolic& b);
+
 // The kernels of one formula. Plain functions, so that the records are built once, in family.cc.
 struct BinaryKernels {
   const char* doc;
   Kernel binary, binary_grad, scalar, scalar_grad, reflected, reflected_grad;
+  BinaryGraph graph_a, graph_b;
   bool has_grad, reads_operands;
 };
 template <class F>
@@ -139,12 +197,16 @@ BinaryKernels binary_kernels() {
                   .scalar_grad = {},
                   .reflected = reflected<F>,
                   .reflected_grad = {},
+                  .graph_a = nullptr,
+                  .graph_b = nullptr,
                   .has_grad = HasGradAB<F> || HasGradDy<F>,
                   .reads_operands = HasGradAB<F>};
   if constexpr (HasGradAB<F> || HasGradDy<F>) {
     k.binary_grad = binary_grad<F>;
     k.scalar_grad = scalar_grad<F>;
     k.reflected_grad = reflected_grad<F>;
+    k.graph_a = binary_graph<F, GradA<F>>;
+    k.graph_b = binary_graph<F, GradB<F>>;
   }
   return k;
 }

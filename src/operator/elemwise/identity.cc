@@ -1,7 +1,6 @@
 // Operators that hand their input on: copies, casts, gradient stops and loss heads.
 #include <cstring>
 
-#include "operator/elemwise/gradients.h"
 #include "operator/elemwise/loops.h"
 
 namespace heddle::ops::ew {
@@ -31,6 +30,8 @@ using namespace ew;
 
 void run(OpContext& ctx, Inputs in, Outputs out) { copy_broadcast(ctx, in[0], out[0]); }
 
+std::vector<GradContext::Value> pass(GradContext& g) { return {g.dy()}; }
+
 struct CastParam {
   Dtype dtype = Dtype::kUnknown;
   void fields(auto&& f) { f("dtype", dtype, "The dtype of the result.").required(); }
@@ -59,14 +60,12 @@ OpDef cast_def(std::string name, std::vector<std::string> aliases) {
 }
 
 void define(OpTable& ops) {
-  ops.define(
-      {.name = "_copy",
-       .aliases = {"identity"},
-       .doc = "A copy; the gradient passes.",
-       .inplace = {{0, 0}},
-       .cpu = run,
-       .backward = {
-           .reads = {dy()}, .run = run, .build = composed_gradient("_copy"), .inplace = {{0, 0}}}});
+  ops.define({.name = "_copy",
+              .aliases = {"identity"},
+              .doc = "A copy; the gradient passes.",
+              .inplace = {{0, 0}},
+              .cpu = run,
+              .backward = {.reads = {dy()}, .run = run, .build = pass, .inplace = {{0, 0}}}});
   ops.define({.name = "BlockGrad",
               .aliases = {"stop_gradient"},
               .doc = "A copy through which no gradient passes.",

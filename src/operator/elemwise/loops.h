@@ -1,4 +1,4 @@
-// The loops of loops.inl.h for a formula F, as a table for map(). F::f takes one to three values of
+// The loops of loops.inl.h for a formula F, as a table for map(). F::f takes one to four values of
 // one type; F::exact says that it also works on integers as they are.
 #pragma once
 #include <cstdint>
@@ -12,36 +12,27 @@
 namespace heddle::ops::ew {
 
 template <class F>
-concept Takes1 = requires {
-  F::f(1.f);
-};
-template <class F>
-concept Takes2 = requires {
-  F::f(1.f, 1.f);
-};
-template <class F>
 concept Exact = requires {
   F::exact;
 };
 
+template <class F, class T>
+constexpr void set_loops(Loop<T> (&to)[3]) {
+  auto set = [&](const Loop<T>(&loops)[3]) {
+    for (int i = 0; i < 3; ++i) to[i] = loops[i];
+  };
+  if constexpr (requires { F::f(T()); }) set(HEDDLE_EACH(map1<F, T>));
+  else if constexpr (requires { F::f(T(), T()); }) set(HEDDLE_EACH(map2<F, T>));
+  else if constexpr (requires { F::f(T(), T(), T()); }) set(HEDDLE_EACH(map3<F, T>));
+  else set(HEDDLE_EACH(map4<F, T>));
+}
 template <class F>
 constexpr MapLoops make_loops() {
-  if constexpr (Takes1<F> && Exact<F>) {
-    return {HEDDLE_EACH(map1<F, float>), HEDDLE_EACH(map1<F, double>),
-            HEDDLE_EACH(map1<F, int64_t>)};
-  } else if constexpr (Takes1<F>) {
-    return {HEDDLE_EACH(map1<F, float>), HEDDLE_EACH(map1<F, double>), {}};
-  } else if constexpr (Takes2<F> && Exact<F>) {
-    return {HEDDLE_EACH(map2<F, float>), HEDDLE_EACH(map2<F, double>),
-            HEDDLE_EACH(map2<F, int64_t>)};
-  } else if constexpr (Takes2<F>) {
-    return {HEDDLE_EACH(map2<F, float>), HEDDLE_EACH(map2<F, double>), {}};
-  } else if constexpr (Exact<F>) {
-    return {HEDDLE_EACH(map3<F, float>), HEDDLE_EACH(map3<F, double>),
-            HEDDLE_EACH(map3<F, int64_t>)};
-  } else {
-    return {HEDDLE_EACH(map3<F, float>), HEDDLE_EACH(map3<F, double>), {}};
-  }
+  MapLoops loops{};
+  set_loops<F>(loops.f32);
+  set_loops<F>(loops.f64);
+  if constexpr (Exact<F>) set_loops<F>(loops.i64);
+  return loops;
 }
 template <class F>
 inline constexpr MapLoops kLoops = make_loops<F>();

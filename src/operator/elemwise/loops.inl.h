@@ -29,4 +29,13 @@ void map3(const void*, const T* const* in, T* const* out, int64_t n) {
   for (int64_t i = 0; i < n; ++i) y[i] = T(F::f(a[i], b[i], c[i]));
 }
 
+template <class F, class T>
+void map4(const void*, const T* const* in, T* const* out, int64_t n) {
+  simd::ran(HEDDLE_LEVEL);
+  const T *a = in[0], *b = in[1], *c = in[2], *d = in[3];
+  T* y = out[0];
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) y[i] = T(F::f(a[i], b[i], c[i], d[i]));
+}
+
 }  // namespace heddle::ops::HEDDLE_ISA

@@ -2,7 +2,6 @@
 #include "operator/elemwise/reduce.h"
 
 #include "operator/elemwise/binary.h"
-#include "operator/elemwise/gradients.h"
 #include "operator/elemwise/loops.h"
 #include "operator/elemwise/reduction.h"
 
@@ -109,6 +108,15 @@ void mean_gradient(const ReduceParam& p, OpContext& ctx, Inputs in, Outputs out)
   map(ctx, kLoops<Div>, {dy, n}, out[0]);
 }
 
+// The gradient of sum or mean as a graph: dy, repeated.
+template <bool kAverage>
+std::vector<GradContext::Value> expand(GradContext& g) {
+  Kwargs kw{{"average", kAverage ? "True" : "False"}};
+  for (const char* key : {"axis", "keepdims", "exclude"})
+    if (auto it = g.kwargs().find(key); it != g.kwargs().end()) kw.insert(*it);
+  return {g.call("_expand_like", {g.dy(), g.call("zeros_like", {g.x()})}, kw)};
+}
+
 template <class F>
 OpDef reduce_def(std::vector<std::string> aliases) {
   OpDef d{.name = F::name,
@@ -161,8 +169,8 @@ void norm_gradient(const NormParam& p, OpContext& ctx, Inputs in, Outputs out) {
 
 void define(OpTable& ops) {
   OpDef sum = reduce_def<Sum>({"sum_axis"}), mean = reduce_def<Mean>({});
-  sum.backward = {.reads = {dy()}, .run = sum_gradient, .build = composed_gradient("sum")};
-  mean.backward = {.reads = {dy()}, .run = mean_gradient, .build = composed_gradient("mean")};
+  sum.backward = {.reads = {dy()}, .run = sum_gradient, .build = expand<false>};
+  mean.backward = {.reads = {dy()}, .run = mean_gradient, .build = expand<true>};
   ops.define(sum);
   ops.define(mean);
   ops.define(reduce_def<NanSum>({}));

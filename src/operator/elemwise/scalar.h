@@ -37,6 +37,9 @@ template <class T>
 HD T min(T a, T b) {
   return a < b ? a : b;
 }
+// a where c holds, else b: what formulas write in place of ?:, for there are other numbers than
+// these (symbolic.h). Both are computed.
+HD auto select(bool c, auto a, auto b) { return c ? a : b; }
 template <class T>
 HD bool is_nan(T x) {
   return x != x;

@@ -51,6 +51,40 @@ HD double digamma(double x) {
 }
 HD float digamma(float x) { return float(digamma(double(x))); }
 
+// The sum of 1 / (x + k)^s over k = 0, 1, 2 ... for x > 0 and s > 1 (Hurwitz's zeta function): term
+// by term at first, the rest by the formula of Euler and Maclaurin.
+HD double zeta(double s, double x) {
+  if (x == kInfinity<double>) return 0;
+  double sum = 0;
+  for (; x < 12 + s; x += 1) sum += pow(x, -s);
+  const double t = pow(x, -s);
+  sum += x * t / (s - 1) + t / 2;
+  double term = t * s / x;
+  constexpr double kBernoulli[] = {1.0 / 12,       -1.0 / 720,       1.0 / 30240,
+                                   -1.0 / 1209600, 1.0 / 47900160.0, -691.0 / 1307674368000.0};
+  for (int k = 0; k < 6; ++k) {
+    sum += kBernoulli[k] * term;
+    term *= (s + 2 * k + 1) * (s + 2 * k + 2) / (x * x);
+  }
+  return sum;
+}
+
+// Derivative number `order` of digamma: order! zeta(order + 1, x), with alternating sign. Below
+// zero the terms on either side of it are summed apart.
+HD double polygamma(double order, double x) {
+  if (order == 0) return digamma(x);
+  const double s = order + 1;
+  const bool odd = fmod(order, 2.0) != 0;
+  double factor = odd ? 1 : -1;
+  for (double k = 2; k <= order; k += 1) factor *= k;
+  if (!(x <= 0)) return factor * zeta(s, x);
+  const double above = x - floor(x);
+  if (above == 0) return kNan<double>;
+  const double below = zeta(s, 1 - above) - zeta(s, 1 - x);
+  return factor * (zeta(s, above) + (odd ? below : -below));
+}
+HD float polygamma(float order, float x) { return float(polygamma(double(order), double(x))); }
+
 // The inverse of erf: a rational start (within 5e-3), then three steps of Halley's method.
 HD double erfinv(double x) {
   if (!(abs(x) < 1)) return abs(x) == 1 ? x * kInfinity<double> : kNan<double>;

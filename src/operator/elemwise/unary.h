@@ -3,6 +3,9 @@
 //   grad_y(dy, y)  the gradient from the output (x can be freed, and f can run in place), or
 //   grad_x(dy, x)  from the input, or
 //   grad(dy)       from neither; without any of them nothing flows back.
+// Gradients are also called with numbers that write a graph (symbolic.h): hence the second and all
+// higher derivatives, and select(c, a, b) in place of c ? a : b. A formula with parameters takes
+// them as further numbers: f(x, p...), grad_x(dy, x, p...).
 #pragma once
 #include "operator/elemwise/special.h"
 
@@ -91,7 +94,7 @@ struct Round {
                         doc = "x rounded to the nearest integer, halves away from zero.";
   HD static auto f(auto x) {
     const auto t = trunc(x);  // x + 0.5 would round 0.49999997 up
-    return abs(x - t) >= decltype(x)(0.5) ? t + copysign(decltype(x)(1), x) : t;
+    return select(abs(x - t) >= decltype(x)(0.5), t + copysign(decltype(x)(1), x), t);
   }
 };
 struct Rint {
@@ -99,13 +102,13 @@ struct Rint {
                         doc = "x rounded to the nearest integer, halves toward the lower one.";
   HD static auto f(auto x) {
     const auto lo = floor(x);
-    return x - lo > decltype(x)(0.5) ? lo + 1 : lo;
+    return select(x - lo > decltype(x)(0.5), lo + 1, lo);
   }
 };
 struct LogicalNot {
   static constexpr auto name = "logical_not", doc = "1 where x is zero, else 0.";
   static constexpr bool exact = true;
-  HD static auto f(auto x) { return x == 0 ? decltype(x)(1) : decltype(x)(0); }
+  HD static auto f(auto x) { return select(x == 0, decltype(x)(1), 0); }
 };
 
 // --- exponentials and logarithms ----------------------------------------------------------------
@@ -145,7 +148,7 @@ struct Relu {
   static constexpr auto name = "relu", doc = "Rectified linear unit: max(x, 0).";
   static constexpr bool exact = true;
   HD static auto f(auto x) { return max(decltype(x)(0), x); }  // in this order a NaN stays
-  HD static auto grad_y(auto dy, auto y) { return y > 0 ? dy : decltype(dy)(0); }
+  HD static auto grad_y(auto dy, auto y) { return select(y > 0, dy, select(is_nan(y), y, 0)); }
 };
 struct Sigmoid {
   static constexpr auto name = "sigmoid", doc = "Logistic sigmoid: 1 / (1 + e^-x).";
@@ -156,6 +159,11 @@ struct Tanh {
   static constexpr auto name = "tanh", doc = "Hyperbolic tangent.";
   HD static auto f(auto x) { return tanh(x); }
   HD static auto grad_y(auto dy, auto y) { return dy * (1 - y * y); }
+};
+struct Softrelu {  // where exp cannot overflow
+  static constexpr auto name = "softrelu", doc = "log(1 + e^x).";
+  HD static auto f(auto x) { return max(x, decltype(x)(0)) + log1p(exp(-abs(x))); }
+  HD static auto grad_y(auto dy, auto y) { return -dy * expm1(-y); }
 };
 struct Softsign {
   static constexpr auto name = "softsign", doc = "x / (1 + |x|).";
@@ -231,6 +239,16 @@ struct Gammaln {
   HD static auto f(auto x) { return lgamma(x); }
   HD static auto grad_x(auto dy, auto x) { return dy * digamma(x); }
 };
+struct Digamma {
+  static constexpr auto name = "digamma", doc = "Logarithmic derivative of the gamma function.";
+  HD static auto f(auto x) { return digamma(x); }
+  HD static auto grad_x(auto dy, auto x) { return dy * polygamma(decltype(x)(1), x); }
+};
+struct Polygamma {
+  static constexpr auto name = "_polygamma", doc = "Derivative of digamma, `order` times.";
+  HD static auto f(auto x, auto order) { return polygamma(order, x); }
+  HD static auto grad_x(auto dy, auto x, auto order) { return dy * polygamma(order + 1, x); }
+};
 struct Erf {
   static constexpr auto name = "erf", doc = "Gauss error function.";
   HD static auto f(auto x) { return erf(x); }
@@ -253,6 +271,6 @@ using UnaryArithmetic = List<Abs, Negative, Sign, Square, Sqrt, Rsqrt, Cbrt, Rcb
 using UnaryMath = List<Exp, Expm1, Log, Log10, Log2, Log1p, Relu, Sigmoid, Tanh, Softsign>;
 using UnaryTrig =
     List<Sin, Cos, Tan, Arcsin, Arccos, Arctan, Sinh, Cosh, Arcsinh, Arccosh, Arctanh>;
-using UnarySpecial = List<Gamma, Gammaln, Erf, Erfinv>;
+using UnarySpecial = List<Gamma, Gammaln, Digamma, Erf, Erfinv>;
 
 }  // namespace heddle::ops::ew
