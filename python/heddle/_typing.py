@@ -34,7 +34,7 @@ OneOrMore: TypeAlias = _T | Sequence[_T]
 Shape: TypeAlias = tuple[int, ...]
 ShapeLike: TypeAlias = int | Sequence[int]
 DTypeLike: TypeAlias = str | int | type[Any] | _Named
-ArrayLike: TypeAlias = NDArray | float | Sequence[Any] | memoryview | bytes | bytearray | array[Any] | _HasArray
+ArrayLike: TypeAlias = "NDArray | float | Sequence[Any] | memoryview | bytes | bytearray | array[Any] | _HasArray"
 Device: TypeAlias = tuple[str, int]
 
 # --- networks

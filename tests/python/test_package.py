@@ -178,3 +178,40 @@ def test_fork():
         os._exit(0 if ok else 1)
     assert os.waitpid(child, 0)[1] == 0
     assert (y + mx.nd.dot(x, x)).asnumpy().sum() == 2e6
+
+
+# Where scripts and pickles look for things: moving one must leave its name behind.
+PATHS = """
+heddle.base.MXNetError heddle.base.DType heddle.context.Context heddle.ndarray.ndarray.NDArray heddle.ndarray.array
+heddle.ndarray.op.relu heddle.ndarray._internal._plus_scalar heddle.ndarray.linalg.gemm2 heddle.ndarray.random.uniform
+heddle.ndarray.functions.split_v2 heddle.ndarray.concatenate heddle.ndarray.contrib.__all__ heddle.random.normal
+heddle.symbol.symbol.Symbol heddle.symbol.symbol.load_json heddle.symbol.symbol.Group heddle.symbol.op.Activation
+heddle.symbol.random.normal heddle.symbol.functions.split_v2 heddle.symbol.split_v2 heddle.executor.Executor
+heddle.model.FeedForward heddle.model.BatchEndParam heddle.model.save_checkpoint heddle.model.load_checkpoint
+heddle.model.load_params heddle.module.Module heddle.module.module.Module heddle.module.base_module.BaseModule
+heddle.module.base_module.BatchEndParam heddle.module.executor_group.DataParallelExecutorGroup
+heddle.io.DataDesc heddle.io.io.DataDesc heddle.io.io.DataBatch heddle.io.ndarray_iter.NDArrayIter heddle.io.MNISTIter
+heddle.initializer.Xavier heddle.optimizer.rules.Adam heddle.optimizer.optimizer.Optimizer heddle.optimizer.updater.Updater
+heddle.lr_scheduler.FactorScheduler heddle.metric.metric.EvalMetric heddle.metric.classification.Accuracy
+heddle.callback.Speedometer heddle.monitor.Monitor heddle.kvstore.create heddle.name.Prefix heddle.attribute.AttrScope
+heddle.visualization.plot_network heddle.test_utils.assert_almost_equal heddle.contrib.autograd.grad_and_loss
+""".split()
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_names_stay_where_they_are(path):
+    module, name = path.rsplit(".", 1)
+    assert pickle.loads(f"c{module}\n{name}\n.".encode()) is not None
+
+
+def test_pickles_of_batches():
+    """What callbacks are given can be sent to another process."""
+    param = mx.model.BatchEndParam(1, 2, mx.metric.create("acc"), None)
+    again = pickle.loads(pickle.dumps(param))
+    assert type(again) is mx.model.BatchEndParam and again[:2] == (1, 2) and again.eval_metric.name == "accuracy"
+    assert mx.module.base_module.BatchEndParam is mx.model.BatchEndParam and param._fields[1] == "nbatch"
+
+
+def test_names_of_types_can_be_looked_up():
+    from heddle import _typing
+    assert _typing.Shape == tuple[int, ...]
