@@ -64,8 +64,8 @@ std::vector<NDArray> Run::run() {
   choose_destinations();
   if (spec_.create_graph) list_entries();
   if (!spec_.retain_graph && !spec_.create_graph) release_tape();
-  const auto& nodes = graph().nodes;
-  for (size_t i = graph().forward_nodes; i < nodes.size(); ++i) execute(nodes[i]);
+  for (const Graph::Node& n : graph().nodes)
+    if (n.phase == Phase::kBackward) execute(n);
   return results();
 }
 
@@ -91,26 +91,25 @@ void Run::differentiate() {
 }
 
 void Run::count_uses() {
-  const auto& nodes = graph().nodes;
-  for (size_t i = graph().forward_nodes; i < nodes.size(); ++i)
-    for (int v : nodes[i].inputs) ++uses_[v];
+  for (const Graph::Node& n : graph().nodes)
+    if (n.phase == Phase::kBackward)
+      for (int v : n.inputs) ++uses_[v];
   for (int v : gradient_.grads)
     if (v >= 0) ++uses_[v];
 }
 
 // What was saved must still be what it was.
 void Run::check_versions() const {
-  const auto& nodes = graph().nodes;
-  for (size_t i = graph().forward_nodes; i < nodes.size(); ++i)
-    for (size_t k = 0; k < nodes[i].inputs.size(); ++k) {
-      const int v = nodes[i].inputs[k];
+  for (const Graph::Node& n : graph().nodes)
+    for (size_t k = 0; n.phase == Phase::kBackward && k < n.inputs.size(); ++k) {
+      const int v = n.inputs[k];
       if (!is_forward(v) || !tape_.saved[v]) continue;
       const SavedArray& s = *tape_.saved[v];
       check(!s.fixed || s.array.var().version() == s.version,
             "[{}] an array that its gradient reads ({}, shape {}) was overwritten after it was "
             "recorded: found version {}, expected {}",
-            nodes[i].call->op->name, nodes[i].call->inputs[k].name, s.array.shape(),
-            s.array.var().version(), s.version);
+            n.call->op->name, n.call->inputs[k].name, s.array.shape(), s.array.var().version(),
+            s.version);
     }
 }
 

@@ -115,7 +115,8 @@ void deliver(Draft& d, Known& known, const BoundGraph& bound, const BoundVariabl
     const int node = d.graph.add({.call = make_call(OpTable::get().at(op), {}),
                                   .name = v.name + "_grad_out",
                                   .inputs = std::move(inputs),
-                                  .forward = variable});
+                                  .forward = variable,
+                                  .phase = Phase::kBackward});
     d.own[d.graph.nodes[node].first_output] = v.gradient;
   };
   if (v.req == GradReq::kAdd) {

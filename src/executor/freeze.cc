@@ -95,7 +95,6 @@ FrozenTape freeze(std::span<const NDArray> heads) {
     f.positions.emplace(&node, int(i));
   }
   f.saved.resize(f.graph.values);
-  f.graph.forward_nodes = int(f.graph.nodes.size());
   return f;
 }
 

@@ -21,7 +21,7 @@ constexpr int64_t kTinyBytes = 32 << 10;
 constexpr int64_t kSmallBytes = 512 << 10;
 
 bool is_part(const Steps& steps, int i, Part part) {
-  return (steps[i].node >= steps.plan().graph.forward_nodes) == (part == Part::kBackward);
+  return (steps.node(i).phase == Phase::kForward) == (part == Part::kForward);
 }
 
 // "<node>_<output>", as MXNet's monitors know it.
@@ -79,7 +79,8 @@ bool Program::run_here(bool training, uint64_t seed) const {
     steps.touch_arenas();
     r.work.seed = r.seed;
     try {
-      for (int i = 0; i < steps.size() && program::is_part(steps, i, Part::kForward); ++i) {
+      for (int i = 0; i < steps.size(); ++i) {
+        if (!program::is_part(steps, i, Part::kForward)) continue;
         RunContext where{steps.device(i), nullptr};
         steps.run(i, where, r.training, r.seed);
       }

@@ -9,9 +9,9 @@ namespace heddle {
 
 namespace steps {
 
-// A seed of its own for every node of every run.
-uint64_t seed_of(uint64_t run_seed, int node) {
-  uint64_t z = run_seed + 0x9e3779b97f4a7c15ull * (uint64_t(node) + 1);
+// A seed of its own for every stream of every run.
+uint64_t seed_of(uint64_t run_seed, int stream) {
+  uint64_t z = run_seed + 0x9e3779b97f4a7c15ull * (uint64_t(stream) + 1);
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
   return z ^ (z >> 31);
 }
@@ -137,7 +137,7 @@ void Steps::run(int i, RunContext& where, bool training, uint64_t run_seed) {
   ctx.stream = where.stream;
   ctx.training = training;
   ctx.wanted = s.wanted;
-  if (n.call->op->random) ctx.seed = steps::seed_of(run_seed, s.node);
+  if (n.call->op->random) ctx.seed = steps::seed_of(run_seed, n.stream);
   try {
     const profiler::Part part(n.call->op->name.c_str());
     ScratchScope scope;

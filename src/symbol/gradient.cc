@@ -1,10 +1,10 @@
 // Reverse-mode differentiation of a graph: walks the nodes from last to first and appends, for each
 // that lies between the wanted values and the heads, the nodes that compute its gradient.
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "symbol/passes.h"
+#include "symbol/rewrite.h"
 
 namespace heddle {
 
@@ -23,6 +23,7 @@ class Differentiation {
 
   Graph& graph() { return g_; }
   int add(Graph::Node n) {
+    n.phase = Phase::kBackward;
     const int node = g_.add(std::move(n));
     return g_.nodes[node].first_output;
   }
@@ -108,7 +109,6 @@ Gradient Differentiation::run() {
   std::vector<int> grads;
   for (int v : spec_.wrt) grads.push_back(sum_of(v));
   drop_unused(grads);
-  g_.forward_nodes = forward_;
   return {std::move(g_), std::move(grads)};
 }
 
@@ -237,31 +237,22 @@ void Differentiation::drop_unused(std::vector<int>& grads) {
   std::vector<uint8_t> used(g_.values, 0);
   for (int v : grads)
     if (v >= 0) used[v] = 1;
-  std::vector<uint8_t> keep(g_.nodes.size(), 1);
+  std::vector<int> unused;
   for (int node = int(g_.nodes.size()) - 1; node >= forward_; --node) {
     const Graph::Node& n = g_.nodes[node];
     bool wanted = n.call->mutates;
     for (int k = 0; k < n.outputs() && !wanted; ++k) wanted = used[n.first_output + k];
-    keep[node] = wanted;
-    if (wanted)
+    if (!wanted) unused.push_back(node);
+    else
       for (int v : n.inputs) used[v] = 1;
   }
-  std::vector<Graph::Node> added(std::make_move_iterator(g_.nodes.begin() + forward_),
-                                 std::make_move_iterator(g_.nodes.end()));
-  const int first = added.empty() ? g_.values : added.front().first_output;
-  g_.nodes.resize(forward_);
-  std::vector<int> now(g_.values - first, -1);  // the number of each appended value
-  g_.values = first;
-  for (size_t i = 0; i < added.size(); ++i) {
-    if (!keep[forward_ + i]) continue;
-    const int old = added[i].first_output;
-    for (int& v : added[i].inputs)
-      if (v >= first) v = now[v - first];
-    const Graph::Node& n = g_.nodes[g_.add(std::move(added[i]))];
-    for (int k = 0; k < n.outputs(); ++k) now[old - first + k] = n.first_output + k;
-  }
+  if (unused.empty()) return;
+  Rewriter edit(std::move(g_));
+  for (int node : unused) edit.remove(node);
+  Rewriter::Result done = edit.finish();
+  g_ = std::move(done.graph);
   for (int& v : grads)
-    if (v >= first) v = now[v - first];
+    if (v >= 0) v = done.value_of[v];
 }
 
 // Tapes may leave nodes unnamed.

@@ -41,7 +41,6 @@ Graph Graph::of(const Symbol& s) {
     first.emplace(ref.get(), g.nodes[g.add(std::move(n))].first_output);
   }
   for (const Entry& e : s.entries()) g.outputs.push_back(first.at(e.node.get()) + e.index);
-  g.forward_nodes = int(g.nodes.size());
   graph::add_initializers(g);
   return g;
 }
@@ -55,6 +54,7 @@ Kwargs Graph::Node::attributes() const {
 
 int Graph::add(Node node) {
   node.first_output = values;
+  if (node.stream < 0) node.stream = int(nodes.size());
   values += node.outputs();
   nodes.push_back(std::move(node));
   return int(nodes.size()) - 1;

@@ -7,6 +7,14 @@
 
 namespace heddle {
 
+// When a node runs: forward in a forward run, the others in a backward run.
+enum class Phase : uint8_t {
+  kForward,
+  kRecomputed,  // a forward node once more, so that its value need not be kept until its gradient
+  kBackward,
+  kUpdate,  // of parameters
+};
+
 struct Graph {
   struct Node {
     OpCallRef call = nullptr;  // null: a variable
@@ -15,6 +23,8 @@ struct Graph {
     std::vector<int> inputs = {};  // value ids
     int first_output = 0;          // value ids first_output ... first_output + number of outputs
     int forward = -1;              // of a "_backward_*" node: the node whose gradient it computes
+    Phase phase = Phase::kForward;
+    int stream = -1;  // of random numbers: nodes of one stream draw the same; -1: by add()
     std::vector<int> after = {};  // nodes that must run before, besides the producers of the inputs
     Kwargs attributes() const;    // parameters and attributes together, as files hold them
     int outputs() const { return call ? int(call->outputs.size()) : 1; }
@@ -22,7 +32,6 @@ struct Graph {
   std::vector<Node> nodes;
   std::vector<int> outputs;  // value ids
   int values = 0;
-  int forward_nodes = 0;  // nodes[0, forward_nodes) are forward, the rest backward
 
   static Graph of(const Symbol& s);
   int add(Node node);                  // numbers its outputs; returns the node's index

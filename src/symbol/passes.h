@@ -28,7 +28,7 @@ struct GradientSpec {
   bool create_graph = false;    // prefer gradients that can be differentiated again
 };
 // Appends the nodes that compute d(sum of heads * head_grads)/d(wrt), named "<node>_backward" and
-// with `forward` set, and sets forward_nodes to the count before; grads[i] is the value id of
+// with `forward` set and of phase kBackward; grads[i] is the value id of
 // wrt[i], or -1 when no head depends on it. Several contributions are summed by add_n. Iterative.
 struct Gradient {
   Graph graph;

@@ -1,7 +1,9 @@
 // Devices of nodes, from their __ctx_group__ attributes, and copies where a value changes device.
+#include <algorithm>
 #include <utility>
 
 #include "symbol/passes.h"
+#include "symbol/rewrite.h"
 
 namespace heddle {
 
@@ -38,39 +40,37 @@ Placement choose(const Graph& g, const std::map<std::string, Device>& groups, De
 
 Graph place(Graph g, const std::map<std::string, Device>& groups, Device fallback,
             Placement* where) {
-  const Placement device = placement::choose(g, groups, fallback);
-  const std::vector<int> producer = g.producers();
+  Placement device = placement::choose(g, groups, fallback);
+  if (std::all_of(device.begin(), device.end(), [&](Device d) { return d == device[0]; })) {
+    *where = std::move(device);
+    return g;
+  }
   const OpCallRef copy =
       groups.empty() ? nullptr : make_call(OpTable::get().at("_CrossDeviceCopy"), {});
-  Graph placed;
-  placed.values = g.values;  // values keep their numbers, only nodes move
-  placed.outputs = std::move(g.outputs);
-  where->clear();
-  std::vector<int> now(g.nodes.size());       // old node -> new node
+  const int nodes = int(g.nodes.size());
+  Rewriter edit(std::move(g));
   std::map<std::pair<int, int>, int> copied;  // (value, device kind and id) -> its copy there
-  for (size_t i = 0; i < g.nodes.size(); ++i) {
-    Graph::Node& n = g.nodes[i];
-    for (int& v : n.inputs) {
-      const int from = producer[v];
-      if (device[from] == device[i]) continue;
-      auto [at, fresh] = copied.try_emplace({v, device[i].kind << 24 | device[i].id}, 0);
+  for (int id = 0; id < nodes; ++id)
+    for (size_t i = 0; i < edit.node(id).inputs.size(); ++i) {
+      const Graph::Node& n = edit.node(id);
+      const int v = n.inputs[i], from = edit.producer(v);
+      if (device[from] == device[id]) continue;
+      auto [at, fresh] = copied.try_emplace({v, device[id].kind << 24 | device[id].id}, 0);
       if (fresh) {
-        Graph::Node c{.call = copy, .name = placed.nodes[now[from]].name + "_copy", .inputs = {v}};
-        if (n.forward >= 0) c.forward = now[n.forward];
-        at->second = placed.values;
-        placed.add(std::move(c));
-        where->push_back(device[i]);
+        const int c = edit.insert(id, {.call = copy,
+                                       .name = edit.node(from).name + "_copy",
+                                       .inputs = {v},
+                                       .forward = n.forward,
+                                       .phase = n.phase});
+        at->second = edit.node(c).first_output;
+        device.push_back(device[id]);
       }
-      v = at->second;
+      edit.set_input(id, int(i), at->second);
     }
-    if (n.forward >= 0) n.forward = now[n.forward];
-    for (int& before : n.after) before = now[before];
-    now[i] = int(placed.nodes.size());
-    placed.nodes.push_back(std::move(n));
-    where->push_back(device[i]);
-    if (int(i) + 1 == g.forward_nodes) placed.forward_nodes = int(placed.nodes.size());
-  }
-  return placed;
+  Rewriter::Result done = edit.finish();
+  where->assign(device.size(), fallback);
+  for (size_t id = 0; id < device.size(); ++id) (*where)[done.node_of[id]] = device[id];
+  return std::move(done.graph);
 }
 
 }  // namespace heddle

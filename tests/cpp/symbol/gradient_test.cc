@@ -72,8 +72,8 @@ TEST(Gradient, ManyUsesAreSummedInGroups) {
 
 std::vector<std::string> backward_names(const Gradient& d) {
   std::vector<std::string> names;
-  for (size_t i = d.graph.forward_nodes; i < d.graph.nodes.size(); ++i)
-    names.push_back(d.graph.nodes[i].name);
+  for (const Graph::Node& n : d.graph.nodes)
+    if (n.phase == Phase::kBackward) names.push_back(n.name);
   return names;
 }
 
@@ -91,7 +91,8 @@ TEST(Gradient, LossesMakeTheirOwn) {
   const Gradient d = gradient_of(toys::mlp(), {"fc1_weight", "fc1_bias"});
   EXPECT_THAT(backward_names(d),
               ElementsAre("loss_backward", "fc2_backward", "relu1_backward", "fc1_backward"));
-  const Graph::Node& loss = d.graph.nodes[d.graph.forward_nodes];
+  const Graph::Node& loss = *std::find_if(d.graph.nodes.begin(), d.graph.nodes.end(),
+                                          [](const Graph::Node& n) { return n.forward >= 0; });
   EXPECT_EQ(loss.inputs.size(), 2u);  // y and the label: no head gradient
   EXPECT_EQ(d.graph.nodes[loss.forward].name, "loss");
   EXPECT_EQ(d.grads[1], d.grads[0] + 1);  // outputs of one node
@@ -164,7 +165,9 @@ TEST(Gradient, TapesOfAMillionSteps) {
   }
   const Gradient d = gradient(std::move(tape), {.heads = {v}, .wrt = {x}, .head_grads = {-1}});
   EXPECT_GE(d.grads[0], 0);
-  EXPECT_EQ(d.graph.forward_nodes, kSteps + 1);
+  EXPECT_EQ(std::count_if(d.graph.nodes.begin(), d.graph.nodes.end(),
+                          [](const Graph::Node& n) { return n.phase == Phase::kForward; }),
+            kSteps + 1);
 }
 
 }  // namespace heddle

@@ -51,7 +51,7 @@ TEST(Place, CopiesWhereAValueChangesDevice) {
     EXPECT_EQ(g.nodes[producer[v]].name, before.nodes[old_producer[v]].name);
   for (size_t i = 0; i < g.nodes.size(); ++i)
     for (int v : g.nodes[i].inputs) EXPECT_LT(producer[v], int(i));
-  EXPECT_EQ(g.forward_nodes, int(g.nodes.size()));
+  for (const Graph::Node& n : g.nodes) EXPECT_EQ(n.phase, Phase::kForward);
 }
 
 TEST(Place, GradientsRunWhereTheirForwardDoes) {
