@@ -242,7 +242,8 @@ struct Backward {
   // order (skip those the context does not want). Inputs that are kAux may be changed.
   Kernel run = {};
   // Or: composed of other operators; returns one value per input that is not kAux. Such gradients
-  // can be differentiated again. Both may be given: `build` serves create_graph, `run` the rest.
+  // can be differentiated again. Both may be given: `build` serves create_graph, `run` the rest,
+  // and calls for which `build` returns nothing at all.
   std::function<std::vector<GradContext::Value>(GradContext&)> build = {};
   ListOf<std::pair<int, int>> inplace = {};  // (position in reads, gradient) that may share memory
   bool ignores_head = false;                 // a loss: needs no gradient of its output
@@ -263,8 +264,7 @@ struct OpDef {
   Infer infer_dtype = infer_same_dtype;
   Infer infer_stype = infer_dense;
   ListOf<std::pair<int, int>> inplace = {};  // (input, output) that may share memory
-  Kernel run = {};                           // built on device primitives: any device
-  Kernel cpu = {};                           // or CPU only; others are added with OpTable::kernel
+  Kernel cpu = {};                           // others are added with OpTable::kernel
   Backward backward = {};
   bool random = false;         // the kernel reads ctx.seed
   bool dynamic_shape = false;  // an output's extent is known to the kernel only: eager calls only

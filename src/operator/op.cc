@@ -247,14 +247,9 @@ const OpDef& OpTable::define(OpDef def) {
           alias);
   state_->order.push_back(d);
   if (d->cpu) kernel(d->name, Device::kCpu, "portable", d->cpu);
-  if (d->run) {
-    kernel(d->name, Device::kCpu, "portable", d->run);
-    kernel(d->name, Device::kCuda, "portable", d->run);
-  }
   if (d->backward.run) {
     const OpDef& b = define(catalogue::backward_of(*d));
     kernel(b.name, Device::kCpu, "portable", d->backward.run);
-    if (d->run) kernel(b.name, Device::kCuda, "portable", d->backward.run);
     d->backward_op = &b;
   }
   return *d;

@@ -357,6 +357,28 @@ def test_gradients_of_gradients_match_differences(row, order, most=6):
                                        err_msg=f"derivative {order + 1} by input {i}, element {at}")
 
 
+@rows(composed)
+def test_the_graph_of_a_gradient_gives_what_its_kernel_gives(row):
+    """Also where numbers are special."""
+    wrt = differentiated(row, row.arrays())
+    for special in (False, True):
+        arrays = row.arrays("float64")
+        if special:
+            for a, shift in zip(arrays, range(len(arrays))):
+                a.reshape(-1)[:] = np.resize(np.roll([0.0, -0.0, np.nan, np.inf, -np.inf, 1.0, -1.0, 0.5], shift), a.size)
+        found = []
+        for create_graph in (True, False):
+            ins = [mx.nd.array(a, dtype=a.dtype) for a in arrays]
+            for i in wrt:
+                ins[i].attach_grad()
+            with mx.autograd.record(train_mode=row.training):
+                outs = as_list(operator(mx.nd, row.op)(*ins, **row.params))
+                found.append(mx.autograd.grad(outs, [ins[i] for i in wrt], create_graph=create_graph))
+        for graph, kernel in zip(*found):
+            np.testing.assert_allclose(graph.asnumpy(), kernel.asnumpy(), rtol=1e-12, atol=1e-14,
+                                       err_msg="special" if special else "")
+
+
 @rows(lambda row: differentiated(row, row.arrays()) and not record_of(row)["random"])
 def test_adding_gradients_is_writing_twice(row):
     arrays = row.arrays()

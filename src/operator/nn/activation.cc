@@ -1,5 +1,6 @@
-// Activation: the elementwise nonlinearities of a layer.
-#include "operator/elemwise/loops.h"
+// Activation: the elementwise nonlinearities of a layer, by the formulas of the unary operators.
+#include "operator/elemwise/formula.h"
+#include "operator/elemwise/unary.h"
 
 namespace heddle::ops::activation {
 
@@ -14,68 +15,30 @@ struct ActivationParam {
   }
 };
 
-// f: the value. Grad::f(dy, s): the gradient, from the output, or for Softsign from the input.
-struct Relu {
-  HD static auto f(auto x) { return ew::max(x, decltype(x)(0)); }
-  struct Grad {
-    HD static auto f(auto dy, auto y) { return y > 0 ? dy : decltype(dy)(0); }
-  };
-};
-struct Sigmoid {
-  HD static auto f(auto x) { return ew::sigmoid(x); }
-  struct Grad {
-    HD static auto f(auto dy, auto y) { return dy * y * (1 - y); }
-  };
-};
-struct Tanh {
-  HD static auto f(auto x) { return ew::tanh(x); }
-  struct Grad {
-    HD static auto f(auto dy, auto y) { return dy * (1 - y * y); }
-  };
-};
-struct Softrelu {  // log(1 + exp(x)), where exp cannot overflow
-  HD static auto f(auto x) { return ew::max(x, decltype(x)(0)) + ew::log1p(ew::exp(-ew::abs(x))); }
-  struct Grad {
-    HD static auto f(auto dy, auto y) { return -dy * ew::expm1(-y); }
-  };
-};
-struct Softsign {
-  HD static auto f(auto x) { return x / (1 + ew::abs(x)); }
-  struct Grad {
-    HD static auto f(auto dy, auto x) { return dy / ((1 + ew::abs(x)) * (1 + ew::abs(x))); }
-  };
-};
-
-template <class Fn>
-void with_type(ActType t, Fn&& fn) {
-  switch (t) {
-    case ActType::kRelu:
-      return fn(Relu{});
+const ew::Formula& formula_of(const ActivationParam& p) {
+  switch (p.act_type) {
     case ActType::kSigmoid:
-      return fn(Sigmoid{});
+      return ew::formula<ew::Sigmoid>();
     case ActType::kTanh:
-      return fn(Tanh{});
+      return ew::formula<ew::Tanh>();
     case ActType::kSoftrelu:
-      return fn(Softrelu{});
+      return ew::formula<ew::Softrelu>();
     case ActType::kSoftsign:
-      return fn(Softsign{});
+      return ew::formula<ew::Softsign>();
+    default:
+      return ew::formula<ew::Relu>();
   }
 }
 
 void forward(const ActivationParam& p, OpContext& ctx, Inputs in, Outputs out) {
-  with_type(p.act_type, [&](auto f) { ew::map(ctx, ew::kLoops<decltype(f)>, {in[0]}, out[0]); });
+  ew::run(formula_of(p), ctx, in[0], {}, out[0]);
 }
-
-std::vector<Ref> reads(const ActivationParam& p) {
-  if (p.act_type == ActType::kSoftsign) return {dy(), x(0)};
-  return {dy(), y(0)};
-}
-
-// in: dy, output (Softsign: data). out: gradient of data.
+std::vector<Ref> reads(const ActivationParam& p) { return formula_of(p).reads(); }
 void backward(const ActivationParam& p, OpContext& ctx, Inputs in, Outputs out) {
-  with_type(p.act_type, [&](auto f) {
-    ew::map(ctx, ew::kLoops<typename decltype(f)::Grad>, {in[0], in[1]}, out[0]);
-  });
+  ew::run_gradient(formula_of(p), ctx, in, {}, out[0]);
+}
+std::vector<GradContext::Value> build(GradContext& g) {
+  return ew::build_gradient(formula_of(*static_cast<const ActivationParam*>(g.params())), g, {});
 }
 
 void define(OpTable& ops) {
@@ -88,7 +51,7 @@ void define(OpTable& ops) {
       .params = schema<ActivationParam>(),
       .inplace = {{0, 0}},
       .cpu = forward,
-      .backward = {.reads = reads, .run = backward, .inplace = {{0, 0}, {1, 0}}},
+      .backward = {.reads = reads, .run = backward, .build = build, .inplace = {{0, 0}, {1, 0}}},
   });
 }
 

@@ -1,10 +1,11 @@
 // LeakyReLU: the rectifiers that let something through below zero.
 #include <algorithm>
 
-#include "operator/elemwise/loops.h"
+#include "operator/elemwise/family.h"
 #include "operator/random/philox.h"
 
 namespace heddle::ops::leaky_relu {
+using namespace ew;
 
 enum class ActType { kRrelu, kLeaky, kPrelu, kElu, kSelu, kGelu };
 
@@ -52,57 +53,79 @@ Blob along_channels(Blob gamma, const Shape& x) {
   return gamma;
 }
 
-struct Leaky {  // (x, slope)
-  HD static auto f(auto x, auto slope) { return x > 0 ? x : slope * x; }
-  struct Grad {
-    HD static auto f(auto dy, auto x, auto slope) { return x > 0 ? dy : dy * slope; }
-  };
+struct Leaky {
+  HD static auto f(auto x, auto slope) { return select(x > 0, x, slope * x); }
+  HD static auto grad_x(auto dy, auto x, auto slope) { return select(x > 0, dy, dy * slope); }
 };
+// Where x is large its exponential, which is not taken, must not overflow: in a graph its gradient
+// is zero times that.
 struct Elu {
-  HD static auto f(auto x, auto slope) { return x > 0 ? x : slope * ew::expm1(x); }
-  struct Grad {
-    HD static auto f(auto dy, auto x, auto slope) { return x > 0 ? dy : dy * slope * ew::exp(x); }
-  };
+  HD static auto f(auto x, auto slope) {
+    return select(x > 0, x, slope * expm1(min(decltype(x)(0), x)));
+  }
+  HD static auto grad_x(auto dy, auto x, auto slope) {
+    return select(x > 0, dy, dy * slope * exp(min(decltype(x)(0), x)));
+  }
 };
 struct Selu {
   static constexpr double kAlpha = 1.6732632423543772, kScale = 1.0507009873554805;
   HD static auto f(auto x) {
     using T = decltype(x);
-    return T(kScale) * (x > 0 ? x : T(kAlpha) * ew::expm1(x));
+    return T(kScale) * select(x > 0, x, T(kAlpha) * expm1(min(T(0), x)));
   }
-  struct Grad {
-    HD static auto f(auto dy, auto x) {
-      using T = decltype(x);
-      return dy * T(kScale) * (x > 0 ? T(1) : T(kAlpha) * ew::exp(x));
-    }
-  };
+  HD static auto grad_x(auto dy, auto x) {
+    using T = decltype(x);
+    return dy * T(kScale) * select(x > 0, T(1), T(kAlpha) * exp(min(T(0), x)));
+  }
 };
 struct Gelu {  // x * (the normal distribution's share below x)
   HD static auto share(auto x) {
     using T = decltype(x);
-    return T(0.5) * (1 + ew::erf(x * T(0.70710678118654752)));
+    return T(0.5) * (1 + erf(x * T(0.70710678118654752)));
   }
   HD static auto f(auto x) { return x * share(x); }
-  struct Grad {
-    HD static auto f(auto dy, auto x) {
-      using T = decltype(x);
-      return dy * (share(x) + x * T(0.39894228040143268) * ew::exp(T(-0.5) * x * x));
-    }
-  };
+  HD static auto grad_x(auto dy, auto x) {
+    using T = decltype(x);
+    return dy * (share(x) + x * T(0.39894228040143268) * exp(T(-0.5) * x * x));
+  }
 };
 struct Product {
   HD static auto f(auto a, auto b) { return a * b; }
 };
 struct BelowZero {  // (dy, x): what gamma is multiplied with
-  HD static auto f(auto dy, auto x) { return x > 0 ? decltype(x)(0) : dy * x; }
+  HD static auto f(auto dy, auto x) { return select(x > 0, 0, dy * x); }
 };
 struct Mask {  // (x, slope)
-  HD static auto f(auto x, auto slope) { return x > 0 ? decltype(x)(1) : slope; }
+  HD static auto f(auto x, auto slope) { return select(x > 0, 1, slope); }
+};
+
+// The formula of those that have no input but data; null for the others.
+const Formula* formula_of(const LeakyReluParam& p) {
+  switch (p.act_type) {
+    case ActType::kLeaky:
+      return &formula<Leaky, 1>();
+    case ActType::kElu:
+      return &formula<Elu, 1>();
+    case ActType::kSelu:
+      return &formula<Selu>();
+    case ActType::kGelu:
+      return &formula<Gelu>();
+    default:
+      return nullptr;
+  }
+}
+// Its parameters: the slope of leaky and elu.
+struct Params {
+  double slope;
+  bool taken;
+  explicit Params(const LeakyReluParam& p)
+      : slope(p.slope), taken(p.act_type == ActType::kLeaky || p.act_type == ActType::kElu) {}
+  operator Numbers() const { return Numbers(&slope, taken); }
 };
 
 // The mask is 1 above zero and a slope below: random in training, the mean otherwise.
 void fill_mask(const LeakyReluParam& p, OpContext& ctx, const Blob& x, const Blob& mask) {
-  if (!ctx.training) return ew::map(ctx, ew::kLoops<Mask>, {x, ew::Operand(p.mean_slope())}, mask);
+  if (!ctx.training) return map(ctx, kLoops<Mask>, {x, Operand(p.mean_slope())}, mask);
   const int64_t n = x.size();
   float* u = ctx.scratch_of<float>(n);
   const float low = p.lower_bound, width = p.upper_bound - p.lower_bound;
@@ -111,31 +134,19 @@ void fill_mask(const LeakyReluParam& p, OpContext& ctx, const Blob& x, const Blo
     for (int64_t i = from; i < to; ++i) u[i] = low + width * u[i];
   });
   const Blob slopes{u, x.shape, Dtype::kFloat32, x.device};
-  ew::map(ctx, ew::kLoops<Mask>, {x, slopes}, mask);
+  map(ctx, kLoops<Mask>, {x, slopes}, mask);
 }
 
 void forward(const LeakyReluParam& p, OpContext& ctx, Inputs in, Outputs out) {
   const Blob& x = in[0];
-  const ew::Operand slope = double(p.slope);
-  switch (p.act_type) {
-    case ActType::kLeaky:
-      return ew::map(ctx, ew::kLoops<Leaky>, {x, slope}, out[0]);
-    case ActType::kElu:
-      return ew::map(ctx, ew::kLoops<Elu>, {x, slope}, out[0]);
-    case ActType::kSelu:
-      return ew::map(ctx, ew::kLoops<Selu>, {x}, out[0]);
-    case ActType::kGelu:
-      return ew::map(ctx, ew::kLoops<Gelu>, {x}, out[0]);
-    case ActType::kPrelu: {
-      const Blob gamma = along_channels(in[1], x.shape);
-      return ew::map(ctx, ew::kLoops<Leaky>, {x, gamma}, out[0]);
-    }
-    case ActType::kRrelu: {
-      const Blob mask = ctx.output(out, 1);
-      fill_mask(p, ctx, x, mask);
-      return ew::map(ctx, ew::kLoops<Product>, {x, mask}, out[0]);
-    }
+  if (const Formula* f = formula_of(p)) return run(*f, ctx, x, Params(p), out[0]);
+  if (p.act_type == ActType::kPrelu) {
+    const Blob gamma = along_channels(in[1], x.shape);
+    return map(ctx, kLoops<Leaky>, {x, gamma}, out[0]);
   }
+  const Blob mask = ctx.output(out, 1);
+  fill_mask(p, ctx, x, mask);
+  map(ctx, kLoops<Product>, {x, mask}, out[0]);
 }
 
 std::vector<Ref> reads(const LeakyReluParam& p) {
@@ -148,7 +159,7 @@ std::vector<Ref> reads(const LeakyReluParam& p) {
 void gamma_gradient(OpContext& ctx, const Blob& dy, const Blob& x, const Blob& dgamma) {
   Blob parts{ctx.scratch(size_t(x.size()) * sizeof(double)), x.shape,
              x.dtype == Dtype::kFloat64 ? x.dtype : Dtype::kFloat32, x.device};
-  ew::map(ctx, ew::kLoops<BelowZero>, {dy, x}, parts);
+  map(ctx, kLoops<BelowZero>, {dy, x}, parts);
   const int64_t channels = dgamma.size(), inner = x.shape.rank() > 1 ? x.shape.size(2) : 1;
   double* sum = ctx.scratch_of<double>(channels);
   std::fill_n(sum, channels, 0.0);
@@ -165,24 +176,20 @@ void gamma_gradient(OpContext& ctx, const Blob& dy, const Blob& x, const Blob& d
 
 // in: dy, then data (and gamma), or rrelu's mask. out: gradients of data and of gamma.
 void backward(const LeakyReluParam& p, OpContext& ctx, Inputs in, Outputs out) {
-  const ew::Operand slope = double(p.slope);
-  switch (p.act_type) {
-    case ActType::kLeaky:
-      return ew::map(ctx, ew::kLoops<Leaky::Grad>, {in[0], in[1], slope}, out[0]);
-    case ActType::kElu:
-      return ew::map(ctx, ew::kLoops<Elu::Grad>, {in[0], in[1], slope}, out[0]);
-    case ActType::kSelu:
-      return ew::map(ctx, ew::kLoops<Selu::Grad>, {in[0], in[1]}, out[0]);
-    case ActType::kGelu:
-      return ew::map(ctx, ew::kLoops<Gelu::Grad>, {in[0], in[1]}, out[0]);
-    case ActType::kRrelu:
-      return ew::map(ctx, ew::kLoops<Product>, {in[0], in[1]}, out[0]);
-    case ActType::kPrelu:
-      if (ctx.wants(1)) gamma_gradient(ctx, in[0], in[1], out[1]);
-      if (!ctx.wants(0)) return;
-      const Blob gamma = along_channels(in[2], in[1].shape);
-      return ew::map(ctx, ew::kLoops<Leaky::Grad>, {in[0], in[1], gamma}, out[0]);
-  }
+  if (const Formula* f = formula_of(p)) return run_gradient(*f, ctx, in, Params(p), out[0]);
+  if (p.act_type == ActType::kRrelu) return map(ctx, kLoops<Product>, {in[0], in[1]}, out[0]);
+  if (ctx.wants(1)) gamma_gradient(ctx, in[0], in[1], out[1]);
+  if (!ctx.wants(0)) return;
+  const Blob gamma = along_channels(in[2], in[1].shape);
+  map(ctx, kLoops<UnaryGrad<Leaky, 1>>, {in[0], in[1], gamma}, out[0]);
+}
+
+// Not of prelu: how gamma lies along the channels depends on the rank of data.
+std::vector<GradContext::Value> build(GradContext& g) {
+  const auto& p = *static_cast<const LeakyReluParam*>(g.params());
+  if (const Formula* f = formula_of(p)) return build_gradient(*f, g, Params(p));
+  if (p.act_type == ActType::kPrelu) return {};
+  return {tensor_of(Symbolic(g, g.dy()) * Symbolic(g, g.y(1)))};
 }
 
 void define(OpTable& ops) {
@@ -197,7 +204,7 @@ void define(OpTable& ops) {
       .outputs = outputs,
       .infer = infer,
       .cpu = forward,
-      .backward = {.reads = reads, .run = backward},
+      .backward = {.reads = reads, .run = backward, .build = build},
       .random = true,
   });
 }
