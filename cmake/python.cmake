@@ -7,7 +7,6 @@ pybind11_add_module(_core MODULE NO_EXTRAS ${sources})
 target_compile_options(_core PRIVATE ${HEDDLE_FLAGS})
 target_include_directories(_core PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/python/src)
 target_link_libraries(_core PRIVATE heddle)
-heddle_precompile(_core <pybind11/pybind11.h> <pybind11/functional.h> <pybind11/stl.h> <map> <heddle/op.h>)
 set(package ${CMAKE_BINARY_DIR}/python/heddle)
 set_target_properties(_core PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${package} BUILD_RPATH ${CMAKE_BINARY_DIR}
                       INSTALL_RPATH "$ORIGIN")
