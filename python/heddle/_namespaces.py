@@ -101,15 +101,19 @@ def _inputs(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any], value: type[A
         if not args and "data" in kwargs:
             return kwargs.pop("data")
         return args[0] if len(args) == 1 and isinstance(args[0], (list, tuple)) else args
-    count = len(op.input_names)
-    while count < len(args) and isinstance(args[count], value):
-        count += 1  # an input that a parameter calls for: the lengths of softmax
+
+    def is_input(at: int) -> bool:
+        """Whether an argument is one; softmax(x, -1) leaves out an optional one."""
+        names = op.input_names[at:]
+        return isinstance(args[at], value) or bool(names) and (args[at] is None or names[0] not in op.optional)
+
+    count = next((at for at in range(len(args)) if not is_input(at)), len(args))
     extra = args[count:]
     if len(extra) > len(op.param_names):
         raise TypeError(f"[{op.name}] found {len(args)} arguments, expected at most "
                         f"{len(op.input_names) + len(op.param_names)}")
-    for name, given in zip(op.param_names, extra):
+    for name, parameter in zip(op.param_names, extra):
         if name in kwargs:
             raise TypeError(f"[{op.name}] found two values for {name}")
-        kwargs[name] = given
+        kwargs[name] = parameter
     return args[:count]

@@ -57,6 +57,24 @@ def test_signatures_and_documentation(package, value, last):
     assert package.relu.__module__ == package.op.__name__ and "relu" in repr(package.relu)
 
 
+def test_parameters_by_position():
+    """An optional input may be left out before them; None stands for it, too."""
+    x, lengths = mx.nd.array([[1, 2], [3, 4]]), mx.nd.array([1, 2], dtype="int32")
+    assert mx.nd.softmax(x, 0).tolist() == mx.nd.softmax(x, None, 0).tolist() == mx.nd.softmax(x, axis=0).tolist()
+    masked = mx.nd.softmax(x, lengths, -1, use_length=True)
+    assert masked.tolist() == mx.nd.softmax(x, length=lengths, axis=-1, use_length=True).tolist()
+    weight = mx.nd.ones((3, 2))
+    assert mx.nd.FullyConnected(x, weight, None, 3, True).tolist() == [[3] * 3, [7] * 3]
+    assert mx.nd.LeakyReLU(-x, "leaky", 0.5).tolist() == [[-0.5, -1], [-1.5, -2]]
+    s = mx.sym.Variable("s")
+    assert mx.sym.softmax(s, 0, name="soft").attr_dict()["soft"]["axis"] == "0"
+    assert mx.sym.LeakyReLU(s, "elu", name="leaky").attr_dict()["leaky"]["act_type"] == "elu"
+    with pytest.raises(mx.MXNetError, match="found 2 inputs, expected 1"):
+        mx.nd.sum(x, x)
+    with pytest.raises(TypeError, match="at most"):
+        mx.nd.relu(x, 1)
+
+
 def test_star_import():
     scope = {}
     exec("from heddle.ndarray import *; from heddle.ndarray.op import relu as other", scope)
