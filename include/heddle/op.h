@@ -116,6 +116,10 @@ using Outputs = std::span<Blob>;
 // gradient (grad_req "add") is done around them.
 class OpContext {
  public:
+  OpContext() = default;
+  OpContext(Device device, Stream* stream, bool training, std::span<const uint8_t> wanted = {},
+            uint64_t seed = 0)
+      : device(device), stream(stream), training(training), wanted(wanted), seed(seed) {}
   Device device;
   Stream* stream = nullptr;
   bool training = false;
@@ -307,8 +311,36 @@ void infer_call(const OpCall& call, std::span<InferContext::Value> in,
                 std::span<InferContext::Value> out, bool training = false);
 // The kernel for these blobs; throws Error "[Op] has no kernel for ..." naming device and dtypes.
 const OpDef::Implementation& choose_kernel(const OpCall& call, Device device, const Situation& s);
-// choose_kernel, then run it on the calling thread inside a ScratchScope.
+// Runs a kernel on the calling thread inside a ScratchScope.
+void run_kernel(const OpDef::Implementation& kernel, const OpCall& call, OpContext& ctx,
+                std::span<const Blob> in, Outputs out);
+// The same with the kernel that is chosen for these blobs.
 void run_kernel(const OpCall& call, OpContext& ctx, std::span<const Blob> in, Outputs out);
+
+// The one rule on sharing memory: output `o` may be written over the inputs for which
+// lies_there(i) says that they lie in its place, all of the same bytes and read by nobody later, if
+// the record pairs each of them with it.
+template <class LiesThere>
+bool may_write_over(const OpCall& call, int o, LiesThere&& lies_there) {
+  for (int i = 0; i < int(call.inputs.size()); ++i) {
+    if (!lies_there(i)) continue;
+    bool paired = false;
+    for (const auto& [input, output] : call.inplace) paired |= input == i && output == o;
+    if (!paired) return false;
+  }
+  return true;
+}
+
+// The one rule on the types of gradients: those of what they are gradients of. Calls
+// dy(k, i) where input k of the gradient of `forward` is the gradient of output i, and
+// dx(k, i) where its output k is the gradient of input i.
+template <class Dy, class Dx>
+void each_gradient(const OpCall& forward, Dy&& dy, Dx&& dx) {
+  for (size_t k = 0; k < forward.reads.size(); ++k)
+    if (forward.reads[k].kind == Ref::kDy) dy(int(k), forward.reads[k].index);
+  for (size_t i = 0, k = 0; i < forward.inputs.size(); ++i)
+    if (forward.inputs[i].role != Role::kAux) dx(int(k++), int(i));
+}
 
 // Restricts CPU kernels to those of `library` ("portable", "onednn"; "" lifts it), where an
 // operator has one. For tests and measurements; not while work is running.

@@ -2,6 +2,7 @@
 // is let go at once.
 #include "executor/backward.h"
 
+#include <algorithm>
 #include <unordered_set>
 
 #include "executor/call.h"
@@ -211,8 +212,9 @@ std::shared_ptr<const CallTypes> Run::types(const Graph::Node& n,
   if (!n.call->op->forward) return types_of(n.call, in, {}, spec_.training);
   const Graph::Node& f = graph().nodes[n.forward];
   auto found = std::make_shared<CallTypes>();
-  for (size_t i = 0; i < f.inputs.size(); ++i)
-    if (f.call->inputs[i].role != Role::kAux) found->out.push_back(*tape_.types[f.inputs[i]]);
+  found->out.resize(n.outputs());
+  each_gradient(
+      *f.call, [](int, int) {}, [&](int k, int i) { found->out[k] = *tape_.types[f.inputs[i]]; });
   for (const NDArray* a : in) found->bytes += a->bytes();
   for (int k = 0; k < n.outputs(); ++k)
     if (uses_[n.first_output + k])
@@ -226,7 +228,9 @@ NDArray Run::reuse(const Graph::Node& n, int output, const ValueInfo& type) cons
   for (auto [i, o] : n.call->inplace) {
     if (o != output) continue;
     const int v = n.inputs[i];
-    if (uses_[v] != 1 || slot_[v] < 0 || !slots_[slot_[v]].ours) continue;
+    const bool once = uses_[v] == std::count(n.inputs.begin(), n.inputs.end(), v);
+    if (!once || slot_[v] < 0 || !slots_[slot_[v]].ours) continue;
+    if (!may_write_over(*n.call, output, [&](int j) { return n.inputs[j] == v; })) continue;
     const NDArray& a = slots_[slot_[v]].array;
     if (a.shape() == type.shape && a.dtype() == type.dtype) return a;
   }

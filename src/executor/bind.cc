@@ -1,4 +1,4 @@
-// The only place that chains the passes: Graph::of, gradient, place, infer, plan.
+// The only place that chains the passes: Graph::of, gradient, place, infer, choose, plan.
 #include <map>
 #include <set>
 
@@ -92,6 +92,7 @@ Plan finish(Draft d, Known known, const BoundGraph& bound, bool training) {
   p.types = infer_all(p.graph, std::move(known), training);
   p.outside.resize(p.graph.values);
   for (auto& [value, array] : d.own) p.outside[value] = array;
+  choose_kernels(p, training);
   plan_values(p);
   return p;
 }

@@ -74,9 +74,9 @@ Program& BoundGraph::program(bool training) {
     TrainingPlan t = plan_training(*this);
     head_grads_ = std::move(t.head_grads);
     zero_grads_ = std::move(t.zero_grads);
-    p = std::make_unique<Program>(std::move(t.plan), training, *arenas);
+    p = std::make_unique<Program>(std::move(t.plan), *arenas);
   } else {
-    p = std::make_unique<Program>(plan_forward(*this, training), training, *arenas);
+    p = std::make_unique<Program>(plan_forward(*this, training), *arenas);
   }
   return *p;
 }

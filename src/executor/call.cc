@@ -42,12 +42,7 @@ struct Pushed {
     ins.reserve(in.size()), outs.reserve(out.size());
     for (const Operand& o : in) ins.push_back(o.resolve());
     for (const Operand& o : out) outs.push_back(o.resolve());
-    OpContext ctx;
-    ctx.device = where.device;
-    ctx.stream = where.stream;
-    ctx.training = training;
-    ctx.wanted = wanted;
-    ctx.seed = seed;
+    OpContext ctx(where.device, where.stream, training, wanted, seed);
     run_kernel(*call, ctx, ins, outs);
   }
 };
@@ -105,11 +100,8 @@ void run_inline(void* arg) {
     if (o) out.add(o);
     else out.add(nullptr, c.types[i].shape, c.types[i].dtype, c.device);
   }
-  OpContext ctx;
-  ctx.device = c.device;
-  ctx.training = c.training;
-  ctx.seed = seed;
-  if (!all) ctx.wanted = {wanted, c.out.size()};
+  using Wanted = std::span<const uint8_t>;
+  OpContext ctx(c.device, nullptr, c.training, all ? Wanted{} : Wanted{wanted, c.out.size()}, seed);
   run_kernel(*c.call, ctx, in.all(), out.all());
 }
 
@@ -152,14 +144,9 @@ bool overlap(const NDArray& a, const NDArray& b) {
 // May output i be written while the inputs are still being read?
 bool in_place_allowed(const ArrayCall& c, size_t i) {
   const NDArray& o = c.out[i];
-  for (size_t j = 0; j < c.in.size(); ++j) {
-    const NDArray& a = *c.in[j];
-    if (!overlap(a, o)) continue;
-    bool allowed = false;
-    for (auto [input, output] : c.call->inplace)
-      allowed |= size_t(input) == j && size_t(output) == i;
-    if (!allowed || a.offset() != o.offset() || a.bytes() != o.bytes()) return false;
-  }
+  for (const NDArray* a : c.in)
+    if (overlap(*a, o) && (a->offset() != o.offset() || a->bytes() != o.bytes())) return false;
+  if (!may_write_over(*c.call, int(i), [&](int j) { return overlap(*c.in[j], o); })) return false;
   for (size_t k = 0; k < i; ++k)
     if (c.out[k] && overlap(c.out[k], o)) return false;
   return true;

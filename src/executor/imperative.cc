@@ -74,11 +74,7 @@ void invoke_dynamic(const OpCallRef& call, std::span<const NDArray* const> in,
     bool training;
     uint64_t seed;
     void run(RunContext& where) {
-      OpContext ctx;
-      ctx.device = where.device;
-      ctx.stream = where.stream;
-      ctx.training = training;
-      ctx.seed = seed;
+      OpContext ctx(where.device, where.stream, training, {}, seed);
       ctx.allocate_ = [this](int i, Shape shape) {
         out[i] = NDArray(shape, in.empty() ? Device{} : in[0].device(), types[i].dtype);
         return out[i].blob();

@@ -11,9 +11,35 @@ int64_t Plan::stated_bytes() const {
   return n;
 }
 
-void plan_values(Plan& p) {
+Blob Plan::describe(int value) const {
+  const ValueInfo& t = types[value];
+  const NDArray& own = outside[value];
+  return {nullptr, t.shape, t.dtype, own ? own.device() : where[producer[value]]};
+}
+
+void choose_kernels(Plan& p, bool training) {
   const Graph& g = p.graph;
   p.producer = g.producers();
+  p.kernels.assign(g.nodes.size(), nullptr);
+  std::vector<Blob> in, out;
+  for (size_t node = 0; node < g.nodes.size(); ++node) {
+    const Graph::Node& n = g.nodes[node];
+    if (!n.call) continue;
+    in.clear(), out.clear();
+    for (int v : n.inputs) in.push_back(p.describe(v));
+    for (int k = 0; k < n.outputs(); ++k) out.push_back(p.describe(n.first_output + k));
+    const Device device = p.where[node];
+    if (in.size() == 1 && in[0].device != device) continue;
+    try {
+      p.kernels[node] = &choose_kernel(*n.call, device, {in, out, training});
+    } catch (const Error& e) {
+      throw Error(format("Error in operator {}: {}", n.name, e.what()));
+    }
+  }
+}
+
+void plan_values(Plan& p) {
+  const Graph& g = p.graph;
   p.wanted.assign(g.values, 0);
   for (int v = 0; v < g.values; ++v) p.wanted[v] = bool(p.outside[v]);
   for (const Graph::Node& n : g.nodes)

@@ -10,9 +10,11 @@ namespace heddle {
 
 struct Plan {
   Graph graph;
-  Placement where;                           // of nodes
-  ValueTypes types;                          // of values
-  std::vector<NDArray> outside;              // value -> its own array; none: it lives in the arena
+  Placement where;               // of nodes
+  ValueTypes types;              // of values
+  std::vector<NDArray> outside;  // value -> its own array; none: it lives in the arena
+  // Of nodes, chosen before memory is planned; null: a variable, or a copy between devices.
+  std::vector<const OpDef::Implementation*> kernels = {};
   std::vector<uint8_t> wanted = {};          // value -> is it read, or has an array of its own?
   std::vector<int64_t> offset = {};          // value -> its place in the arena of its device
   std::vector<int> shares = {};              // value -> the value whose memory it takes over, or -1
@@ -20,9 +22,12 @@ struct Plan {
   std::vector<std::pair<Device, int64_t>> arenas = {};  // the stated peak of each device
   std::vector<int> producer = {};                       // value -> node
   int64_t stated_bytes() const;                         // of all arenas
+  Blob describe(int value) const;                       // without an address
 };
 
-// Fills in what follows from the first four.
+// Chooses the kernels for a mode, from the first four. Throws Error naming the node that has none.
+void choose_kernels(Plan& plan, bool training);
+// Then fills in the rest.
 void plan_values(Plan& plan);
 
 // Memory that intermediate values live in. Programs take turns on it: those of one executor, and

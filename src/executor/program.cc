@@ -32,9 +32,9 @@ std::string shown_name(const Graph::Node& n, int output) {
 
 }  // namespace program
 
-Program::Program(Plan plan, bool training, Arenas& arenas) : work_(std::make_shared<Work>()) {
+Program::Program(Plan plan, Arenas& arenas) : work_(std::make_shared<Work>()) {
   start_once();
-  work_->steps = std::make_unique<Steps>(std::move(plan), training, arenas);
+  work_->steps = std::make_unique<Steps>(std::move(plan), arenas);
   find_small();
 }
 

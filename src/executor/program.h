@@ -17,8 +17,7 @@ enum class Part : uint8_t { kForward, kBackward };
 
 class Program {
  public:
-  // `training` says for which mode kernels are chosen.
-  Program(Plan plan, bool training, Arenas& arenas);
+  Program(Plan plan, Arenas& arenas);
 
   // Asynchronous. `training` is what kernels are told; `seed` what random operators draw from.
   void push(Part part, bool training, uint64_t seed);

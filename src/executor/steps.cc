@@ -27,7 +27,7 @@ void use(std::vector<Use>& uses, const NDArray& array, Access access) {
 
 }  // namespace steps
 
-Steps::Steps(Plan plan, bool training, Arenas& arenas) : plan_(std::move(plan)) {
+Steps::Steps(Plan plan, Arenas& arenas) : plan_(std::move(plan)) {
   for (const auto& [device, bytes] : plan_.arenas) {
     arenas_.push_back(arenas.of(device, bytes));
     int64_t reach = 0;
@@ -41,16 +41,12 @@ Steps::Steps(Plan plan, bool training, Arenas& arenas) : plan_(std::move(plan)) 
   const auto& nodes = plan_.graph.nodes;
   of_node_.assign(nodes.size(), -1);
   for (size_t n = 0; n < nodes.size(); ++n)
-    if (nodes[n].call) add(int(n), training);
+    if (nodes[n].call) add(int(n));
 }
 
-Blob Steps::describe(int value) const {
-  const ValueInfo& t = plan_.types[value];
-  const NDArray& own = plan_.outside[value];
-  return {nullptr, t.shape, t.dtype, own ? own.device() : plan_.where[plan_.producer[value]]};
-}
+Blob Steps::describe(int value) const { return plan_.describe(value); }
 
-void Steps::add(int node, bool training) {
+void Steps::add(int node) {
   const Graph::Node& n = plan_.graph.nodes[node];
   of_node_[node] = int(steps_.size());
   Step& s = steps_.emplace_back();
@@ -68,15 +64,7 @@ void Steps::add(int node, bool training) {
   if (all) s.wanted.clear();
   for (const Blob& b : s.in) s.bytes += b.bytes();
   random_ |= n.call->op->random;
-  const Device device = plan_.where[node];
-  const bool between_devices = n.inputs.size() == 1 && s.in[0].device != device;
-  if (!between_devices) {
-    try {
-      s.kernel = &choose_kernel(*n.call, device, {s.in, s.out, training});
-    } catch (const Error& e) {
-      throw Error(format("Error in operator {}: {}", n.name, e.what()));
-    }
-  }
+  s.kernel = plan_.kernels[node];
   list_uses(s);
 }
 
@@ -132,16 +120,11 @@ void Steps::run(int i, RunContext& where, bool training, uint64_t run_seed) {
               where.stream);
     return;
   }
-  OpContext ctx;
-  ctx.device = where.device;
-  ctx.stream = where.stream;
-  ctx.training = training;
-  ctx.wanted = s.wanted;
-  if (n.call->op->random) ctx.seed = steps::seed_of(run_seed, n.stream);
+  OpContext ctx(where.device, where.stream, training, s.wanted,
+                n.call->op->random ? steps::seed_of(run_seed, n.stream) : 0);
   try {
     const profiler::Part part(n.call->op->name.c_str());
-    ScratchScope scope;
-    s.kernel->run(n.call->params.get(), ctx, Inputs(s.in, n.call->inputs), s.out);
+    run_kernel(*s.kernel, *n.call, ctx, s.in, s.out);
   } catch (const Error& e) {
     throw Error(format("Error in operator {}: {}", n.name, e.what()));
   }

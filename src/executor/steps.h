@@ -21,7 +21,7 @@ struct Step {
 // Shared by the tasks that run them, and kept alive by those on their way.
 class Steps {
  public:
-  Steps(Plan plan, bool training, Arenas& arenas);
+  Steps(Plan plan, Arenas& arenas);
 
   const Plan& plan() const { return plan_; }
   int size() const { return int(steps_.size()); }
@@ -42,7 +42,7 @@ class Steps {
 
  private:
   Blob describe(int value) const;
-  void add(int node, bool training);
+  void add(int node);
   void list_uses(Step& s) const;
   void resolve(Step& s) const;
   void* address(int value) const;

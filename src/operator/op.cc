@@ -213,7 +213,11 @@ const OpDef::Implementation& choose_kernel(const OpCall& call, Device device, co
 }
 
 void run_kernel(const OpCall& call, OpContext& ctx, std::span<const Blob> in, Outputs out) {
-  const auto& kernel = choose_kernel(call, ctx.device, {in, out, ctx.training});
+  run_kernel(choose_kernel(call, ctx.device, {in, out, ctx.training}), call, ctx, in, out);
+}
+
+void run_kernel(const OpDef::Implementation& kernel, const OpCall& call, OpContext& ctx,
+                std::span<const Blob> in, Outputs out) {
   ScratchScope scope;
   kernel.run(call.params.get(), ctx, Inputs(in, call.inputs), out);
 }

@@ -100,13 +100,9 @@ class Inference {
   // Gradients have the types of what they are gradients of: they are the same unknown.
   void unify_gradient(const Graph::Node& n) {
     const Graph::Node& f = g_.nodes[n.forward];
-    for (size_t i = 0; i < n.inputs.size(); ++i) {
-      const Ref& r = f.call->reads[i];
-      if (r.kind == Ref::kDy) unify(n.inputs[i], f.first_output + r.index);
-    }
-    int grad = n.first_output;
-    for (size_t i = 0; i < f.inputs.size(); ++i)
-      if (f.call->inputs[i].role != Role::kAux) unify(grad++, f.inputs[i]);
+    each_gradient(
+        *f.call, [&](int k, int i) { unify(n.inputs[k], f.first_output + i); },
+        [&](int k, int i) { unify(n.first_output + k, f.inputs[i]); });
   }
 
   void unify(int a, int b) {

@@ -101,8 +101,7 @@ class Planner {
       if (to != output) continue;
       const int v = n.inputs[from];
       if (block_of_[v] < 0 || last_reader(v) != node || last_value_[block_of_[v]] != v) continue;
-      // Read through a second input, the old value would change while it is read.
-      if (std::count(n.inputs.begin(), n.inputs.end(), v) > 1) continue;
+      if (!may_write_over(*n.call, output, [&](int i) { return n.inputs[i] == v; })) continue;
       if (t_[v].shape.size() * dtype_size(t_[v].dtype) == bytes) return v;
     }
     return -1;
