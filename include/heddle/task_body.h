@@ -75,7 +75,9 @@ class TaskBody {
     if (ops_->move) return ops_->move(o.room_, room_);
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wuninitialized"
+#ifndef __clang__
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
     std::memcpy(room_, o.room_, kRoom);  // of fixed length; what the closure does not fill is noise
 #pragma GCC diagnostic pop
   }

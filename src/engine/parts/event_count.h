@@ -8,18 +8,11 @@
 //
 // One of the two sees the other, if the change and the look are guarded by one lock, or are both
 // sequentially consistent; or if the sleeper puts the barrier into both threads (`announced`).
-//
-// std::atomic::wait would do for the sleep, but it yields a few times before it sleeps: where all
-// processors are taken, that keeps a thread runnable for whole time slices.
 #pragma once
 #include <atomic>
 #include <climits>
 
-#if defined(__linux__)
-#include <linux/futex.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-#endif
+#include "engine/parts/system.h"
 
 namespace heddle::engine {
 
@@ -34,7 +27,7 @@ class EventCount {
     for (;;) {
       const int heard = told_.load(std::memory_order_seq_cst);
       if (so()) break;
-      sleep_while_told_is(heard);
+      system::sleep_while(told_, heard);
     }
     sleepers_.fetch_sub(1, std::memory_order_seq_cst);
   }
@@ -48,7 +41,7 @@ class EventCount {
   void notify(int most = INT_MAX) {
     if (!anyone()) return;
     told_.fetch_add(1, std::memory_order_seq_cst);
-    wake(most);
+    system::wake(told_, most);
   }
   // False when nobody sleeps who may not have seen what was changed before.
   bool anyone() const { return sleepers_.load(std::memory_order_seq_cst) != 0; }
@@ -57,18 +50,6 @@ class EventCount {
   void start_over() { sleepers_.store(0, std::memory_order_relaxed); }
 
  private:
-#if defined(__linux__)
-  // Returns when the number has changed, or for no reason.
-  void sleep_while_told_is(int heard) { futex(FUTEX_WAIT, heard); }
-  void wake(int most) { futex(FUTEX_WAKE, most); }
-  void futex(int what, int value) {
-    syscall(SYS_futex, reinterpret_cast<int*>(&told_), what | FUTEX_PRIVATE_FLAG, value, nullptr,
-            nullptr, 0);
-  }
-#else
-  void sleep_while_told_is(int heard) { told_.wait(heard); }
-  void wake(int most) { most == 1 ? told_.notify_one() : told_.notify_all(); }
-#endif
   std::atomic<int> sleepers_{0};
   std::atomic<int> told_{0};
 };

@@ -1,18 +1,12 @@
 // Chunks of events: taken, filled, emptied, read.
 #include "engine/profiler/recorder.h"
 
-#include <pthread.h>
-
-#ifdef __linux__
-#include <sys/syscall.h>
-#include <unistd.h>
-#endif
-
 #include <algorithm>
 #include <bit>
 #include <cstring>
 #include <memory>
 
+#include "engine/parts/system.h"
 #include "engine/profiler/profile.h"
 
 namespace heddle::engine::profile {
@@ -42,22 +36,14 @@ Store& store() {
   return *s;
 }
 
-bool is_main_thread() {
-#ifdef __linux__
-  return syscall(SYS_gettid) == getpid();
-#else
-  return false;
-#endif
-}
-
 // The functions below are called with the store's lock held.
 
 void note_thread(Store& s, const Slot& slot) {
   const auto number = static_cast<uint32_t>(slot.thread);
   if (s.threads.count(number)) return;
-  s.threads[number] = slot.group         ? format("heddle worker {}", s.workers)
-                      : is_main_thread() ? "main"
-                                         : format("thread {}", number);
+  s.threads[number] = slot.group                 ? format("heddle worker {}", s.workers)
+                      : system::is_main_thread() ? "main"
+                                                 : format("thread {}", number);
   if (slot.group) ++s.workers;
 }
 
@@ -148,9 +134,9 @@ using recorder::Store;
 using recorder::store;
 
 void set_up() {
-  static const int once =
-      pthread_atfork(recorder::fork_begins, recorder::fork_ended, recorder::fork_ended_in_child);
-  (void)once;
+  static std::once_flag once;
+  std::call_once(once, system::at_fork, recorder::fork_begins, recorder::fork_ended,
+                 recorder::fork_ended_in_child);
 }
 
 std::mutex& recorder_lock() { return store().lock; }

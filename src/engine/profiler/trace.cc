@@ -1,12 +1,11 @@
 // The trace: what was recorded, as trace-event JSON.
-#include <unistd.h>
-
 #include <bit>
 #include <cmath>
 #include <unordered_map>
 
 #include "base/atomic_file.h"
 #include "base/json.h"
+#include "engine/parts/system.h"
 #include "engine/profiler/recorder.h"
 
 namespace heddle::engine::profile {
@@ -15,7 +14,7 @@ class Trace {
  public:
   // Into `file` as it goes, or else to be returned by write().
   explicit Trace(const Snapshot& all, AtomicFile* file = nullptr)
-      : all_(all), file_(file), pid_(format("{}", getpid())) {}
+      : all_(all), file_(file), pid_(format("{}", system::process())) {}
   std::string write();
 
  private:

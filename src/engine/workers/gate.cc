@@ -1,15 +1,10 @@
 // The gate at which fork() holds the engine's threads, and the slots they are seen by.
 #include "engine/workers/gate.h"
 
-#ifdef __linux__
-#include <linux/membarrier.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-#endif
-
 #include <thread>
 
 #include "engine/parts/spin_lock.h"
+#include "engine/parts/system.h"
 
 namespace heddle::engine {
 
@@ -18,17 +13,10 @@ constinit std::atomic<int> Gate::closed_{0};
 constinit EventCount Gate::opened_;
 bool Gate::relies_on_kernel_ = false;
 
-#if defined(__linux__) && defined(SYS_membarrier) && !defined(__SANITIZE_THREAD__)
-void Gate::set_up() {
-  relies_on_kernel_ = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
-}
+void Gate::set_up() { relies_on_kernel_ = system::set_up_barriers(); }
 void Gate::make_visible() {
-  if (relies_on_kernel_) syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+  if (relies_on_kernel_) system::barrier_on_all_threads();
 }
-#else
-void Gate::set_up() {}
-void Gate::make_visible() {}
-#endif
 
 namespace detail {
 

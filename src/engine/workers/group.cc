@@ -1,13 +1,12 @@
 // Workers: when they start, spin, sleep and stop.
 #include "engine/workers/group.h"
 
-#include <signal.h>
-
 #include <algorithm>
 #include <chrono>
 #include <mutex>
 
 #include "engine/core.h"
+#include "engine/parts/system.h"
 
 namespace heddle::engine {
 
@@ -140,12 +139,8 @@ void Group::wake_up() {
 }
 
 void Group::spawn() {
-  // Signals are for the threads of the program.
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
   try {
-    std::thread made([this] { work(); });
+    std::thread made = system::start_thread([this] { work(); });
     std::lock_guard lock(lock_);
     threads_.push_back(std::move(made));
     --being_made_;
@@ -157,7 +152,6 @@ void Group::spawn() {
     --spinning_;
     --being_made_;
   }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 void Group::work() {

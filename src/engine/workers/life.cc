@@ -1,6 +1,4 @@
 // Beginning and end: the engine of the process, forks, exit.
-#include <pthread.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
@@ -9,8 +7,8 @@
 #include "base/settings.h"
 #include "engine/core.h"
 #include "engine/graph/graph.h"
+#include "engine/parts/system.h"
 #include "engine/queue/release.h"
-#include "engine/workers/machine.h"
 
 namespace heddle::engine {
 
@@ -58,7 +56,7 @@ void enlist(Core* core) {
     Gate::set_up();
     this_slot();
     engines();
-    pthread_atfork(fork_begins, fork_ended_in_parent, fork_ended_in_child);
+    system::at_fork(fork_begins, fork_ended_in_parent, fork_ended_in_child);
     std::atexit(Engine::finish);
   });
   const Critical in(this_slot());
@@ -206,7 +204,7 @@ Engine& Engine::get() {
   static Engine* const the = [] {
     std::unique_ptr<Engine> made = make(setting("HEDDLE_ENGINE"));
     const int64_t bytes = setting_int("HEDDLE_INFLIGHT_BYTES");
-    made->set_run_ahead({.bytes = bytes > 0 ? bytes : engine::memory_of_machine() / 2});
+    made->set_run_ahead({.bytes = bytes > 0 ? bytes : engine::system::usable_bytes() / 2});
     return made.release();  // never destroyed: stopped at exit, see Engine::finish
   }();
   return *the;

@@ -6,6 +6,7 @@
 
 #include "engine/core.h"
 #include "engine/graph/graph.h"
+#include "engine/parts/system.h"
 
 namespace heddle::engine {
 
@@ -48,7 +49,7 @@ void Watcher::add(Job* r, bool retire) {
     std::lock_guard lock(lock_);
     watched_.push_back({r, retire});
     begin = !thread_.joinable() && !stopping_;
-    if (begin) thread_ = std::thread([this] { watch(); });
+    if (begin) thread_ = system::start_thread([this] { watch(); });
   }
   bell_.notify();
 }
