@@ -34,6 +34,9 @@ case("sum", [np.arange(12, dtype="int32").reshape(3, 4)], axis=0, label="int", d
 case("mean", [np.arange(12, dtype="int32").reshape(3, 4)], axis=1, label="int", dtype="int32",
      ref=lambda x, axis: x.sum(axis) // x.shape[axis])
 case("nansum", [np.array([[np.nan, 2.5, 3], [4, np.nan, 6]], "float32")], axis=1, label="nan", grad=False, ref=np.nansum)
+for _op in ("prod", "nanprod"):
+    case(_op, [np.array([[4.5, 0, 2], [0, 0, 2.5], [1.5, 3, 2], [0, 0, 0], [-0.5, 2, 0]], "float32")], axis=1, label="zeros",
+         ref=getattr(np, _op), witness="MXNet's gradient divides by the zero")
 case("nanprod", [np.array([[np.nan, 2.5, 3], [4, np.nan, 6]], "float32")], axis=1, label="nan", grad=False,
      ref=np.nanprod)
 

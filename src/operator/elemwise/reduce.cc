@@ -39,6 +39,10 @@ template <>
 constexpr Reduction kReduction<NanSum> = make_reduction<NanSum>(&kSum);
 template <>
 constexpr Reduction kReduction<NanProd> = make_reduction<NanProd>(&kProd);
+template <class P>
+constexpr Reduction kReduction<ProdOfNonzero<P>> = make_reduction<ProdOfNonzero<P>>(&kProd);
+template <>
+constexpr Reduction kReduction<CountZeros> = make_reduction<CountZeros>(&kSum);
 template <>
 constexpr Reduction kReduction<SumAbs> = make_reduction<SumAbs>(&kSum);
 template <>
@@ -96,6 +100,23 @@ void run_gradient(const ReduceParam& p, OpContext& ctx, Inputs in, Outputs out) 
   map(ctx, kLoops<Gradient<F>>,
       {kept_view(F::name, in[0], x, p.axis, p.exclude), in[1],
        kept_view(F::name, in[2], x, p.axis, p.exclude)},
+      out[0]);
+}
+
+// in: dy, x
+template <class P, class F>
+void prod_gradient(const ReduceParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  const Blob& x = in[1];
+  const Shape kept = kept_shape(P::name, x.shape, p.axis, p.exclude);
+  auto reduced = [&](const Reduction& reduction) {
+    const Dtype wide = x.dtype == Dtype::kFloat64 ? x.dtype : Dtype::kFloat32;
+    const Blob b{ctx.scratch(size_t(kept.size()) * sizeof(double)), kept, wide, x.device};
+    ew::reduce(ctx, reduction, x, kept, b);
+    return b;
+  };
+  const Blob product = reduced(kReduction<ProdOfNonzero<P>>);
+  const Blob zeros = reduced(kReduction<CountZeros>);
+  map(ctx, kLoops<F>, {kept_view(P::name, in[0], x.shape, p.axis, p.exclude), x, product, zeros},
       out[0]);
 }
 
@@ -171,11 +192,14 @@ void define(OpTable& ops) {
   OpDef sum = reduce_def<Sum>({"sum_axis"}), mean = reduce_def<Mean>({});
   sum.backward = {.reads = {dy()}, .run = sum_gradient, .build = expand<false>};
   mean.backward = {.reads = {dy()}, .run = mean_gradient, .build = expand<true>};
+  OpDef prod = reduce_def<Prod>({}), nanprod = reduce_def<NanProd>({});
+  prod.backward = {.reads = {dy(), x()}, .run = prod_gradient<Prod, ProdGradient>};
+  nanprod.backward = {.reads = {dy(), x()}, .run = prod_gradient<NanProd, NanProdGradient>};
   ops.define(sum);
   ops.define(mean);
   ops.define(reduce_def<NanSum>({}));
-  ops.define(reduce_def<Prod>({}));
-  ops.define(reduce_def<NanProd>({}));
+  ops.define(prod);
+  ops.define(nanprod);
   ops.define(reduce_def<Max>({"max_axis"}));
   ops.define(reduce_def<Min>({"min_axis"}));
   ops.define({.name = "norm",

@@ -44,12 +44,29 @@ struct Prod {
   }
   HD static auto step(auto acc, auto x) { return acc * x; }
   HD static auto merge(auto a, auto b) { return a * b; }
-  HD static auto grad(auto dy, auto x, auto y) { return dy * y / x; }
 };
 struct NanProd : Prod {
   static constexpr auto name = "nanprod", doc = "Product over the given axes, NaN counting as 1.";
-  HD static auto step(auto acc, auto x) { return acc * (is_nan(x) ? decltype(x)(1) : x); }
-  HD static auto grad(auto dy, auto x, auto y) { return is_nan(x) ? decltype(dy)(0) : dy * y / x; }
+  HD static auto step(auto acc, auto x) { return acc * select(is_nan(x), 1, x); }
+};
+// The gradient of a factor is the product of the others: with one zero among them it is the product
+// of what is not zero, at the zero alone; with more there is none.
+template <class P>
+struct ProdOfNonzero : P {
+  HD static auto step(auto acc, auto x) { return P::step(acc, select(x == 0, 1, x)); }
+};
+struct CountZeros : Sum {
+  HD static auto step(auto acc, auto x) { return acc + select(x == 0, decltype(acc)(1), 0); }
+};
+struct ProdGradient {
+  HD static auto f(auto dy, auto x, auto product, auto zeros) {
+    return select(zeros == 0, dy * product / x, select((zeros == 1) & (x == 0), dy * product, 0));
+  }
+};
+struct NanProdGradient {
+  HD static auto f(auto dy, auto x, auto product, auto zeros) {
+    return select(is_nan(x), 0, ProdGradient::f(dy, x, product, zeros));
+  }
 };
 struct Max {
   static constexpr auto name = "max",
