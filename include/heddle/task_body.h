@@ -7,13 +7,15 @@
 #include <type_traits>
 #include <utility>
 
+#include "heddle/api.h"
+
 namespace heddle {
 
 struct RunContext;
 
 // Holds any `void(RunContext&)`, copyable or not. Closures of up to kRoom bytes live in place:
 // making, moving and destroying one then allocates nothing. Move-only; not thread-safe.
-class TaskBody {
+class HEDDLE_API TaskBody {
  public:
   static constexpr size_t kRoom = 48;
 

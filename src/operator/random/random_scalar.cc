@@ -1,6 +1,7 @@
 // random_*: draws whose parameters are numbers.
 #include <cmath>
 
+#include "base/multiply_high.h"
 #include "operator/random/random.h"
 
 namespace heddle::ops::random_scalar {
@@ -206,8 +207,7 @@ void randint(const RandintParam& p, OpContext& ctx, Inputs, Outputs out) {
   auto draw = [&](int64_t i) {
     Sequence s(ctx.seed, i);
     const uint64_t bits = uint64_t(s.next()) << 32 | s.next();
-    return int64_t(uint64_t(p.low) +
-                   uint64_t((static_cast<unsigned __int128>(bits) * range) >> 64));
+    return int64_t(uint64_t(p.low) + base::multiply_high(bits, range));
   };
   ctx.parallel_for(out[0].size(), ew::kGrain / 16, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {

@@ -14,7 +14,6 @@ constexpr int kWide = 8;
 constexpr int kWide = 4;
 #endif
 typedef float Vec __attribute__((vector_size(kWide * 4)));
-typedef int VecInt __attribute__((vector_size(kWide * 4)));
 typedef float LooseVec __attribute__((vector_size(kWide * 4), aligned(4), may_alias));
 
 #define HEDDLE_LANES inline __attribute__((always_inline))
@@ -38,21 +37,35 @@ HEDDLE_LANES float sum(Vec v) {
   return t[0];
 }
 
+// a[From], b[From], a[From + 1], b[From + 1] ...
+template <int From>
+HEDDLE_LANES Vec interleave(Vec a, Vec b) {
+#if !__has_builtin(__builtin_shufflevector)
+  Vec c = {};
+  for (int i = 0; i < kWide; ++i) c[i] = i % 2 ? b[From + i / 2] : a[From + i / 2];
+  return c;
+#elif HEDDLE_LEVEL == 4
+  return __builtin_shufflevector(a, b, From, From + 16, From + 1, From + 17, From + 2, From + 18,
+                                 From + 3, From + 19, From + 4, From + 20, From + 5, From + 21,
+                                 From + 6, From + 22, From + 7, From + 23);
+#elif HEDDLE_LEVEL == 3
+  return __builtin_shufflevector(a, b, From, From + 8, From + 1, From + 9, From + 2, From + 10,
+                                 From + 3, From + 11);
+#else
+  return __builtin_shufflevector(a, b, From, From + 4, From + 1, From + 5);
+#endif
+}
+
 // Row i becomes column i. Interleaving rows i and i + kWide / 2 rotates the bits of (row, column)
 // by one; log2(kWide) rounds exchange row and column.
 HEDDLE_LANES void transpose(Vec* r) {
-  VecInt low, high;
-  for (int i = 0; i < kWide; ++i) {
-    low[i] = i / 2 + (i % 2) * kWide;
-    high[i] = low[i] + kWide / 2;
-  }
 #pragma GCC unroll 4
   for (int round = 1; round < kWide; round *= 2) {
     Vec t[kWide];
 #pragma GCC unroll 8
     for (int i = 0; i < kWide / 2; ++i) {
-      t[2 * i] = __builtin_shuffle(r[i], r[i + kWide / 2], low);
-      t[2 * i + 1] = __builtin_shuffle(r[i], r[i + kWide / 2], high);
+      t[2 * i] = interleave<0>(r[i], r[i + kWide / 2]);
+      t[2 * i + 1] = interleave<kWide / 2>(r[i], r[i + kWide / 2]);
     }
 #pragma GCC unroll 16
     for (int i = 0; i < kWide; ++i) r[i] = t[i];

@@ -203,7 +203,9 @@ struct CropParam {
   }
 };
 std::vector<Input> crop_inputs(const CropParam& p) {
-  return p.num_args == 1 ? std::vector<Input>{{"arg0"}} : std::vector<Input>{{"arg0"}, {"arg1"}};
+  std::vector<Input> inputs(size_t(p.num_args));
+  for (size_t i = 0; i < inputs.size(); ++i) inputs[i].name = format("arg{}", i);
+  return inputs;
 }
 Box crop_box(const CropParam& p, const Shape& x, int64_t rows, int64_t columns) {
   Box box = Box::whole(x);
