@@ -1,4 +1,4 @@
-// Reading MXNet's .params files, versions 0 to 3.
+// Arrays out of MXNet's .params files and bytes.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,29 +12,6 @@
 
 namespace heddle {
 namespace params {
-
-constexpr uint64_t kLeastRecord = 4, kLeastName = 8;  // bytes
-
-void Reader::read(void* to, uint64_t bytes, std::string_view what) {
-  check_at(at_, bytes <= left(), "found {} bytes to the end, expected {} of {}", left(), bytes,
-           what);
-  if (bytes) fetch(to, bytes);
-  at_ += bytes;
-}
-
-void Reader::throw_at(uint64_t where, std::string_view what) const {
-  throw Error(format("[load] '{}' at byte {}: {}", name_, where, what));
-}
-
-class MemoryReader : public Reader {
- public:
-  MemoryReader(std::string_view bytes, std::string_view name)
-      : Reader(name, bytes.size()), bytes_(bytes) {}
-
- private:
-  void fetch(void* to, uint64_t bytes) override { std::memcpy(to, bytes_.data() + at(), bytes); }
-  std::string_view bytes_;
-};
 
 // An open regular file. (A pipe without a writer must not hold the caller: it is refused below.)
 class File {
@@ -97,83 +74,11 @@ class FileReader : public Reader {
   uint64_t begin_ = 0, end_ = 0;  // of the file, in the buffer
 };
 
-// --- one record
-// -----------------------------------------------------------------------------------
-
-// Up to Shape::kMaxRank dimensions. Unknown ones and an unknown rank come back as negative numbers.
-template <class Dim>
-Shape read_dims(Reader& in, int64_t rank) {
-  Shape shape;
-  if (rank < 0) return shape;
-  shape.set_rank(int(rank));
-  for (int i = 0; i < rank; ++i) {
-    const uint64_t where = in.at();
-    shape[i] = int64_t(in.get<Dim>("a dimension"));
-    in.check_at(where, shape[i] >= -1, "found dimension {}, expected none below 0", shape[i]);
-  }
-  return shape;
-}
-
-Shape read_shape(Reader& in, std::string_view what) {
-  const uint64_t where = in.at();
-  const auto rank = in.get<int32_t>(what);
-  in.check_at(where, rank >= -1 && rank <= Shape::kMaxRank,
-              "found {} dimensions for {}, expected at most {}", rank, what, Shape::kMaxRank);
-  return read_dims<int64_t>(in, rank);
-}
-
-Dtype read_dtype(Reader& in, std::string_view what) {
-  static constexpr const char* kForeign[] = {"int16", "uint16", "uint32", "uint64"};
-  const uint64_t where = in.at();
-  const auto flag = in.get<int32_t>(what);
-  if (flag >= 8 && flag <= 11)
-    in.check_at(where, false, "found {} {} ({}), expected one of heddle's dtypes", what, flag,
-                kForeign[flag - 8]);
-  in.check_at(where, (flag >= 0 && flag <= 7) || flag == 12, "found {} {}, expected 0 to 7 or 12",
-              what, flag);
-  return Dtype(flag);
-}
-
-void read_device(Reader& in) {
-  const uint64_t where = in.at();
-  const auto kind = in.get<int32_t>("the kind of device");
-  in.check_at(where, kind >= 1 && kind <= 6, "found kind of device {}, expected 1 to 6", kind);
-  in.get<int32_t>("the number of the device");  // where it lived is not where it goes
-}
-
-// Not by size(): the product of a damaged file's extents may overflow.
-bool has_no_elements(const Shape& shape) {
-  return std::find(shape.begin(), shape.end(), 0) != shape.end();
-}
-
 NDArray read_values(Reader& in, const Shape& shape, Dtype dtype, std::string_view what) {
-  uint64_t bytes = uint64_t(dtype_size(dtype));
-  bool fits = true;
-  for (int64_t d : shape)
-    fits = fits && d >= 0 && !__builtin_mul_overflow(bytes, uint64_t(d ? d : 1), &bytes);
-  if (has_no_elements(shape)) bytes = 0;
-  in.check_at(in.at(), fits && bytes <= in.left(),
-              "found {} bytes to the end, expected {} of shape {} of {}", in.left(), what, shape,
-              dtype);
+  const uint64_t bytes = value_bytes(in, shape, dtype, what);
   NDArray a(shape, Device{}, dtype);
-  void* to = a.chunk()->data();
-  in.read(to, bytes, what);
-  if (dtype == Dtype::kBool)  // any other byte would be no bool
-    for (uint64_t i = 0; i < bytes; ++i)
-      static_cast<uint8_t*>(to)[i] = static_cast<uint8_t*>(to)[i] != 0;
+  read_values(in, a.chunk()->data(), bytes, dtype, what);
   return a;
-}
-
-NDArray read_dense(Reader& in, const Shape& shape) {
-  read_device(in);
-  const Dtype dtype = read_dtype(in, "dtype");
-  return read_values(in, shape, dtype, "values");
-}
-
-// Before NumPy's shapes, no dimensions or an extent of 0 said "no array".
-bool is_none(const Shape& shape, bool numpy_shapes) {
-  if (!shape.known()) return true;
-  return !numpy_shapes && (shape.rank() == 0 || has_no_elements(shape));
 }
 
 NDArray read_sparse(Reader& in, uint64_t where, int32_t kind) {
@@ -197,59 +102,16 @@ NDArray read_sparse(Reader& in, uint64_t where, int32_t kind) {
 }
 
 NDArray read_array(Reader& in) {
-  const uint64_t where = in.at();
-  const auto first = in.get<uint32_t>("an array");
-  if (first == kMagic2 || first == kMagic3) {
-    const uint64_t kind_at = in.at();
-    const auto kind = in.get<int32_t>("the storage kind");
-    in.check_at(kind_at, kind >= 0 && kind <= 2,
-                "found storage kind {}, expected 0 (dense), 1 (row_sparse) or 2 (csr)", kind);
-    if (kind > 0) return read_sparse(in, where, kind);
-    const Shape shape = read_shape(in, "the shape");
-    return is_none(shape, first == kMagic3) ? NDArray() : read_dense(in, shape);
-  }
-  if (first == kMagic1) {
-    const Shape shape = read_shape(in, "the shape");
-    return is_none(shape, false) ? NDArray() : read_dense(in, shape);
-  }
-  // The oldest records begin with the number of dimensions.
-  in.check_at(where, first <= uint32_t(Shape::kMaxRank),
-              "found {}, expected an array: a magic number or up to {} dimensions", first,
-              Shape::kMaxRank);
-  const Shape shape = read_dims<uint32_t>(in, first);
-  return is_none(shape, false) ? NDArray() : read_dense(in, shape);
+  const Head head = read_head(in);
+  if (head.storage > 0) return read_sparse(in, head.where, head.storage);
+  return head.none ? NDArray() : read_values(in, head.shape, head.dtype, "values");
 }
 
-// --- a whole file
-// ---------------------------------------------------------------------------------
-
 NamedArrays read_list(Reader& in) {
-  const auto magic = in.get<uint64_t>("the file's magic number");
-  in.check_at(0, magic == kListMagic, "found magic number {}, expected {} of a .params file", magic,
-              kListMagic);
-  in.get<uint64_t>("a reserved field");
-  uint64_t where = in.at();
-  const auto count = in.get<uint64_t>("the number of arrays");
-  in.check_at(where, count <= in.left() / kLeastRecord,
-              "found {} arrays in {} bytes, expected at most {}", count, in.left(),
-              in.left() / kLeastRecord);
   NamedArrays out;
-  for (uint64_t i = 0; i < count; ++i) out.arrays.push_back(read_array(in));
-  where = in.at();
-  const auto names = in.get<uint64_t>("the number of names");
-  in.check_at(where, names == 0 || names == count, "found {} names, expected 0 or {}", names,
-              count);
-  for (uint64_t i = 0; i < names; ++i) {
-    where = in.at();
-    const auto length = in.get<uint64_t>("the length of a name");
-    in.check_at(where, length <= in.left(), "found a name of {} bytes, expected at most {}", length,
-                in.left());
-    std::string name(length, '\0');
-    in.read(name.data(), length, "a name");
-    out.names.push_back(std::move(name));
-  }
-  in.check_at(in.at(), in.left() == 0, "found {} bytes after the last name, expected the end",
-              in.left());
+  read_list(
+      in, [&](Reader& at) { out.arrays.push_back(read_array(at)); },
+      [&](std::string name) { out.names.push_back(std::move(name)); });
   return out;
 }
 
