@@ -15,7 +15,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Public headers whose room is not called like the header.
-ROOM_OF_HEADER = {"half": "base", "param": "base", "profiler": "engine", "task_body": "engine", "op": "operator",
+ROOM_OF_HEADER = {"api": "base", "function_ref": "base", "half": "base", "param": "base", "profiler": "engine", "task_body": "engine", "op": "operator",
                   "imperative": "executor",
                   "c_api": "capi", "c_predict_api": "capi"}
 # Headers of libraries, and the file names that may include them.
@@ -23,7 +23,7 @@ LIBRARIES = [(r"dnnl|oneapi/dnnl|omp\.h", r"(\.|^)onednn\.(cc|h)$"), (r"cblas|op
              (r"tbb/|oneapi/tbb", r"(\.|^)tbb\.(cc|h)$"),
              (r"cublas", r"\.cu$|\.cublas\.cc$"), (r"cudnn", r"\.cudnn\.cc$"), (r"cuda|cub/|nvrtc|nccl|curand", r"\.cuh?$|\.(cuda|cublas|cudnn)\.cc$")]
 FREE_ROOMS = {"device", "io"}  # these may speak to drivers and decoders
-POSIX = re.compile(r"(sys/\w+|pthread|sched|unistd|fcntl|dlfcn|signal|errno|time|immintrin|linux/\w+)\.h$")
+POSIX = re.compile(r"(sys/\w+|pthread|sched|unistd|fcntl|dlfcn|signal|errno|time|stddef|stdint|immintrin|linux/\w+)\.h$")
 SOURCES = (".h", ".cc", ".cu", ".cuh", ".def")
 
 

@@ -8,23 +8,47 @@
 #include <string_view>
 #include <type_traits>
 
+#include "heddle/api.h"
 #include "heddle/half.h"
 
 namespace heddle {
 
 // What the library throws. `what()` starts with what the user named, then what was found, then what
 // was expected.
-struct Error : std::runtime_error {
+struct HEDDLE_API Error : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// Throws Error: the one place that does, so that the same code serves builds without exceptions.
+// There it calls the handler that set_error_handler() was given, which must not return.
+[[noreturn]] HEDDLE_API void throw_error(const std::string& text);
+using ErrorHandler = void (*)(const char* text);
+// For builds without exceptions. Without a handler, the text goes to stderr and the process ends.
+HEDDLE_API void set_error_handler(ErrorHandler handler);
+
+// body(), or rescue(text) when it throws Error (or what else is Caught): the one place that
+// catches. In a build without exceptions nothing comes back from an error, and this is body().
+template <class Caught = Error, class Body, class Rescue>
+auto attempt(Body&& body, [[maybe_unused]] Rescue&& rescue) -> decltype(body()) {
+#ifdef __cpp_exceptions
+  try {
+    return body();
+  } catch (const Caught& e) {
+    return rescue(std::string_view(e.what()));
+  }
+#else
+  return body();
+#endif
+}
+
 // --- messages ---------------------------------------------------------------------------------
-void append(std::string& to, std::string_view v);
-void append(std::string& to, bool v);
-void append(std::string& to, double v);  // shortest text that reads back as the same number
-void append(std::string& to, float v);
-void append(std::string& to, long long v);
-void append(std::string& to, unsigned long long v);
+HEDDLE_API void append(std::string& to, std::string_view v);
+HEDDLE_API void append(std::string& to, bool v);
+// The shortest text that reads back as the same number.
+HEDDLE_API void append(std::string& to, double v);
+HEDDLE_API void append(std::string& to, float v);
+HEDDLE_API void append(std::string& to, long long v);
+HEDDLE_API void append(std::string& to, unsigned long long v);
 inline void append(std::string& to, const char* v) { append(to, std::string_view(v)); }
 inline void append(std::string& to, const std::string& v) { append(to, std::string_view(v)); }
 template <class T>
@@ -49,11 +73,17 @@ std::string format(std::string_view f, const A&... a) {
   return out;
 }
 
+// Throws Error with a formatted text.
+template <class... A>
+[[noreturn]] void fail(std::string_view f, const A&... a) {
+  throw_error(format(f, a...));
+}
+
 // Throws Error when `ok` is false. Start the message with the operator's name: "[Concat] ...".
 template <class... A>
 void check(bool ok, std::string_view f, const A&... a) {
   if (!ok) [[unlikely]]
-    throw Error(format(f, a...));
+    fail(f, a...);
 }
 
 // --- dtypes -----------------------------------------------------------------------------------
@@ -92,9 +122,11 @@ inline constexpr Dtype dtype_of<int64_t> = Dtype::kInt64;
 template <>
 inline constexpr Dtype dtype_of<bool> = Dtype::kBool;
 
-int64_t dtype_size(Dtype d);                // bytes of one element
-std::string_view dtype_name(Dtype d);       // "float32", as NumPy says it
-Dtype dtype_from_name(std::string_view s);  // throws Error and lists the names when unknown
+HEDDLE_API int64_t dtype_size(Dtype d);           // bytes of one element
+HEDDLE_API std::string_view dtype_name(Dtype d);  // "float32", as NumPy says it
+HEDDLE_API Dtype find_dtype(std::string_view s);  // kUnknown when there is none of that name
+// Throws Error and lists the names when it is unknown.
+HEDDLE_API Dtype dtype_from_name(std::string_view s);
 inline bool is_float(Dtype d) {
   return d == Dtype::kFloat32 || d == Dtype::kFloat64 || d == Dtype::kFloat16 ||
          d == Dtype::kBfloat16;
@@ -126,7 +158,7 @@ void with_dtype(Dtype d, std::string_view who, Fn&& fn) {
     case Dtype::kUnknown:
       break;
   }
-  throw Error(format("[{}] dtype {} is not supported", who, d));
+  fail("[{}] dtype {} is not supported", who, d);
 }
 // The same for the four floating types only.
 template <class Fn>
@@ -143,24 +175,25 @@ void with_float(Dtype d, std::string_view who, Fn&& fn) {
     default:
       break;
   }
-  throw Error(format("[{}] dtype {} is not supported, expected a floating type", who, d));
+  fail("[{}] dtype {} is not supported, expected a floating type", who, d);
 }
 
 // --- devices ----------------------------------------------------------------------------------
 // Where data lives and work runs. kFake behaves like an asynchronous device and exists for tests.
-struct Device {
+struct HEDDLE_API Device {
   enum Kind : uint8_t { kCpu = 1, kCuda = 2, kPinned = 3, kFake = 6 };  // MXNet's dev_type
   Kind kind = kCpu;
   int id = 0;
   bool operator==(const Device&) const = default;
 };
-void append(std::string& to, Device d);                    // "cpu(0)", "gpu(1)"
-Device device_from_name(std::string_view s, Device none);  // "cpu(0)", "gpu"; "" gives `none`
+HEDDLE_API void append(std::string& to, Device d);  // "cpu(0)", "gpu(1)"
+// "cpu(0)", "gpu"; "" gives `none`.
+HEDDLE_API Device device_from_name(std::string_view s, Device none);
 
 // --- shapes -----------------------------------------------------------------------------------
 // Up to 8 dimensions, held inline. rank() < 0: rank unknown; a dimension < 0: that one unknown.
 // (MXNet's files and calls write 0 for an unknown dimension; it is converted where they enter.)
-class Shape {
+class HEDDLE_API Shape {
  public:
   static constexpr int kMaxRank = 8;
   Shape() = default;
@@ -220,13 +253,14 @@ class Shape {
   std::array<int64_t, kMaxRank> dim_{};
   int8_t rank_ = -1;
 };
-void append(std::string& to, const Shape& s);  // "(2,3)", "(2,?)", "?" when the rank is unknown
+// "(2,3)", "(2,?)", "?" when the rank is unknown.
+HEDDLE_API void append(std::string& to, const Shape& s);
 
 // Turns an axis that may be negative into [0, rank), or throws naming `who`.
-int normalize_axis(std::string_view who, int64_t axis, int rank);
+HEDDLE_API int normalize_axis(std::string_view who, int64_t axis, int rank);
 
 // A contiguous tensor somebody else owns, in C order. What kernels see.
-struct Blob {
+struct HEDDLE_API Blob {
   void* data = nullptr;
   Shape shape;
   Dtype dtype = Dtype::kFloat32;
@@ -236,7 +270,7 @@ struct Blob {
   template <class T>
   T* as() const {
     if (dtype != dtype_of<T>) [[unlikely]]
-      throw Error(format("blob holds {}, not {}", dtype, dtype_of<T>));
+      fail("blob holds {}, not {}", dtype, dtype_of<T>);
     return static_cast<T*>(data);
   }
 };

@@ -9,7 +9,7 @@
 namespace heddle {
 
 // Work put on a stream is done when its event is. Thread-safe. Null stands for "done already".
-class Event {
+class HEDDLE_API Event {
  public:
   virtual ~Event() = default;
   virtual bool done() const = 0;
@@ -18,7 +18,7 @@ class Event {
 using EventRef = std::shared_ptr<const Event>;
 
 // An order of work on a device, with its library handles. CPU has none (a null Stream*).
-class Stream {
+class HEDDLE_API Stream {
  public:
   virtual ~Stream() = default;
   virtual EventRef record() = 0;                 // an event for all the work put here so far
@@ -26,14 +26,14 @@ class Stream {
 };
 
 // How many threads may work for this process: affinity mask and cgroup quota, at least 1.
-int usable_threads();
+HEDDLE_API int usable_threads();
 
 // How many work at once: the workers of an engine made from now on, the width of parallel_for.
 // HEDDLE_THREADS, else usable_threads(); set_threads(0) restores that. Not while work is running.
-int threads();
-void set_threads(int threads);
+HEDDLE_API int threads();
+HEDDLE_API void set_threads(int threads);
 
-class DeviceApi {
+class HEDDLE_API DeviceApi {
  public:
   virtual ~DeviceApi() = default;
   virtual int count() const = 0;          // devices of this kind; 0 when there is none
@@ -49,16 +49,16 @@ class DeviceApi {
 
 // The api of a kind of device. gpu(i) without a card, driver or the second shared object throws one
 // Error that says which of them is missing.
-DeviceApi& device_api(Device d);
+HEDDLE_API DeviceApi& device_api(Device d);
 // How many devices of a kind there are: 0 where device_api() would throw.
-int device_count(Device::Kind kind) noexcept;
+HEDDLE_API int device_count(Device::Kind kind) noexcept;
 // Adds or replaces the api of a kind (the CUDA object and tests do).
-void set_device_api(Device::Kind kind, std::unique_ptr<DeviceApi> api);
+HEDDLE_API void set_device_api(Device::Kind kind, std::unique_ptr<DeviceApi> api);
 
 // Scratch memory of the calling thread, valid until the innermost ScratchScope of this thread ends.
 // Aligned to 64 bytes, not initialised.
-void* thread_scratch(size_t bytes);
-class ScratchScope {
+HEDDLE_API void* thread_scratch(size_t bytes);
+class HEDDLE_API ScratchScope {
  public:
   ScratchScope();
   ~ScratchScope();

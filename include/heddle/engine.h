@@ -27,13 +27,13 @@ struct Running;   // a task on its way
 struct Failure;   // why a task failed
 class Prepared;   // a task made ready to be pushed many times
 class PreparedGraph;
-void share(VarState* var);
-void drop(VarState* var) noexcept;
+HEDDLE_API void share(VarState* var);
+HEDDLE_API void drop(VarState* var) noexcept;
 }  // namespace engine
 
 // A thing that tasks read and write, without saying what it is. Copying shares it. When the last
 // handle goes, it is retired after the tasks already pushed on it. Thread-safe.
-class Var {
+class HEDDLE_API Var {
  public:
   Var() = default;  // none
   static Var make();
@@ -63,7 +63,7 @@ enum class Access : uint8_t {
   kUpdate,  // alone; sees what was there, so a poisoned variable skips it (x += 1, writing a slice)
   kOverwrite,  // alone; success heals a poisoned variable (x[:] = 0)
 };
-struct Use {
+struct HEDDLE_API Use {
   Var var;
   Access access = Access::kRead;
 };
@@ -71,7 +71,7 @@ struct Use {
 // Which workers of a device run the task.
 enum class Lane : uint8_t { kCompute, kCopyIn, kCopyOut, kIo };
 
-struct RunContext {
+struct HEDDLE_API RunContext {
   Device device;
   Stream* stream = nullptr;  // of this lane; null on CPU
 };
@@ -79,7 +79,7 @@ struct RunContext {
 // Ends an asynchronous task: call it once, from any thread, with the error if there was one and the
 // event that ends the device's part. Destroyed uncalled, the task fails; called twice, the second
 // call is ignored.
-class Done {
+class HEDDLE_API Done {
  public:
   explicit Done(engine::Running* task) : task_(task) {}
   Done(Done&& o) noexcept : task_(std::exchange(o.task_, nullptr)) {}
@@ -92,14 +92,14 @@ class Done {
 };
 
 // Where the user asked for the work, for messages. Both live as long as the process.
-struct Place {
+struct HEDDLE_API Place {
   const char* file = nullptr;
   int line = 0;
 };
 
 // What waits throw: the text of the first cause, with the name of the task and the place that
 // pushed it. `cause` is what the task threw.
-struct TaskError : Error {
+struct HEDDLE_API TaskError : Error {
   TaskError(const std::string& text, std::shared_ptr<engine::Failure> failure);
   std::exception_ptr cause;
   std::shared_ptr<engine::Failure> root;
@@ -107,7 +107,7 @@ struct TaskError : Error {
 
 // A token that many tasks share. A cancelled task that has not started is skipped; what it writes
 // is poisoned with "cancelled".
-class CancelToken {
+class HEDDLE_API CancelToken {
  public:
   CancelToken() : flag_(std::make_shared<bool>(false)) {}
   void cancel() { __atomic_store_n(flag_.get(), true, __ATOMIC_RELEASE); }
@@ -118,7 +118,7 @@ class CancelToken {
 };
 
 // What a push says of a task, beside its body and the variables it uses.
-struct Traits {
+struct HEDDLE_API Traits {
   const char* name = "";  // must outlive the task; operators' names do
   Device device = {};
   Lane lane = Lane::kCompute;
@@ -128,7 +128,7 @@ struct Traits {
   Place place = {};
 };
 
-struct Task {
+struct HEDDLE_API Task {
   const char* name = "";
   // One of the two. `run` is done when it returns (or throws); `start` when its Done is called.
   TaskBody run = {};
@@ -146,13 +146,13 @@ using TaskRef = std::shared_ptr<const engine::Prepared>;
 
 // One node of a graph that is pushed as a whole. `after` names earlier nodes of the same graph;
 // nodes that use the same variable, one of them writing, are ordered as listed without being told.
-struct GraphTask {
+struct HEDDLE_API GraphTask {
   Task task;
   std::vector<int> after = {};
 };
 using GraphRef = std::shared_ptr<engine::PreparedGraph>;
 
-class Engine {
+class HEDDLE_API Engine {
  public:
   virtual ~Engine() = default;
 
@@ -224,6 +224,6 @@ class Engine {
 };
 
 // The place that pushes from this thread will report. Bindings set it.
-Place& current_place();
+HEDDLE_API Place& current_place();
 
 }  // namespace heddle

@@ -16,7 +16,7 @@ namespace heddle {
 
 using Arrays = std::map<std::string, NDArray, std::less<>>;
 
-struct BindSpec {
+struct HEDDLE_API BindSpec {
   Device device = {};
   std::map<std::string, Shape, std::less<>> shapes = {};  // enough of them to infer the rest
   std::map<std::string, Dtype, std::less<>> dtypes = {};  // default float32
@@ -29,7 +29,7 @@ struct BindSpec {
 };
 
 // One executor is driven from one thread at a time; what it starts runs asynchronously.
-class Executor {
+class HEDDLE_API Executor {
  public:
   // Throws Error naming the node, or listing the arguments whose shapes are unknown.
   static Executor bind(const Symbol& symbol, BindSpec spec);

@@ -3,6 +3,8 @@
 #include <bit>
 #include <cstdint>
 
+#include "heddle/api.h"
+
 namespace heddle {
 
 namespace half {
@@ -35,14 +37,14 @@ inline uint16_t to_bf16(float f) {
 }
 }  // namespace half
 
-struct float16 {
+struct HEDDLE_API float16 {
   uint16_t bits = 0;
   float16() = default;
   float16(float f) : bits(half::to_f16(f)) {}
   operator float() const { return half::from_f16(bits); }
 };
 
-struct bfloat16 {
+struct HEDDLE_API bfloat16 {
   uint16_t bits = 0;
   bfloat16() = default;
   bfloat16(float f) : bits(half::to_bf16(f)) {}

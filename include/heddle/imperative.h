@@ -15,39 +15,41 @@ enum class GradReq : uint8_t { kNone = 0, kWrite = 1, kInplace = 2, kAdd = 3 };
 // (shapes and dtypes must fit), none ones are made on `device` or where the inputs are. Bad shapes,
 // dtypes or counts throw here; what fails later surfaces at the wait. When recording, the call goes
 // on the tape.
-void invoke(const OpCallRef& call, std::span<const NDArray* const> inputs,
-            std::vector<NDArray>& out, Device device = {});
-std::vector<NDArray> invoke(std::string_view op, const std::vector<NDArray>& inputs,
-                            Kwargs kwargs = {}, Device device = {});
+HEDDLE_API void invoke(const OpCallRef& call, std::span<const NDArray* const> inputs,
+                       std::vector<NDArray>& out, Device device = {});
+HEDDLE_API std::vector<NDArray> invoke(std::string_view op, const std::vector<NDArray>& inputs,
+                                       Kwargs kwargs = {}, Device device = {});
 
 // Random operators draw their seeds from here, per device.
-void seed(uint64_t value);                 // all devices; each gets a stream of its own
-void seed(uint64_t value, Device device);  // the raw seed
-uint64_t next_seed(Device device);
+HEDDLE_API void seed(uint64_t value);                 // all devices; each gets a stream of its own
+HEDDLE_API void seed(uint64_t value, Device device);  // the raw seed
+HEDDLE_API uint64_t next_seed(Device device);
 
 namespace autograd {
 
-bool is_recording();  // flags of the calling thread
-bool is_training();
-bool set_recording(bool on);  // returns the old value
-bool set_training(bool on);
+HEDDLE_API bool is_recording();  // flags of the calling thread
+HEDDLE_API bool is_training();
+HEDDLE_API bool set_recording(bool on);  // returns the old value
+HEDDLE_API bool set_training(bool on);
 
 // Makes `variable` a leaf whose gradient goes to `gradient`. Takes it off the tape it was on.
-void mark_variable(NDArray& variable, const NDArray& gradient, GradReq req);
-NDArray gradient_of(const NDArray& variable);  // none when it is not marked
-bool is_recorded(const NDArray& array);        // on the tape, and not a leaf
+HEDDLE_API void mark_variable(NDArray& variable, const NDArray& gradient, GradReq req);
+HEDDLE_API NDArray gradient_of(const NDArray& variable);  // none when it is not marked
+HEDDLE_API bool is_recorded(const NDArray& array);        // on the tape, and not a leaf
 
 // d(sum of heads * head_grads)/d(leaves), into the leaves' gradients. head_grads: none = ones;
 // empty = all none. Frees the tape unless retain_graph.
-void backward(std::span<const NDArray> heads, std::span<const NDArray> head_grads = {},
-              bool retain_graph = false, bool training = true);
+HEDDLE_API void backward(std::span<const NDArray> heads, std::span<const NDArray> head_grads = {},
+                         bool retain_graph = false, bool training = true);
 // The same for `variables`, returned; marked gradients stay as they are.
-std::vector<NDArray> grad(std::span<const NDArray> heads, std::span<const NDArray> variables,
-                          std::span<const NDArray> head_grads = {}, bool retain_graph = false,
-                          bool create_graph = false, bool training = true);
+HEDDLE_API std::vector<NDArray> grad(std::span<const NDArray> heads,
+                                     std::span<const NDArray> variables,
+                                     std::span<const NDArray> head_grads = {},
+                                     bool retain_graph = false, bool create_graph = false,
+                                     bool training = true);
 
 // Throws MXNet's words when an in-place write to `array` would break the tape.
-void check_inplace(const NDArray& array);
+HEDDLE_API void check_inplace(const NDArray& array);
 
 }  // namespace autograd
 }  // namespace heddle

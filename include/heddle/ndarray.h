@@ -18,7 +18,7 @@ namespace heddle {
 struct TapeEntry;
 
 // Storage and the variable that guards it. Shared by all views of one array.
-class Chunk {
+class HEDDLE_API Chunk {
  public:
   Chunk(Device device, size_t bytes)
       : var(Var::make()), device(device), bytes(bytes), reached_by_(device) {}
@@ -52,7 +52,7 @@ class Chunk {
 // Copying an NDArray shares the data. Arrays are contiguous, in C order; views are row ranges and
 // reshapes, and share the variable. Reading the host value waits for pending writes. A copy of a
 // handle may be used from any thread.
-class NDArray {
+class HEDDLE_API NDArray {
  public:
   NDArray() = default;  // "none"
   // Memory on first use, contents undefined. A device that is not there throws at once.
@@ -111,24 +111,24 @@ class NDArray {
 
 // dst = src, converting the dtype if they differ: asynchronous, any device to any device. Throws at
 // once when the shapes' sizes differ.
-void copy(const NDArray& src, const NDArray& dst, int priority = 0);
+HEDDLE_API void copy(const NDArray& src, const NDArray& dst, int priority = 0);
 
 // --- MXNet's .params files
 // ------------------------------------------------------------------------
-struct NamedArrays {
+struct HEDDLE_API NamedArrays {
   std::vector<NDArray> arrays;
   std::vector<std::string> names;  // empty, or one per array
 };
 // Writes to a temporary file beside `path` and renames it: the file is whole or not there.
-void save_arrays(const std::string& path, const NamedArrays& what);
-std::string save_arrays_to_bytes(const NamedArrays& what);
+HEDDLE_API void save_arrays(const std::string& path, const NamedArrays& what);
+HEDDLE_API std::string save_arrays_to_bytes(const NamedArrays& what);
 // Reads versions 0 to 3. `device` is where arrays go. Throws Error with the path, the byte offset
 // and what was wrong when the file is missing, truncated or of another kind.
-NamedArrays load_arrays(const std::string& path, Device device = {});
-NamedArrays load_arrays_from_bytes(std::string_view bytes, std::string_view name,
-                                   Device device = {});
+HEDDLE_API NamedArrays load_arrays(const std::string& path, Device device = {});
+HEDDLE_API NamedArrays load_arrays_from_bytes(std::string_view bytes, std::string_view name,
+                                              Device device = {});
 // One array as it stands in such a file: what pickles hold.
-std::string array_to_bytes(const NDArray& a);
-NDArray array_from_bytes(std::string_view bytes, Device device = {});
+HEDDLE_API std::string array_to_bytes(const NDArray& a);
+HEDDLE_API NDArray array_from_bytes(std::string_view bytes, Device device = {});
 
 }  // namespace heddle

@@ -9,6 +9,7 @@
 
 #include "heddle/base.h"
 #include "heddle/device.h"
+#include "heddle/function_ref.h"
 #include "heddle/parallel.h"
 #include "heddle/param.h"
 
@@ -22,14 +23,14 @@ enum class Role : uint8_t {
   kAux,     // changed in place; created for the caller when missing (moving averages)
 };
 
-struct Input {
+struct HEDDLE_API Input {
   std::string name;
   std::string doc = "";
   Role role = Role::kRead;
   std::string init = "";    // initialiser for a created variable: "zero", "one"
   bool same_value = false;  // kMutate: every run writes the same value, so a tape need not object
 };
-struct Output {
+struct HEDDLE_API Output {
   std::string name = "output";
   bool hidden = false;  // kept for the gradient, not shown to users
 };
@@ -38,7 +39,7 @@ struct Output {
 enum class Stype : int8_t { kUnknown = -1, kDense = 0, kRowSparse = 1, kCsr = 2 };
 
 // A tensor that a gradient reads.
-struct Ref {
+struct HEDDLE_API Ref {
   enum Kind : uint8_t { kDy, kX, kY } kind;
   int index;
 };
@@ -49,7 +50,7 @@ constexpr Ref y(int i = 0) { return {Ref::kY, i}; }    // output i
 // --- functions with the parameters erased -----------------------------------------------------
 // Built from a plain function f(const P&, rest...) or f(rest...); P is deduced.
 template <class R, class... Rest>
-class Erased {
+class HEDDLE_API Erased {
  public:
   Erased() = default;
   Erased(std::nullptr_t) {}
@@ -73,7 +74,7 @@ class Erased {
 
 // A list that is fixed, or a function of the parameters (f(const P&)).
 template <class T>
-class ListOf {
+class HEDDLE_API ListOf {
  public:
   ListOf() = default;
   ListOf(std::initializer_list<T> fixed) : fixed_(fixed) {}
@@ -93,7 +94,7 @@ class ListOf {
 
 // --- what kernels see -------------------------------------------------------------------------
 // Blobs in the order of OpDef::inputs. mut(i) refuses inputs that are not kMutate or kAux.
-class Inputs {
+class HEDDLE_API Inputs {
  public:
   Inputs(std::span<const Blob> blobs, std::span<const Input> declared)
       : blobs_(blobs), declared_(declared) {}
@@ -114,7 +115,7 @@ using Outputs = std::span<Blob>;
 
 // What a kernel may ask of its surroundings. Kernels write every wanted output in full; adding to a
 // gradient (grad_req "add") is done around them.
-class OpContext {
+class HEDDLE_API OpContext {
  public:
   OpContext() = default;
   OpContext(Device device, Stream* stream, bool training, std::span<const uint8_t> wanted = {},
@@ -156,13 +157,13 @@ class OpContext {
     check(bool(allocate_), "output {} has an extent that only the kernel knows", i);
     return allocate_(i, shape);
   }
-  std::function<Blob(int, Shape)> allocate_ = {};
+  FunctionRef<Blob(int, Shape)> allocate_ = {};
 };
 
 // Shapes, dtypes and storage kinds of one call, partly known. Setting merges with what is known, or
 // throws Error "[Op] weight has shape (2,3), expected (5,3)". An infer function is called again
 // whenever more is known, so it does what it can and returns.
-class InferContext {
+class HEDDLE_API InferContext {
  public:
   struct Value {
     Shape shape;
@@ -202,16 +203,16 @@ class InferContext {
 using Infer = Erased<void, InferContext&>;
 using Kernel = Erased<void, OpContext&, Inputs, Outputs>;
 
-void infer_same(InferContext&);        // every input and output has the same shape
-void infer_same_dtype(InferContext&);  // ... and the same dtype
-void infer_dense(InferContext&);       // every value is stored dense
+HEDDLE_API void infer_same(InferContext&);        // every input and output has the same shape
+HEDDLE_API void infer_same_dtype(InferContext&);  // ... and the same dtype
+HEDDLE_API void infer_dense(InferContext&);       // every value is stored dense
 template <Dtype D>
 void infer_out_dtype(InferContext& c) {  // inputs as they come, outputs of dtype D
   for (int i = 0; i < c.outputs(); ++i) c.set_out_dtype(i, D);
 }
 
 // What `accepts` sees when a kernel is chosen.
-struct Situation {
+struct HEDDLE_API Situation {
   std::span<const Blob> in;
   std::span<const Blob> out;  // data pointers may still be null
   bool training;
@@ -220,7 +221,7 @@ using Accepts = Erased<bool, const Situation&>;
 
 // --- gradients ---------------------------------------------------------------------------------
 // Builds the gradient of an operator out of other operators.
-class GradContext {
+class HEDDLE_API GradContext {
  public:
   struct Value {  // a tensor, or none (id < 0: zero, no gradient)
     int id = -1;
@@ -239,7 +240,7 @@ class GradContext {
   virtual int inputs() const = 0;
 };
 
-struct Backward {
+struct HEDDLE_API Backward {
   // All it reads, hence all that stays in memory for it. Inputs of the kernel arrive in this order.
   ListOf<Ref> reads = {};
   // Becomes the operator "_backward_<name>": writes one gradient per input that is not kAux, in
@@ -256,7 +257,7 @@ struct Backward {
 };
 
 // --- the record --------------------------------------------------------------------------------
-struct OpDef {
+struct HEDDLE_API OpDef {
   std::string name = "";                  // as in MXNet where its users know it
   std::vector<std::string> aliases = {};  // other names that find it
   std::string doc = "";
@@ -289,7 +290,7 @@ struct OpDef {
 };
 
 // An operator with its parameters fixed: what graphs, tapes and eager calls hold. Immutable.
-struct OpCall {
+struct HEDDLE_API OpCall {
   const OpDef* op;
   Kwargs kwargs;                       // as the user wrote them; what JSON stores
   std::shared_ptr<const void> params;  // kwargs, parsed
@@ -305,17 +306,19 @@ struct OpCall {
 using OpCallRef = std::shared_ptr<const OpCall>;
 
 // Parses kwargs and fixes the lists; throws Error naming the operator and the parameter.
-OpCallRef make_call(const OpDef& op, Kwargs kwargs);
+HEDDLE_API OpCallRef make_call(const OpDef& op, Kwargs kwargs);
 // Runs shape, dtype and storage inference of one call to a fixed point.
-void infer_call(const OpCall& call, std::span<InferContext::Value> in,
-                std::span<InferContext::Value> out, bool training = false);
+HEDDLE_API void infer_call(const OpCall& call, std::span<InferContext::Value> in,
+                           std::span<InferContext::Value> out, bool training = false);
 // The kernel for these blobs; throws Error "[Op] has no kernel for ..." naming device and dtypes.
-const OpDef::Implementation& choose_kernel(const OpCall& call, Device device, const Situation& s);
+HEDDLE_API const OpDef::Implementation& choose_kernel(const OpCall& call, Device device,
+                                                      const Situation& s);
 // Runs a kernel on the calling thread inside a ScratchScope.
-void run_kernel(const OpDef::Implementation& kernel, const OpCall& call, OpContext& ctx,
-                std::span<const Blob> in, Outputs out);
+HEDDLE_API void run_kernel(const OpDef::Implementation& kernel, const OpCall& call, OpContext& ctx,
+                           std::span<const Blob> in, Outputs out);
 // The same with the kernel that is chosen for these blobs.
-void run_kernel(const OpCall& call, OpContext& ctx, std::span<const Blob> in, Outputs out);
+HEDDLE_API void run_kernel(const OpCall& call, OpContext& ctx, std::span<const Blob> in,
+                           Outputs out);
 
 // The one rule on sharing memory: output `o` may be written over the inputs for which
 // lies_there(i) says that they lie in its place, all of the same bytes and read by nobody later, if
@@ -344,11 +347,11 @@ void each_gradient(const OpCall& forward, Dy&& dy, Dx&& dx) {
 
 // Restricts CPU kernels to those of `library` ("portable", "onednn"; "" lifts it), where an
 // operator has one. For tests and measurements; not while work is running.
-void prefer_kernels(std::string_view library);
+HEDDLE_API void prefer_kernels(std::string_view library);
 
 // The catalogue. Filled once, by define_all_ops(), in the order of src/operator/all_ops.def; other
 // shared objects add kernels before their first use.
-class OpTable {
+class HEDDLE_API OpTable {
  public:
   static OpTable& get();  // filled on first use; never destroyed
   const OpDef& define(OpDef def);
@@ -366,6 +369,6 @@ class OpTable {
 };
 
 // Defined by all_ops.cc; calls every file named in all_ops.def.
-void define_all_ops(OpTable& ops);
+HEDDLE_API void define_all_ops(OpTable& ops);
 
 }  // namespace heddle

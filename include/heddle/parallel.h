@@ -1,9 +1,9 @@
 // Splitting work over the threads of the process, on one arena.
 #pragma once
 #include <cstdint>
-#include <functional>
 
 #include "heddle/device.h"
+#include "heddle/function_ref.h"
 
 namespace heddle {
 
@@ -11,10 +11,10 @@ namespace heddle {
 // the one arena of the process. The pieces depend on n and grain only, never on the number of
 // threads, so results do not either. An exception in a piece reaches the caller after the others
 // have stopped. Safe to nest.
-void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& body);
+HEDDLE_API void parallel_for(int64_t n, int64_t grain, FunctionRef<void(int64_t, int64_t)> body);
 
 // Runs `body` inside the arena, on the calling thread: engine workers run tasks through it, so that
 // runnable threads never exceed the arena's slots, of which there are threads(), plus the callers.
-void run_in_arena(void (*body)(void*), void* arg);
+HEDDLE_API void run_in_arena(void (*body)(void*), void* arg);
 
 }  // namespace heddle

@@ -29,11 +29,11 @@ namespace heddle {
 using Kwargs = std::map<std::string, std::string, std::less<>>;
 
 // A parameter that is a graph (the body of a loop): the text of its JSON.
-struct GraphText {
+struct HEDDLE_API GraphText {
   std::string json;
 };
 
-struct FieldInfo {
+struct HEDDLE_API FieldInfo {
   std::string name, type, default_value, doc;
   bool required = false;
   std::vector<std::string> choices = {};  // of an enum
@@ -42,38 +42,38 @@ struct FieldInfo {
 // Each parse() reads the whole text or returns false. The texts are those of MXNet's files:
 // "True", "(2, 3)", "3", "None", "1e-3", "2L".
 namespace param {
-bool parse(std::string_view s, bool& v);
-bool parse(std::string_view s, int& v);
-bool parse(std::string_view s, int64_t& v);
-bool parse(std::string_view s, uint32_t& v);
-bool parse(std::string_view s, uint64_t& v);
-bool parse(std::string_view s, float& v);
-bool parse(std::string_view s, double& v);
-bool parse(std::string_view s, std::string& v);
-bool parse(std::string_view s, Shape& v);  // "None" gives an unknown rank
-bool parse(std::string_view s, Dtype& v);  // "None" gives kUnknown
-bool parse(std::string_view s, GraphText& v);
-bool parse(std::string_view s, std::vector<double>& v);
-bool parse(std::string_view s, std::vector<int64_t>& v);
-bool parse(std::string_view s, std::vector<std::optional<int64_t>>& v);  // "(None, 1)"
+HEDDLE_API bool parse(std::string_view s, bool& v);
+HEDDLE_API bool parse(std::string_view s, int& v);
+HEDDLE_API bool parse(std::string_view s, int64_t& v);
+HEDDLE_API bool parse(std::string_view s, uint32_t& v);
+HEDDLE_API bool parse(std::string_view s, uint64_t& v);
+HEDDLE_API bool parse(std::string_view s, float& v);
+HEDDLE_API bool parse(std::string_view s, double& v);
+HEDDLE_API bool parse(std::string_view s, std::string& v);
+HEDDLE_API bool parse(std::string_view s, Shape& v);  // "None" gives an unknown rank
+HEDDLE_API bool parse(std::string_view s, Dtype& v);  // "None" gives kUnknown
+HEDDLE_API bool parse(std::string_view s, GraphText& v);
+HEDDLE_API bool parse(std::string_view s, std::vector<double>& v);
+HEDDLE_API bool parse(std::string_view s, std::vector<int64_t>& v);
+HEDDLE_API bool parse(std::string_view s, std::vector<std::optional<int64_t>>& v);  // "(None, 1)"
 template <class T>
 bool parse(std::string_view s, std::optional<T>& v) {
   if (s == "None") return v.reset(), true;
   return parse(s, v.emplace());
 }
 
-std::string print(bool v);  // "True"
-std::string print(int64_t v);
-std::string print(uint64_t v);
-std::string print(double v);
-std::string print(float v);
-std::string print(const std::string& v);
-std::string print(const Shape& v);  // "(2, 3)", "(2,)", "None"
-std::string print(Dtype v);
-std::string print(const GraphText& v);
-std::string print(const std::vector<double>& v);
-std::string print(const std::vector<int64_t>& v);
-std::string print(const std::vector<std::optional<int64_t>>& v);
+HEDDLE_API std::string print(bool v);  // "True"
+HEDDLE_API std::string print(int64_t v);
+HEDDLE_API std::string print(uint64_t v);
+HEDDLE_API std::string print(double v);
+HEDDLE_API std::string print(float v);
+HEDDLE_API std::string print(const std::string& v);
+HEDDLE_API std::string print(const Shape& v);  // "(2, 3)", "(2,)", "None"
+HEDDLE_API std::string print(Dtype v);
+HEDDLE_API std::string print(const GraphText& v);
+HEDDLE_API std::string print(const std::vector<double>& v);
+HEDDLE_API std::string print(const std::vector<int64_t>& v);
+HEDDLE_API std::string print(const std::vector<std::optional<int64_t>>& v);
 inline std::string print(int v) { return print(int64_t(v)); }
 inline std::string print(uint32_t v) { return print(uint64_t(v)); }
 template <class T>
@@ -117,7 +117,7 @@ struct IsOptional<std::optional<T>> : std::true_type {};
 }  // namespace param
 
 // Handed to P::fields(). Parses the struct from strings, describes it, or prints it.
-class FieldVisitor {
+class HEDDLE_API FieldVisitor {
  public:
   explicit FieldVisitor(const Kwargs* from) : from_(from) {}
 
@@ -183,12 +183,12 @@ class FieldVisitor {
   bool optional_enum_ = false;
 };
 
-struct NoParam {
+struct HEDDLE_API NoParam {
   void fields(auto&&) {}
 };
 
 // The parameter struct of one operator with its type erased.
-struct ParamSchema {
+struct HEDDLE_API ParamSchema {
   // Parses, or throws Error "[op] ..." naming the parameter, what was found and what was expected.
   std::shared_ptr<const void> (*parse)(std::string_view op, const Kwargs&) = nullptr;
   std::vector<FieldInfo> (*describe)() = nullptr;
@@ -198,11 +198,8 @@ ParamSchema schema() {
   return {[](std::string_view op, const Kwargs& kw) -> std::shared_ptr<const void> {
             auto p = std::make_shared<P>();
             FieldVisitor v(&kw);
-            try {
-              p->fields(v);
-            } catch (const Error& e) {
-              throw Error(format("[{}] {}", op, e.what()));
-            }
+            attempt([&] { p->fields(v); },
+                    [&](std::string_view text) { fail("[{}] {}", op, text); });
             v.finish(op);
             return p;
           },

@@ -20,7 +20,7 @@ struct WaitTraces;
 
 namespace heddle::profiler {
 
-struct Options {
+struct HEDDLE_API Options {
   bool eager = true;  // tasks that were pushed one by one, or run at once
   bool graph = true;  // nodes of graphs
   bool waits = true;  // calls that block
@@ -29,11 +29,11 @@ struct Options {
   int64_t bytes = int64_t{128} << 20;
 };
 
-void start(const Options& options = {});  // adds to what is there
-void stop();                              // keeps what is there
-bool running();
-void clear();
-int64_t dropped();  // events that had to go since clear()
+HEDDLE_API void start(const Options& options = {});  // adds to what is there
+HEDDLE_API void stop();                              // keeps what is there
+HEDDLE_API bool running();
+HEDDLE_API void clear();
+HEDDLE_API int64_t dropped();  // events that had to go since clear()
 
 // What was recorded, in the trace-event format. May be called while it goes on.
 //   "X" a task's body, on its thread: category "operator", or "graph" for nodes of graphs; args
@@ -42,34 +42,35 @@ int64_t dropped();  // events that had to go since clear()
 //       variables it used (the first 1000)
 //   "s", "f" an arrow from the push to the body     "b", "e" an asynchronous task until its Done
 //   "X" of category "wait": a call that blocked, and for what
-std::string trace();
-void write_trace(const std::string& path);  // appears whole or not at all; throws Error
+HEDDLE_API std::string trace();
+HEDDLE_API void write_trace(const std::string& path);  // appears whole or not at all; throws Error
 
 // Per category and name. Times are in milliseconds; a counter's are its values.
-struct Total {
+struct HEDDLE_API Total {
   std::string category, name;
   bool counter = false;
   int64_t count = 0;
   double total = 0, least = 0, most = 0;
 };
-std::vector<Total> totals();
+HEDDLE_API std::vector<Total> totals();
 
 // --- what the program adds ------------------------------------------------------------------
 // All of it is recorded only while running().
 
 // A moment, to begin a range at; 0 while not running.
-int64_t now();
+HEDDLE_API int64_t now();
 enum class Track : uint8_t {
   kThread,  // of the calling thread: ranges there nest
   kOwn,     // of its own: may overlap others and end on another thread
 };
-void range(std::string_view category, std::string_view name, int64_t begin, Track track);
-void counter(std::string_view category, std::string_view name, double value);
+HEDDLE_API void range(std::string_view category, std::string_view name, int64_t begin, Track track);
+HEDDLE_API void counter(std::string_view category, std::string_view name, double value);
 enum class Scope : char { kThread = 't', kProcess = 'p', kGlobal = 'g' };
-void mark(std::string_view category, std::string_view name, Scope scope = Scope::kProcess);
+HEDDLE_API void mark(std::string_view category, std::string_view name,
+                     Scope scope = Scope::kProcess);
 
 // The rest of the scope, on the calling thread.
-class Range {
+class HEDDLE_API Range {
  public:
   explicit Range(std::string name, std::string category = "range")
       : name_(std::move(name)), category_(std::move(category)), begin_(now()) {}
@@ -86,7 +87,7 @@ class Range {
 
 // A part of the task that this thread runs, where one task does the work of several operators: of
 // category "operator", recorded if nodes of graphs are.
-class Part {
+class HEDDLE_API Part {
  public:
   explicit Part(const char* name) : name_(name), begin_(now_of_graphs()) {}
   ~Part() {
@@ -105,11 +106,11 @@ class Part {
 // A number that is looked at as tasks end, at most some ten thousand times a second, and recorded
 // as a counter when it changed. `read` must be quick and not throw; any thread may call it. Null
 // takes it away. Up to 8 names, which are literals.
-void gauge(const char* category, const char* name, int64_t (*read)());
+HEDDLE_API void gauge(const char* category, const char* name, int64_t (*read)());
 
 // --- what waits wait for ----------------------------------------------------------------------
 
-struct Wait {
+struct HEDDLE_API Wait {
   std::string call;  // see Call; "wait" where nobody said
   Place at;          // current_place() of the waiting thread
   double ms = 0;
@@ -122,7 +123,7 @@ struct Wait {
 };
 
 // Remembers every wait that blocks, on any thread, while it lives; the last 65536 of them.
-class WaitTrace {
+class HEDDLE_API WaitTrace {
  public:
   WaitTrace();
   ~WaitTrace();
@@ -138,10 +139,10 @@ class WaitTrace {
 // Asked on the waiting thread when a wait ends that is watched: may change what is known of the
 // call and its place; what it gives must live as long as the process. For the bindings of a
 // language.
-void set_describe(void (*describe)(const char** call, Place* at));
+HEDDLE_API void set_describe(void (*describe)(const char** call, Place* at));
 
 // The call of the user's that this thread is inside of, for Wait::call; the outermost one counts.
-class Call {
+class HEDDLE_API Call {
  public:
   explicit Call(const char* name);  // a literal
   ~Call();
@@ -156,6 +157,6 @@ class Call {
 
 // The tasks that were pushed and are not done, as text for Graphviz: their states, and for each
 // variable the order in which they use it. Holds the engine's threads for the moment it takes.
-std::string pending_dot(Engine& engine);
+HEDDLE_API std::string pending_dot(Engine& engine);
 
 }  // namespace heddle::profiler

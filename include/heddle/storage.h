@@ -11,13 +11,13 @@ namespace storage {
 class PoolState;
 }
 
-struct Memory {
+struct HEDDLE_API Memory {
   void* data = nullptr;
   size_t bytes = 0;  // as asked for
   Device device;
 };
 
-struct MemoryStats {
+struct HEDDLE_API MemoryStats {
   int64_t live = 0;         // bytes handed out now, as asked for
   int64_t cached = 0;       // bytes kept in the pool, with what rounding adds
   int64_t peak_live = 0;    // since the start or the last reset_peak(); to 64 KiB per thread
@@ -25,7 +25,7 @@ struct MemoryStats {
 };
 
 // One pool per device. Thread-safe. Never destroyed, so arrays may outlive main().
-class Pool {
+class HEDDLE_API Pool {
  public:
   static Pool& of(Device device);
   // Memory aligned to 64 bytes, not initialised; data is null for 0 bytes. When the device is out

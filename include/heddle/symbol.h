@@ -13,12 +13,12 @@ namespace heddle {
 struct Node;
 using NodeRef = std::shared_ptr<const Node>;
 
-struct Entry {  // one output of one node
+struct HEDDLE_API Entry {  // one output of one node
   NodeRef node;
   int index = 0;
 };
 
-struct Node {
+struct HEDDLE_API Node {
   OpCallRef call;  // null: a variable
   std::string name;
   std::vector<Entry> inputs;
@@ -31,7 +31,7 @@ struct Node {
   const OpDef* op() const { return call ? call->op : nullptr; }
 };
 
-class Symbol {
+class HEDDLE_API Symbol {
  public:
   Symbol() = default;
   explicit Symbol(std::vector<Entry> entries) : entries_(std::move(entries)) {}
@@ -71,6 +71,6 @@ class Symbol {
 };
 
 // The name an output is known by: "<node>_<output>", or the variable's own.
-std::string output_name(const Entry& e);
+HEDDLE_API std::string output_name(const Entry& e);
 
 }  // namespace heddle

@@ -93,7 +93,7 @@ void AtomicFile::commit() {
 }
 
 void AtomicFile::fail(const char* step, int error) const {
-  throw Error(format("[save] '{}': could not {} it: {}", path_, step, std::strerror(error)));
+  heddle::fail("[save] '{}': could not {} it: {}", path_, step, std::strerror(error));
 }
 
 }  // namespace heddle

@@ -2,9 +2,27 @@
 #include "heddle/base.h"
 
 #include <charconv>
+#include <cstdio>
+#include <cstdlib>
 #include <iterator>
 
 namespace heddle {
+
+namespace base {
+ErrorHandler error_handler = nullptr;
+}  // namespace base
+
+void set_error_handler(ErrorHandler handler) { base::error_handler = handler; }
+
+void throw_error(const std::string& text) {
+#ifdef __cpp_exceptions
+  throw Error(text);
+#else
+  if (base::error_handler) base::error_handler(text.c_str());
+  std::fprintf(stderr, "heddle: %s\n", text.c_str());
+  std::abort();
+#endif
+}
 
 void append(std::string& to, std::string_view v) { to += v; }
 void append(std::string& to, bool v) { to += v ? "True" : "False"; }
@@ -43,7 +61,7 @@ constexpr DtypeRow kDtypes[] = {
 int64_t dtype_size(Dtype d) {
   for (const auto& row : base::kDtypes)
     if (row.dtype == d) return row.size;
-  throw Error("an unknown dtype has no size");
+  fail("an unknown dtype has no size");
 }
 
 std::string_view dtype_name(Dtype d) {
@@ -52,14 +70,21 @@ std::string_view dtype_name(Dtype d) {
   return "unknown";
 }
 
+Dtype find_dtype(std::string_view s) {
+  for (const auto& row : base::kDtypes)
+    if (row.name == s) return row.dtype;
+  return Dtype::kUnknown;
+}
+
 Dtype dtype_from_name(std::string_view s) {
+  const Dtype found = find_dtype(s);
+  if (found != Dtype::kUnknown) return found;
   std::string all;
   for (const auto& row : base::kDtypes) {
-    if (row.name == s) return row.dtype;
     all += all.empty() ? "" : ", ";
     all += row.name;
   }
-  throw Error(format("dtype '{}' is unknown, expected one of {}", s, all));
+  fail("dtype '{}' is unknown, expected one of {}", s, all);
 }
 
 void append(std::string& to, Device d) {
@@ -101,7 +126,7 @@ Device device_from_name(std::string_view s, Device none) {
 }
 
 void Shape::throw_rank(int rank) {
-  throw Error(format("a shape of {} dimensions is not supported, at most {} are", rank, kMaxRank));
+  fail("a shape of {} dimensions is not supported, at most {} are", rank, kMaxRank);
 }
 
 void append(std::string& to, const Shape& s) {

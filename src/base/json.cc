@@ -28,7 +28,7 @@ class JsonReader {
       found = c >= 0x20 && c < 0x7f ? format("'{}'", text_.substr(at_, 1))
                                     : format("a byte of value {}", unsigned(c));
     }
-    throw Error(format("JSON, byte {}: found {}, expected {}", at_, found, expected));
+    heddle::fail("JSON, byte {}: found {}, expected {}", at_, found, expected);
   }
 
   char peek() const { return at_ < text_.size() ? text_[at_] : '\0'; }

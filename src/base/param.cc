@@ -62,12 +62,8 @@ bool parse(std::string_view s, GraphText& v) { return v.json = std::string(s), t
 bool parse(std::string_view s, Dtype& v) {
   s = trim(s);
   if (s == "None") return v = Dtype::kUnknown, true;
-  try {
-    v = dtype_from_name(s);
-  } catch (const Error&) {
-    return false;
-  }
-  return true;
+  v = find_dtype(s);
+  return v != Dtype::kUnknown;
 }
 
 // Calls each(item) for the items of "(a, b)", "[a, b]" or a bare "a".
@@ -156,7 +152,7 @@ const std::string* FieldVisitor::take(std::string_view name) const {
 
 void FieldVisitor::bad_value(std::string_view name, std::string_view text,
                              std::string_view type) const {
-  throw Error(format("parameter {}='{}' is not a {}", name, text, type));
+  fail("parameter {}='{}' is not a {}", name, text, type);
 }
 
 FieldVisitor& FieldVisitor::names(std::initializer_list<const char*> texts) {
@@ -171,7 +167,7 @@ FieldVisitor& FieldVisitor::names(std::initializer_list<const char*> texts) {
     if (info.choices[i] == *text) return set_enum_(enum_, int(i)), *this;
     all += (i ? ", " : "") + info.choices[i];
   }
-  throw Error(format("parameter {}='{}' is unknown, expected one of {}", info.name, *text, all));
+  fail("parameter {}='{}' is unknown, expected one of {}", info.name, *text, all);
 }
 
 FieldVisitor& FieldVisitor::required() {
@@ -199,8 +195,7 @@ void FieldVisitor::finish(std::string_view op) const {
     if (known) continue;
     std::string all;
     for (const FieldInfo& f : fields) all += (all.empty() ? "" : ", ") + f.name;
-    throw Error(format("[{}] parameter '{}' is unknown, expected {}", op, key,
-                       fields.empty() ? "none" : all));
+    fail("[{}] parameter '{}' is unknown, expected {}", op, key, fields.empty() ? "none" : all);
   }
 }
 

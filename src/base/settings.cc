@@ -33,7 +33,7 @@ static_assert(std::size(kTable) <= 12);
 const Setting& find(std::string_view name) {
   for (const Setting& s : kTable)
     if (s.name == name) return s;
-  throw Error(format("[settings] found no setting named '{}'", name));
+  fail("[settings] found no setting named '{}'", name);
 }
 
 }  // namespace settings_table
@@ -62,7 +62,7 @@ bool setting_flag(std::string_view name) {
     if (text == yes) return true;
   for (std::string_view no : {"0", "false", "off", "no"})
     if (text == no) return false;
-  throw Error(format("[settings] {} is '{}', expected 0 or 1", name, text));
+  fail("[settings] {} is '{}', expected 0 or 1", name, text);
 }
 
 }  // namespace heddle

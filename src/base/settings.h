@@ -5,22 +5,24 @@
 #include <string>
 #include <string_view>
 
+#include "heddle/api.h"
+
 namespace heddle {
 
-struct Setting {
+struct HEDDLE_API Setting {
   std::string_view name;      // "HEDDLE_THREADS"
   std::string_view fallback;  // the value when the variable is unset or empty
   std::string_view doc;
 };
 
 // Every variable the library reads, at most 12. The docs print it.
-std::span<const Setting> settings();
+HEDDLE_API std::span<const Setting> settings();
 
 // The value now: of the environment, or the fallback. Throws Error when the table lacks `name`.
-std::string setting(std::string_view name);
+HEDDLE_API std::string setting(std::string_view name);
 // The same as a whole number. Throws Error naming the variable when the text is no number.
-int64_t setting_int(std::string_view name);
+HEDDLE_API int64_t setting_int(std::string_view name);
 // The same as yes or no: "1", "true", "on", "yes" or "0", "false", "off", "no".
-bool setting_flag(std::string_view name);
+HEDDLE_API bool setting_flag(std::string_view name);
 
 }  // namespace heddle

@@ -46,10 +46,10 @@ void load_cuda() {
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library) {
     const char* why = dlerror();
-    throw Error(
-        format("[gpu] the CUDA part of heddle could not be loaded ({}): build it with "
-               "HEDDLE_CUDA=ON, or name it in HEDDLE_CUDA_LIBRARY",
-               why ? why : path.c_str()));
+    fail(
+        "[gpu] the CUDA part of heddle could not be loaded ({}): build it with HEDDLE_CUDA=ON, or "
+        "name it in HEDDLE_CUDA_LIBRARY",
+        why ? why : path.c_str());
   }
   auto entry = reinterpret_cast<void (*)()>(dlsym(library, kCudaEntry));
   check(entry != nullptr, "[gpu] '{}' has no {}: it is not the CUDA part of heddle", path,
@@ -89,11 +89,7 @@ DeviceApi& device_api(Device d) {
 }
 
 int device_count(Device::Kind kind) noexcept {
-  try {
-    return device_api({kind, 0}).count();
-  } catch (const Error&) {
-    return 0;
-  }
+  return attempt([&] { return device_api({kind, 0}).count(); }, [](std::string_view) { return 0; });
 }
 
 void set_device_api(Device::Kind kind, std::unique_ptr<DeviceApi> api) {

@@ -75,10 +75,11 @@ void invoke_dynamic(const OpCallRef& call, std::span<const NDArray* const> in,
     uint64_t seed;
     void run(RunContext& where) {
       OpContext ctx(where.device, where.stream, training, {}, seed);
-      ctx.allocate_ = [this](int i, Shape shape) {
+      auto allocate = [this](int i, Shape shape) {
         out[i] = NDArray(shape, in.empty() ? Device{} : in[0].device(), types[i].dtype);
         return out[i].blob();
       };
+      ctx.allocate_ = allocate;
       std::vector<Blob> ins, outs;
       for (const NDArray& a : in) ins.push_back(a.blob());
       for (const ValueInfo& v : types) outs.push_back({nullptr, v.shape, v.dtype, where.device});

@@ -49,23 +49,24 @@ template <class T>
 void sum_rows(const OpContext& ctx, const T* x, int64_t rows, int64_t cols, T* y);
 
 // Products a library offers. Later offers are asked first; `takes` may decline a shape.
-struct Offer {
+struct HEDDLE_API Offer {
   const char* library;
   bool (*takes)(int64_t m, int64_t n, int64_t k) = nullptr;
   void (*sgemm)(Mat<float>, Mat<float>, Mat<float>, bool) = nullptr;
   void (*dgemm)(Mat<double>, Mat<double>, Mat<double>, bool) = nullptr;
 };
-void offer(const Offer& offer);  // while the catalogue is being filled
+HEDDLE_API void offer(const Offer& offer);  // while the catalogue is being filled
 
 // The products of a device whose memory the host cannot touch: put on ctx.stream, done later. With
 // these, gemm, gemm_bias and sum_rows that are given an OpContext work there.
-struct DeviceProducts {
+struct HEDDLE_API DeviceProducts {
   void (*gemm)(const OpContext&, Dtype, const Mat<void>& a, const Mat<void>& b, const Mat<void>& c,
                bool accumulate) = nullptr;
   void (*spread_rows)(const OpContext&, Dtype, const void* row, const Mat<void>& c) = nullptr;
   void (*sum_rows)(const OpContext&, Dtype, const void* x, int64_t rows, int64_t cols,
                    void* y) = nullptr;
 };
-void offer(Device::Kind on, const DeviceProducts& products);  // before the device's first use
+// Before the device's first use.
+HEDDLE_API void offer(Device::Kind on, const DeviceProducts& products);
 
 }  // namespace heddle::ops::linalg

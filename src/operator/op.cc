@@ -208,8 +208,8 @@ const OpDef::Implementation& choose_kernel(const OpCall& call, Device device, co
   std::string types;
   for (const Blob& b : s.in)
     types += (types.empty() ? "" : ", ") + std::string(dtype_name(b.dtype));
-  throw Error(format("[{}] has no kernel for {} on {}", call.op->name,
-                     types.empty() ? "no inputs" : types, device));
+  fail("[{}] has no kernel for {} on {}", call.op->name, types.empty() ? "no inputs" : types,
+       device);
 }
 
 void run_kernel(const OpCall& call, OpContext& ctx, std::span<const Blob> in, Outputs out) {
@@ -279,8 +279,8 @@ const OpDef& OpTable::at(std::string_view name) const {
     const int far = catalogue::distance(catalogue::lower(name), catalogue::lower(known));
     if (far < best) best = far, near = known;
   }
-  throw Error(near.empty() ? format("operator '{}' is unknown", name)
-                           : format("operator '{}' is unknown; did you mean '{}'?", name, near));
+  check(!near.empty(), "operator '{}' is unknown", name);
+  fail("operator '{}' is unknown; did you mean '{}'?", name, near);
 }
 
 std::vector<const OpDef*> OpTable::list() const { return state_->order; }

@@ -7,7 +7,7 @@
 
 namespace heddle {
 
-void parallel_for(int64_t n, int64_t grain, const parallel::Piece& body) {
+void parallel_for(int64_t n, int64_t grain, parallel::Piece body) {
   parallel::run_in_order(n, std::max<int64_t>(grain, 1), body);
 }
 

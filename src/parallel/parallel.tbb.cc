@@ -118,7 +118,7 @@ void enter(Arena& a, const Body& body) {
 
 }  // namespace parallel
 
-void parallel_for(int64_t n, int64_t grain, const parallel::Piece& body) {
+void parallel_for(int64_t n, int64_t grain, parallel::Piece body) {
   using parallel::where;
   grain = std::max<int64_t>(grain, 1);
   if (n <= 0) return;

@@ -15,7 +15,7 @@ enum class Phase : uint8_t {
   kUpdate,  // of parameters
 };
 
-struct Graph {
+struct HEDDLE_API Graph {
   struct Node {
     OpCallRef call = nullptr;  // null: a variable
     std::string name = {};     // may be empty on a tape

@@ -145,11 +145,8 @@ class Inference {
     in_.clear(), out_.clear();
     for (int v : n.inputs) in_.push_back(info_[same_[v]]);
     for (int k = 0; k < n.outputs(); ++k) out_.push_back(info_[same_[n.first_output + k]]);
-    try {
-      infer_call(*n.call, in_, out_, training_);
-    } catch (const Error& e) {
-      throw Error(format("Error in operator {}: {}", n.name, e.what()));
-    }
+    attempt([&] { infer_call(*n.call, in_, out_, training_); },
+            [&](std::string_view text) { fail("Error in operator {}: {}", n.name, text); });
     for (size_t i = 0; i < n.inputs.size(); ++i) store(node, n.inputs[i], in_[i]);
     for (int k = 0; k < n.outputs(); ++k) store(node, n.first_output + k, out_[k]);
   }

@@ -18,8 +18,9 @@ using Placement = std::vector<Device>;      // indexed by node
 // variables; attributes __shape__ and __dtype__ of variables take part. Gradients take the types of
 // what they are gradients of. Throws Error naming the node on a conflict. What stays unknown is
 // left so: the caller decides.
-ValueTypes infer(const Graph& g, const std::map<std::string, ValueInfo, std::less<>>& known,
-                 bool training = false);
+HEDDLE_API ValueTypes infer(const Graph& g,
+                            const std::map<std::string, ValueInfo, std::less<>>& known,
+                            bool training = false);
 
 struct GradientSpec {
   std::vector<int> heads;       // value ids whose gradients come in

@@ -100,8 +100,8 @@ Symbol Symbol::apply(const OpCallRef& call, std::vector<Symbol> positional,
   if (!named.empty()) {
     std::vector<std::string> names;
     for (const Input& i : call->inputs) names.push_back(i.name);
-    throw Error(format("[{}] has no input '{}', expected one of {}", op, named.begin()->first,
-                       symbol::list_of(names)));
+    fail("[{}] has no input '{}', expected one of {}", op, named.begin()->first,
+         symbol::list_of(names));
   }
   return Symbol(symbol::visible_entries(n));
 }
@@ -155,8 +155,8 @@ Symbol Symbol::operator[](int i) const {
 Symbol Symbol::operator[](std::string_view output) const {
   for (const Entry& e : entries_)
     if (output_name(e) == output) return Symbol({e});
-  throw Error(format("output '{}' is unknown, expected one of {}", output,
-                     symbol::list_of(symbol::output_names(*this))));
+  fail("output '{}' is unknown, expected one of {}", output,
+       symbol::list_of(symbol::output_names(*this)));
 }
 
 Symbol Symbol::internals() const {

@@ -20,7 +20,7 @@ void check_operators(const File& file) {
   for (const auto& [op, nodes] : unknown)
     all += format("{}{} ({} {})", all.empty() ? "" : ", ", op, nodes.size() == 1 ? "node" : "nodes",
                   list_of(nodes));
-  throw Error("symbol file: unknown operators: " + all);
+  fail("symbol file: unknown operators: {}", all);
 }
 
 // lr_mult and its like, written without underscores: on the node itself, or as "weight_lr_mult" for
@@ -85,11 +85,9 @@ OpCallRef parse_call(const FileNode& n, Kwargs parameters, int version) {
   if (version < kFlattenIsNone && (op.name == "argmax" || op.name == "argmin") &&
       axis != parameters.end() && axis->second == "-1")
     parameters.erase(axis);
-  try {
-    return make_call(op, std::move(parameters));
-  } catch (const Error& e) {
-    throw Error(format("Error in operator {}: {}", n.name, e.what()));
-  }
+  return attempt(
+      [&] { return make_call(op, std::move(parameters)); },
+      [&](std::string_view text) -> OpCallRef { fail("Error in operator {}: {}", n.name, text); });
 }
 
 void connect(Node& n, const FileNode& from, const std::vector<std::shared_ptr<Node>>& nodes,

@@ -49,7 +49,7 @@ auto guarded(const char* op, Body&& body) {
   try {
     return body();
   } catch (const dnnl::error& e) {
-    throw Error(format("[{}] oneDNN failed: {}", op, e.what()));
+    fail("[{}] oneDNN failed: {}", op, e.what());
   }
 }
 

@@ -2,16 +2,19 @@
 #pragma once
 #include <atomic>
 
+#include "heddle/api.h"
+
 namespace heddle::ops::simd {
 
 // 2, 3 or 4: x86-64-v2, v3, v4. Other machines have 2 only, which is their baseline.
-int best_level();           // what this machine has; HEDDLE_ISA_LEVEL lowers it
-int level();                // what loops are chosen for now
-void set_level(int level);  // at most best_level(), 0 restores it; not while work is running
+HEDDLE_API int best_level();  // what this machine has; HEDDLE_ISA_LEVEL lowers it
+HEDDLE_API int level();       // what loops are chosen for now
+// At most best_level(), 0 restores it; not while work is running.
+HEDDLE_API void set_level(int level);
 
 // Every loop calls ran(its own level) as it starts; last_ran() is the last one. Tests use it to see
 // that the loop they asked for is the loop that ran.
-extern std::atomic<int> last;
+HEDDLE_API extern std::atomic<int> last;
 inline void ran(int level) {
   if (last.load(std::memory_order_relaxed) != level) last.store(level, std::memory_order_relaxed);
 }
