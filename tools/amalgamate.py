@@ -17,11 +17,12 @@ HEADER = "predict/heddle_predict.h"
 # Files without operators, by what they need; operators follow in the order of all_ops.def.
 ROOMS = ["base/base.cc", "base/json.cc", "base/param.cc", "base/params_file.cc", "base/settings.cc", "device/scratch.cc",
          "parallel/parallel.serial.cc", "operator/op.cc", "operator/linalg.cc", "operator/simd/level.cc",
-         "operator/elemwise/convert.cc", "operator/elemwise/map.cc", "operator/elemwise/reduction.cc",
+         "operator/elemwise/convert.cc", "operator/elemwise/family.cc", "operator/elemwise/map.cc",
+         "operator/elemwise/reduction.cc",
          "operator/elemwise/symbolic.cc", "operator/random/philox.cc", "operator/tensor/rows.cc", "operator/tensor/view.cc"]
 # Files of operators: those of LeNet and ResNet, and what their records call.
 STEMS = ["activation", "batch_norm", "convolution", "dropout", "fully_connected", "leaky_relu", "pooling", "softmax",
-         "softmax_output", "identity", "unary_arithmetic", "unary_math", "binary_arithmetic", "add_n", "broadcast",
+         "softmax_output", "identity", "unary_arithmetic", "unary_math", "binary_arithmetic", "add_n", "broadcast", "reduce",
          "reshape", "transpose", "concat"]
 TAIL = ["operator/all_ops.cc", "symbol/walk.cc", "symbol/symbol.cc", "symbol/graph.cc", "symbol/infer.cc",
         "symbol/json.cc", "symbol/upgrade.cc", "symbol/pack.cc", "symbol/plan_memory.cc", "predict/forward.cc",

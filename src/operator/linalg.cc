@@ -2,6 +2,7 @@
 #include "operator/linalg.h"
 
 #include <algorithm>
+#include <atomic>
 
 namespace heddle::ops::linalg {
 
@@ -51,6 +52,9 @@ void portable_gemm(Mat<T> a, Mat<T> b, Mat<T> c, bool accumulate) {
 constexpr int kMaxOffers = 4;
 Offer offers[kMaxOffers];
 int offer_count = 0;
+std::atomic<bool> offers_used{true};
+
+void use_offers(bool use) { offers_used.store(use, std::memory_order_relaxed); }
 
 void offer(const Offer& o) {
   check(offer_count < kMaxOffers, "[linalg] too many libraries offer products, at {}", o.library);
@@ -87,7 +91,8 @@ void gemm(Mat<T> a, Mat<T> b, Mat<T> c, bool accumulate) {
   } else {
     if constexpr (std::is_floating_point_v<T>) {
       const int64_t k = a.n();
-      for (int i = offer_count; i-- > 0 && k > 0;)
+      const bool use = k > 0 && offers_used.load(std::memory_order_relaxed);
+      for (int i = use ? offer_count : 0; i-- > 0;)
         if (auto* f = product_of<T>(offers[i]); f && offers[i].takes(c.rows, c.cols, k))
           return f(a, b, c, accumulate);
     }

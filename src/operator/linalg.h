@@ -56,6 +56,7 @@ struct HEDDLE_API Offer {
   void (*dgemm)(Mat<double>, Mat<double>, Mat<double>, bool) = nullptr;
 };
 HEDDLE_API void offer(const Offer& offer);  // while the catalogue is being filled
+void use_offers(bool use);                  // false: the portable product only
 
 // The products of a device whose memory the host cannot touch: put on ctx.stream, done later. With
 // these, gemm, gemm_bias and sum_rows that are given an OpContext work there.

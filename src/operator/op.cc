@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "base/settings.h"
+#include "operator/linalg.h"
 
 namespace heddle {
 
@@ -192,6 +193,7 @@ void prefer_kernels(std::string_view library) {
   // Old names are kept: a kernel being chosen on another thread may still read one.
   static auto* names = new std::map<std::string, int, std::less<>>;
   std::lock_guard lock(catalogue::preferred_mutex);
+  ops::linalg::use_offers(library != "portable");
   catalogue::preferred = library.empty() ? nullptr : &names->emplace(library, 0).first->first;
 }
 

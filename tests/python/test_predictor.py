@@ -1,0 +1,127 @@
+"""The predictor in one file: it compiles silently everywhere, and gives the bits that Python gives with portable kernels."""
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PROGRAM = ROOT / "tests/predict/run.cc"
+FLAGS = "-std=c++20 -O2 -Wall -Wextra".split()
+WITHOUT = ["-fno-exceptions", "-fno-rtti"]
+BUILDS = {"g++": ["g++"], "g++ without exceptions": ["g++", *WITHOUT],
+          "clang++": ["clang++"], "clang++ without exceptions": ["clang++", *WITHOUT]}
+
+# Trains each network for a few steps and saves it, an input, and what Python makes of that.
+SAVE = """
+import sys
+import numpy as np
+import heddle as mx
+
+def lenet():
+    x = mx.sym.Variable("data")
+    for i, filters in enumerate((8, 16)):
+        x = mx.sym.Convolution(x, kernel=(5, 5), num_filter=filters, name=f"conv{i}")
+        x = mx.sym.Activation(x, act_type="tanh")
+        x = mx.sym.Pooling(x, pool_type="max", kernel=(2, 2), stride=(2, 2))
+    x = mx.sym.FullyConnected(mx.sym.Flatten(x), num_hidden=32, name="fc0")
+    x = mx.sym.Dropout(mx.sym.Activation(x, act_type="tanh"), p=0.5)
+    return mx.sym.SoftmaxOutput(mx.sym.FullyConnected(x, num_hidden=10, name="fc1"), name="softmax")
+
+def block(x, filters, stride, name):
+    def unit(v, k, s, i):
+        v = mx.sym.Convolution(v, kernel=(k, k), num_filter=filters, stride=(s, s), pad=(k // 2, k // 2), no_bias=True,
+                               name=f"{name}_conv{i}")
+        return mx.sym.BatchNorm(v, fix_gamma=False, name=f"{name}_bn{i}")
+    y = mx.sym.Activation(unit(x, 3, stride, 0), act_type="relu")
+    return mx.sym.Activation(unit(y, 3, 1, 1) + unit(x, 1, stride, 2), act_type="relu")
+
+def resnet():
+    x = mx.sym.Convolution(mx.sym.Variable("data"), kernel=(3, 3), num_filter=8, pad=(1, 1), name="conv")
+    x = block(block(x, 8, 1, "a"), 16, 2, "b")
+    both = mx.sym.Concat(x, mx.sym.LeakyReLU(x, slope=0.1), dim=1)
+    x = mx.sym.Pooling(both, pool_type="avg", global_pool=True, kernel=(1, 1))
+    x = mx.sym.FullyConnected(mx.sym.reshape(x, shape=(0, -1)), num_hidden=10, name="fc")
+    return mx.sym.SoftmaxOutput(x, name="softmax")
+
+folder = sys.argv[1]
+np.random.seed(7)
+mx.random.seed(7)
+for name, symbol, shape in (("lenet", lenet(), (4, 1, 28, 28)), ("resnet", resnet(), (4, 3, 16, 16))):
+    data = np.random.rand(16, *shape[1:]).astype("float32")
+    label = np.arange(16) % 10
+    module = mx.mod.Module(symbol, context=mx.cpu())
+    module.fit(mx.io.NDArrayIter(data, label, batch_size=4), num_epoch=2, optimizer_params={"learning_rate": 0.05},
+               initializer=mx.init.Xavier())
+    module.save_checkpoint(f"{folder}/{name}", 0)
+    data[:4].tofile(f"{folder}/{name}.input")
+    module.forward(mx.io.DataBatch([mx.nd.array(data[:4])], [mx.nd.array(label[:4])]), is_train=False)
+    module.get_outputs()[0].asnumpy().tofile(f"{folder}/{name}.expected")
+"""
+SHAPES = {"lenet": "4 1 28 28", "resnet": "4 3 16 16"}
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """A folder with networks that Python has trained and saved."""
+    folder = tmp_path_factory.mktemp("saved")
+    subprocess.run([sys.executable, "-c", SAVE, folder], check=True, env={**os.environ, "HEDDLE_KERNELS": "portable"})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory):
+    """A folder with the two files."""
+    folder = tmp_path_factory.mktemp("predict")
+    subprocess.run([sys.executable, ROOT / "tools/amalgamate.py", folder], check=True)
+    return folder
+
+
+@pytest.fixture(scope="module", params=BUILDS.values(), ids=BUILDS)
+def program(request, sources, tmp_path_factory):
+    """tests/predict/run.cc and the predictor, compiled."""
+    compiler, *more = request.param
+    if not shutil.which(compiler):
+        pytest.skip(f"there is no {compiler}")
+    path = tmp_path_factory.mktemp("program") / "run"
+    done = subprocess.run([compiler, *FLAGS, *more, f"-I{sources}", PROGRAM, sources / "heddle_predict.cc", "-o", path],
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return path
+
+
+def run(program, saved, name, out, **other):
+    """The finished process of running one of the saved networks."""
+    files = {"symbol": saved / f"{name}-symbol.json", "params": saved / f"{name}-0000.params",
+             "input": saved / f"{name}.input", **other}
+    return subprocess.run([program, files["symbol"], files["params"], files["input"], out, "data",
+                           *files.get("shape", SHAPES[name]).split()], capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_same_bits_as_portable_kernels(program, saved, tmp_path, name):
+    out = tmp_path / "out"
+    done = run(program, saved, name, out)
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_array_equal(np.fromfile(out, "uint32"), np.fromfile(saved / f"{name}.expected", "uint32"))
+
+
+def test_errors_come_out_as_texts(program, saved, tmp_path):
+    out = tmp_path / "out"
+    cut = tmp_path / "cut.params"
+    cut.write_bytes((saved / "lenet-0000.params").read_bytes()[:1000])
+    done = run(program, saved, "lenet", out, params=cut)
+    assert (done.returncode, "[load] 'params' at byte" in done.stderr) == (3, True)
+    done = run(program, saved, "lenet", out, shape="4 1 28")
+    assert (done.returncode, "conv0" in done.stderr) == (3, True)
+    done = run(program, saved, "lenet", out, params=saved / "resnet-0000.params")
+    assert (done.returncode, "'conv0_weight' is missing" in done.stderr) == (3, True)
+    done = run(program, saved, "lenet", out, symbol=saved / "lenet.input")
+    assert (done.returncode, "JSON" in done.stderr) == (3, True)
+    done = run(program, saved, "lenet", out, shape="2 1 28 28")
+    assert (done.returncode, "data has shape (2,1,28,28), found room for 3136 numbers" in done.stderr) == (3, True)
+    assert not out.exists()
