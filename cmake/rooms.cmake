@@ -104,6 +104,8 @@ function(heddle_library)
   add_library(heddle::heddle ALIAS heddle)
   target_link_libraries(heddle PRIVATE -Wl,--whole-archive ${rooms} -Wl,--no-whole-archive
                         PUBLIC Threads::Threads)
+  target_link_options(heddle PRIVATE -Wl,--version-script=${PROJECT_SOURCE_DIR}/cmake/exports.map)
+  set_target_properties(heddle PROPERTIES LINK_DEPENDS ${PROJECT_SOURCE_DIR}/cmake/exports.map)
   if(NOT HEDDLE_SANITIZE)
     target_link_options(heddle PRIVATE -Wl,--no-undefined)
   endif()

@@ -1,4 +1,4 @@
-// HEDDLE_API: what libheddle shows to those who link it. All else is hidden.
+// HEDDLE_API: what those who link libheddle may use.
 #pragma once
 
 #if defined(__GNUC__)

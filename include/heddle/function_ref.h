@@ -19,10 +19,12 @@ class HEDDLE_API FunctionRef<R(A...)> {
   template <class F>
   requires(!std::is_same_v<std::remove_cvref_t<F>, FunctionRef> &&
            std::is_invocable_r_v<R, F&, A...>) FunctionRef(F&& f)
-      : to_(const_cast<void*>(static_cast<const volatile void*>(std::addressof(f)))),
-        call_([](void* to, A... a) -> R {
-          return (*static_cast<std::remove_reference_t<F>*>(to))(std::forward<A>(a)...);
-        }) {}
+      : call_([](void* to, A... a) -> R {
+          return (*reinterpret_cast<std::remove_reference_t<F>*>(to))(std::forward<A>(a)...);
+        }) {
+    if constexpr (std::is_function_v<std::remove_reference_t<F>>) to_ = reinterpret_cast<void*>(f);
+    else to_ = const_cast<void*>(static_cast<const volatile void*>(std::addressof(f)));
+  }
   R operator()(A... a) const { return call_(to_, std::forward<A>(a)...); }
   explicit operator bool() const { return call_ != nullptr; }
 

@@ -1,0 +1,37 @@
+"""libheddle shows names of heddle and nothing else."""
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+
+import heddle as mx
+
+
+@pytest.fixture(scope="module")
+def shown():
+    """The names that libheddle defines for others, without arguments."""
+    if not shutil.which("nm"):
+        pytest.skip("there is no nm")
+    maps = pathlib.Path("/proc/self/maps").read_text()
+    library = re.search(r"\S+/libheddle\.so\S*", maps)[0]
+    out = subprocess.run(["nm", "-DC", "--defined-only", library], capture_output=True, text=True, check=True).stdout
+    return [line.split(" ", 2)[2] for line in out.splitlines()]
+
+
+def test_only_names_of_heddle(shown):
+    ours = re.compile(r"(vtable for |typeinfo for |typeinfo name for |construction vtable for )?heddle(::|_)")
+    assert [name for name in shown if not ours.match(name)] == []
+
+
+def test_the_interface_is_there(shown):
+    for name in ("heddle::NDArray::", "heddle::Symbol::from_json", "heddle::Engine::get", "heddle::OpTable::get",
+                 "heddle::throw_error", "typeinfo for heddle::Error", "heddle_predict_create"):
+        assert any(s.startswith(name) for s in shown), name
+
+
+def test_errors_cross_the_library():
+    """What libheddle throws is caught as Error in the Python module."""
+    with pytest.raises(mx.MXNetError, match="num_hidden"):
+        mx.sym.FullyConnected(mx.sym.Variable("x"), num_hidden=0, name="fc")
