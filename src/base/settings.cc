@@ -1,6 +1,7 @@
 // The table of settings.
 #include "base/settings.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 
@@ -11,7 +12,8 @@ namespace settings_table {
 
 constexpr Setting kTable[] = {
     {"HEDDLE_ENGINE", "threaded",
-     "Which engine runs tasks: naive (each at its push, for debugging), threaded, or per_device."},
+     "Which engine runs tasks: naive (each at its push, for debugging), threaded, or per_device.",
+     "naive threaded per_device"},
     {"HEDDLE_THREADS", "0",
      "Threads that work at once. 0: as many as the affinity mask and the cgroup quota allow."},
     {"HEDDLE_INFLIGHT_BYTES", "0",
@@ -20,9 +22,11 @@ constexpr Setting kTable[] = {
      "1: every read of an array whose task failed raises; otherwise the first one does, and later "
      "ones give NaN or zero."},
     {"HEDDLE_ISA_LEVEL", "",
-     "Highest instruction-set level of our own loops: v2, v3 or v4. Empty: what the machine has."},
+     "Highest instruction-set level of our own loops: v2, v3 or v4. Empty: what the machine has.",
+     "v2 v3 v4"},
     {"HEDDLE_KERNELS", "",
-     "Prefer CPU kernels of this library, where an operator has one: portable, onednn, blas."},
+     "Prefer CPU kernels of this library, where an operator has one: portable, onednn, blas.",
+     "portable onednn blas"},
     {"HEDDLE_POOL", "1",
      "0: freed memory goes back to the device at once instead of being kept for reuse."},
     {"HEDDLE_CUDA_LIBRARY", "",
@@ -36,6 +40,26 @@ const Setting& find(std::string_view name) {
   fail("[settings] found no setting named '{}'", name);
 }
 
+// Is `value` one of the words of `choices`?
+bool is_choice(std::string_view choices, std::string_view value) {
+  for (size_t at = 0; at < choices.size();) {
+    const size_t end = std::min(choices.find(' ', at), choices.size());
+    if (choices.substr(at, end - at) == value) return true;
+    at = end + 1;
+  }
+  return false;
+}
+
+// "a b c" as "a, b or c".
+std::string listed(std::string_view choices) {
+  std::string text;
+  for (size_t at = 0; at < choices.size(); ++at) {
+    if (choices[at] != ' ') text += choices[at];
+    else text += choices.find(' ', at + 1) == std::string_view::npos ? " or " : ", ";
+  }
+  return text;
+}
+
 }  // namespace settings_table
 
 std::span<const Setting> settings() { return settings_table::kTable; }
@@ -43,7 +67,10 @@ std::span<const Setting> settings() { return settings_table::kTable; }
 std::string setting(std::string_view name) {
   const Setting& s = settings_table::find(name);
   const char* value = std::getenv(std::string(name).c_str());
-  return value && *value ? std::string(value) : std::string(s.fallback);
+  if (!value || !*value) return std::string(s.fallback);
+  check(s.choices.empty() || settings_table::is_choice(s.choices, value),
+        "[settings] {} is '{}', expected {}", name, value, settings_table::listed(s.choices));
+  return value;
 }
 
 int64_t setting_int(std::string_view name) {
@@ -51,8 +78,8 @@ int64_t setting_int(std::string_view name) {
   int64_t value = 0;
   const char* end = text.data() + text.size();
   const auto [at, error] = std::from_chars(text.data(), end, value);
-  check(error == std::errc() && at == end, "[settings] {} is '{}', expected a whole number", name,
-        text);
+  check(error == std::errc() && at == end && value >= 0,
+        "[settings] {} is '{}', expected a whole number from 0", name, text);
   return value;
 }
 

@@ -13,14 +13,16 @@ struct HEDDLE_API Setting {
   std::string_view name;      // "HEDDLE_THREADS"
   std::string_view fallback;  // the value when the variable is unset or empty
   std::string_view doc;
+  std::string_view choices = "";  // the values there are, with blanks between; empty: see doc
 };
 
 // Every variable the library reads, at most 12. The docs print it.
 HEDDLE_API std::span<const Setting> settings();
 
-// The value now: of the environment, or the fallback. Throws Error when the table lacks `name`.
+// The value now: of the environment, or the fallback. Throws Error when the table lacks `name`, or
+// when the value is none of its choices.
 HEDDLE_API std::string setting(std::string_view name);
-// The same as a whole number. Throws Error naming the variable when the text is no number.
+// The same as a whole number from 0. Throws Error naming the variable when the text is none.
 HEDDLE_API int64_t setting_int(std::string_view name);
 // The same as yes or no: "1", "true", "on", "yes" or "0", "false", "off", "no".
 HEDDLE_API bool setting_flag(std::string_view name);

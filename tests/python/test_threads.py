@@ -3,6 +3,7 @@ import pathlib
 import subprocess
 import sys
 import textwrap
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -97,17 +98,33 @@ def test_idle_threads_sleep():
 
 def test_an_idle_process_uses_no_processor():
     """A moment after the last call nothing spins, the caller included."""
-    used = float(run("""
+    program = LENET + textwrap.dedent("""
         for _ in range(5):
             module.forward_backward(batch)
             module.update()
         mx.nd.waitall()
-        time.sleep(0.1)
-        begin = time.process_time()
-        time.sleep(2)
-        print(time.process_time() - begin)
-    """)[0])
-    assert used < 0.005 * 2, f"{used:.4f} s of work in two seconds of idling"
+        print("idle", flush=True)
+        sys.stdin.read()
+    """)
+    with subprocess.Popen([sys.executable, "-c", program, ROOT / "tests"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          text=True) as process:
+        assert process.stdout.readline() == "idle\n"
+
+        def worked():
+            tasks = pathlib.Path(f"/proc/{process.pid}/task").iterdir()
+            return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+
+        def busy(seconds):
+            end = time.perf_counter() + seconds
+            while time.perf_counter() < end:
+                pass
+
+        busy(0.1)
+        begin = worked()
+        busy(1)
+        used = worked() - begin
+        process.stdin.close()
+    assert used < 0.005, f"{used:.4f} s of work in a second of idling"
 
 
 def test_exit_with_work_still_queued():

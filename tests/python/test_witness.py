@@ -13,7 +13,8 @@ from test_ops import ROWS, differentiated, mutated, record_of
 from witness import networks
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PYTHON = pathlib.Path(os.environ.get("HEDDLE_MXNET_PYTHON") or ROOT / ".cache/peers/mxnet/bin/python")
+PEERS = pathlib.Path(os.environ.get("HEDDLE_PEERS") or ROOT / ".cache/peers")  # where tools/peers.sh puts them
+PYTHON = pathlib.Path(os.environ.get("HEDDLE_MXNET_PYTHON") or PEERS / "mxnet/bin/python")
 ASKED = [row for row in ROWS if not row.moments and not record_of(row)["random"]
          and not str(row.witness).startswith(("not asked", "absent"))]
 

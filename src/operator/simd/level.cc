@@ -1,8 +1,7 @@
 // Finds the instruction-set level of the machine once, and keeps the level in use.
 #include "operator/simd/level.h"
 
-#include <cstdlib>
-
+#include "base/settings.h"
 #include "heddle/base.h"
 
 namespace heddle::ops::simd {
@@ -27,9 +26,8 @@ int machine_level() {
 int best_level() {
   static const int best = [] {
     const int machine = machine_level();
-    const char* asked = std::getenv("HEDDLE_ISA_LEVEL");
-    const int lowered = asked ? std::atoi(asked) : machine;
-    return lowered >= 2 && lowered < machine ? lowered : machine;
+    const std::string asked = setting("HEDDLE_ISA_LEVEL");  // "v2", "v3", "v4" or empty
+    return asked.empty() ? machine : std::min(machine, asked.back() - '0');
   }();
   return best;
 }

@@ -46,6 +46,31 @@ TEST(Settings, NumbersAndFlagsAreChecked) {
   unsetenv("HEDDLE_STRICT_READS");
 }
 
+TEST(Settings, ChoicesAreChecked) {
+  for (const Setting& s : settings()) {
+    if (s.choices.empty()) continue;
+    const std::string name(s.name);
+    setenv(name.c_str(), "no_such_choice", 1);
+    std::string found;
+    try {
+      setting(name);
+    } catch (const Error& e) {
+      found = e.what();
+    }
+    const std::string start = format("[settings] {} is 'no_such_choice', expected ", name);
+    EXPECT_TRUE(found.starts_with(start)) << found;
+    setenv(name.c_str(), std::string(s.choices.substr(0, s.choices.find(' '))).c_str(), 1);
+    EXPECT_EQ(setting(name), s.choices.substr(0, s.choices.find(' ')));
+    unsetenv(name.c_str());
+  }
+  setenv("HEDDLE_ENGINE", "naive threaded", 1);  // a part of the list is no choice
+  EXPECT_THROW(setting("HEDDLE_ENGINE"), Error);
+  unsetenv("HEDDLE_ENGINE");
+  setenv("HEDDLE_THREADS", "-1", 1);
+  EXPECT_THROW(setting_int("HEDDLE_THREADS"), Error);
+  unsetenv("HEDDLE_THREADS");
+}
+
 TEST(Settings, UnknownNamesThrow) { EXPECT_THROW(setting("HEDDLE_NO_SUCH_THING"), Error); }
 
 }  // namespace
