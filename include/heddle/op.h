@@ -23,16 +23,33 @@ enum class Role : uint8_t {
   kAux,     // changed in place; created for the caller when missing (moving averages)
 };
 
+// Something in a record that exists only where a parameter has a value.
+struct HEDDLE_API Condition {
+  std::string param = "";  // empty: always
+  std::string value = "";  // as printed: "True", "prelu"
+};
+// when("no_bias", false), when("act_type", "prelu"), when("num_args", 2)
+template <class T>
+Condition when(std::string field, const T& value) {
+  if constexpr (std::is_convertible_v<const T&, std::string>) return {std::move(field), value};
+  else return {std::move(field), param::print(value)};
+}
+
+// A record lists all there can be. What differs by a parameter in more than being there is listed
+// twice under one name, with conditions of which one holds.
 struct HEDDLE_API Input {
   std::string name;
   std::string doc = "";
   Role role = Role::kRead;
   std::string init = "";    // initialiser for a created variable: "zero", "one"
   bool same_value = false;  // kMutate: every run writes the same value, so a tape need not object
+  bool shape_only = false;  // the kernel reads its type, never its elements: it needs no memory
+  Condition when = {};
 };
 struct HEDDLE_API Output {
   std::string name = "output";
   bool hidden = false;  // kept for the gradient, not shown to users
+  Condition when = {};
 };
 
 // How values are stored. Kernels of the library take dense ones; the others pass through inference.
@@ -42,10 +59,12 @@ enum class Stype : int8_t { kUnknown = -1, kDense = 0, kRowSparse = 1, kCsr = 2 
 struct HEDDLE_API Ref {
   enum Kind : uint8_t { kDy, kX, kY } kind;
   int index;
+  bool shape_only = false;  // its type, never its elements: nothing is kept for it
 };
 constexpr Ref dy(int i = 0) { return {Ref::kDy, i}; }  // gradient of output i
 constexpr Ref x(int i = 0) { return {Ref::kX, i}; }    // input i
 constexpr Ref y(int i = 0) { return {Ref::kY, i}; }    // output i
+constexpr Ref shape_of(Ref r) { return {r.kind, r.index, true}; }
 
 // --- functions with the parameters erased -----------------------------------------------------
 // Built from a plain function f(const P&, rest...) or f(rest...); P is deduced.
@@ -72,7 +91,8 @@ class HEDDLE_API Erased {
   R (*call_)(void (*)(), const void*, Rest...) = nullptr;
 };
 
-// A list that is fixed, or a function of the parameters (f(const P&)).
+// A list that is fixed but for its items' conditions, or, where the parameters decide how many
+// there are, a function of them (f(const P&)).
 template <class T>
 class HEDDLE_API ListOf {
  public:
@@ -219,25 +239,33 @@ struct HEDDLE_API Situation {
 };
 using Accepts = Erased<bool, const Situation&>;
 
-// --- gradients ---------------------------------------------------------------------------------
-// Builds the gradient of an operator out of other operators.
-class HEDDLE_API GradContext {
+// --- operators made of operators ----------------------------------------------------------------
+// Hands an operator's parameters and inputs to a function that says it in terms of others.
+class HEDDLE_API Builder {
  public:
   struct Value {  // a tensor, or none (id < 0: zero, no gradient)
     int id = -1;
   };
-  virtual ~GradContext() = default;
-  virtual Value dy(int i = 0) = 0;
+  virtual ~Builder() = default;
   virtual Value x(int i = 0) = 0;
-  virtual Value y(int i = 0) = 0;
   virtual std::vector<Value> call_all(std::string_view op, std::vector<Value> inputs,
                                       Kwargs kwargs = {}) = 0;
   Value call(std::string_view op, std::vector<Value> inputs, Kwargs kwargs = {}) {
     return call_all(op, std::move(inputs), std::move(kwargs)).at(0);
   }
-  virtual const void* params() const = 0;  // of the operator being differentiated
+  virtual const void* params() const = 0;  // of the operator that is built
   virtual const Kwargs& kwargs() const = 0;
   virtual int inputs() const = 0;
+};
+// The forward of an operator that needs no kernel: one value per output. It sees the parameters and
+// how many inputs there are, so what it builds is part of the call.
+using Compose = std::vector<Builder::Value> (*)(Builder&);
+
+// Builds the gradient of an operator.
+class HEDDLE_API GradContext : public Builder {
+ public:
+  virtual Value dy(int i = 0) = 0;
+  virtual Value y(int i = 0) = 0;
 };
 
 struct HEDDLE_API Backward {
@@ -257,10 +285,34 @@ struct HEDDLE_API Backward {
 };
 
 // --- the record --------------------------------------------------------------------------------
+// What the tensors of an operator may hold, indices and the like aside. For those who ask; kernels
+// refuse the rest themselves.
+enum class Dtypes : uint8_t { kAny, kNumbers, kFloating };  // kNumbers: all but bool
+
+// What an operator is to passes and calls, which look for it by this and never by a name.
+enum class Meaning : uint8_t {
+  kNone,
+  kIdentity,  // y = x
+  kTransfer,  // y = x, where y may be on another device
+  kZeros,     // zeros of the type of x
+  kOnes,      // ones of the type of x
+  kAdd,       // the sum of two tensors of one shape
+  kSum,       // the sum of any number of tensors of one shape
+};
+
+// The expression that an operator serves in programs: "+" on two tensors, on a tensor and a number
+// (the parameter `scalar`), on a number and a tensor.
+struct HEDDLE_API Notation {
+  enum Form : uint8_t { kTensors, kEqualShapes, kTensorNumber, kNumberTensor };
+  std::string symbol;  // "+", "<", "maximum"
+  Form form;
+};
+
 struct HEDDLE_API OpDef {
   std::string name = "";                  // as in MXNet where its users know it
   std::vector<std::string> aliases = {};  // other names that find it
   std::string doc = "";
+  Dtypes dtypes = Dtypes::kAny;
   ParamSchema params = schema<NoParam>();
   ListOf<Input> inputs = {{"data"}};
   ListOf<Output> outputs = {{}};
@@ -270,7 +322,10 @@ struct HEDDLE_API OpDef {
   Infer infer_stype = infer_dense;
   ListOf<std::pair<int, int>> inplace = {};  // (input, output) that may share memory
   Kernel cpu = {};                           // others are added with OpTable::kernel
+  Compose compose = nullptr;                 // or no kernel: made of other operators
   Backward backward = {};
+  Meaning meaning = Meaning::kNone;
+  std::vector<Notation> notation = {};
   bool random = false;         // the kernel reads ctx.seed
   bool dynamic_shape = false;  // an output's extent is known to the kernel only: eager calls only
   std::string hint = "";       // for automatic names; the lower-case name by default
@@ -281,10 +336,12 @@ struct HEDDLE_API OpDef {
     std::string library;  // "portable", "onednn", "blas", "cuda" ...
     Kernel run;
     Accepts accepts;
+    std::string file = "";  // the stem of the file that added it
   };
   std::vector<Implementation> kernels = {};  // filled by OpTable; tried from the back
   const OpDef* forward = nullptr;            // of "_backward_<name>": the operator it belongs to
   const OpDef* backward_op = nullptr;        // and the other way round
+  std::string file = "";                     // the stem in all_ops.def of the file that defines it
 
   const std::string& name_hint() const { return hint; }
 };
@@ -300,6 +357,14 @@ struct HEDDLE_API OpCall {
   std::vector<std::pair<int, int>> inplace;  // (input, output)
   int visible_outputs = 1;
   bool mutates = false;  // has kMutate or kAux inputs
+  // Of a composed operator: the calls that it stands for, none of which is composed. Values are
+  // numbered: first the inputs, then the outputs of each part, hidden ones too.
+  struct Part {
+    std::shared_ptr<const OpCall> call;
+    std::vector<int> inputs;
+  };
+  std::vector<Part> parts;
+  std::vector<int> results;  // the value of each output
   std::shared_ptr<const OpCall>
       backward;  // "_backward_<name>" with the same parameters; may be null
 };
@@ -322,11 +387,11 @@ HEDDLE_API void run_kernel(const OpCall& call, OpContext& ctx, std::span<const B
 
 // The one rule on sharing memory: output `o` may be written over the inputs for which
 // lies_there(i) says that they lie in its place, all of the same bytes and read by nobody later, if
-// the record pairs each of them with it.
+// the record pairs each of them with it. Inputs that are read for their type only do not mind.
 template <class LiesThere>
 bool may_write_over(const OpCall& call, int o, LiesThere&& lies_there) {
   for (int i = 0; i < int(call.inputs.size()); ++i) {
-    if (!lies_there(i)) continue;
+    if (call.inputs[i].shape_only || !lies_there(i)) continue;
     bool paired = false;
     for (const auto& [input, output] : call.inplace) paired |= input == i && output == o;
     if (!paired) return false;
@@ -361,7 +426,11 @@ class HEDDLE_API OpTable {
               Accepts accepts = nullptr);
   const OpDef* find(std::string_view name_or_alias) const;
   const OpDef& at(std::string_view name_or_alias) const;  // throws, suggesting near names
-  std::vector<const OpDef*> list() const;                 // in order of definition
+  const OpDef& of(Meaning meaning) const;                 // the one of that meaning
+  const OpDef* serving(std::string_view symbol, Notation::Form form) const;  // null: none does
+  std::vector<const OpDef*> list() const;  // in order of definition
+  // Records and kernels that follow are remembered as this file's: a line of all_ops.def.
+  void in_file(std::string_view stem);
 
  private:
   struct State;

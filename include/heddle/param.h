@@ -11,6 +11,7 @@
 //       f("num_filter", num_filter, "Number of output channels.").required().at_least(1);
 //       f("axis", axis, "None means all.");
 //       f("layout", layout, "Order of the axes.").names({"NCHW", "NHWC"});   // enumerators 0, 1
+//       f("workspace", workspace, "Megabytes that cuDNN might use.").ignored();
 //     }
 //   };
 #pragma once
@@ -37,6 +38,8 @@ struct HEDDLE_API FieldInfo {
   std::string name, type, default_value, doc;
   bool required = false;
   std::vector<std::string> choices = {};  // of an enum
+  bool ignored = false;  // taken so that old programs and files work; has no effect
+  std::optional<double> at_least = {}, at_most = {};
 };
 
 // Each parse() reads the whole text or returns false. The texts are those of MXNet's files:
@@ -148,7 +151,7 @@ class HEDDLE_API FieldVisitor {
     } else {
       enum_ = nullptr;
       if constexpr (param::IsOptional<T>::value)
-        info.type = std::string(param::type_name<typename T::value_type>) + " or None";
+        info.type = param::type_name<typename T::value_type>, info.type += " or None";
       else info.type = param::type_name<T>;
       info.default_value = param::print(v);
       if (const std::string* text = take(name))
@@ -164,6 +167,7 @@ class HEDDLE_API FieldVisitor {
   FieldVisitor& required();
   FieldVisitor& at_least(double lo);
   FieldVisitor& range(double lo, double hi);  // inclusive
+  FieldVisitor& ignored();                    // accepted, and without effect
 
   // Throws on a keyword that no field took. Keys like __ctx_group__ belong to the graph and pass.
   void finish(std::string_view op) const;
@@ -192,6 +196,8 @@ struct HEDDLE_API ParamSchema {
   // Parses, or throws Error "[op] ..." naming the parameter, what was found and what was expected.
   std::shared_ptr<const void> (*parse)(std::string_view op, const Kwargs&) = nullptr;
   std::vector<FieldInfo> (*describe)() = nullptr;
+  // The texts of all values of a parsed struct, in the order of describe().
+  std::vector<std::string> (*values)(const void* params) = nullptr;
 };
 template <class P>
 ParamSchema schema() {
@@ -208,6 +214,14 @@ ParamSchema schema() {
             FieldVisitor v(nullptr);
             p.fields(v);
             return v.fields;
+          },
+          [](const void* params) {
+            P p = *static_cast<const P*>(params);
+            FieldVisitor v(nullptr);
+            p.fields(v);
+            std::vector<std::string> texts;
+            for (FieldInfo& f : v.fields) texts.push_back(std::move(f.default_value));
+            return texts;
           }};
 }
 

@@ -47,33 +47,8 @@ class Op:
         self.params = record["params"]
         self.param_names = tuple(p["name"] for p in self.params)
         self.inputs = record["inputs"]
-        self.optional: set[str] = set()
-        if record["inputs_vary"] and not self.variadic:
-            self._collect_inputs()
+        self.optional = {i["name"] for i in self.inputs if i["optional"]}
         self.input_names = tuple(i["name"] for i in self.inputs)
-
-    def _collect_inputs(self) -> None:
-        """Where parameters decide what the inputs are: all there can be, and which may be missing."""
-        required = {p["name"]: _some_value(p) for p in self.params if p["required"]}
-        known = {i["name"]: i for i in self.inputs}
-        for p in self.params:
-            for value in p["choices"] or (("True", "False") if p["type"].startswith("bool") else ()):
-                try:
-                    call = _core.call_info(self.name, {**required, p["name"]: value})
-                except _core.Error:
-                    continue
-                names = [name for name, _ in call["inputs"]]
-                self.optional |= known.keys() ^ set(names) if known else set()
-                for name in names:
-                    known.setdefault(name, {"name": name, "doc": "", "role": "read"})
-        self.inputs = list(known.values())
-
-
-def _some_value(param: dict[str, Any]) -> Any:
-    """A value that lets a required parameter parse."""
-    if param["choices"]:
-        return param["choices"][0]
-    return {"dtype": "float32", "Shape": (1, 1)}.get(param["type"], 1)
 
 
 def _default(param: dict[str, Any], empty: Any) -> Any:
@@ -147,7 +122,9 @@ def signature(op: Op, value: str, trailing: Mapping[str, str], symbolic: bool) -
 def docstring(op: Op, value: str) -> str:
     """The documentation of an operator; `value` is the type of its inputs and outputs."""
     lines = [op.doc or _NO_DOC, "", "Parameters", "----------"]
-    for i in op.inputs:
+    if op.variadic:
+        lines.append(f"*data : {value}")
+    for i in () if op.variadic else op.inputs:
         lines.append(f"{i['name']} : {value}" + (", optional" if i["name"] in op.optional else ""))
         if i["doc"]:
             lines.append("    " + i["doc"])

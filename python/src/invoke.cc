@@ -162,30 +162,16 @@ PyObject* invoke_python(PyObject*, PyObject* const* args, Py_ssize_t n) {
   });
 }
 
-// --- number slots
-// ----------------------------------------------------------------------------------- One Python
-// operator: on two arrays, array and number, number and array.
-struct NumberOps {
-  const char *arrays, *scalar, *reflected;
-};
-constexpr NumberOps kBinary[] = {{"broadcast_add", "_plus_scalar", "_plus_scalar"},
-                                 {"broadcast_sub", "_minus_scalar", "_rminus_scalar"},
-                                 {"broadcast_mul", "_mul_scalar", "_mul_scalar"},
-                                 {"broadcast_div", "_div_scalar", "_rdiv_scalar"},
-                                 {"broadcast_mod", "_mod_scalar", "_rmod_scalar"},
-                                 {"broadcast_power", "_power_scalar", "_rpower_scalar"}};
-// In the order of Py_LT ... Py_GE.
-constexpr NumberOps kCompare[] = {
-    {"broadcast_lesser", "_lesser_scalar", "_greater_scalar"},
-    {"broadcast_lesser_equal", "_lesser_equal_scalar", "_greater_equal_scalar"},
-    {"broadcast_equal", "_equal_scalar", "_equal_scalar"},
-    {"broadcast_not_equal", "_not_equal_scalar", "_not_equal_scalar"},
-    {"broadcast_greater", "_greater_scalar", "_lesser_scalar"},
-    {"broadcast_greater_equal", "_greater_equal_scalar", "_lesser_equal_scalar"}};
+// --- number slots -------------------------------------------------------------------------------
+// The expressions of Python's slots, in the order of BinarySlot, then of Py_LT ... Py_GE. What
+// serves them for two arrays, array and number, number and array, the records say.
+constexpr const char* kExpressions[] = {"+", "-",  "*",  "/",  "%", "**",
+                                        "<", "<=", "==", "!=", ">", ">="};
+constexpr int kCompare = 6;  // where the comparisons begin
 
 // The call of a named operator, with its scalar when it has one; the last ones are remembered.
 struct Remembered {
-  explicit Remembered(const char* name) : op(&OpTable::get().at(name)) {}
+  explicit Remembered(const OpDef& def) : op(&def) {}
   const OpDef* op;
   OpCallRef plain;
   struct {
@@ -209,15 +195,21 @@ struct Remembered {
 };
 
 struct Trio {
-  explicit Trio(const NumberOps& names)
-      : arrays(names.arrays), scalar(names.scalar), reflected(names.reflected) {}
+  explicit Trio(const char* symbol)
+      : arrays(serving(symbol, Notation::kTensors)),
+        scalar(serving(symbol, Notation::kTensorNumber)),
+        reflected(serving(symbol, Notation::kNumberTensor)) {}
+  static const OpDef& serving(const char* symbol, Notation::Form form) {
+    const OpDef* op = OpTable::get().serving(symbol, form);
+    check(op, "no operator serves '{}'", symbol);
+    return *op;
+  }
   Remembered arrays, scalar, reflected;
 };
-Trio& trio(const NumberOps* table, int which) {
-  static Trio* made[12] = {};
-  Trio*& t = made[(table == kCompare ? 6 : 0) + which];
-  if (!t) t = new Trio(table[which]);
-  return *t;
+Trio& trio(int which) {
+  static Trio* made[std::size(kExpressions)] = {};
+  if (!made[which]) made[which] = new Trio(kExpressions[which]);
+  return *made[which];
 }
 
 // The number a Python object stands for, or false when it is none.
@@ -262,19 +254,20 @@ PyObject* apply(Trio& t, PyObject* a, PyObject* b, bool in_place) {
 }
 
 PyObject* binary(int which, PyObject* a, PyObject* b, bool in_place) {
-  return guarded<PyObject*>(nullptr, [&] { return apply(trio(kBinary, which), a, b, in_place); });
+  return guarded<PyObject*>(nullptr, [&] { return apply(trio(which), a, b, in_place); });
 }
 
 PyObject* compare(PyObject* a, PyObject* b, int python_op) {
   if (b == Py_None && (python_op == Py_EQ || python_op == Py_NE))
     return PyBool_FromLong(python_op == Py_NE);
-  return guarded<PyObject*>(nullptr, [&] { return apply(trio(kCompare, python_op), a, b, false); });
+  return guarded<PyObject*>(nullptr,
+                            [&] { return apply(trio(kCompare + python_op), a, b, false); });
 }
 
 PyObject* unary(int which, PyObject* a) {
   return guarded<PyObject*>(nullptr, [&] {
-    static Remembered* negative = new Remembered("negative");
-    static Remembered* absolute = new Remembered("abs");
+    static Remembered* negative = new Remembered(OpTable::get().at("negative"));
+    static Remembered* absolute = new Remembered(OpTable::get().at("abs"));
     const NDArray* in[] = {&need_array(a, "the operand")};
     std::vector<NDArray> out;
     return run((which == kNegative ? negative : absolute)->call(), in, out, nullptr);

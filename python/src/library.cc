@@ -3,6 +3,7 @@
 
 #include "base/settings.h"
 #include "common.h"
+#include "operator/catalogue.h"
 #include "operator/simd/level.h"
 
 namespace heddle::python {
@@ -38,66 +39,10 @@ const char* role_name(Role r) {
   return r == Role::kRead ? "read" : r == Role::kMutate ? "mutate" : "aux";
 }
 
-// One record as Python sees it. Lists that depend on parameters are shown for the defaults where
-// these parse, and are empty otherwise.
-py::dict describe(const OpDef& op) {
-  py::dict d;
-  d["name"] = op.name;
-  d["aliases"] = op.aliases;
-  d["doc"] = op.doc;
-  d["hint"] = op.hint;
-  d["variadic"] = op.variadic;
-  d["dynamic"] = op.dynamic_shape;
-  d["random"] = op.random;
-  d["differentiable"] = bool(op.backward);
-  d["zero_gradient"] = op.backward.zero;
-  d["second_gradient"] = bool(op.backward.build) || op.backward.zero;
-  d["loss"] = op.backward.ignores_head;
-  d["inputs_vary"] = op.inputs.depends_on_params();
-  d["outputs_vary"] = op.outputs.depends_on_params();
-  py::list kernels;
-  for (const auto& k : op.kernels) kernels.append(py::make_tuple(k.library, int(k.on)));
-  d["kernels"] = kernels;
-  std::vector<Input> ins = op.inputs.fixed();
-  std::vector<Output> outs = op.outputs.fixed();
-  py::list params, inputs, outputs;
-  const auto fields = op.params.describe();
-  Kwargs any;  // enough keywords to ask for the lists
-  for (const FieldInfo& f : fields) {
-    py::dict p;
-    p["name"] = f.name;
-    p["type"] = f.type;
-    p["default"] = f.default_value;
-    p["required"] = f.required;
-    p["doc"] = f.doc;
-    p["choices"] = f.choices;
-    params.append(p);
-    if (f.required)
-      any[f.name] = !f.choices.empty()  ? f.choices[0]
-                    : f.type == "dtype" ? "float32"
-                    : f.type == "Shape" ? "(1, 1)"
-                                        : "1";
-  }
-  if (op.inputs.depends_on_params() || op.outputs.depends_on_params()) {
-    try {
-      const OpCallRef call = make_call(op, any);
-      ins = call->inputs;
-      outs = call->outputs;
-    } catch (const Error&) {
-    }
-  }
-  for (const Input& i : ins) {
-    py::dict p;
-    p["name"] = i.name;
-    p["doc"] = i.doc;
-    p["role"] = role_name(i.role);
-    inputs.append(p);
-  }
-  for (const Output& o : outs) outputs.append(py::make_tuple(o.name, o.hidden));
-  d["params"] = params;
-  d["inputs"] = inputs;
-  d["outputs"] = outputs;
-  return d;
+// One record as Python sees it.
+py::object describe(const OpDef& op) {
+  static const py::object* loads = new py::object(py::module_::import("json").attr("loads"));
+  return (*loads)(record_json(op));
 }
 
 py::dict call_info(const std::string& op, const py::dict& kwargs) {
@@ -110,6 +55,25 @@ py::dict call_info(const std::string& op, const py::dict& kwargs) {
   d["inputs"] = inputs;
   d["outputs"] = outputs;
   d["reads"] = reads;
+  return d;
+}
+
+// What serves the expressions of programs: symbol -> (name, hint) for two tensors that broadcast,
+// two of equal shapes, a tensor and a number, a number and a tensor.
+py::dict notation() {
+  const OpTable& ops = OpTable::get();
+  py::dict d;
+  for (const OpDef* op : ops.list())
+    for (const Notation& n : op->notation) {
+      if (d.contains(n.symbol.c_str())) continue;
+      py::list forms;
+      for (int form = Notation::kTensors; form <= Notation::kNumberTensor; ++form) {
+        const OpDef* found = ops.serving(n.symbol, Notation::Form(form));
+        check(found, "no operator serves '{}' in its form {}", n.symbol, form);
+        forms.append(py::make_tuple(found->name, found->hint));
+      }
+      d[n.symbol.c_str()] = py::tuple(forms);
+    }
   return d;
 }
 
@@ -129,6 +93,7 @@ void define_autograd(py::module_& m) {
 void define_library(py::module_& m) {
   define_autograd(m);
   m.def("op", [](const std::string& name) { return describe(OpTable::get().at(name)); });
+  m.def("notation", notation);
   m.def("op_names", [] {  // operators with their other names
     py::list l;
     for (const OpDef* op : OpTable::get().list())

@@ -24,7 +24,7 @@ py::tuple infer_symbol(const Symbol& s, const py::dict& shapes,
   for (auto [name, shape] : shapes)
     known[py::cast<std::string>(name)].shape = shape_of(shape, false);
   for (const auto& [name, dtype] : dtypes) known[name].dtype = dtype_from_name(dtype);
-  const Graph g = Graph::of(s);
+  const Graph g = expand(Graph::of(s));
   ValueTypes types;
   {
     Unlocked u;

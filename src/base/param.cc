@@ -176,12 +176,20 @@ FieldVisitor& FieldVisitor::required() {
   return *this;
 }
 
+FieldVisitor& FieldVisitor::ignored() {
+  fields.back().ignored = true;
+  return *this;
+}
+
 FieldVisitor& FieldVisitor::at_least(double lo) {
+  fields.back().at_least = lo;
   check(!from_ || value_ >= lo, "parameter {}={} is below {}", fields.back().name, value_, lo);
   return *this;
 }
 
 FieldVisitor& FieldVisitor::range(double lo, double hi) {
+  fields.back().at_least = lo;
+  fields.back().at_most = hi;
   check(!from_ || (value_ >= lo && value_ <= hi), "parameter {}={} is outside [{}, {}]",
         fields.back().name, value_, lo, hi);
   return *this;

@@ -22,7 +22,7 @@ void deliver(const NDArray& found, const NDArray& into, GradReq req) {
   if (!found) {
     if (req != GradReq::kAdd) fill_zero(into);  // nothing flows back
   } else if (req == GradReq::kAdd) {
-    static const auto* add = new OpCallRef(make_call(OpTable::get().at("elemwise_add"), {}));
+    static const auto* add = new OpCallRef(make_call(OpTable::get().of(Meaning::kAdd), {}));
     std::vector<NDArray> out = {into};
     const NDArray* in[] = {&into, &found};
     const bool recording = set_recording(false);

@@ -30,7 +30,7 @@ class Run {
   void release_tape();
   void list_entries();
   void execute(const Graph::Node& n);
-  NDArray input(const Graph::Node& n, int value) const;
+  NDArray input(const Graph::Node& n, size_t i) const;
   NDArray moved(const NDArray& a, Device device) const;
   void outputs(const Graph::Node& n, const CallTypes& types, std::vector<NDArray>& out);
   NDArray reuse(const Graph::Node& n, int output, const ValueInfo& type) const;
@@ -104,7 +104,7 @@ void Run::check_versions() const {
   for (const Graph::Node& n : graph().nodes)
     for (size_t k = 0; n.phase == Phase::kBackward && k < n.inputs.size(); ++k) {
       const int v = n.inputs[k];
-      if (!is_forward(v) || !tape_.saved[v]) continue;
+      if (!is_forward(v) || !tape_.saved[v] || n.call->inputs[k].shape_only) continue;
       const SavedArray& s = *tape_.saved[v];
       check(!s.fixed || s.array.var().version() == s.version,
             "[{}] an array that its gradient reads ({}, shape {}) was overwritten after it was "
@@ -180,25 +180,26 @@ NDArray Run::moved(const NDArray& a, Device device) const {
   if (a.tape) {
     const NDArray* from[] = {&a};
     const ValueInfo type[] = {info_of(a)};
-    tape::record(make_call(OpTable::get().at("_copyto"), {}), from, there, type, spec_.training);
+    tape::record(make_call(OpTable::get().of(Meaning::kTransfer), {}), from, there, type,
+                 spec_.training);
   }
   return there[0];
 }
 
-// The array of a value, on the device of the node that reads it.
-NDArray Run::input(const Graph::Node& n, int value) const {
+// The array of the i-th input of a node, on the node's device.
+NDArray Run::input(const Graph::Node& n, size_t i) const {
+  const int value = n.inputs[i];
   NDArray a;
   const Device device = tape_.devices[n.forward];
   if (slot_[value] >= 0) a = slots_[slot_[value]].array;
   else if (is_forward(value) && tape_.saved[value]) a = tape_.saved[value]->array;
   if (!a)
-    for (size_t i = 0; i < heads_.size(); ++i)
-      if (heads_[i] == value) a = spec_.heads[i].detach();
+    for (size_t h = 0; h < heads_.size(); ++h)
+      if (heads_[h] == value) a = spec_.heads[h].detach();
   if (!a) {
-    // Only the extent is asked for; the array never gets memory that anyone reads.
-    const std::string& op = n.call->op->name;
-    check(op == "zeros_like" || op == "ones_like",
-          "[{}] its gradient reads an array that was not kept", op);
+    // Only the type is asked for; the array never gets memory that anyone reads.
+    check(n.call->inputs[i].shape_only, "[{}] its gradient reads an array that was not kept",
+          n.call->op->name);
     const ValueInfo& t = *tape_.types[value];
     a = NDArray(t.shape, device, t.dtype);
   }
@@ -259,7 +260,7 @@ void Run::execute(const Graph::Node& n) {
   std::vector<NDArray> in, out(n.outputs());
   std::vector<const NDArray*> pointers;
   in.reserve(n.inputs.size());
-  for (int v : n.inputs) in.push_back(input(n, v));
+  for (size_t i = 0; i < n.inputs.size(); ++i) in.push_back(input(n, i));
   for (const NDArray& a : in) pointers.push_back(&a);
   const auto t = types(n, pointers);
   outputs(n, *t, out);

@@ -1,4 +1,4 @@
-// The only place that chains the passes: Graph::of, gradient, place, infer, choose, plan.
+// The only place that chains the passes: Graph::of, expand, gradient, place, infer, choose, plan.
 #include <map>
 #include <set>
 
@@ -77,7 +77,7 @@ struct Draft {
 };
 
 Draft draft_of(const BoundGraph& bound) {
-  Draft d{Graph::of(bound.symbol), {}, {}};
+  Draft d{expand(Graph::of(bound.symbol)), {}, {}};
   for (size_t i = 0; i < d.graph.nodes.size(); ++i)
     if (!d.graph.nodes[i].call) d.variable[d.graph.nodes[i].name] = int(i);
   for (const BoundVariable& v : bound.variables)
@@ -112,8 +112,8 @@ std::vector<int> add_head_grads(Draft& d, Known& known, const BoundGraph& bound)
 // Lets the gradient `value` of a variable end in the array it is for.
 void deliver(Draft& d, Known& known, const BoundGraph& bound, const BoundVariable& v, int value) {
   const int variable = d.variable.at(v.name);
-  auto pass = [&](std::string_view op, std::vector<int> inputs) {
-    const int node = d.graph.add({.call = make_call(OpTable::get().at(op), {}),
+  auto pass = [&](Meaning what, std::vector<int> inputs) {
+    const int node = d.graph.add({.call = make_call(OpTable::get().of(what), {}),
                                   .name = v.name + "_grad_out",
                                   .inputs = std::move(inputs),
                                   .forward = variable,
@@ -126,17 +126,17 @@ void deliver(Draft& d, Known& known, const BoundGraph& bound, const BoundVariabl
     const int before = d.graph.values;
     d.graph.add({.name = name});
     d.own[before] = v.gradient;
-    return pass("elemwise_add", {before, value});
+    return pass(Meaning::kAdd, {before, value});
   }
   const bool computed = d.graph.nodes[d.graph.producers()[value]].call != nullptr;
   if (computed && bound.spec.groups.empty() && d.own.try_emplace(value, v.gradient).second) return;
-  pass("_copy", {value});
+  pass(Meaning::kIdentity, {value});
 }
 
 }  // namespace bind
 
 std::vector<BoundVariable> analyse_variables(const Symbol& symbol, const BindSpec& spec) {
-  Graph g = Graph::of(symbol);
+  Graph g = expand(Graph::of(symbol));
   bind::refuse_unbindable(g);
   Placement where;
   g = place(std::move(g), spec.groups, spec.device, &where);

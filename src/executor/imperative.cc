@@ -1,6 +1,8 @@
 // Eager calls: infer, make the outputs, run, and put the call on the tape.
 #include "heddle/imperative.h"
 
+#include <algorithm>
+
 #include "executor/call.h"
 #include "executor/tape.h"
 
@@ -60,7 +62,7 @@ void check_writes(const OpCall& call, std::span<const NDArray* const> in,
 
 bool reads_output(const OpCall& call, int i) {
   for (const Ref& r : call.reads)
-    if (r.kind == Ref::kY && r.index == i) return true;
+    if (r.kind == Ref::kY && r.index == i && !r.shape_only) return true;
   return false;
 }
 
@@ -128,12 +130,12 @@ bool make_outputs(const OpCall& call, const CallTypes& types, std::span<NDArray>
   return given;
 }
 
-// Copies are the operators whose output may be on another device than their input.
+// Transfers are the operators whose output may be on another device than their input.
 bool copies_between_devices(const OpCall& call, std::span<const NDArray* const> in,
                             std::span<const NDArray> out) {
   for (const NDArray& o : out) {
     if (!o || in.empty() || same_place(o.device(), in[0]->device())) continue;
-    check(call.op->name == "_copyto" || call.op->name == "_CrossDeviceCopy",
+    check(call.op->meaning == Meaning::kTransfer,
           "[{}] out is on {}, expected {}, where the inputs are", call.op->name, o.device(),
           in[0]->device());
     return true;
@@ -200,6 +202,41 @@ void apply(const OpCallRef& call, std::span<const NDArray* const> in, std::span<
   run_and_record(call, kept.inputs(), out, types, device, training, taped);
 }
 
+// The calls that a composed one stands for, one after the other.
+void invoke_parts(const OpCall& call, std::span<const NDArray* const> inputs,
+                  std::vector<NDArray>& out, Device device) {
+  std::vector<NDArray> values;
+  values.reserve(inputs.size() + call.parts.size());
+  for (const NDArray* a : inputs) values.push_back(*a);
+  out.resize(call.results.size());
+  for (const OpCall::Part& part : call.parts) {
+    std::vector<const NDArray*> in;
+    for (int v : part.inputs) in.push_back(&values[size_t(v)]);
+    std::vector<NDArray> made;
+    const bool last =
+        &part == &call.parts.back();  // nothing is read after it: it may write to `out`
+    for (size_t k = 0; last && k < part.call->outputs.size(); ++k) {
+      if (part.call->outputs[k].hidden) continue;
+      const auto asked =
+          std::find(call.results.begin(), call.results.end(), int(values.size() + k));
+      made.push_back(asked == call.results.end() ? NDArray()
+                                                 : out[size_t(asked - call.results.begin())]);
+    }
+    invoke(part.call, in, made, device);
+    for (size_t k = 0, next = 0; k < part.call->outputs.size(); ++k)
+      values.push_back(part.call->outputs[k].hidden ? NDArray() : std::move(made[next++]));
+  }
+  for (size_t r = 0; r < out.size(); ++r) {
+    const NDArray& found = values[size_t(call.results[r])];
+    if (out[r] && !out[r].shares_memory(found)) {
+      autograd::check_inplace(out[r]);
+      copy(found, out[r]);
+    }
+    if (!out[r]) out[r] = found;
+    else out[r].tape = found.tape;
+  }
+}
+
 }  // namespace imperative
 
 void invoke(const OpCallRef& call, std::span<const NDArray* const> inputs,
@@ -208,6 +245,7 @@ void invoke(const OpCallRef& call, std::span<const NDArray* const> inputs,
   i::check_inputs(*call, inputs);
   check(out.size() <= size_t(call->visible_outputs), "[{}] found {} outputs, expected {}",
         call->op->name, out.size(), call->visible_outputs);
+  if (!call->parts.empty()) return i::invoke_parts(*call, inputs, out, device);
   if (autograd::is_recording()) i::check_writes(*call, inputs, out);
   const auto held = types_of(call, inputs, out, autograd::is_training());
   const CallTypes& types = *held;

@@ -29,7 +29,7 @@ void choose_kernels(Plan& p, bool training) {
     for (int v : n.inputs) in.push_back(p.describe(v));
     for (int k = 0; k < n.outputs(); ++k) out.push_back(p.describe(n.first_output + k));
     const Device device = p.where[node];
-    if (in.size() == 1 && in[0].device != device) continue;
+    if (n.call->op->meaning == Meaning::kTransfer && in[0].device != device) continue;
     try {
       p.kernels[node] = &choose_kernel(*n.call, device, {in, out, training});
     } catch (const Error& e) {
@@ -42,8 +42,13 @@ void plan_values(Plan& p) {
   const Graph& g = p.graph;
   p.wanted.assign(g.values, 0);
   for (int v = 0; v < g.values; ++v) p.wanted[v] = bool(p.outside[v]);
-  for (const Graph::Node& n : g.nodes)
-    for (int v : n.inputs) p.wanted[v] = 1;
+  // From the last node to the first: whom nobody wants, and who changes nothing, wants nothing.
+  for (auto n = g.nodes.rbegin(); n != g.nodes.rend(); ++n) {
+    bool runs = n->call && n->call->mutates;
+    for (int k = 0; k < n->outputs(); ++k) runs = runs || p.wanted[n->first_output + k];
+    for (size_t k = 0; runs && k < n->inputs.size(); ++k)
+      if (!n->call->inputs[k].shape_only) p.wanted[n->inputs[k]] = 1;
+  }
   p.offset.assign(g.values, MemoryPlan::kOutside);
   p.shares.assign(g.values, -1);
   p.after.assign(g.nodes.size(), {});

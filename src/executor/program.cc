@@ -264,6 +264,7 @@ void Program::push_watched(Part part, bool training, uint64_t seed, const Monito
         if (u.access == Access::kRead) look.uses.push_back(u);
       for (size_t k = 0; k < n.inputs.size(); ++k) {
         if (s.plan().outside[n.inputs[k]] && n.call->inputs[k].role != Role::kRead) continue;
+        if (n.call->inputs[k].shape_only) continue;
         values.push_back(n.inputs[k]);
         names.push_back(n.name + "_" + n.call->inputs[k].name);
       }

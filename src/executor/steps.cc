@@ -52,16 +52,18 @@ void Steps::add(int node) {
   Step& s = steps_.emplace_back();
   s.node = node;
   for (int v : n.inputs) s.in.push_back(describe(v));
-  bool all = true;
+  bool all = true, none = true;
   for (int k = 0; k < n.outputs(); ++k) {
     const int v = n.first_output + k;
     s.out.push_back(describe(v));
     s.wanted.push_back(plan_.wanted[v]);
     all &= bool(plan_.wanted[v]);
+    none &= !plan_.wanted[v];
     if (plan_.wanted[v]) s.bytes += s.out.back().bytes();
     if (plan_.outside[v]) s.writes_outside = true;
   }
   if (all) s.wanted.clear();
+  s.idle = none && !n.call->mutates;
   for (const Blob& b : s.in) s.bytes += b.bytes();
   random_ |= n.call->op->random;
   s.kernel = plan_.kernels[node];
@@ -72,7 +74,7 @@ void Steps::list_uses(Step& s) const {
   const Graph::Node& n = plan_.graph.nodes[s.node];
   for (size_t i = 0; i < n.inputs.size(); ++i) {
     const NDArray& a = plan_.outside[n.inputs[i]];
-    if (!a) continue;
+    if (!a || n.call->inputs[i].shape_only) continue;
     const bool reads = n.call->inputs[i].role == Role::kRead;
     if (!reads) s.writes_outside = true;
     steps::use(s.uses, a, reads ? Access::kRead : Access::kUpdate);
@@ -100,7 +102,9 @@ Blob Steps::blob(int value) const {
 
 void Steps::resolve(Step& s) const {
   const Graph::Node& n = plan_.graph.nodes[s.node];
-  for (size_t i = 0; i < s.in.size(); ++i) s.in[i].data = address(n.inputs[i]);
+  // What is read for its type only may be written meanwhile, or lie nowhere.
+  for (size_t i = 0; i < s.in.size(); ++i)
+    s.in[i].data = n.call->inputs[i].shape_only ? nullptr : address(n.inputs[i]);
   for (size_t k = 0; k < s.out.size(); ++k) s.out[k].data = address(n.first_output + int(k));
   s.resolved = true;
 }
@@ -113,6 +117,7 @@ void Steps::touch_arenas() const {
 void Steps::run(int i, RunContext& where, bool training, uint64_t run_seed) {
   Step& s = steps_[i];
   const Graph::Node& n = plan_.graph.nodes[s.node];
+  if (s.idle) return;
   if (!s.resolved) resolve(s);
   if (!s.kernel) {
     device_api(s.out[0].device.kind == Device::kCpu ? s.in[0].device : s.out[0].device)

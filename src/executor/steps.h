@@ -15,6 +15,7 @@ struct Step {
   std::vector<Use> uses;                          // of arrays the user can see
   int64_t bytes = 0;                              // that the blobs cover
   bool writes_outside = false;
+  bool idle = false;  // nobody wants an output, and nothing is changed: there is nothing to run
   bool resolved = false;
 };
 

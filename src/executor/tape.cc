@@ -48,7 +48,7 @@ bool reaches(std::span<const NDArray* const> in) {
 void save(TapeNode& node, std::span<const NDArray* const> in, std::span<NDArray> out) {
   node.saved.reserve(node.call->reads.size());
   for (const Ref& r : node.call->reads) {
-    if (r.kind == Ref::kDy) continue;
+    if (r.kind == Ref::kDy || r.shape_only) continue;
     const NDArray& a = r.kind == Ref::kX ? *in[r.index] : out[r.index];
     check(bool(a), "[{}] output {} is read by the gradient but was not computed",
           node.call->op->name, r.index);

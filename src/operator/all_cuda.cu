@@ -15,7 +15,9 @@ namespace heddle {
 namespace all_cuda {
 
 void define(OpTable& ops) {
-#define HEDDLE_OPS(stem) ops::stem::define(ops);
+#define HEDDLE_OPS(stem) \
+  ops.in_file(#stem);    \
+  ops::stem::define(ops);
 #include "operator/all_cuda.def"
 #undef HEDDLE_OPS
 }

@@ -24,7 +24,9 @@ namespace heddle {
 
 void define_all_ops(OpTable& ops) {
   (void)ops;
-#define HEDDLE_OPS(stem) ops::stem::define(ops);
+#define HEDDLE_OPS(stem) \
+  ops.in_file(#stem);    \
+  ops::stem::define(ops);
 #include "operator/all_ops.def"
 #undef HEDDLE_OPS
 }

@@ -136,6 +136,31 @@ void infer_call(const OpCall& call, std::span<InferContext::Value> in,
 // --- calls --------------------------------------------------------------------------------------
 namespace catalogue {
 
+// The items of a record's list that exist for these parameters.
+template <class T>
+class Present {
+ public:
+  Present(const ParamSchema& schema, const void* params) : schema_(schema), params_(params) {}
+  std::vector<T> operator()(const ListOf<T>& list) {
+    std::vector<T> items = list(params_);
+    std::erase_if(items, [&](const T& item) { return !holds(item.when); });
+    return items;
+  }
+
+ private:
+  bool holds(const Condition& c) {
+    if (c.param.empty()) return true;
+    if (texts_.empty()) fields_ = schema_.describe(), texts_ = schema_.values(params_);
+    for (size_t i = 0; i < fields_.size(); ++i)
+      if (fields_[i].name == c.param) return texts_[i] == c.value;
+    fail("a condition names the parameter '{}', which does not exist", c.param);
+  }
+  const ParamSchema& schema_;
+  const void* params_;
+  std::vector<FieldInfo> fields_;
+  std::vector<std::string> texts_;
+};
+
 void fix_lists(OpCall& c) {
   const void* p = c.params.get();
   c.reads = c.op->backward.reads(p);
@@ -165,6 +190,7 @@ OpCallRef backward_call(const OpCall& f) {
         b->inputs.push_back({.name = f.outputs.at(i).name});
         break;
     }
+    b->inputs.back().shape_only = r.shape_only;
     // A gradient reads what the forward run mutated, but changes auxiliary states only.
     if (b->inputs.back().role == Role::kMutate) b->inputs.back().role = Role::kRead;
   }
@@ -174,6 +200,64 @@ OpCallRef backward_call(const OpCall& f) {
   return b;
 }
 
+// Writes down what an operator's `compose` builds; composed parts give their own parts.
+class Composer : public Builder {
+ public:
+  explicit Composer(OpCall& call) : call_(call), values_(int(call.inputs.size())) {}
+  Value x(int i) override {
+    check(i >= 0 && i < inputs(), "[{}] has no input {}", call_.op->name, i);
+    return {i};
+  }
+  std::vector<Value> call_all(std::string_view op, std::vector<Value> inputs,
+                              Kwargs kwargs) override {
+    const OpCallRef part = make_call(OpTable::get().at(op), std::move(kwargs));
+    check(inputs.size() == part->inputs.size(), "[{}] gives {} {} inputs, expected {}",
+          call_.op->name, op, inputs.size(), part->inputs.size());
+    std::vector<int> ids;
+    for (Value v : inputs) {
+      check(v.id >= 0 && v.id < values_, "[{}] passes a value to {} that is none", call_.op->name,
+            op);
+      ids.push_back(v.id);
+    }
+    std::vector<int> made = part->parts.empty() ? add(part, std::move(ids)) : join(*part, ids);
+    std::vector<Value> visible;
+    for (size_t k = 0; k < made.size(); ++k)
+      if (!part->outputs[k].hidden) visible.push_back({made[k]});
+    return visible;
+  }
+  const void* params() const override { return call_.params.get(); }
+  const Kwargs& kwargs() const override { return call_.kwargs; }
+  int inputs() const override { return int(call_.inputs.size()); }
+
+ private:
+  std::vector<int> add(OpCallRef part, std::vector<int> inputs) {
+    std::vector<int> made(part->outputs.size());
+    for (int& v : made) v = values_++;
+    call_.parts.push_back({std::move(part), std::move(inputs)});
+    return made;
+  }
+  std::vector<int> join(const OpCall& composed, std::vector<int> value) {  // its number -> ours
+    for (const OpCall::Part& part : composed.parts) {
+      std::vector<int> inputs;
+      for (int v : part.inputs) inputs.push_back(value[size_t(v)]);
+      for (int v : add(part.call, std::move(inputs))) value.push_back(v);
+    }
+    std::vector<int> made;
+    for (int v : composed.results) made.push_back(value[size_t(v)]);
+    return made;
+  }
+  OpCall& call_;
+  int values_;
+};
+
+void compose(OpCall& c) {
+  Composer composer(c);
+  for (Builder::Value v : c.op->compose(composer)) c.results.push_back(v.id);
+  check(c.results.size() == c.outputs.size() && !c.parts.empty(),
+        "[{}] is composed of {} operators and gives {} values, expected {}", c.op->name,
+        c.parts.size(), c.results.size(), c.outputs.size());
+}
+
 }  // namespace catalogue
 
 OpCallRef make_call(const OpDef& op, Kwargs kwargs) {
@@ -181,9 +265,10 @@ OpCallRef make_call(const OpDef& op, Kwargs kwargs) {
   c->op = &op;
   c->kwargs = std::move(kwargs);
   c->params = op.params.parse(op.name, c->kwargs);
-  c->inputs = op.inputs(c->params.get());
-  c->outputs = op.outputs(c->params.get());
+  c->inputs = catalogue::Present<Input>(op.params, c->params.get())(op.inputs);
+  c->outputs = catalogue::Present<Output>(op.params, c->params.get())(op.outputs);
   catalogue::fix_lists(*c);
+  if (op.compose) catalogue::compose(*c);
   c->backward = catalogue::backward_call(*c);
   return c;
 }
@@ -228,6 +313,8 @@ void run_kernel(const OpDef::Implementation& kernel, const OpCall& call, OpConte
 struct OpTable::State {
   std::map<std::string, OpDef*, std::less<>> names;  // aliases too
   std::vector<const OpDef*> order;
+  const OpDef* meanings[8] = {};  // the first of each Meaning
+  std::string file;               // where define() and kernel() are called from
 };
 
 OpTable& OpTable::get() {
@@ -247,11 +334,14 @@ const OpDef& OpTable::define(OpDef def) {
   d->kernels.reserve(8);  // CUDA's are added while others look: the list must not move then
   if (d->hint.empty()) d->hint = catalogue::lower(d->name);
   if (d->json_name.empty()) d->json_name = d->name;
+  d->file = state_->file;
   check(state_->names.emplace(d->name, d).second, "operator '{}' is defined twice", d->name);
   for (const std::string& alias : d->aliases)
     check(state_->names.emplace(alias, d).second, "operator '{}': the alias '{}' is taken", d->name,
           alias);
   state_->order.push_back(d);
+  if (d->meaning != Meaning::kNone)
+    if (const OpDef*& first = state_->meanings[size_t(d->meaning)]; !first) first = d;
   if (d->cpu) kernel(d->name, Device::kCpu, "portable", d->cpu);
   if (d->backward.run) {
     const OpDef& b = define(catalogue::backward_of(*d));
@@ -265,7 +355,7 @@ void OpTable::kernel(std::string_view op, Device::Kind on, std::string_view libr
                      Accepts accepts) {
   auto it = state_->names.find(op);
   check(it != state_->names.end(), "a {} kernel names '{}', which is not an operator", library, op);
-  it->second->kernels.push_back({on, std::string(library), run, accepts});
+  it->second->kernels.push_back({on, std::string(library), run, accepts, state_->file});
 }
 
 const OpDef* OpTable::find(std::string_view name) const {
@@ -285,6 +375,24 @@ const OpDef& OpTable::at(std::string_view name) const {
   fail("operator '{}' is unknown; did you mean '{}'?", name, near);
 }
 
+const OpDef& OpTable::of(Meaning meaning) const {
+  const OpDef* d = state_->meanings[size_t(meaning)];
+  check(d, "no operator has the meaning {}", int(meaning));
+  return *d;
+}
+
+const OpDef* OpTable::serving(std::string_view symbol, Notation::Form form) const {
+  for (const OpDef* d : state_->order)
+    for (const Notation& n : d->notation)
+      if (n.symbol == symbol && n.form == form) return d;
+  return nullptr;
+}
+
 std::vector<const OpDef*> OpTable::list() const { return state_->order; }
+
+void OpTable::in_file(std::string_view stem) {
+  if (!state_) state_ = new State;
+  state_->file = stem;
+}
 
 }  // namespace heddle

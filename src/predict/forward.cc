@@ -36,7 +36,7 @@ bool is_label(const Graph& g, int value) {
 
 Forward::Forward(std::string_view json, std::string_view params,
                  std::map<std::string, Shape> inputs)
-    : graph_(Graph::of(Symbol::from_json(json))), input_shapes_(std::move(inputs)) {
+    : graph_(expand(Graph::of(Symbol::from_json(json)))), input_shapes_(std::move(inputs)) {
   read_params(params);
   infer_types();
   give_memory();
@@ -129,6 +129,8 @@ void Forward::add_step(int node) {
     s.out.push_back(blob(n.first_output + k));
     s.wanted.push_back(s.out.back().data != nullptr);
   }
+  const bool wanted = std::any_of(s.wanted.begin(), s.wanted.end(), [](uint8_t w) { return w; });
+  if (!wanted && !n.call->mutates) return;  // its readers want its type only
   attempt(
       [&] {
         s.kernel = &choose_kernel(*n.call, Device{}, {s.in, s.out, false});

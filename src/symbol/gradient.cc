@@ -10,7 +10,7 @@ namespace heddle {
 
 namespace differentiate {
 
-// So many contributions to one gradient are summed by one add_n; more are summed as they come, so
+// So many contributions to one gradient are summed by one node; more are summed as they come, so
 // that a value used in a million places does not keep a million gradients alive.
 constexpr size_t kSumAtOnce = 8;
 
@@ -28,8 +28,8 @@ class Differentiation {
     return g_.nodes[node].first_output;
   }
   // A node of one input and one output.
-  int add_unary(std::string_view op, int input, std::string name, int forward) {
-    return add({.call = make_call(OpTable::get().at(op), {}),
+  int add_unary(Meaning what, int input, std::string name, int forward) {
+    return add({.call = make_call(OpTable::get().of(what), {}),
                 .name = std::move(name),
                 .inputs = {input},
                 .forward = forward});
@@ -135,7 +135,8 @@ void Differentiation::seed_heads() {
     int grad = spec_.head_grads[i];
     if (grad < 0 && n.call && n.call->op->backward.ignores_head) continue;
     if (grad < 0)
-      grad = add_unary("ones_like", head, name_of(producer_[head]) + "_head_grad", producer_[head]);
+      grad =
+          add_unary(Meaning::kOnes, head, name_of(producer_[head]) + "_head_grad", producer_[head]);
     parts_[head].push_back(grad);
   }
 }
@@ -208,12 +209,12 @@ int Differentiation::sum_of(int value) {
   std::vector<int>& parts = parts_.at(value);
   if (parts.empty()) return -1;
   if (parts.size() > 1) {
-    OpCallRef& add_n = sum_calls_[parts.size()];
-    if (!add_n) {
-      const std::string count = param::print(uint64_t(parts.size()));
-      add_n = make_call(OpTable::get().at("add_n"), {{"num_args", count}});
+    OpCallRef& sum = sum_calls_[parts.size()];
+    if (!sum) {
+      const OpDef& op = OpTable::get().of(Meaning::kSum);
+      sum = make_call(op, {{op.variadic, param::print(uint64_t(parts.size()))}});
     }
-    Graph::Node n{.call = add_n,
+    Graph::Node n{.call = sum,
                   .name = name_of(producer_[value]) + "_grad_sum",
                   .inputs = std::move(parts),
                   .forward = producer_[value]};
@@ -226,7 +227,7 @@ int Differentiation::dy(int node, int i) {
   const int v = g_.nodes[node].first_output + i;
   if (const int sum = sum_of(v); sum >= 0) return sum;
   const bool ones = is_head_[v];
-  const int made = add_unary(ones ? "ones_like" : "zeros_like", v,
+  const int made = add_unary(ones ? Meaning::kOnes : Meaning::kZeros, v,
                              name_of(node) + (ones ? "_head_grad" : "_zero_grad"), node);
   parts_[v] = {made};
   return made;

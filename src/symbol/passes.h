@@ -14,6 +14,10 @@ using ValueInfo = InferContext::Value;
 using ValueTypes = std::vector<ValueInfo>;  // indexed by value id
 using Placement = std::vector<Device>;      // indexed by node
 
+// Puts, for every node whose operator is composed of others, the nodes of those in its place. The
+// last of them keeps its name. Every other pass wants a graph without such nodes.
+Graph expand(Graph g);
+
 // Propagates known shapes, dtypes and storage kinds both ways until nothing changes. `known` names
 // variables; attributes __shape__ and __dtype__ of variables take part. Gradients take the types of
 // what they are gradients of. Throws Error naming the node on a conflict. What stays unknown is
@@ -30,7 +34,8 @@ struct GradientSpec {
 };
 // Appends the nodes that compute d(sum of heads * head_grads)/d(wrt), named "<node>_backward" and
 // with `forward` set and of phase kBackward; grads[i] is the value id of
-// wrt[i], or -1 when no head depends on it. Several contributions are summed by add_n. Iterative.
+// wrt[i], or -1 when no head depends on it. Several contributions are summed by one node.
+// Iterative.
 struct Gradient {
   Graph graph;
   std::vector<int> grads;
@@ -55,7 +60,7 @@ struct MemoryPlan {
 MemoryPlan plan_memory(const Graph& g, const ValueTypes& t, const std::vector<bool>& outside,
                        std::vector<std::vector<int>>* after);
 
-// Chooses a device per node from __ctx_group__ attributes and inserts _CrossDeviceCopy nodes.
+// Chooses a device per node from __ctx_group__ attributes and inserts copies between devices.
 // Values keep their numbers; nodes do not.
 Graph place(Graph g, const std::map<std::string, Device>& groups, Device fallback,
             Placement* where);

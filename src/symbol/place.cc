@@ -46,7 +46,7 @@ Graph place(Graph g, const std::map<std::string, Device>& groups, Device fallbac
     return g;
   }
   const OpCallRef copy =
-      groups.empty() ? nullptr : make_call(OpTable::get().at("_CrossDeviceCopy"), {});
+      groups.empty() ? nullptr : make_call(OpTable::get().of(Meaning::kTransfer), {});
   const int nodes = int(g.nodes.size());
   Rewriter edit(std::move(g));
   std::map<std::pair<int, int>, int> copied;  // (value, device kind and id) -> its copy there
@@ -54,7 +54,7 @@ Graph place(Graph g, const std::map<std::string, Device>& groups, Device fallbac
     for (size_t i = 0; i < edit.node(id).inputs.size(); ++i) {
       const Graph::Node& n = edit.node(id);
       const int v = n.inputs[i], from = edit.producer(v);
-      if (device[from] == device[id]) continue;
+      if (device[from] == device[id] || n.call->inputs[i].shape_only) continue;
       auto [at, fresh] = copied.try_emplace({v, device[id].kind << 24 | device[id].id}, 0);
       if (fresh) {
         const int c = edit.insert(id, {.call = copy,

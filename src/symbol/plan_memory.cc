@@ -44,17 +44,21 @@ class Planner {
   }
 
  private:
-  // Nodes that read a value, in order, as ranges of one array. A node that reads twice is listed
-  // twice.
+  // Nodes that read a value (not only its type), in order, as ranges of one array. A node that
+  // reads twice is listed twice.
   void list_readers() {
     first_.assign(g_.values + 1, 0);
     for (const Graph::Node& n : g_.nodes)
-      for (int v : n.inputs) ++first_[v + 1];
+      for (size_t k = 0; k < n.inputs.size(); ++k)
+        if (!n.call->inputs[k].shape_only) ++first_[n.inputs[k] + 1];
     std::partial_sum(first_.begin(), first_.end(), first_.begin());
     readers_.resize(first_.back());
     std::vector<int> at(first_.begin(), first_.end() - 1);
-    for (size_t i = 0; i < g_.nodes.size(); ++i)
-      for (int v : g_.nodes[i].inputs) readers_[at[v]++] = int(i);
+    for (size_t i = 0; i < g_.nodes.size(); ++i) {
+      const Graph::Node& n = g_.nodes[i];
+      for (size_t k = 0; k < n.inputs.size(); ++k)
+        if (!n.call->inputs[k].shape_only) readers_[at[n.inputs[k]]++] = int(i);
+    }
   }
   bool is_read(int v) const { return first_[v] < first_[v + 1]; }
   int last_reader(int v) const { return readers_[first_[v + 1] - 1]; }

@@ -134,9 +134,12 @@ def onehot_encode(indices: NDArray, out: NDArray) -> NDArray:
 # --- arithmetic of arrays and numbers
 
 
-def _binary(name: str, doc: str, arrays: str, right_scalar: str, left_scalar: str,
-            numbers: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """A function of two operands, each an array or a number."""
+_NOTATION = _core.notation()
+
+
+def _binary(name: str, doc: str, symbol: str, numbers: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """A function of two operands, each an array or a number: what the records say serves `symbol`."""
+    (arrays, _), _, (right_scalar, _), (left_scalar, _) = _NOTATION[symbol]
 
     def function(lhs: NDArray | float, rhs: NDArray | float) -> Any:
         if isinstance(lhs, NDArray):
@@ -157,44 +160,26 @@ def _binary(name: str, doc: str, arrays: str, right_scalar: str, left_scalar: st
     return function
 
 
-def _same(scalar: str) -> tuple[str, str]:
-    return scalar, scalar
-
-
-add = _binary("add", "lhs + rhs, broadcast.", "broadcast_add", *_same("_plus_scalar"), lambda a, b: a + b)
-subtract = _binary("subtract", "lhs - rhs, broadcast.", "broadcast_sub", "_minus_scalar", "_rminus_scalar",
-                   lambda a, b: a - b)
-multiply = _binary("multiply", "lhs * rhs, broadcast.", "broadcast_mul", *_same("_mul_scalar"),
-                   lambda a, b: a * b)
-divide = _binary("divide", "lhs / rhs, broadcast.", "broadcast_div", "_div_scalar", "_rdiv_scalar",
-                 lambda a, b: a / b)
+add = _binary("add", "lhs + rhs, broadcast.", "+", lambda a, b: a + b)
+subtract = _binary("subtract", "lhs - rhs, broadcast.", "-", lambda a, b: a - b)
+multiply = _binary("multiply", "lhs * rhs, broadcast.", "*", lambda a, b: a * b)
+divide = _binary("divide", "lhs / rhs, broadcast.", "/", lambda a, b: a / b)
 true_divide = divide
-modulo = _binary("modulo", "lhs % rhs, broadcast; the sign is the divisor's.", "broadcast_mod", "_mod_scalar",
-                 "_rmod_scalar", lambda a, b: a % b)
-power = _binary("power", "base ** exp, broadcast.", "broadcast_power", "_power_scalar", "_rpower_scalar",
-                lambda a, b: a ** b)
-maximum = _binary("maximum", "The larger of each pair, broadcast.", "broadcast_maximum",
-                  *_same("_maximum_scalar"), max)
-minimum = _binary("minimum", "The smaller of each pair, broadcast.", "broadcast_minimum",
-                  *_same("_minimum_scalar"), min)
-equal = _binary("equal", "1 where lhs == rhs, else 0.", "broadcast_equal", *_same("_equal_scalar"),
-                lambda a, b: float(a == b))
-not_equal = _binary("not_equal", "1 where lhs != rhs, else 0.", "broadcast_not_equal",
-                    *_same("_not_equal_scalar"), lambda a, b: float(a != b))
-greater = _binary("greater", "1 where lhs > rhs, else 0.", "broadcast_greater", "_greater_scalar",
-                  "_lesser_scalar", lambda a, b: float(a > b))
-greater_equal = _binary("greater_equal", "1 where lhs >= rhs, else 0.", "broadcast_greater_equal",
-                        "_greater_equal_scalar", "_lesser_equal_scalar", lambda a, b: float(a >= b))
-lesser = _binary("lesser", "1 where lhs < rhs, else 0.", "broadcast_lesser", "_lesser_scalar",
-                 "_greater_scalar", lambda a, b: float(a < b))
-lesser_equal = _binary("lesser_equal", "1 where lhs <= rhs, else 0.", "broadcast_lesser_equal",
-                       "_lesser_equal_scalar", "_greater_equal_scalar", lambda a, b: float(a <= b))
-logical_and = _binary("logical_and", "1 where both are nonzero, else 0.", "broadcast_logical_and",
-                      *_same("_logical_and_scalar"), lambda a, b: float(bool(a) and bool(b)))
-logical_or = _binary("logical_or", "1 where one is nonzero, else 0.", "broadcast_logical_or",
-                     *_same("_logical_or_scalar"), lambda a, b: float(bool(a) or bool(b)))
-logical_xor = _binary("logical_xor", "1 where exactly one is nonzero, else 0.", "broadcast_logical_xor",
-                      *_same("_logical_xor_scalar"), lambda a, b: float(bool(a) != bool(b)))
+modulo = _binary("modulo", "lhs % rhs, broadcast; the sign is the divisor's.", "%", lambda a, b: a % b)
+power = _binary("power", "base ** exp, broadcast.", "**", lambda a, b: a ** b)
+maximum = _binary("maximum", "The larger of each pair, broadcast.", "maximum", max)
+minimum = _binary("minimum", "The smaller of each pair, broadcast.", "minimum", min)
+equal = _binary("equal", "1 where lhs == rhs, else 0.", "==", lambda a, b: float(a == b))
+not_equal = _binary("not_equal", "1 where lhs != rhs, else 0.", "!=", lambda a, b: float(a != b))
+greater = _binary("greater", "1 where lhs > rhs, else 0.", ">", lambda a, b: float(a > b))
+greater_equal = _binary("greater_equal", "1 where lhs >= rhs, else 0.", ">=", lambda a, b: float(a >= b))
+lesser = _binary("lesser", "1 where lhs < rhs, else 0.", "<", lambda a, b: float(a < b))
+lesser_equal = _binary("lesser_equal", "1 where lhs <= rhs, else 0.", "<=", lambda a, b: float(a <= b))
+logical_and = _binary("logical_and", "1 where both are nonzero, else 0.", "and",
+                      lambda a, b: float(bool(a) and bool(b)))
+logical_or = _binary("logical_or", "1 where one is nonzero, else 0.", "or", lambda a, b: float(bool(a) or bool(b)))
+logical_xor = _binary("logical_xor", "1 where exactly one is nonzero, else 0.", "xor",
+                      lambda a, b: float(bool(a) != bool(b)))
 
 
 # --- files

@@ -16,15 +16,14 @@ __all__ = ["Group", "Symbol", "Variable", "arange", "eye", "full", "hypot", "lin
            "maximum", "minimum", "ones", "pow", "power", "split_v2", "var", "zeros"]
 
 
-def _binary(name: str, doc: str, what: str, numbers: Callable[[Any, Any], Any],
-            reflected: str | None = None) -> Callable[[Any, Any], Any]:
+def _binary(name: str, doc: str, symbol: str, numbers: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     """A function of two operands, each a symbol or a number."""
 
     def function(left: Any, right: Any) -> Any:
         if isinstance(left, Symbol):
-            return _arithmetic(what, left, right)
+            return _arithmetic(symbol, left, right)
         if isinstance(right, Symbol) and is_number(left):
-            return _arithmetic(reflected or what, right, left)
+            return _arithmetic(symbol, right, left, swapped=True)
         if is_number(left) and is_number(right):
             return numbers(left, right)
         raise TypeError(f"types ({type(left)}, {type(right)}) not supported")
@@ -34,11 +33,11 @@ def _binary(name: str, doc: str, what: str, numbers: Callable[[Any, Any], Any],
     return function
 
 
-power = _binary("power", "base ** exp, elementwise.", "_power", lambda a, b: a ** b, "_rpower")
+power = _binary("power", "base ** exp, elementwise.", "**", lambda a, b: a ** b)
 pow = power
-maximum = _binary("maximum", "The larger of each pair.", "_maximum", max)
-minimum = _binary("minimum", "The smaller of each pair.", "_minimum", min)
-hypot = _binary("hypot", "The length of the hypotenuse over each pair.", "_hypot",
+maximum = _binary("maximum", "The larger of each pair.", "maximum", max)
+minimum = _binary("minimum", "The smaller of each pair.", "minimum", min)
+hypot = _binary("hypot", "The length of the hypotenuse over each pair.", "hypot",
                 lambda a, b: (a * a + b * b) ** 0.5)
 
 

@@ -261,38 +261,38 @@ class Symbol(Methods):
 
     # --- arithmetic
     def __add__(self, other: Any) -> Symbol:
-        return _arithmetic("_plus", self, other)
+        return _arithmetic("+", self, other)
 
     __radd__ = __add__
 
     def __sub__(self, other: Any) -> Symbol:
-        return _arithmetic("_minus", self, other)
+        return _arithmetic("-", self, other)
 
     def __rsub__(self, other: Any) -> Symbol:
-        return _arithmetic("_rminus", self, other)
+        return _arithmetic("-", self, other, swapped=True)
 
     def __mul__(self, other: Any) -> Symbol:
-        return _arithmetic("_mul", self, other)
+        return _arithmetic("*", self, other)
 
     __rmul__ = __mul__
 
     def __truediv__(self, other: Any) -> Symbol:
-        return _arithmetic("_div", self, other)
+        return _arithmetic("/", self, other)
 
     def __rtruediv__(self, other: Any) -> Symbol:
-        return _arithmetic("_rdiv", self, other)
+        return _arithmetic("/", self, other, swapped=True)
 
     def __mod__(self, other: Any) -> Symbol:
-        return _arithmetic("_mod", self, other)
+        return _arithmetic("%", self, other)
 
     def __rmod__(self, other: Any) -> Symbol:
-        return _arithmetic("_rmod", self, other)
+        return _arithmetic("%", self, other, swapped=True)
 
     def __pow__(self, other: Any) -> Symbol:
-        return _arithmetic("_power", self, other)
+        return _arithmetic("**", self, other)
 
     def __rpow__(self, other: Any) -> Symbol:
-        return _arithmetic("_rpower", self, other)
+        return _arithmetic("**", self, other, swapped=True)
 
     def __neg__(self) -> Symbol:
         return self * -1.0
@@ -301,22 +301,22 @@ class Symbol(Methods):
         return self.abs()
 
     def __eq__(self, other: object) -> Symbol:  # type: ignore[override]
-        return _arithmetic("_equal", self, other)
+        return _arithmetic("==", self, other)
 
     def __ne__(self, other: object) -> Symbol:  # type: ignore[override]
-        return _arithmetic("_not_equal", self, other)
+        return _arithmetic("!=", self, other)
 
     def __gt__(self, other: Any) -> Symbol:
-        return _arithmetic("_greater", self, other)
+        return _arithmetic(">", self, other)
 
     def __ge__(self, other: Any) -> Symbol:
-        return _arithmetic("_greater_equal", self, other)
+        return _arithmetic(">=", self, other)
 
     def __lt__(self, other: Any) -> Symbol:
-        return _arithmetic("_lesser", self, other)
+        return _arithmetic("<", self, other)
 
     def __le__(self, other: Any) -> Symbol:
-        return _arithmetic("_lesser_equal", self, other)
+        return _arithmetic("<=", self, other)
 
     __hash__ = object.__hash__
 
@@ -344,43 +344,27 @@ class Symbol(Methods):
 
 _ONLY_ARRAYS = {"wait_to_read", "asnumpy", "asscalar", "copy", "as_in_context", "detach", "backward"}
 
-# How a symbol's arithmetic is named: (operator of two symbols, its hint), (operator with a number, its hint).
-_ARITHMETIC = {
-    "_plus": ("elemwise_add", "_plus_scalar", "_plusscalar"),
-    "_minus": ("elemwise_sub", "_minus_scalar", "_minusscalar"),
-    "_rminus": (None, "_rminus_scalar", "_rminusscalar"),
-    "_mul": ("elemwise_mul", "_mul_scalar", "_mulscalar"),
-    "_div": ("elemwise_div", "_div_scalar", "_divscalar"),
-    "_rdiv": (None, "_rdiv_scalar", "_rdivscalar"),
-    "_mod": ("_mod", "_mod_scalar", "_modscalar"),
-    "_rmod": (None, "_rmod_scalar", "_rmodscalar"),
-    "_power": ("_power", "_power_scalar", "_powerscalar"),
-    "_rpower": (None, "_rpower_scalar", "_rpower_scalar"),
-    "_maximum": ("_maximum", "_maximum_scalar", "_maximumscalar"),
-    "_minimum": ("_minimum", "_minimum_scalar", "_minimumscalar"),
-    "_hypot": ("_hypot", "_hypot_scalar", "_hypotscalar"),
-    "_equal": ("_equal", "_equal_scalar", "_equal_scalar"),
-    "_not_equal": ("_not_equal", "_not_equal_scalar", "_not_equal_scalar"),
-    "_greater": ("_greater", "_greater_scalar", "_greater_scalar"),
-    "_greater_equal": ("_greater_equal", "_greater_equal_scalar", "_greater_equal_scalar"),
-    "_lesser": ("_lesser", "_lesser_scalar", "_lesser_scalar"),
-    "_lesser_equal": ("_lesser_equal", "_lesser_equal_scalar", "_lesser_equal_scalar"),
-}
+# How a symbol's arithmetic is called and named: see _core.notation().
+_NOTATION = _core.notation()
 
 
-def _arithmetic(what: str, left: Symbol, right: Any) -> Symbol:
-    """A node for `left what right`, where right is a symbol or a number."""
-    arrays, with_number, hint = _ARITHMETIC[what]
+def _arithmetic(symbol: str, left: Symbol, right: Any, swapped: bool = False) -> Symbol:
+    """A node for `left symbol right`, where right is a symbol or a number; swapped: for `right symbol left`."""
+    _, symbols, with_number, from_number = _NOTATION[symbol]
     attrs = attribute.hide(attribute.current().get(None))
-    if isinstance(right, Symbol) and arrays:
-        name = _name.current().get(None, what)
-        return Symbol(_core.Symbol.apply(arrays, {}, [left._core, right._core], {}, name, attrs))
-    if is_number(right):
-        name = _name.current().get(None, hint)
-        return Symbol(_core.Symbol.apply(with_number, {"scalar": str(right)}, [left._core], {}, name, attrs))
-    if what in ("_equal", "_not_equal"):
+    inputs, params = [left._core], dict[str, str]()
+    if isinstance(right, Symbol) and not swapped:
+        operator, hint = symbols
+        inputs.append(right._core)
+    elif is_number(right):
+        operator, hint = from_number if swapped else with_number
+        params["scalar"] = str(right)
+    elif symbol in ("==", "!="):
         return NotImplemented
-    raise TypeError(f"type {type(right)} not supported")
+    else:
+        raise TypeError(f"type {type(right)} not supported")
+    name = _name.current().get(None, hint)
+    return Symbol(_core.Symbol.apply(operator, params, inputs, {}, name, attrs))
 
 
 def _unknown(shape: Sequence[int]) -> bool:

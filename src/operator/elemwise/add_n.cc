@@ -44,9 +44,6 @@ std::vector<GradContext::Value> build(GradContext& g) {
   return std::vector<GradContext::Value>(size_t(g.inputs()), g.dy());
 }
 
-void add(OpContext& ctx, Inputs in, Outputs out) { map(ctx, kLoops<Add>, {in[0], in[1]}, out[0]); }
-void add_gradient(OpContext& ctx, Inputs in, Outputs out) { gradient({}, ctx, in, out); }
-
 void define(OpTable& ops) {
   ops.define({.name = "add_n",
               .aliases = {"ElementWiseSum"},
@@ -56,13 +53,14 @@ void define(OpTable& ops) {
               .variadic = "num_args",
               .inplace = {{0, 0}},
               .cpu = run,
-              .backward = {.reads = {dy()}, .run = gradient, .build = build}});
+              .backward = {.reads = {dy()}, .run = gradient, .build = build},
+              .meaning = Meaning::kSum});
   ops.define({.name = "_grad_add",
               .doc = "Sum of two gradients.",
               .inputs = {{"lhs"}, {"rhs"}},
-              .inplace = {{0, 0}, {1, 0}},
-              .cpu = add,
-              .backward = {.reads = {dy()}, .run = add_gradient, .build = build}});
+              .compose = [](Builder& b) {
+                return std::vector{b.call("elemwise_add", {b.x(0), b.x(1)})};
+              }});
 }
 
 }  // namespace heddle::ops::add_n

@@ -169,14 +169,14 @@ void define(OpTable& ops) {
   ops.define({.name = "broadcast_like",
               .doc = "Repeats axes of lhs to the extents that rhs has.",
               .params = schema<LikeParam>(),
-              .inputs = {{"lhs"}, {"rhs"}},
+              .inputs = {{"lhs"}, {.name = "rhs", .shape_only = true}},
               .infer = infer_like,
               .infer_dtype = infer_dtype_of_first,
               .cpu = repeat<LikeParam>,
               .backward = {.reads = {dy()}, .run = sum_back<LikeParam>, .build = build_broadcast}});
   ops.define({.name = "_sum_like",
               .doc = "Sums data over the axes along which `like` would be repeated to its shape.",
-              .inputs = {{"data"}, {"like"}},
+              .inputs = {{"data"}, {.name = "like", .shape_only = true}},
               .infer = infer_first_like_second,
               .cpu = sum_like,
               .backward = {.reads = {dy()}, .run = sum_like_gradient, .build = build_sum_like}});
@@ -184,7 +184,7 @@ void define(OpTable& ops) {
       {.name = "_expand_like",
        .doc = "Repeats a reduction's result over the axes that were reduced from `like`.",
        .params = schema<ExpandParam>(),
-       .inputs = {{"data"}, {"like"}},
+       .inputs = {{"data"}, {.name = "like", .shape_only = true}},
        .infer = infer_first_like_second,
        .cpu = expand_like,
        .backward = {.reads = {dy()}, .run = expand_like_gradient, .build = build_expand_like}});

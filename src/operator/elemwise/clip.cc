@@ -29,7 +29,7 @@ struct SmoothParam {
   bool is_int = true;
   void fields(auto&& f) {
     f("scalar", scalar, "sigma: the loss is quadratic where |x| < 1 / sigma^2.");
-    f("is_int", is_int, "Kept for MXNet's files: whether the number was an integer.");
+    f("is_int", is_int, "Whether the number was an integer, in MXNet's files; ignored.").ignored();
   }
   std::array<double, 1> numbers() const { return {scalar}; }
 };

@@ -90,8 +90,9 @@ void set_gradient(OpDef& d, const BinaryKernels& k, Kernel run, ListOf<Ref> with
   d.backward.run = run;
 }
 
-void define_scalar(OpTable& ops, const BinaryKernels& k, bool reflected, const std::string& name,
-                   const std::string& alias) {
+void define_scalar(OpTable& ops, const BinaryKernels& k, const BinaryNames& names, bool reflected) {
+  const std::string& name = reflected ? names.reflected : names.scalar;
+  const std::string& alias = reflected ? names.reflected_alias : names.scalar_alias;
   if (name.empty()) return;
   OpDef d{.name = name,
           .aliases = alias.empty() ? std::vector<std::string>{} : std::vector{alias},
@@ -104,7 +105,12 @@ void define_scalar(OpTable& ops, const BinaryKernels& k, bool reflected, const s
     d.backward.build = [k, reflected](GradContext& g) { return build_scalar(k, reflected, g); };
     d.backward.inplace = {{0, 0}};
   }
-  for (char c : alias) d.hint += char(c >= 'A' && c <= 'Z' ? c + 32 : c);
+  d.hint = reflected ? names.reflected_hint : names.scalar_hint;
+  if (d.hint.empty())
+    for (char c : alias) d.hint += char(c >= 'A' && c <= 'Z' ? c + 32 : c);
+  d.notation = {{names.symbol, reflected ? Notation::kNumberTensor : Notation::kTensorNumber}};
+  // `1 < x` is `x > 1`.
+  if (!names.swapped.empty()) d.notation.push_back({names.swapped, Notation::kNumberTensor});
   ops.define(d);
 }
 
@@ -117,6 +123,8 @@ void define_binary(OpTable& ops, const BinaryKernels& k, const BinaryNames& name
             .inputs = {{"lhs"}, {"rhs"}},
             .inplace = {{0, 0}, {1, 0}},
             .cpu = k.binary,
+            .meaning = names.symbol == "+" ? Meaning::kAdd : Meaning::kNone,
+            .notation = {{names.symbol, Notation::kEqualShapes}},
             .hint = names.hint};
     set_gradient(d, k, k.binary_grad, all);
     if (k.has_grad) d.backward.build = [k](GradContext& g) { return build_elemwise(k, g); };
@@ -129,13 +137,14 @@ void define_binary(OpTable& ops, const BinaryKernels& k, const BinaryNames& name
             .inputs = {{"lhs"}, {"rhs"}},
             .infer = infer_broadcast,
             .inplace = {{0, 0}, {1, 0}},
-            .cpu = k.binary};
+            .cpu = k.binary,
+            .notation = {{names.symbol, Notation::kTensors}}};
     set_gradient(d, k, k.binary_grad, all);
     if (k.has_grad) d.backward.build = [k](GradContext& g) { return build_broadcast(k, g); };
     ops.define(d);
   }
-  define_scalar(ops, k, false, names.scalar, names.scalar_alias);
-  define_scalar(ops, k, true, names.reflected, names.reflected_alias);
+  define_scalar(ops, k, names, false);
+  define_scalar(ops, k, names, true);
 }
 
 }  // namespace heddle::ops::ew

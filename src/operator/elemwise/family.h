@@ -138,7 +138,7 @@ struct ScalarParam {
   bool is_int = true;
   void fields(auto&& f) {
     f("scalar", scalar, "The number.");
-    f("is_int", is_int, "Kept for MXNet's files: whether the number was an integer.");
+    f("is_int", is_int, "Whether the number was an integer, in MXNet's files; ignored.").ignored();
   }
 };
 

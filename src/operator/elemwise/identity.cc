@@ -47,25 +47,14 @@ void copy_first(OpContext& ctx, Inputs in, Outputs out) {
 }
 void ones(OpContext& ctx, Inputs, Outputs out) { map(ctx, kLoops<Identity>, {1.0}, out[0]); }
 
-OpDef cast_def(std::string name, std::vector<std::string> aliases) {
-  return {.name = std::move(name),
-          .aliases = std::move(aliases),
-          .doc =
-              "Converts to another dtype. Toward integers it rounds toward zero; to bool, "
-              "anything but zero is true.",
-          .params = schema<CastParam>(),
-          .infer_dtype = infer_cast_dtype,
-          .cpu = cast,
-          .backward = {.reads = {dy()}, .run = cast}};
-}
-
 void define(OpTable& ops) {
   ops.define({.name = "_copy",
               .aliases = {"identity"},
               .doc = "A copy; the gradient passes.",
               .inplace = {{0, 0}},
               .cpu = run,
-              .backward = {.reads = {dy()}, .run = run, .build = pass, .inplace = {{0, 0}}}});
+              .backward = {.reads = {dy()}, .run = run, .build = pass, .inplace = {{0, 0}}},
+              .meaning = Meaning::kIdentity});
   ops.define({.name = "BlockGrad",
               .aliases = {"stop_gradient"},
               .doc = "A copy through which no gradient passes.",
@@ -80,12 +69,23 @@ void define(OpTable& ops) {
               .backward = {.run = ones, .ignores_head = true}});
   ops.define({.name = "_identity_with_attr_like_rhs",
               .doc = "A copy of lhs, which has the shape and dtype of rhs.",
-              .inputs = {{"lhs"}, {"rhs"}},
+              .inputs = {{"lhs"}, {.name = "rhs", .shape_only = true}},
               .inplace = {{0, 0}},
               .cpu = copy_first,
               .backward = {.reads = {dy()}, .run = copy_first}});
-  ops.define(cast_def("Cast", {"cast"}));
-  ops.define(cast_def("amp_cast", {}));
+  ops.define({.name = "Cast",
+              .aliases = {"cast"},
+              .doc = "Converts to another dtype. Toward integers it rounds toward zero; to bool, "
+                     "anything but zero is true.",
+              .params = schema<CastParam>(),
+              .infer_dtype = infer_cast_dtype,
+              .cpu = cast,
+              .backward = {.reads = {dy()}, .run = cast}});
+  ops.define(
+      {.name = "amp_cast",
+       .doc = "Cast, as put in by automatic mixed precision.",
+       .params = schema<CastParam>(),
+       .compose = [](Builder& b) { return std::vector{b.call("Cast", {b.x()}, b.kwargs())}; }});
 }
 
 }  // namespace heddle::ops::identity

@@ -28,9 +28,9 @@ struct BatchNormParam {
   void fields(auto&& f) {
     shared_fields(f);
     f("axis", axis, "The axis of the channels.");
-    f("cudnn_off", cudnn_off, "Accepted and ignored.");
-    f("min_calib_range", min_calib_range, "Accepted and ignored.");
-    f("max_calib_range", max_calib_range, "Accepted and ignored.");
+    f("cudnn_off", cudnn_off, "Not to use cuDNN; ignored.").ignored();
+    f("min_calib_range", min_calib_range, "For quantization; ignored.").ignored();
+    f("max_calib_range", max_calib_range, "For quantization; ignored.").ignored();
   }
 };
 struct BatchNormV1Param : BatchNormParam {
@@ -38,20 +38,6 @@ struct BatchNormV1Param : BatchNormParam {
 };
 
 enum { kData, kGamma, kBeta, kMovingMean, kMovingVar };
-
-std::vector<Input> inputs(const BatchNormParam& p) {
-  return {{"data"},
-          {.name = "gamma",
-           .doc = "One per channel.",
-           .role = p.fix_gamma ? Role::kMutate : Role::kRead,
-           .same_value = p.fix_gamma},
-          {"beta", "One per channel."},
-          {.name = "moving_mean", .role = Role::kAux, .init = "zero"},
-          {.name = "moving_var", .role = Role::kAux, .init = "one"}};
-}
-std::vector<Output> outputs(const BatchNormParam& p) {
-  return {{}, {"mean", !p.output_mean_var}, {"var", !p.output_mean_var}};
-}
 
 void infer(const BatchNormParam& p, InferContext& c) {
   c.set_out(0, c.in(kData));
@@ -222,9 +208,23 @@ void define(OpTable& ops) {
           "Normalises each channel of data to mean beta and deviation gamma: (data - mean) / "
           "sqrt(var + eps) * gamma + beta. Training uses the statistics of the batch, and its "
           "backward pass moves the moving ones towards them; prediction uses the moving ones.",
+      .dtypes = Dtypes::kFloating,
       .params = schema<BatchNormParam>(),
-      .inputs = inputs,
-      .outputs = outputs,
+      .inputs = {{"data"},
+                 {.name = "gamma",
+                  .doc = "One per channel.",
+                  .role = Role::kMutate,
+                  .same_value = true,
+                  .when = when("fix_gamma", true)},
+                 {.name = "gamma", .doc = "One per channel.", .when = when("fix_gamma", false)},
+                 {"beta", "One per channel."},
+                 {.name = "moving_mean", .role = Role::kAux, .init = "zero"},
+                 {.name = "moving_var", .role = Role::kAux, .init = "one"}},
+      .outputs = {{},
+                  {"mean", true, when("output_mean_var", false)},
+                  {"mean", false, when("output_mean_var", true)},
+                  {"var", true, when("output_mean_var", false)},
+                  {"var", false, when("output_mean_var", true)}},
       .infer = infer,
       .infer_dtype = infer_dtype,
       .cpu = forward,

@@ -118,13 +118,6 @@ using linalg::mat;
 using nn::ConvolutionParam;
 using nn::Window;
 
-std::vector<Input> inputs(const ConvolutionParam& p) {
-  std::vector<Input> in = {{"data", "(n, c, ...)"},
-                           {"weight", "(num_filter, c / num_group, *kernel)"}};
-  if (!p.no_bias) in.push_back({"bias", "(num_filter)"});
-  return in;
-}
-
 void infer(const ConvolutionParam& p, InferContext& c) {
   const auto who = c.op().name;
   nn::check_window(who, p);
@@ -255,20 +248,34 @@ void backward(const ConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out)
   });
 }
 
+std::vector<Builder::Value> as_convolution(Builder& b) {
+  std::vector<Builder::Value> inputs;
+  for (int i = 0; i < b.inputs(); ++i) inputs.push_back(b.x(i));
+  return {b.call("Convolution", inputs, b.kwargs())};
+}
+
 void define(OpTable& ops) {
-  OpDef def{
+  const OpDef& whole = ops.define({
       .name = "Convolution",
       .aliases = {"_npx_convolution"},
       .doc = "Convolution over (n, c, w), (n, c, h, w) or (n, c, d, h, w).",
+      .dtypes = Dtypes::kFloating,
       .params = schema<ConvolutionParam>(),
-      .inputs = inputs,
+      .inputs = {{"data", "(n, c, ...)"},
+                 {"weight", "(num_filter, c / num_group, *kernel)"},
+                 {.name = "bias", .doc = "(num_filter)", .when = when("no_bias", false)}},
       .infer = infer,
       .cpu = forward,
       .backward = {.reads = {dy(), x(0), x(1)}, .run = backward},
-  };
-  ops.define(def);
-  def.name = "Convolution_v1", def.aliases = {};
-  ops.define(std::move(def));
+  });
+  ops.define({
+      .name = "Convolution_v1",
+      .doc = "Convolution, by the name that older files have.",
+      .dtypes = whole.dtypes,
+      .params = whole.params,
+      .inputs = whole.inputs,
+      .compose = as_convolution,
+  });
 }
 
 }  // namespace heddle::ops::convolution

@@ -25,11 +25,12 @@ struct ConvolutionParam {
     f("pad", pad, "Zeros added on both sides; 0 by default.");
     f("num_filter", num_filter, "Number of output channels.").required().at_least(1);
     f("num_group", num_group, "Channels are split into this many groups.").at_least(1);
-    f("workspace", workspace, "Accepted and ignored.");
+    f("workspace", workspace, "Megabytes that cuDNN might use; ignored.").ignored();
     f("no_bias", no_bias, "Leave the bias out.");
-    f("cudnn_tune", cudnn_tune, "Accepted and ignored.")
-        .names({"off", "limited_workspace", "fastest"});
-    f("cudnn_off", cudnn_off, "Accepted and ignored.");
+    f("cudnn_tune", cudnn_tune, "How cuDNN picks its algorithm; ignored.")
+        .names({"off", "limited_workspace", "fastest"})
+        .ignored();
+    f("cudnn_off", cudnn_off, "Not to use cuDNN; ignored.").ignored();
     f("layout", layout, "Order of the axes: NCW, NCHW or NCDHW.")
         .names({"NCW", "NCHW", "NCDHW", "NHWC", "NDHWC"});
   }

@@ -60,6 +60,7 @@ void define(OpTable& ops) {
   ops.define({
       .name = "softmax_cross_entropy",
       .doc = "The sum over the batch of -log(softmax(data)[label]), of shape (1,).",
+      .dtypes = Dtypes::kFloating,
       .inputs = {{"data", "(n, classes)"}, {"label", "(n)"}},
       .infer = infer,
       .cpu = forward,

@@ -72,13 +72,6 @@ HEDDLE_DECONVOLUTION(bfloat16)
 #undef HEDDLE_DECONVOLUTION
 
 // --- the operator -------------------------------------------------------------------------------
-std::vector<Input> inputs(const DeconvolutionParam& p) {
-  std::vector<Input> in = {{"data", "(n, c, ...)"},
-                           {"weight", "(c, num_filter / num_group, *kernel)"}};
-  if (!p.no_bias) in.push_back({"bias", "(num_filter)"});
-  return in;
-}
-
 bool has_target(const DeconvolutionParam& p) {
   return std::any_of(p.target_shape.begin(), p.target_shape.end(), [](int64_t v) { return v > 0; });
 }
@@ -166,8 +159,11 @@ void define(OpTable& ops) {
       .name = "Deconvolution",
       .aliases = {"_npx_deconvolution"},
       .doc = "Transposed convolution over (n, c, w), (n, c, h, w) or (n, c, d, h, w).",
+      .dtypes = Dtypes::kFloating,
       .params = schema<DeconvolutionParam>(),
-      .inputs = inputs,
+      .inputs = {{"data", "(n, c, ...)"},
+                 {"weight", "(c, num_filter / num_group, *kernel)"},
+                 {.name = "bias", .doc = "(num_filter)", .when = when("no_bias", false)}},
       .infer = infer,
       .cpu = run,
       .backward = {.reads = {dy(), x(0), x(1)}, .run = run_backward},

@@ -15,8 +15,9 @@ struct DotParam {
   void fields(auto&& f) {
     f("transpose_a", transpose_a, "Use the transpose of the first factor.");
     f("transpose_b", transpose_b, "Use the transpose of the second factor.");
-    f("forward_stype", forward_stype, "Accepted and ignored.")
-        .names({"default", "row_sparse", "csr"});
+    f("forward_stype", forward_stype, "How the result is stored; ignored, it is dense.")
+        .names({"default", "row_sparse", "csr"})
+        .ignored();
   }
 };
 
@@ -246,6 +247,7 @@ void define(OpTable& ops) {
       .doc = "Contracts the last axis of lhs with the first of rhs: the product of two matrices, "
              "or of "
              "vectors, for which the result has shape (1,).",
+      .dtypes = Dtypes::kNumbers,
       .params = schema<DotParam>(),
       .inputs = {{"lhs"}, {"rhs"}},
       .infer = infer_dot,
@@ -256,6 +258,7 @@ void define(OpTable& ops) {
       .name = "batch_dot",
       .aliases = {"_npx_batch_dot"},
       .doc = "The products of the matrices in the last two axes, over equal leading axes.",
+      .dtypes = Dtypes::kNumbers,
       .params = schema<DotParam>(),
       .inputs = {{"lhs"}, {"rhs"}},
       .infer = infer_batch_dot,
@@ -268,6 +271,7 @@ void define(OpTable& ops) {
       .name = "_linalg_gemm",
       .aliases = {"linalg_gemm"},
       .doc = "alpha * op(A) op(B) + beta * C for the matrices in the last two axes.",
+      .dtypes = Dtypes::kFloating,
       .params = schema<GemmParam>(),
       .inputs = {{"A"}, {"B"}, {"C"}},
       .infer = infer_gemm2,
@@ -278,6 +282,7 @@ void define(OpTable& ops) {
       .name = "_linalg_gemm2",
       .aliases = {"linalg_gemm2"},
       .doc = "alpha * op(A) op(B) for the matrices in the last two axes.",
+      .dtypes = Dtypes::kFloating,
       .params = schema<Gemm2Param>(),
       .inputs = {{"A"}, {"B"}},
       .infer = infer_gemm2,

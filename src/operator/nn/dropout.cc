@@ -18,7 +18,7 @@ struct DropoutParam {
     f("p", p, "The share of elements that become zero.").range(0, 1);
     f("mode", mode, "Only in training, or always.").names({"training", "always"});
     f("axes", axes, "Axes along which all elements share their fate.");
-    f("cudnn_off", cudnn_off, "Accepted and ignored.");
+    f("cudnn_off", cudnn_off, "Not to use cuDNN; ignored.").ignored();
   }
   bool active(bool training) const { return p > 0 && (training || mode == Mode::kAlways); }
 };

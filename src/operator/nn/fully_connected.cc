@@ -17,12 +17,6 @@ struct FullyConnectedParam {
   }
 };
 
-std::vector<Input> inputs(const FullyConnectedParam& p) {
-  std::vector<Input> in = {{"data", "(batch, ...)"}, {"weight", "(num_hidden, features)"}};
-  if (!p.no_bias) in.push_back({"bias", "(num_hidden)"});
-  return in;
-}
-
 int64_t rows(const FullyConnectedParam& p, const Shape& x) {
   return p.flatten ? x[0] : x.size(0, x.rank() - 1);
 }
@@ -84,8 +78,11 @@ void define(OpTable& ops) {
       .name = "FullyConnected",
       .aliases = {"_npx_fully_connected", "_sparse_FullyConnected"},
       .doc = "Linear layer: data * weight^T + bias.",
+      .dtypes = Dtypes::kFloating,
       .params = schema<FullyConnectedParam>(),
-      .inputs = inputs,
+      .inputs = {{"data", "(batch, ...)"},
+                 {"weight", "(num_hidden, features)"},
+                 {.name = "bias", .doc = "(num_hidden)", .when = when("no_bias", false)}},
       .infer = infer,
       .cpu = forward,
       .backward = {.reads = {dy(), x(0), x(1)}, .run = backward},

@@ -22,18 +22,6 @@ struct LeakyReluParam {
   double mean_slope() const { return (double(lower_bound) + double(upper_bound)) / 2; }
 };
 
-std::vector<Input> inputs(const LeakyReluParam& p) {
-  if (p.act_type != ActType::kPrelu) return {{"data"}};
-  return {{"data"},
-          {.name = "gamma",
-           .doc = "Slopes: one, or one per channel.",
-           .init = "[\"Constant\", {\"value\": 0.25}]"}};
-}
-std::vector<Output> outputs(const LeakyReluParam& p) {
-  if (p.act_type != ActType::kRrelu) return {{}};
-  return {{}, {"mask", true}};
-}
-
 void infer(const LeakyReluParam& p, InferContext& c) {
   c.set_out(0, c.in(0));
   c.set_in(0, c.out(0));
@@ -200,8 +188,12 @@ void define(OpTable& ops) {
              "selu, gelu, "
              "and rrelu, whose slopes are random in training.",
       .params = schema<LeakyReluParam>(),
-      .inputs = inputs,
-      .outputs = outputs,
+      .inputs = {{"data"},
+                 {.name = "gamma",
+                  .doc = "Slopes: one, or one per channel.",
+                  .init = "[\"Constant\", {\"value\": 0.25}]",
+                  .when = when("act_type", "prelu")}},
+      .outputs = {{}, {.name = "mask", .hidden = true, .when = when("act_type", "rrelu")}},
       .infer = infer,
       .cpu = forward,
       .backward = {.reads = reads, .run = backward, .build = build},

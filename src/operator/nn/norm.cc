@@ -87,10 +87,14 @@ struct GroupNormParam {
 };
 
 template <class P>
-std::vector<Output> outputs(const P& p) {
-  bool hidden = true;
-  if constexpr (requires { p.output_mean_var; }) hidden = !p.output_mean_var;
-  return {{}, {"mean", hidden}, {P::kDeviation ? "std" : "var", hidden}};
+std::vector<Output> outputs() {
+  const char* spread = P::kDeviation ? "std" : "var";
+  if constexpr (!requires(P p) { p.output_mean_var; }) return {{}, {"mean", true}, {spread, true}};
+  return {{},
+          {"mean", true, when("output_mean_var", false)},
+          {"mean", false, when("output_mean_var", true)},
+          {spread, true, when("output_mean_var", false)},
+          {spread, false, when("output_mean_var", true)}};
 }
 
 template <class P>
@@ -179,9 +183,10 @@ OpDef record(const char* name, const char* doc) {
   return {
       .name = name,
       .doc = doc,
+      .dtypes = Dtypes::kFloating,
       .params = schema<P>(),
       .inputs = {{"data"}, {"gamma"}, {"beta"}},
-      .outputs = outputs<P>,
+      .outputs = outputs<P>(),
       .infer = infer<P>,
       .cpu = forward<P>,
       .backward = {.reads = {dy(), x(0), x(1), y(1), y(2)}, .run = backward<P>},
@@ -360,6 +365,7 @@ void define(OpTable& ops) {
       .name = "L2Normalization",
       .doc = "Divides by the Euclidean norm of an instance, of each channel's plane, or of each "
              "position's channels.",
+      .dtypes = Dtypes::kFloating,
       .params = schema<L2Param>(),
       .outputs = {{}, {"norm", true}},
       .infer = infer_l2,
@@ -370,6 +376,7 @@ void define(OpTable& ops) {
       .name = "LRN",
       .doc = "Local response normalisation: x / (knorm + alpha / nsize * sum of x^2 over nearby "
              "channels)^beta.",
+      .dtypes = Dtypes::kFloating,
       .params = schema<LrnParam>(),
       .outputs = {{}, {"tmp_norm", true}},
       .infer = infer_lrn,

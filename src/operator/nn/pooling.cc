@@ -254,6 +254,7 @@ void define(OpTable& ops) {
       .doc =
           "Maximum, average, sum or p-norm of windows over (n, c, w), (n, c, h, w) or "
           "(n, c, d, h, w).",
+      .dtypes = Dtypes::kFloating,
       .params = schema<PoolingParam>(),
       .infer = infer,
       .cpu = forward,

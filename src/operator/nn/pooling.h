@@ -25,7 +25,7 @@ struct PoolingParam {
     f("kernel", kernel, "Extent of the window; not needed for global pooling.");
     f("pool_type", pool_type, "What a window becomes.").names({"max", "avg", "sum", "lp"});
     f("global_pool", global_pool, "One window over everything: ignores kernel, stride and pad.");
-    f("cudnn_off", cudnn_off, "Accepted and ignored.");
+    f("cudnn_off", cudnn_off, "Not to use cuDNN; ignored.").ignored();
     f("pooling_convention", pooling_convention,
       "Rounds the number of windows up (full) or down (valid); same: ceil(extent / stride), 1-D "
       "only.")

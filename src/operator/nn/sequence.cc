@@ -23,11 +23,6 @@ struct MaskParam : SequenceParam {
   }
 };
 
-std::vector<Input> inputs(const SequenceParam& p) {
-  if (p.use_sequence_length) return {{"data"}, {"sequence_length", "(batch)"}};
-  return {{"data"}};
-}
-
 // data as (time, batch, rest) or (batch, time, rest).
 struct Steps {
   int64_t time, batch, rest, time_step, batch_step;
@@ -167,7 +162,10 @@ void run_reverse_backward(const SequenceParam& p, OpContext& ctx, Inputs in, Out
 
 void define(OpTable& ops) {
   OpDef record{.params = schema<SequenceParam>(),
-               .inputs = inputs,
+               .inputs = {{"data"},
+                          {.name = "sequence_length",
+                           .doc = "(batch)",
+                           .when = when("use_sequence_length", true)}},
                .infer = infer_like,
                .infer_dtype = infer_dtype};
   OpDef mask = record;

@@ -94,11 +94,6 @@ struct SoftmaxParam {
 
 enum class Kind { kSoftmax, kLog, kMin };
 
-std::vector<Input> inputs(const SoftmaxParam& p) {
-  if (p.use_length.value_or(false)) return {{"data"}, {"length", "data's shape without the axis"}};
-  return {{"data"}};
-}
-
 void infer(const SoftmaxParam& p, InferContext& c) {
   c.set_out(0, c.in(0));
   c.set_in(0, c.out(0));
@@ -187,8 +182,12 @@ OpDef record(const char* name, const char* doc) {
   return {
       .name = name,
       .doc = doc,
+      .dtypes = Dtypes::kFloating,
       .params = schema<SoftmaxParam>(),
-      .inputs = inputs,
+      .inputs = {{"data"},
+                 {.name = "length",
+                  .doc = "data's shape without the axis",
+                  .when = when("use_length", true)}},
       .infer = infer,
       .infer_dtype = infer_dtype,
       .inplace = {{0, 0}},
@@ -244,6 +243,7 @@ void define(OpTable& ops) {
   ops.define({
       .name = "SoftmaxActivation",
       .doc = "Softmax over everything but the batch, or over the channels of each position.",
+      .dtypes = Dtypes::kFloating,
       .params = schema<SoftmaxActivationParam>(),
       .infer = infer_activation,
       .inplace = {{0, 0}},

@@ -141,6 +141,7 @@ void define(OpTable& ops) {
       .doc = "Softmax. Its gradient is that of the cross entropy with label, (softmax - "
              "onehot(label)) "
              "* grad_scale, whatever the gradient of the output.",
+      .dtypes = Dtypes::kFloating,
       .params = schema<SoftmaxOutputParam>(),
       .inputs = {{"data"}, {"label", "class numbers, or probabilities shaped like data"}},
       .infer = infer,

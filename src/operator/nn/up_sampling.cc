@@ -28,7 +28,7 @@ struct UpSamplingParam {
     f("num_args", num_args, "Number of inputs; bilinear has one and a weight.")
         .required()
         .at_least(1);
-    f("workspace", workspace, "Accepted and ignored.");
+    f("workspace", workspace, "Megabytes that cuDNN might use; ignored.").ignored();
   }
 };
 
@@ -153,6 +153,7 @@ void define(OpTable& ops) {
       .doc = "Makes planes (n, c, h, w) `scale` times larger: every cell repeated (nearest, any "
              "number of "
              "inputs), or by a transposed convolution with a weight (bilinear).",
+      .dtypes = Dtypes::kFloating,
       .params = schema<UpSamplingParam>(),
       .inputs = inputs,
       .variadic = "num_args",

@@ -36,7 +36,9 @@ struct Step {  // shared by most rules
 struct Lazy {  // of operators that MXNet also runs on row-sparse gradients
   bool lazy_update = true;
   void fields(auto&& f) {
-    f("lazy_update", lazy_update, "Leave rows alone that a row-sparse gradient does not name.");
+    f("lazy_update", lazy_update,
+      "Leave rows alone that a row-sparse gradient does not name; gradients are dense.")
+        .ignored();
   }
 };
 

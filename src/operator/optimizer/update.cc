@@ -45,6 +45,7 @@ OpDef def() {
     for (const char* state : R::states) in.push_back({.name = state, .role = Role::kMutate});
   return {.name = R::name,
           .doc = R::doc,
+          .dtypes = Dtypes::kFloating,
           .params = schema<R>(),
           .inputs = in,
           .inplace = {{0, 0}},

@@ -29,12 +29,6 @@ struct Param {
   }
 };
 
-std::vector<Output> outputs(const Param& p) {
-  std::vector<Output> out{{"output"}};
-  if (p.get_prob) out.push_back({"log_prob"});
-  return out;
-}
-
 void infer(const Param& p, InferContext& c) {
   const Shape& x = c.in(0);
   if (!x.has_rank()) return;
@@ -126,7 +120,7 @@ void define(OpTable& ops) {
               .aliases = {"sample_multinomial"},
               .doc = "Draws classes; the last axis of data holds their probabilities.",
               .params = schema<Param>(),
-              .outputs = outputs,
+              .outputs = {{}, {.name = "log_prob", .when = when("get_prob", true)}},
               .infer = infer,
               .infer_dtype = infer_dtype,
               .cpu = multinomial,

@@ -174,7 +174,7 @@ void define_one(OpTable& ops, std::vector<std::string> aliases = {}) {
   ops.define({.name = name + "_like",
               .doc = std::string(P::doc) + " In the shape and dtype of data.",
               .params = schema<P>(),
-              .inplace = {{0, 0}},
+              .inputs = {{.name = "data", .shape_only = true}},
               .cpu = run<P>,
               .backward = {.zero = true},
               .random = true});

@@ -64,11 +64,13 @@ void define(OpTable& ops) {
   ops.define({.name = "_CrossDeviceCopy",
               .doc = "The same tensor on the device of its reader.",
               .cpu = copy,
-              .backward = {.build = pass}});
+              .backward = {.build = pass},
+              .meaning = Meaning::kTransfer});
   ops.define({.name = "_copyto",
               .doc = "A copy into another array.",
               .cpu = copy,
-              .backward = {.build = pass}});
+              .backward = {.build = pass},
+              .meaning = Meaning::kTransfer});
   ops.define({.name = "fill_element_0index",
               .doc = "lhs with lhs[i, rhs[i]] = mhs[i].",
               .inputs = {{"lhs"}, {"mhs"}, {"rhs"}},

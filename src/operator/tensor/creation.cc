@@ -164,14 +164,16 @@ void define(OpTable& ops) {
   ops.define(def<EyeParam>("_eye", "Ones on a diagonal, zeros elsewhere.", infer_eye, eye));
   ops.define({.name = "zeros_like",
               .doc = "Zeros in the shape and dtype of data.",
-              .inplace = {{0, 0}},
+              .inputs = {{.name = "data", .shape_only = true}},
               .cpu = zeros_like,
-              .backward = {.zero = true}});
+              .backward = {.zero = true},
+              .meaning = Meaning::kZeros});
   ops.define({.name = "ones_like",
               .doc = "Ones in the shape and dtype of data.",
-              .inplace = {{0, 0}},
+              .inputs = {{.name = "data", .shape_only = true}},
               .cpu = ones_like,
-              .backward = {.zero = true}});
+              .backward = {.zero = true},
+              .meaning = Meaning::kOnes});
 }
 
 }  // namespace heddle::ops::creation

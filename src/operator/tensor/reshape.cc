@@ -234,11 +234,10 @@ void infer_like_dtype(InferContext& c) {
   c.set_in_dtype(0, c.out_dtype(0));
 }
 
-void infer_array(InferContext& c) {
-  const bool shape = c.op().name == "shape_array";
-  if (!shape) c.set_out(0, {1});
-  else if (c.in(0).has_rank()) c.set_out(0, {c.in(0).rank()});
+void infer_shape_array(InferContext& c) {
+  if (c.in(0).has_rank()) c.set_out(0, {c.in(0).rank()});
 }
+void infer_size_array(InferContext& c) { c.set_out(0, {1}); }
 void shape_array(OpContext&, Inputs in, Outputs out) {
   std::copy(in[0].shape.begin(), in[0].shape.end(), out[0].as<int64_t>());
 }
@@ -277,7 +276,7 @@ void define(OpTable& ops) {
   ops.define({.name = "reshape_like",
               .doc = "lhs in the shape of rhs, or with some of its axes.",
               .params = schema<LikeParam>(),
-              .inputs = {{"lhs"}, {"rhs"}},
+              .inputs = {{"lhs"}, {.name = "rhs", .shape_only = true}},
               .infer = infer_like,
               .infer_dtype = infer_like_dtype,
               .inplace = {{0, 0}},
@@ -285,13 +284,15 @@ void define(OpTable& ops) {
               .backward = gradient()});
   ops.define({.name = "shape_array",
               .doc = "The shape of data, as a tensor.",
-              .infer = infer_array,
+              .inputs = {{.name = "data", .shape_only = true}},
+              .infer = infer_shape_array,
               .infer_dtype = infer_out_dtype<Dtype::kInt64>,
               .cpu = shape_array,
               .backward = {.zero = true}});
   ops.define({.name = "size_array",
               .doc = "The number of elements of data, as a tensor.",
-              .infer = infer_array,
+              .inputs = {{.name = "data", .shape_only = true}},
+              .infer = infer_size_array,
               .infer_dtype = infer_out_dtype<Dtype::kInt64>,
               .cpu = size_array,
               .backward = {.zero = true}});

@@ -202,11 +202,6 @@ struct CropParam {
     f("center_crop", center_crop, "Take the middle instead.");
   }
 };
-std::vector<Input> crop_inputs(const CropParam& p) {
-  std::vector<Input> inputs(size_t(p.num_args));
-  for (size_t i = 0; i < inputs.size(); ++i) inputs[i].name = format("arg{}", i);
-  return inputs;
-}
 Box crop_box(const CropParam& p, const Shape& x, int64_t rows, int64_t columns) {
   Box box = Box::whole(x);
   const int64_t size[] = {rows, columns};
@@ -257,7 +252,7 @@ void define(OpTable& ops) {
   ops.define({.name = "slice_like",
               .doc = "The first elements along some axes, as many as shape_like has.",
               .params = schema<LikeParam>(),
-              .inputs = {{"data"}, {"shape_like"}},
+              .inputs = {{"data"}, {.name = "shape_like", .shape_only = true}},
               .infer = infer_like,
               .infer_dtype = infer_like_dtype,
               .cpu = like,
@@ -281,7 +276,11 @@ void define(OpTable& ops) {
   ops.define({.name = "Crop",
               .doc = "Rows and columns of a batch of images (NCHW).",
               .params = schema<CropParam>(),
-              .inputs = crop_inputs,
+              .inputs = {{"arg0"},
+                         {.name = "arg1",
+                          .doc = "(n, c, rows, columns)",
+                          .shape_only = true,
+                          .when = when("num_args", 2)}},
               .variadic = "num_args",
               .infer = infer_crop,
               .cpu = crop,

@@ -161,16 +161,6 @@ void argsort(const ArgsortParam& p, OpContext& ctx, Inputs in, Outputs out) {
 }
 
 // --- topk --------------------------------------------------------------------------------------
-std::vector<Output> topk_outputs(const TopkParam& p) {
-  switch (p.ret_typ) {
-    case Return::kValue:
-      return {{}, {.hidden = true}};
-    case Return::kBoth:
-      return {{}, {}};
-    default:
-      return {{}};
-  }
-}
 std::vector<Ref> topk_reads(const TopkParam& p) {
   const bool values = p.ret_typ == Return::kValue || p.ret_typ == Return::kBoth;
   return values ? std::vector<Ref>{dy(), y(1)} : std::vector<Ref>{};
@@ -276,7 +266,9 @@ void define(OpTable& ops) {
   ops.define({.name = "topk",
               .doc = "The k largest elements along an axis, in order; or where they are.",
               .params = schema<TopkParam>(),
-              .outputs = topk_outputs,
+              .outputs = {{},
+                          {.hidden = true, .when = when("ret_typ", "value")},
+                          {.when = when("ret_typ", "both")}},
               .infer = infer_topk,
               .infer_dtype = infer_topk_dtype,
               .cpu = topk,

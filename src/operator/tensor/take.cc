@@ -101,7 +101,8 @@ struct EmbeddingParam {
     f("input_dim", input_dim, "Number of rows of the weight.").required().at_least(1);
     f("output_dim", output_dim, "Length of a row.").required().at_least(1);
     f("dtype", dtype, "Of the weight, where nothing else says it.");
-    f("sparse_grad", sparse_grad, "Accepted; gradients are dense.");
+    f("sparse_grad", sparse_grad, "Give a row-sparse gradient; ignored, gradients are dense.")
+        .ignored();
   }
 };
 void infer_embedding(const EmbeddingParam& p, InferContext& c) {

@@ -350,4 +350,17 @@ TEST(Bind, RefusesWithNames) {
               HasSubstr("Duplicate names detected"));
 }
 
+// A node whose output is asked for its type only is not run, nor is what only it reads.
+TEST(Bind, ComputesNothingForATypeAlone) {
+  const Symbol x = Symbol::variable("x");
+  const Symbol unread = apply("square", {apply("exp", {x}, "e")}, "s");
+  BindSpec spec;
+  spec.shapes["x"] = {2};
+  spec.training = false;
+  Executor e = Executor::bind(apply("ones_like", {unread}, "ones"), std::move(spec));
+  e.forward(false);
+  EXPECT_THAT(values(e.outputs()[0]), ElementsAre(1, 1));
+  EXPECT_THAT(e.describe(), HasSubstr("unused"));
+}
+
 }  // namespace heddle::test

@@ -188,4 +188,43 @@ TEST(Imperative, ExtentsThatOnlyTheKernelKnows) {
               testing::AllOf(HasSubstr("keep"), HasSubstr("[test_positives]")));
 }
 
+TEST(Composed, RunsItsPartsAndIsDifferentiated) {
+  const NDArray x = leaf(row({1, -2, 3})), w = leaf(row({4, 5, 6}));
+  NDArray y;
+  {
+    Recording on;
+    y = call("_grad_add", {x, call("elemwise_mul", {x, w})});
+  }
+  EXPECT_THAT(values(y), ElementsAre(5, -12, 21));
+  backward(y);
+  EXPECT_THAT(values(gradient(x)), ElementsAre(5, 6, 7));
+  EXPECT_THAT(values(gradient(w)), ElementsAre(1, -2, 3));
+}
+
+TEST(Composed, WritesIntoOut) {
+  const NDArray x = row({1, 2}), into = row({0, 0});
+  const OpCallRef add = make_call(OpTable::get().at("_grad_add"), {});
+  const NDArray* in[] = {&x, &x};
+  std::vector<NDArray> out{into};
+  invoke(add, in, out, Device{});
+  EXPECT_THAT(values(into), ElementsAre(2, 4));
+  out = {x};  // an input
+  invoke(add, in, out, Device{});
+  EXPECT_THAT(values(x), ElementsAre(2, 4));
+}
+
+TEST(Composed, IsBoundLikeAnythingElse) {
+  const Symbol sum = apply("_grad_add", {Symbol::variable("a"), Symbol::variable("b")}, "sum");
+  BindSpec spec;
+  spec.shapes["a"] = {2};
+  Executor e =
+      Executor::bind(apply("make_loss", {apply("square", {sum}, "y")}, "loss"), std::move(spec));
+  for (int i : {0, 1}) e.args()[i].copy_from(std::vector<float>{1, float(i)}.data());
+  e.forward(true);
+  e.backward();
+  EXPECT_THAT(values(e.outputs()[0]), ElementsAre(4, 1));
+  EXPECT_THAT(values(e.grads()[0]), ElementsAre(4, 2));
+  EXPECT_THAT(values(e.grads()[1]), ElementsAre(4, 2));
+}
+
 }  // namespace heddle::test

@@ -14,11 +14,6 @@ struct Dense {
     f("no_bias", no_bias, "");
   }
 };
-std::vector<Input> dense_inputs(const Dense& p) {
-  std::vector<Input> in = {{"data"}, {"weight"}};
-  if (!p.no_bias) in.push_back({"bias"});
-  return in;
-}
 void infer_dense_shapes(const Dense& p, InferContext& c) {
   if (c.in(0).known()) {
     c.set_in(1, {p.num_hidden, c.in(0).size(1)});
@@ -126,7 +121,7 @@ void sum_all(OpContext&, Inputs in, Outputs out) {
 void define_layers(OpTable& t) {
   t.define({.name = "toy_dense",
             .params = schema<Dense>(),
-            .inputs = dense_inputs,
+            .inputs = {{"data"}, {"weight"}, {.name = "bias", .when = when("no_bias", false)}},
             .infer = infer_dense_shapes,
             .cpu = dense,
             .backward = {.reads = {dy(), x(0), x(1)}, .run = dense_backward}});
@@ -189,6 +184,15 @@ void define_elementwise(OpTable& t) {
   t.define({.name = "toy_round",
             .cpu = each<[](Inputs in, int64_t i) { return std::round(at(in, 0, i)); }>,
             .backward = {.zero = true}});
+  t.define({.name = "toy_like",
+            .inputs = {{"data"}, {.name = "like", .shape_only = true}},
+            .cpu = each<[](Inputs in, int64_t i) { return at(in, 0, i); }>});
+  t.define({.name = "toy_fourth", .compose = [](Builder& b) {
+              return std::vector{b.call("toy_square", {b.call("toy_square", {b.x()})})};
+            }});
+  t.define({.name = "toy_eighth", .compose = [](Builder& b) {
+              return std::vector{b.call("toy_square", {b.call("toy_fourth", {b.x()})})};
+            }});
   t.define({.name = "toy_stuck", .cpu = each<[](Inputs in, int64_t i) { return at(in, 0, i); }>});
 }
 

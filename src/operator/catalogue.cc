@@ -1,0 +1,222 @@
+// Writes records as JSON.
+#include "operator/catalogue.h"
+
+#include <cmath>
+#include <optional>
+#include <utility>
+
+#include "base/json.h"
+
+namespace heddle {
+
+namespace catalogue {
+
+// Objects and lists on the way to text; commas come by themselves.
+class Writer {
+ public:
+  std::string text;
+
+  Writer& key(std::string_view name) {
+    comma();
+    append_quoted(text, name);
+    text += ": ";
+    after_key_ = true;
+    return *this;
+  }
+  void value(std::string_view s) { comma(), append_quoted(text, s); }
+  void value(const std::string& s) { value(std::string_view(s)); }
+  void value(const char* s) { value(std::string_view(s)); }
+  void value(bool b) { comma(), text += b ? "true" : "false"; }
+  void value(std::nullptr_t) { comma(), text += "null"; }
+  void value(double v) {
+    comma();
+    if (v == std::floor(v) && std::fabs(v) < 1e15) append(text, int64_t(v));
+    else append(text, v);
+  }
+  void value(const std::optional<double>& v) { v ? value(*v) : value(nullptr); }
+  void value(const Condition& c) {
+    if (c.param.empty()) return value(nullptr);
+    object([&] { key("param").value(c.param), key("value").value(c.value); });
+  }
+  template <class Body>
+  void object(Body&& body) {
+    between('{', '}', body);
+  }
+  template <class Items, class Each>
+  void list(const Items& items, Each&& each) {
+    between('[', ']', [&] {
+      for (const auto& item : items) each(item);
+    });
+  }
+  void value(const std::vector<std::string>& items) {
+    list(items, [&](const std::string& s) { value(s); });
+  }
+
+ private:
+  void comma() {
+    if (!after_key_ && !text.empty() && text.back() != '{' && text.back() != '[' &&
+        text.back() != '\n')
+      text += ", ";
+    after_key_ = false;
+  }
+  template <class Body>
+  void between(char open, char close, Body&& body) {
+    comma();
+    text += open;
+    body();
+    text += close;
+  }
+  bool after_key_ = false;
+};
+
+const char* name_of(Role r) {
+  return r == Role::kRead ? "read" : r == Role::kMutate ? "mutate" : "aux";
+}
+const char* name_of(Dtypes d) {
+  return d == Dtypes::kAny ? "any" : d == Dtypes::kNumbers ? "numbers" : "floating";
+}
+const char* name_of(Device::Kind k) { return k == Device::kCuda ? "gpu" : "cpu"; }
+const char* name_of(Meaning m) {
+  static constexpr const char* kNames[] = {"none", "identity", "transfer", "zeros",
+                                           "ones", "add",      "sum"};
+  return kNames[size_t(m)];
+}
+const char* name_of(Notation::Form f) {
+  static constexpr const char* kNames[] = {"tensors", "equal shapes", "tensor number",
+                                           "number tensor"};
+  return kNames[size_t(f)];
+}
+
+// The other item of the same name, whose condition holds where this one's does not.
+template <class T>
+const T* twin_of(const std::vector<T>& items, const T& item) {
+  if (item.when.param.empty()) return nullptr;
+  for (const T& other : items)
+    if (&other != &item && other.name == item.name && other.when.param == item.when.param)
+      return &other;
+  return nullptr;
+}
+
+void write_inputs(Writer& w, const OpDef& op) {
+  const auto& all = op.inputs.fixed();
+  w.key("inputs").list(all, [&](const Input& i) {
+    const Input* twin = twin_of(all, i);
+    if (twin && twin < &i) return;
+    w.object([&] {
+      w.key("name").value(i.name);
+      w.key("doc").value(i.doc);
+      w.key("role").value(name_of(i.role));
+      w.key("init").value(i.init);
+      w.key("shape_only").value(i.shape_only);
+      w.key("optional").value(!twin && !i.when.param.empty());
+      w.key("when").value(twin ? Condition{} : i.when);
+    });
+  });
+  w.key("inputs_vary").value(op.inputs.depends_on_params());
+}
+
+void write_outputs(Writer& w, const OpDef& op) {
+  const auto& all = op.outputs.fixed();
+  w.key("outputs").list(all, [&](const Output& o) {
+    const Output* twin = twin_of(all, o);
+    if (twin && twin < &o) return;
+    w.object([&] {
+      w.key("name").value(o.name);
+      w.key("hidden").value(o.hidden);
+      w.key("when").value(o.when);
+      w.key("shown_when").value(twin && o.hidden ? twin->when : Condition{});
+    });
+  });
+  // Whether parameters decide how many users see.
+  bool vary = op.outputs.depends_on_params();
+  for (const Output& o : all) vary = vary || (!o.hidden && !o.when.param.empty());
+  w.key("outputs_vary").value(vary);
+}
+
+void write_params(Writer& w, const OpDef& op) {
+  w.key("params").list(op.params.describe(), [&](const FieldInfo& f) {
+    w.object([&] {
+      w.key("name").value(f.name);
+      w.key("type").value(f.type);
+      w.key("default").value(f.default_value);
+      w.key("required").value(f.required);
+      w.key("doc").value(f.doc);
+      w.key("choices").value(f.choices);
+      w.key("at_least").value(f.at_least);
+      w.key("at_most").value(f.at_most);
+      w.key("ignored").value(f.ignored);
+    });
+  });
+}
+
+void write_kernels(Writer& w, std::string_view key, const OpDef* op) {
+  const std::vector<OpDef::Implementation> none;
+  w.key(key).list(op ? op->kernels : none, [&](const OpDef::Implementation& k) {
+    w.object([&] {
+      w.key("device").value(name_of(k.on));
+      w.key("library").value(k.library);
+      w.key("file").value(k.file);
+    });
+  });
+}
+
+// Where an operator's gradient comes from. That of a composed operator follows from its parts.
+const char* gradient_of(const OpDef& op) {
+  if (op.backward.zero) return "zero";
+  if (op.backward.run) return "kernel";
+  if (op.backward.build) return "composed";
+  return op.compose ? "derived" : "none";
+}
+
+void write(Writer& w, const OpDef& op) {
+  w.object([&] {
+    w.key("name").value(op.name);
+    w.key("aliases").value(op.aliases);
+    w.key("doc").value(op.doc);
+    w.key("hint").value(op.hint);
+    w.key("json_name").value(op.json_name);
+    w.key("file").value(op.file);
+    w.key("dtypes").value(name_of(op.dtypes));
+    w.key("variadic").value(op.variadic);
+    write_inputs(w, op);
+    write_outputs(w, op);
+    write_params(w, op);
+    w.key("composed").value(op.compose != nullptr);
+    write_kernels(w, "kernels", &op);
+    write_kernels(w, "gradient_kernels", op.backward_op);
+    w.key("gradient").value(gradient_of(op));
+    w.key("second_gradient").value(bool(op.backward.build) || op.backward.zero);
+    w.key("differentiable").value(bool(op.backward) || op.compose);
+    w.key("zero_gradient").value(op.backward.zero);
+    w.key("loss").value(op.backward.ignores_head);
+    w.key("random").value(op.random);
+    w.key("dynamic").value(op.dynamic_shape);
+    w.key("meaning").value(name_of(op.meaning));
+    w.key("notation").list(op.notation, [&](const Notation& n) {
+      w.object([&] { w.key("symbol").value(n.symbol), w.key("form").value(name_of(n.form)); });
+    });
+  });
+}
+
+}  // namespace catalogue
+
+std::string record_json(const OpDef& op) {
+  catalogue::Writer w;
+  catalogue::write(w, op);
+  return std::move(w.text);
+}
+
+std::string catalogue_json(const OpTable& ops) {
+  catalogue::Writer w;
+  w.object([&] {
+    w.key("format").value(1.0);
+    w.key("operators").list(ops.list(), [&](const OpDef* op) {
+      if (op->forward) return;
+      w.text += w.text.back() == '[' ? "\n" : "";
+      catalogue::write(w, *op);
+    });
+  });
+  return w.text + "\n";
+}
+
+}  // namespace heddle
