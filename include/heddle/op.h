@@ -385,16 +385,18 @@ HEDDLE_API void run_kernel(const OpDef::Implementation& kernel, const OpCall& ca
 HEDDLE_API void run_kernel(const OpCall& call, OpContext& ctx, std::span<const Blob> in,
                            Outputs out);
 
-// The one rule on sharing memory: output `o` may be written over the inputs for which
-// lies_there(i) says that they lie in its place, all of the same bytes and read by nobody later, if
-// the record pairs each of them with it. Inputs that are read for their type only do not mind.
+// The one rule on sharing memory: output `o` may be written over the input for which lies_there(i)
+// says that it lies in its place, has its bytes and is read by nobody later, if the record pairs
+// the two. Where a second input is the same value, it would change while it is read; inputs that
+// are read for their type only do not mind.
 template <class LiesThere>
 bool may_write_over(const OpCall& call, int o, LiesThere&& lies_there) {
+  int there = 0;
   for (int i = 0; i < int(call.inputs.size()); ++i) {
     if (call.inputs[i].shape_only || !lies_there(i)) continue;
     bool paired = false;
     for (const auto& [input, output] : call.inplace) paired |= input == i && output == o;
-    if (!paired) return false;
+    if (!paired || ++there > 1) return false;
   }
   return true;
 }
