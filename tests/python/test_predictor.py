@@ -1,4 +1,5 @@
 """The predictor in one file: it compiles silently everywhere, and gives the bits that Python gives with portable kernels."""
+import concurrent.futures
 import os
 import pathlib
 import shutil
@@ -80,15 +81,24 @@ def sources(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module", params=BUILDS.values(), ids=BUILDS)
-def program(request, sources, tmp_path_factory):
-    """tests/predict/run.cc and the predictor, compiled."""
-    compiler, *more = request.param
-    if not shutil.which(compiler):
-        pytest.skip(f"there is no {compiler}")
-    path = tmp_path_factory.mktemp("program") / "run"
-    done = subprocess.run([compiler, *FLAGS, *more, f"-I{sources}", PROGRAM, sources / "heddle_predict.cc", "-o", path],
-                          capture_output=True, text=True)
+@pytest.fixture(scope="module")
+def compilations(sources, tmp_path_factory):
+    """tests/predict/run.cc and the predictor, compiled in each way, as many at a time as there are processors."""
+    def compiled(command, path):
+        return subprocess.run([*command, *FLAGS, f"-I{sources}", PROGRAM, sources / "heddle_predict.cc", "-o", path],
+                              capture_output=True, text=True), path
+
+    with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        yield {name: pool.submit(compiled, command, tmp_path_factory.mktemp("program") / "run")
+               for name, command in BUILDS.items() if shutil.which(command[0])}
+
+
+@pytest.fixture(scope="module", params=BUILDS)
+def program(request, compilations):
+    """One of them, which must have been silent."""
+    if request.param not in compilations:
+        pytest.skip(f"there is no {BUILDS[request.param][0]}")
+    done, path = compilations[request.param].result()
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     return path
