@@ -21,7 +21,7 @@ struct TapeEntry;
 class HEDDLE_API Chunk {
  public:
   Chunk(Device device, size_t bytes)
-      : var(Var::make()), device(device), bytes(bytes), reached_by_(device) {}
+      : var(Var::make()), device(device), bytes(bytes), reached_by_(packed(device)) {}
   ~Chunk();
   Chunk(const Chunk&) = delete;
   Chunk& operator=(const Chunk&) = delete;
@@ -31,7 +31,7 @@ class HEDDLE_API Chunk {
     return p || bytes == 0 ? p : allocate();
   }
   // Work on `other`, an asynchronous device, has reached this memory: it is freed in that order.
-  void reached_by(Device other) { reached_by_.store(other, std::memory_order_relaxed); }
+  void reached_by(Device other) { reached_by_.store(packed(other), std::memory_order_relaxed); }
   // How many recorded calls wrote over this memory: autograd knows of the array they wrote to, not
   // of the views that were there before.
   void note_recorded_write() { recorded_.fetch_add(1, std::memory_order_relaxed); }
@@ -45,7 +45,10 @@ class HEDDLE_API Chunk {
   void* allocate();
   std::atomic<void*> data_{nullptr};
   std::shared_ptr<void> owner_;  // of foreign or arena memory; then data_ is not the pool's
-  std::atomic<Device> reached_by_;
+  // In one word: not every compiler has atomics of structs without a library of its own.
+  static uint32_t packed(Device d) { return uint32_t(d.kind) << 24 | uint32_t(d.id); }
+  static Device unpacked(uint32_t d) { return {Device::Kind(d >> 24), int(d & 0xffffff)}; }
+  std::atomic<uint32_t> reached_by_;
   std::atomic<uint32_t> recorded_{0};
 };
 

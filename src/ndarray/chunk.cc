@@ -44,7 +44,7 @@ Chunk::~Chunk() {
   if (!p) return;
   const Memory memory{p, bytes, device};
   try {
-    const Device by = reached_by_.load(std::memory_order_relaxed);
+    const Device by = unpacked(reached_by_.load(std::memory_order_relaxed));
     if (device_api(by).asynchronous()) chunk::free_in_order(var, by, {memory, std::move(owner_)});
     else if (!owner_) Pool::of(device).free(memory);
   } catch (const std::exception&) {
