@@ -40,17 +40,6 @@ void refuse_unbindable(const Graph& g) {
   }
 }
 
-// Infers; variables whose dtype nothing decides become float32, one after the other.
-ValueTypes infer_all(const Graph& g, Known known, bool training) {
-  ValueTypes types = infer(g, known, training);
-  for (const Graph::Node& n : g.nodes) {
-    if (n.call || types[n.first_output].dtype != Dtype::kUnknown) continue;
-    known[n.name].dtype = Dtype::kFloat32;
-    types = infer(g, known, training);
-  }
-  return types;
-}
-
 void check_known(const Graph& g, const ValueTypes& types) {
   std::string unknown;
   for (const Graph::Node& n : g.nodes)
@@ -89,7 +78,7 @@ Draft draft_of(const BoundGraph& bound) {
 Plan finish(Draft d, Known known, const BoundGraph& bound, bool training) {
   Plan p;
   p.graph = place(std::move(d.graph), bound.spec.groups, bound.spec.device, &p.where);
-  p.types = infer_all(p.graph, std::move(known), training);
+  p.types = infer_float32(p.graph, std::move(known), training);
   p.outside.resize(p.graph.values);
   for (auto& [value, array] : d.own) p.outside[value] = array;
   choose_kernels(p, training);
@@ -140,7 +129,7 @@ std::vector<BoundVariable> analyse_variables(const Symbol& symbol, const BindSpe
   bind::refuse_unbindable(g);
   Placement where;
   g = place(std::move(g), spec.groups, spec.device, &where);
-  const ValueTypes types = bind::infer_all(g, bind::known_of(spec), spec.training);
+  const ValueTypes types = infer_float32(g, bind::known_of(spec), spec.training);
   bind::check_known(g, types);
   std::map<std::string, int> node;
   for (size_t i = 0; i < g.nodes.size(); ++i)

@@ -77,12 +77,7 @@ void Forward::infer_types() {
     check(is_there, "[predict] found input '{}', expected a variable of the network", name);
     known[name] = {shape, Dtype::kFloat32, Stype::kDense};
   }
-  types_ = infer(graph_, known);
-  for (const Graph::Node& n : graph_.nodes) {
-    if (n.call || types_[n.first_output].dtype != Dtype::kUnknown) continue;
-    known[n.name].dtype = Dtype::kFloat32;
-    types_ = infer(graph_, known);
-  }
+  types_ = infer_float32(graph_, std::move(known));
 }
 
 void Forward::give_memory() {
@@ -148,14 +143,9 @@ const Blob& Forward::input(std::string_view name) const {
 void Forward::run() {
   for (Step& s : steps_) {
     const Graph::Node& n = graph_.nodes[s.node];
-    OpContext ctx;
-    ctx.wanted = s.wanted;
-    attempt(
-        [&] {
-          ScratchScope scope;
-          s.kernel->run(n.call->params.get(), ctx, Inputs(s.in, n.call->inputs), s.out);
-        },
-        [&](std::string_view text) { fail("Error in operator {}: {}", n.name, text); });
+    OpContext ctx(Device{}, nullptr, false, s.wanted);
+    attempt([&] { run_kernel(*s.kernel, *n.call, ctx, s.in, s.out); },
+            [&](std::string_view text) { fail("Error in operator {}: {}", n.name, text); });
   }
 }
 

@@ -19,6 +19,7 @@ void expand(Rewriter& edit, int id) {
     Graph::Node n = whole;
     n.call = part.call;
     if (&part != &whole.call->parts.back()) n.name += "_" + part.call->op->name_hint();
+    n.stream = -1;  // parts draw random numbers of their own
     n.inputs.clear();
     for (int v : part.inputs) n.inputs.push_back(value[size_t(v)]);
     last = edit.insert(id, std::move(n));

@@ -181,4 +181,15 @@ ValueTypes infer(const Graph& g, const std::map<std::string, ValueInfo, std::les
   return infer_graph::Inference(g, training).run(known);
 }
 
+ValueTypes infer_float32(const Graph& g, std::map<std::string, ValueInfo, std::less<>> known,
+                         bool training) {
+  ValueTypes types = infer(g, known, training);
+  for (const Graph::Node& n : g.nodes) {
+    if (n.call || types[n.first_output].dtype != Dtype::kUnknown) continue;
+    known[n.name].dtype = Dtype::kFloat32;
+    types = infer(g, known, training);
+  }
+  return types;
+}
+
 }  // namespace heddle

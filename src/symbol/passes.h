@@ -26,6 +26,10 @@ HEDDLE_API ValueTypes infer(const Graph& g,
                             const std::map<std::string, ValueInfo, std::less<>>& known,
                             bool training = false);
 
+// The same; variables whose dtype nothing decides become float32, one after the other.
+ValueTypes infer_float32(const Graph& g, std::map<std::string, ValueInfo, std::less<>> known,
+                         bool training = false);
+
 struct GradientSpec {
   std::vector<int> heads;       // value ids whose gradients come in
   std::vector<int> wrt;         // value ids whose gradients are wanted

@@ -75,11 +75,17 @@ def write_in_place(way, to, a):
         nd.elemwise_add(a, to, out=to)
 
 
-def first(seed, values):
-    """The gradients of the loss, by a recording."""
+def marked(values):
+    """Arrays of these values that want a gradient."""
     leaves = [nd.array(v, dtype="float64") for v in values]
     for leaf in leaves:
         leaf.attach_grad()
+    return leaves
+
+
+def first(seed, values):
+    """The gradients of the loss, by a recording."""
+    leaves = marked(values)
     with autograd.record():
         loss, hides = loss_of(seed, leaves)
     loss.backward()
@@ -88,9 +94,7 @@ def first(seed, values):
 
 def second(seed, values):
     """The gradients of the sum of d(loss)/d(first leaf), squared."""
-    leaves = [nd.array(v, dtype="float64") for v in values]
-    for leaf in leaves:
-        leaf.attach_grad()
+    leaves = marked(values)
     with autograd.record():
         loss, hides = loss_of(seed, leaves)
         slope = autograd.grad(loss, leaves[:1], create_graph=True, retain_graph=True)[0]

@@ -13,7 +13,7 @@ import heddle as mx
 def shown():
     """The names that libheddle defines for others, without arguments."""
     if not shutil.which("nm"):
-        pytest.skip("there is no nm")
+        pytest.skip("nm is not installed: Debian has it in binutils")
     maps = pathlib.Path("/proc/self/maps").read_text()
     library = re.search(r"\S+/libheddle\.so\S*", maps)[0]
     out = subprocess.run(["nm", "-DC", "--defined-only", library], capture_output=True, text=True, check=True).stdout

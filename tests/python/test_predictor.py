@@ -97,7 +97,7 @@ def compilations(sources, tmp_path_factory):
 def program(request, compilations):
     """One of them, which must have been silent."""
     if request.param not in compilations:
-        pytest.skip(f"there is no {BUILDS[request.param][0]}")
+        pytest.skip(f"{BUILDS[request.param][0]} is not installed: ./dev test installs it")
     done, path = compilations[request.param].result()
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""

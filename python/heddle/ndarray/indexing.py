@@ -59,10 +59,7 @@ def fill(array: NDArray, value: Any) -> None:
         array._copy_from(value)
         return
     value = broadcast(_as_array(value, array), array.shape)
-    if _core.is_recording():
-        _internal._copyto(value.astype(array.dtype_name, copy=False), out=array)
-    else:
-        value._copyto(array)
+    value._copy_into(array)
 
 
 def broadcast(value: NDArray, shape: Shape) -> NDArray:

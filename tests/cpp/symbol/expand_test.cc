@@ -1,6 +1,8 @@
 // Composed operators in graphs, and inputs that are read for their type only.
 #include <gmock/gmock.h>
 
+#include <set>
+
 #include "symbol/toys.h"
 
 namespace heddle {
@@ -12,7 +14,7 @@ using toys::var;
 const std::map<std::string, ValueInfo, std::less<>> kKnown = {
     {"x", toys::shape({3}, Dtype::kFloat64)}};
 
-TEST(Expand, PutsPartsInPlaceOfComposedNodes) {
+TEST(Expand, ReplacesComposedNodesByTheirParts) {
   const Symbol s =
       op("toy_round", {op("toy_eighth", {op("toy_round", {var("x")}, "a")}, "b")}, "c");
   EXPECT_EQ(Graph::of(s).nodes.size(), 4u);  // files hold what was written
@@ -25,6 +27,9 @@ TEST(Expand, PutsPartsInPlaceOfComposedNodes) {
   EXPECT_THAT(operators,
               ElementsAre("", "toy_round", "toy_square", "toy_square", "toy_square", "toy_round"));
   EXPECT_THAT(names, ElementsAre("x", "a", "b_toy_square", "b_toy_square", "b", "c"));
+  std::set<int> streams;
+  for (const Graph::Node& n : g.nodes) streams.insert(n.stream);
+  EXPECT_EQ(streams.size(), g.nodes.size()) << "two nodes would draw the same random numbers";
   const ValueTypes t = infer(g, kKnown);
   EXPECT_EQ(t[g.outputs[0]].shape, Shape{3});
   EXPECT_THAT(toys::run(g, t, {{"x", {1, 2, -3}}})[g.outputs[0]], ElementsAre(1, 256, 6561));

@@ -149,7 +149,13 @@ TEST(Rewriter, APassThatRecomputes) {
   const Gradient d = gradient(std::move(g), {.heads = {head}, .wrt = wrt, .head_grads = {-1}});
   const Graph again = recompute_relus(d.graph);
   int recomputed = 0;
-  for (const Graph::Node& n : again.nodes) recomputed += n.phase == Phase::kRecomputed;
+  for (const Graph::Node& n : again.nodes) {
+    if (n.phase != Phase::kRecomputed) continue;
+    ++recomputed;  // and draws the random numbers of the node it repeats
+    EXPECT_EQ(std::count_if(again.nodes.begin(), again.nodes.end(),
+                            [&](const Graph::Node& o) { return o.stream == n.stream; }),
+              2);
+  }
   EXPECT_EQ(recomputed, 1);
   const std::map<std::string, ValueInfo, std::less<>> known = {
       {"data", toys::shape({2, 3}, Dtype::kFloat64)}};
