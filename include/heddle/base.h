@@ -259,12 +259,44 @@ HEDDLE_API void append(std::string& to, const Shape& s);
 // Turns an axis that may be negative into [0, rank), or throws naming `who`.
 HEDDLE_API int normalize_axis(std::string_view who, int64_t axis, int rank);
 
-// A contiguous tensor somebody else owns, in C order. What kernels see.
+// --- how tensors are stored ---------------------------------------------------------------------
+enum class Stype : int8_t { kUnknown = -1, kDense = 0, kRowSparse = 1, kCsr = 2 };
+
+// The order of a dense tensor's elements in memory: C order, unless some axes are cut into blocks,
+// which lie innermost, the first one outside. {1, 16} on (n,c,h,w) is what oneDNN calls nChw16c:
+// element (n,c,h,w) lies at (((n*C/16 + c/16)*H + h)*W + w)*16 + c%16. Before the blocks, axis
+// `last` comes after all others: {0, 16} with last = 1 on (o,i,h,w) is Ohwi16o. Extents divide by
+// their blocks, so a tensor has the same bytes in any layout.
+struct HEDDLE_API Layout {
+  struct Block {
+    int8_t axis = -1;  // -1: none
+    int8_t size = 1;
+    bool operator==(const Block&) const = default;
+  };
+  std::array<Block, 2> blocks = {};
+  int8_t last = -1;
+  bool plain() const { return *this == Layout{}; }
+  bool operator==(const Layout&) const = default;
+  static Layout channels(int block) { return {{Block{1, int8_t(block)}}}; }  // "nChw16c"
+};
+HEDDLE_API void append(std::string& to, const Layout& l);  // "plain", "[1/16]", "[last 1, 0/16]"
+
+struct HEDDLE_API Stored {
+  Stype kind = Stype::kDense;
+  Layout layout = {};
+  bool plain() const { return kind == Stype::kDense && layout.plain(); }
+  bool operator==(const Stored&) const = default;
+};
+
+// A tensor somebody else owns. What kernels see: dense and in C order, unless a kernel has said
+// that it takes others.
 struct HEDDLE_API Blob {
   void* data = nullptr;
   Shape shape;
   Dtype dtype = Dtype::kFloat32;
   Device device;
+  Stored stored = {};
+  const Blob* parts = nullptr;  // besides data: row_sparse: indices; csr: indptr, indices
   int64_t size() const { return shape.size(); }
   int64_t bytes() const { return size() * dtype_size(dtype); }
   template <class T>

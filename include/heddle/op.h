@@ -52,9 +52,6 @@ struct HEDDLE_API Output {
   Condition when = {};
 };
 
-// How values are stored. Kernels of the library take dense ones; the others pass through inference.
-enum class Stype : int8_t { kUnknown = -1, kDense = 0, kRowSparse = 1, kCsr = 2 };
-
 // A tensor that a gradient reads.
 struct HEDDLE_API Ref {
   enum Kind : uint8_t { kDy, kX, kY } kind;
@@ -239,6 +236,18 @@ struct HEDDLE_API Situation {
 };
 using Accepts = Erased<bool, const Situation&>;
 
+// Every kernel takes dense tensors in C order. One that would rather be given others is asked how:
+// `s.in` says how the inputs lie where the graph stands; `in` and `out` are plain on entry and are
+// set to how the kernel wants them. A bound graph reorders values to fit, and the kernel finds out
+// from `stored` of its blobs which of the two it was given.
+struct HEDDLE_API StoredAs {
+  std::span<Stored> in, out;
+};
+using Wants = Erased<void, const Situation&, StoredAs&>;
+// For kernels that treat every element alike, whatever its place: all as the first input that is
+// not plain and has the shape of the outputs, if all that are read for their elements have it.
+HEDDLE_API void wants_same(const Situation& s, StoredAs& as);
+
 // --- operators made of operators ----------------------------------------------------------------
 // Hands an operator's parameters and inputs to a function that says it in terms of others.
 class HEDDLE_API Builder {
@@ -322,6 +331,7 @@ struct HEDDLE_API OpDef {
   Infer infer_stype = infer_dense;
   ListOf<std::pair<int, int>> inplace = {};  // (input, output) that may share memory
   Kernel cpu = {};                           // others are added with OpTable::kernel
+  Wants wants = {};                          // of `cpu`, and of the gradient's portable kernel
   Compose compose = nullptr;                 // or no kernel: made of other operators
   Backward backward = {};
   Meaning meaning = Meaning::kNone;
@@ -336,6 +346,7 @@ struct HEDDLE_API OpDef {
     std::string library;  // "portable", "onednn", "blas", "cuda" ...
     Kernel run;
     Accepts accepts;
+    Wants wants = {};       // none: everything dense and in C order
     std::string file = "";  // the stem of the file that added it
   };
   std::vector<Implementation> kernels = {};  // filled by OpTable; tried from the back
@@ -375,9 +386,13 @@ HEDDLE_API OpCallRef make_call(const OpDef& op, Kwargs kwargs);
 // Runs shape, dtype and storage inference of one call to a fixed point.
 HEDDLE_API void infer_call(const OpCall& call, std::span<InferContext::Value> in,
                            std::span<InferContext::Value> out, bool training = false);
-// The kernel for these blobs; throws Error "[Op] has no kernel for ..." naming device and dtypes.
+// The kernel for these blobs, which takes them as they are stored; throws Error "[Op] has no kernel
+// for ..." naming device, dtypes and what is not plain.
 HEDDLE_API const OpDef::Implementation& choose_kernel(const OpCall& call, Device device,
                                                       const Situation& s);
+// The same where the blobs may still be reordered: `as` is set to how it wants them.
+HEDDLE_API const OpDef::Implementation& choose_kernel(const OpCall& call, Device device,
+                                                      const Situation& s, StoredAs& as);
 // Runs a kernel on the calling thread inside a ScratchScope.
 HEDDLE_API void run_kernel(const OpDef::Implementation& kernel, const OpCall& call, OpContext& ctx,
                            std::span<const Blob> in, Outputs out);
@@ -425,7 +440,7 @@ class HEDDLE_API OpTable {
   // Adds an implementation to try before those already there, where `accepts` says yes. To name the
   // gradient's kernel, say "_backward_<name>".
   void kernel(std::string_view op, Device::Kind on, std::string_view library, Kernel run,
-              Accepts accepts = nullptr);
+              Accepts accepts = nullptr, Wants wants = nullptr);
   const OpDef* find(std::string_view name_or_alias) const;
   const OpDef& at(std::string_view name_or_alias) const;  // throws, suggesting near names
   const OpDef& of(Meaning meaning) const;                 // the one of that meaning

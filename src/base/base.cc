@@ -87,6 +87,15 @@ Dtype dtype_from_name(std::string_view s) {
   fail("dtype '{}' is unknown, expected one of {}", s, all);
 }
 
+void append(std::string& to, const Layout& l) {
+  if (l.plain()) return append(to, "plain");
+  std::string text;
+  if (l.last >= 0) text = format("last {}", int(l.last));
+  for (const Layout::Block& b : l.blocks)
+    if (b.axis >= 0) text += format("{}{}/{}", text.empty() ? "" : ", ", int(b.axis), int(b.size));
+  append(to, "[" + text + "]");
+}
+
 void append(std::string& to, Device d) {
   switch (d.kind) {
     case Device::kCpu:

@@ -282,21 +282,82 @@ void prefer_kernels(std::string_view library) {
   catalogue::preferred = library.empty() ? nullptr : &names->emplace(library, 0).first->first;
 }
 
-const OpDef::Implementation& choose_kernel(const OpCall& call, Device device, const Situation& s) {
+namespace catalogue {
+
+// The first kernel on `device` for which fits(kernel) holds, preferred ones before.
+template <class Fits>
+const OpDef::Implementation& first_kernel(const OpCall& call, Device device, const Situation& s,
+                                          Fits&& fits) {
   const auto& kernels = call.op->kernels;
-  const std::string* library = catalogue::preferred;
+  const std::string* library = preferred;
   for (const bool any : {false, true}) {
     if (!any && !library) continue;
     for (auto k = kernels.rbegin(); k != kernels.rend(); ++k)
       if (k->on == device.kind && (any || k->library == *library) &&
-          (!k->accepts || k->accepts(call.params.get(), s)))
+          (!k->accepts || k->accepts(call.params.get(), s)) && fits(*k))
         return *k;
   }
   std::string types;
-  for (const Blob& b : s.in)
-    types += (types.empty() ? "" : ", ") + std::string(dtype_name(b.dtype));
+  for (const Blob& b : s.in) {
+    append(types, types.empty() ? "" : ", ");
+    append(types, b.dtype);
+    if (b.stored.kind != Stype::kDense) append(types, " stored sparse");
+    if (!b.stored.layout.plain()) append(types, " "), append(types, b.stored.layout);
+  }
   fail("[{}] has no kernel for {} on {}", call.op->name, types.empty() ? "no inputs" : types,
        device);
+}
+
+bool plain(std::span<const Blob> blobs) {
+  return std::all_of(blobs.begin(), blobs.end(), [](const Blob& b) { return b.stored.plain(); });
+}
+
+// Asks a kernel with wants(); everything is plain before.
+void ask(const OpDef::Implementation& k, const OpCall& call, const Situation& s, StoredAs& as) {
+  std::fill(as.in.begin(), as.in.end(), Stored{});
+  std::fill(as.out.begin(), as.out.end(), Stored{});
+  if (k.wants) k.wants(call.params.get(), s, as);
+}
+
+// Does it take the blobs as they are stored?
+bool takes(const OpDef::Implementation& k, const OpCall& call, const Situation& s) {
+  if (plain(s.in) && plain(s.out)) return true;
+  if (!k.wants) return false;
+  std::vector<Stored> in(s.in.size()), out(s.out.size());
+  StoredAs as{in, out};
+  ask(k, call, s, as);
+  for (size_t i = 0; i < in.size(); ++i)
+    if (!call.inputs[i].shape_only && in[i] != s.in[i].stored) return false;
+  for (size_t i = 0; i < out.size(); ++i)
+    if (out[i] != s.out[i].stored) return false;
+  return true;
+}
+
+}  // namespace catalogue
+
+void wants_same(const Situation& s, StoredAs& as) {
+  if (s.out.empty()) return;
+  const Stored* first = nullptr;
+  for (const Blob& b : s.in)
+    if (!first && !b.stored.plain() && b.shape == s.out[0].shape) first = &b.stored;
+  const auto has_shape = [&](const Blob& b) { return b.shape == s.out[0].shape; };
+  if (!first || !std::all_of(s.in.begin(), s.in.end(), has_shape) ||
+      !std::all_of(s.out.begin(), s.out.end(), has_shape))
+    return;
+  std::fill(as.in.begin(), as.in.end(), *first);
+  std::fill(as.out.begin(), as.out.end(), *first);
+}
+
+const OpDef::Implementation& choose_kernel(const OpCall& call, Device device, const Situation& s) {
+  return catalogue::first_kernel(call, device, s,
+                                 [&](const auto& k) { return catalogue::takes(k, call, s); });
+}
+
+const OpDef::Implementation& choose_kernel(const OpCall& call, Device device, const Situation& s,
+                                           StoredAs& as) {
+  const auto& k = catalogue::first_kernel(call, device, s, [](const auto&) { return true; });
+  catalogue::ask(k, call, s, as);
+  return k;
 }
 
 void run_kernel(const OpCall& call, OpContext& ctx, std::span<const Blob> in, Outputs out) {
@@ -342,20 +403,20 @@ const OpDef& OpTable::define(OpDef def) {
   state_->order.push_back(d);
   if (d->meaning != Meaning::kNone)
     if (const OpDef*& first = state_->meanings[size_t(d->meaning)]; !first) first = d;
-  if (d->cpu) kernel(d->name, Device::kCpu, "portable", d->cpu);
+  if (d->cpu) kernel(d->name, Device::kCpu, "portable", d->cpu, nullptr, d->wants);
   if (d->backward.run) {
     const OpDef& b = define(catalogue::backward_of(*d));
-    kernel(b.name, Device::kCpu, "portable", d->backward.run);
+    kernel(b.name, Device::kCpu, "portable", d->backward.run, nullptr, d->wants);
     d->backward_op = &b;
   }
   return *d;
 }
 
 void OpTable::kernel(std::string_view op, Device::Kind on, std::string_view library, Kernel run,
-                     Accepts accepts) {
+                     Accepts accepts, Wants wants) {
   auto it = state_->names.find(op);
   check(it != state_->names.end(), "a {} kernel names '{}', which is not an operator", library, op);
-  it->second->kernels.push_back({on, std::string(library), run, accepts, state_->file});
+  it->second->kernels.push_back({on, std::string(library), run, accepts, wants, state_->file});
 }
 
 const OpDef* OpTable::find(std::string_view name) const {
