@@ -25,7 +25,8 @@ STEMS = ["activation", "batch_norm", "convolution", "dropout", "fully_connected"
          "softmax_output", "identity", "unary_arithmetic", "unary_math", "binary_arithmetic", "add_n", "broadcast", "reduce",
          "reshape", "transpose", "concat"]
 TAIL = ["operator/all_ops.cc", "symbol/walk.cc", "symbol/symbol.cc", "symbol/graph.cc", "symbol/infer.cc",
-        "symbol/json.cc", "symbol/upgrade.cc", "symbol/pack.cc", "symbol/plan_memory.cc", "symbol/rewrite.cc", "symbol/expand.cc", "predict/forward.cc",
+        "symbol/json.cc", "symbol/upgrade.cc", "symbol/pack.cc", "symbol/plan_memory.cc", "symbol/rewrite.cc", "symbol/expand.cc", "symbol/place.cc",
+        "symbol/gradient.cc", "runtime/network.cc", "runtime/plan.cc", "runtime/steps.cc", "runtime/params.cc", "runtime/session.cc",
         "predict/predict.cc"]
 INCLUDE = re.compile(r'\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>|(HEDDLE_LOOPS))')
 LOOPS = re.compile(r'\s*#\s*define\s+HEDDLE_LOOPS\s+"([^"]+)"')

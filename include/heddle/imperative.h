@@ -9,8 +9,6 @@
 
 namespace heddle {
 
-enum class GradReq : uint8_t { kNone = 0, kWrite = 1, kInplace = 2, kAdd = 3 };
-
 // Applies an operator. `out` is resized to the visible outputs; arrays already in it are written
 // (shapes and dtypes must fit), none ones are made on `device` or where the inputs are. Bad shapes,
 // dtypes or counts throw here; what fails later surfaces at the wait. When recording, the call goes

@@ -270,6 +270,10 @@ class HEDDLE_API Builder {
 // how many inputs there are, so what it builds is part of the call.
 using Compose = std::vector<Builder::Value> (*)(Builder&);
 
+// What becomes of the gradient of a variable. kInplace, of MXNet, is kWrite: plans share memory by
+// themselves.
+enum class GradReq : uint8_t { kNone = 0, kWrite = 1, kInplace = 2, kAdd = 3 };
+
 // Builds the gradient of an operator.
 class HEDDLE_API GradContext : public Builder {
  public:

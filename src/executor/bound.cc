@@ -1,4 +1,4 @@
-// Giving a symbol its arrays, and running it forward and backward.
+// Giving a network its arrays, and running it forward and backward.
 #include "executor/bound.h"
 
 #include "executor/fill.h"
@@ -9,7 +9,7 @@ namespace heddle {
 namespace bound {
 
 // The array that was given, checked; or a new one of zeros.
-NDArray take_or_make(const char* what, const BoundVariable& v, const Arrays& given) {
+NDArray take_or_make(const char* what, const Network::Variable& v, const Arrays& given) {
   auto it = given.find(v.name);
   if (it == given.end() || !it->second) {
     NDArray a(v.type.shape, v.device, v.type.dtype);
@@ -25,59 +25,75 @@ NDArray take_or_make(const char* what, const BoundVariable& v, const Arrays& giv
   return a.detach();
 }
 
-BindSpec without_arrays(BindSpec spec) {
-  spec.args.clear(), spec.grads.clear(), spec.aux.clear();
-  return spec;
-}
-
 }  // namespace bound
 
-BoundGraph::BoundGraph(const Symbol& symbol, BindSpec given, std::shared_ptr<Arenas> arenas)
-    : symbol(symbol), spec(bound::without_arrays(given)), arenas(std::move(arenas)) {
+NetworkSpec network_spec(const BindSpec& spec) {
+  NetworkSpec n{.device = spec.device,
+                .groups = spec.groups,
+                .training = spec.training,
+                .grad_req = spec.grad_req,
+                .default_req = spec.default_req};
+  for (const auto& [name, shape] : spec.shapes) n.known[name].shape = shape;
+  for (const auto& [name, dtype] : spec.dtypes) n.known[name].dtype = dtype;
+  for (const Arrays* arrays : {&spec.args, &spec.aux})
+    for (const auto& [name, a] : *arrays)
+      if (a) n.known[name] = {a.shape(), a.dtype(), Stype::kDense};
+  return n;
+}
+
+BoundGraph::BoundGraph(Network given_network, const BindSpec& given, std::shared_ptr<Arenas> arenas)
+    : network(std::move(given_network)), arenas(std::move(arenas)) {
   start_once();
-  variables = analyse_variables(symbol, given);
-  for (BoundVariable& v : variables) {
-    v.array = bound::take_or_make(v.aux ? "auxiliary state" : "argument", v,
-                                  v.aux ? given.aux : given.args);
-    if (v.req != GradReq::kNone) v.gradient = bound::take_or_make("gradient of", v, given.grads);
-    has_gradients_ |= v.req != GradReq::kNone;
-    (v.aux ? aux : args).push_back(v.array);
-    if (!v.aux) grads.push_back(v.gradient);
+  for (const Network::Variable& v : network.variables) {
+    arrays.push_back(bound::take_or_make(v.aux ? "auxiliary state" : "argument", v,
+                                         v.aux ? given.aux : given.args));
+    gradients.emplace_back();
+    if (v.req != GradReq::kNone)
+      gradients.back() = bound::take_or_make("gradient of", v, given.grads);
+    (v.aux ? aux : args).push_back(arrays.back());
+    if (!v.aux) grads.push_back(gradients.back());
   }
   make_outputs();
-  program(spec.training);
+  program(network.spec.training);
 }
 
 // Outputs that are variables are those arrays; others get arrays of their own.
 void BoundGraph::make_outputs() {
-  const Plan types = plan_forward(*this, spec.training);
-  for (int value : types.graph.outputs) {
-    const Graph::Node& n = types.graph.nodes[types.producer[value]];
-    if (!n.call) {
-      for (const BoundVariable& v : variables)
-        if (v.name == n.name) outputs.push_back(v.array);
-      continue;
-    }
-    NDArray out;
-    for (size_t i = 0; i < outputs.size(); ++i)
-      if (types.graph.outputs[i] == value) out = outputs[i];
-    const ValueInfo& t = types.types[value];
-    if (!out) out = NDArray(t.shape, types.where[types.producer[value]], t.dtype);
-    outputs.push_back(out);
+  for (const Network::Output& o : network.outputs)
+    outputs.push_back(o.variable >= 0  ? arrays[o.variable]
+                      : o.same_as >= 0 ? outputs[o.same_as]
+                                       : NDArray(o.type.shape, o.device, o.type.dtype));
+}
+
+NDArray BoundGraph::array_of(Home home) const {
+  switch (home.kind) {
+    case Home::kVariable:
+      return arrays[home.index];
+    case Home::kOutput:
+      return outputs[home.index];
+    case Home::kGradient:
+      return gradients[home.index];
+    case Home::kHead:
+      return head_grads_[home.index];
+    case Home::kArena:
+      break;
   }
+  return {};
 }
 
 Program& BoundGraph::program(bool training) {
   auto& p = programs_[training];
   if (p) return *p;
-  if (training && has_gradients_) {
-    TrainingPlan t = plan_training(*this);
-    head_grads_ = std::move(t.head_grads);
-    zero_grads_ = std::move(t.zero_grads);
-    p = std::make_unique<Program>(std::move(t.plan), *arenas);
-  } else {
-    p = std::make_unique<Program>(plan_forward(*this, training), *arenas);
-  }
+  const bool with_gradients = training && network.has_gradients();
+  Plan plan = with_gradients ? plan_training(network) : plan_forward(network, training);
+  head_grads_.resize(outputs.size());
+  for (int v = 0; v < plan.graph.values; ++v)
+    if (const Home home = plan.home[v]; home.kind == Home::kHead) {
+      const Blob b = plan.describe(v);
+      head_grads_[home.index] = NDArray(b.shape, b.device, b.dtype);
+    }
+  p = std::make_unique<Program>(
+      std::move(plan), [this](Home home) { return array_of(home); }, *arenas);
   return *p;
 }
 
@@ -88,7 +104,7 @@ void BoundGraph::run(Program& p, Part part, bool training) {
 
 void BoundGraph::forward(bool training) {
   Program& p = program(training);
-  if (p.steps().random()) seed_ = next_seed(spec.device);
+  if (p.steps().random()) seed_ = next_seed(network.spec.device);
   arenas->holder = nullptr;
   run(p, Part::kForward, training);
   if (training) arenas->holder = &p;
@@ -112,7 +128,7 @@ void BoundGraph::load_head_grads(std::span<const NDArray> heads) {
 }
 
 void BoundGraph::backward(std::span<const NDArray> heads, bool training) {
-  if (!has_gradients_) return;
+  if (!network.has_gradients()) return;
   Program& p = program(true);
   load_head_grads(heads);
   // Backward reuses the memory of the activations: a second one, or one after somebody else's run,
@@ -120,7 +136,7 @@ void BoundGraph::backward(std::span<const NDArray> heads, bool training) {
   if (arenas->holder != &p) run(p, Part::kForward, true);
   run(p, Part::kBackward, training);
   arenas->holder = nullptr;
-  for (const NDArray& g : zero_grads_) fill_zero(g);
+  for (int v : p.steps().plan().zero_gradients) fill_zero(gradients[v]);
 }
 
 }  // namespace heddle

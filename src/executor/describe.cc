@@ -11,7 +11,7 @@ void value(std::string& to, const Plan& p, int v) {
   append(to, p.types[v].shape);
   append(to, " ");
   append(to, p.types[v].dtype);
-  if (p.outside[v]) append(to, " own array");
+  if (p.outside(v)) append(to, " own array");
   else if (p.offset[v] == MemoryPlan::kUnused || !p.wanted[v]) append(to, " unused");
   else if (p.shares[v] >= 0) append(to, format(" at {}, in place", p.offset[v]));
   else append(to, format(" at {}", p.offset[v]));
@@ -52,7 +52,7 @@ std::string program(const Program& program, const char* title) {
 std::string Executor::describe() const {
   std::string text = "Symbol Outputs:\n";
   int i = 0;
-  for (const std::string& name : graph_->symbol.outputs())
+  for (const std::string& name : graph_->network.symbol.outputs())
     text += format("  output[{}]={}\n", i++, name);
   if (const Program* p = graph_->made(false)) text += describe::program(*p, "Inference");
   if (const Program* p = graph_->made(true)) text += describe::program(*p, "Training");

@@ -9,7 +9,8 @@ namespace heddle {
 
 Executor Executor::bind(const Symbol& symbol, BindSpec spec) {
   Executor e;
-  e.graph_ = std::make_shared<BoundGraph>(symbol, std::move(spec), std::make_shared<Arenas>());
+  e.graph_ = std::make_shared<BoundGraph>(analyse(symbol, network_spec(spec)), spec,
+                                          std::make_shared<Arenas>());
   return e;
 }
 
@@ -23,7 +24,7 @@ const std::vector<NDArray>& Executor::outputs() const { return graph_->outputs; 
 const std::vector<NDArray>& Executor::args() const { return graph_->args; }
 const std::vector<NDArray>& Executor::grads() const { return graph_->grads; }
 const std::vector<NDArray>& Executor::aux() const { return graph_->aux; }
-const Symbol& Executor::symbol() const { return graph_->symbol; }
+const Symbol& Executor::symbol() const { return graph_->network.symbol; }
 
 void Executor::monitor(std::function<void(std::string_view, const NDArray&)> each,
                        bool inputs_too) {
@@ -37,7 +38,7 @@ Executor::Memory Executor::memory() const {
     const Program* p = graph_->made(training);
     if (!p) continue;
     int64_t allocated = 0;
-    for (const NDArray& arena : p->steps().arenas()) allocated += arena.bytes();
+    for (const NDArray& arena : p->places().arenas()) allocated += arena.bytes();
     m.planned_arena = std::max(m.planned_arena, p->steps().plan().stated_bytes());
     m.allocated_arena = std::max(m.allocated_arena, allocated);
     m.touched_arena = std::max(m.touched_arena, p->steps().touched_bytes());

@@ -10,6 +10,7 @@
 #include <array>
 
 #include "executor/start.h"
+#include "heddle/profiler.h"
 
 namespace heddle {
 
@@ -20,10 +21,6 @@ constexpr int64_t kTinyBytes = 32 << 10;
 // Waking a worker and waiting for it costs as much as work on so many bytes.
 constexpr int64_t kSmallBytes = 512 << 10;
 
-bool is_part(const Steps& steps, int i, Part part) {
-  return (steps.node(i).phase == Phase::kForward) == (part == Part::kForward);
-}
-
 // "<node>_<output>", as MXNet's monitors know it.
 std::string shown_name(const Graph::Node& n, int output) {
   if (!n.call->op->forward) return n.name + "_" + n.call->outputs[output].name;
@@ -32,23 +29,37 @@ std::string shown_name(const Graph::Node& n, int output) {
 
 }  // namespace program
 
-Program::Program(Plan plan, Arenas& arenas) : work_(std::make_shared<Work>()) {
+Program::Program(Plan plan, FunctionRef<NDArray(Home)> array_of, Arenas& arenas)
+    : work_(std::make_shared<Work>(std::move(plan), array_of, arenas)) {
   start_once();
-  work_->steps = std::make_unique<Steps>(std::move(plan), arenas);
+  for (int i = 0; i < steps().size(); ++i) work_->uses.push_back(places().uses(steps(), i));
   find_small();
+}
+
+// Addresses are found at the first run: arrays get their memory late.
+void Program::Work::run(int step, RunContext& where, bool training) {
+  const Step& s = steps[step];
+  if (s.idle) return;
+  if (!s.located)
+    steps.locate(step, [&](int value) { return places.address(steps.plan(), value); });
+  const profiler::Part part(steps.node(step).call->op->name.c_str());
+  if (s.kernel) return steps.run(step, where.device, where.stream, training, seed);
+  const Blob &from = s.in[0], &to = s.out[0];
+  device_api(to.device.kind == Device::kCpu ? from.device : to.device)
+      .copy(to.data, to.device, from.data, from.device, size_t(from.bytes()), where.stream);
 }
 
 // Only what can be repeated: a small run that fails is pushed after all.
 void Program::find_small() {
   int64_t bytes = 0;
-  for (const NDArray& arena : steps().arenas())
+  for (const NDArray& arena : places().arenas())
     small_uses_.push_back({arena.var(), Access::kOverwrite});
   for (int i = 0; i < steps().size(); ++i) {
     const Step& s = steps()[i];
-    if (!program::is_part(steps(), i, Part::kForward)) continue;
+    if (!steps().is_part(i, Part::kForward)) continue;
     if (!s.kernel || steps().device(i).kind != Device::kCpu) return;
     if ((bytes += s.bytes) > program::kSmallBytes) return;
-    for (const Use& u : s.uses) {
+    for (const Use& u : work_->uses[i]) {
       if (u.access == Access::kUpdate) return;
       auto same = std::find_if(small_uses_.begin(), small_uses_.end(),
                                [&](const Use& have) { return have.var == u.var; });
@@ -75,14 +86,14 @@ bool Program::run_here(bool training, uint64_t seed) const {
   } run{*work_, training, seed};
   const auto body = [](void* arg) {
     Run& r = *static_cast<Run*>(arg);
-    Steps& steps = *r.work.steps;
-    steps.touch_arenas();
+    const Steps& steps = r.work.steps;
+    r.work.places.touch_arenas();
     r.work.seed = r.seed;
     try {
       for (int i = 0; i < steps.size(); ++i) {
-        if (!program::is_part(steps, i, Part::kForward)) continue;
+        if (!steps.is_part(i, Part::kForward)) continue;
         RunContext where{steps.device(i), nullptr};
-        steps.run(i, where, r.training, r.seed);
+        r.work.run(i, where, r.training);
       }
       r.done = true;
     } catch (...) {
@@ -104,6 +115,12 @@ void Program::push(Part part, bool training, uint64_t seed) {
   Engine::get().push(graph);
 }
 
+bool Program::writes_own(int step) const {
+  const auto& uses = work_->uses[step];
+  return std::any_of(uses.begin(), uses.end(),
+                     [](const Use& u) { return u.access != Access::kRead; });
+}
+
 // Runs of steps, in order, that become one task each.
 std::vector<std::vector<int>> Program::segments(Part part) const {
   const Steps& s = steps();
@@ -111,7 +128,7 @@ std::vector<std::vector<int>> Program::segments(Part part) const {
   int64_t bytes = 0;
   bool open = false;
   for (int i = 0; i < s.size(); ++i) {
-    if (!program::is_part(s, i, part)) continue;
+    if (!s.is_part(i, part)) continue;
     const bool tiny = s[i].kernel && s.device(i).kind == Device::kCpu &&
                       bytes + s[i].bytes <= program::kTinyBytes;
     const bool joins = open && tiny && s.device(i) == s.device(all.back().back());
@@ -123,19 +140,19 @@ std::vector<std::vector<int>> Program::segments(Part part) const {
       bytes = s[i].bytes;
     }
     // What users can see is released as soon as it is done: nothing joins after it.
-    open = s[i].kernel && bytes <= program::kTinyBytes && !s[i].writes_outside;
+    open = s[i].kernel && bytes <= program::kTinyBytes && !writes_own(i);
   }
   return all;
 }
 
 Task Program::begin(Part part) const {
   Task task{.name = "begin", .small = true};
-  for (const NDArray& arena : steps().arenas())
+  for (const NDArray& arena : places().arenas())
     task.uses.push_back(
         {arena.var(), part == Part::kForward ? Access::kOverwrite : Access::kUpdate});
   const bool draws = part == Part::kForward && steps().random();
   task.run = [work = work_, draws](RunContext&) {
-    work->steps->touch_arenas();
+    work->places.touch_arenas();
     if (!draws) return;
     std::lock_guard lock(work->mutex);
     work->seed = work->seeds.front();
@@ -146,7 +163,8 @@ Task Program::begin(Part part) const {
 
 Task Program::end() const {
   Task task{.name = "end", .run = [work = work_](RunContext&) {}, .small = true};
-  for (const NDArray& arena : steps().arenas()) task.uses.push_back({arena.var(), Access::kUpdate});
+  for (const NDArray& arena : places().arenas())
+    task.uses.push_back({arena.var(), Access::kUpdate});
   return task;
 }
 
@@ -160,7 +178,7 @@ Task Program::task_of(std::vector<int> segment, bool training) const {
   int64_t bytes = 0;
   for (int i : segment) {
     bytes += s[i].bytes;
-    for (const Use& u : s[i].uses) {
+    for (const Use& u : work_->uses[i]) {
       auto same = std::find_if(task.uses.begin(), task.uses.end(),
                                [&](const Use& have) { return have.var == u.var; });
       if (same == task.uses.end()) task.uses.push_back(u);
@@ -172,11 +190,11 @@ Task Program::task_of(std::vector<int> segment, bool training) const {
   task.small = s[first].kernel && bytes <= program::kTinyBytes;
   if (segment.size() == 1)
     task.run = [work = work_, first, training](RunContext& where) {
-      work->steps->run(first, where, training, work->seed);
+      work->run(first, where, training);
     };
   else
     task.run = [work = work_, segment = std::move(segment), training](RunContext& where) {
-      for (int i : segment) work->steps->run(i, where, training, work->seed);
+      for (int i : segment) work->run(i, where, training);
     };
   return task;
 }
@@ -220,17 +238,15 @@ GraphRef Program::prepare(Part part, bool training) const {
 std::vector<NDArray> Program::show_all(const std::vector<int>& values, Task& task) const {
   std::vector<NDArray> copies;
   for (int v : values) {
-    const ValueInfo& t = steps().plan().types[v];
-    const NDArray& own = steps().plan().outside[v];
-    const Device d = own ? own.device() : steps().plan().where[steps().plan().producer[v]];
-    copies.emplace_back(t.shape, d, t.dtype);
+    const Blob b = steps().plan().describe(v);
+    copies.emplace_back(b.shape, b.device, b.dtype);
     task.uses.push_back({copies.back().var(), Access::kOverwrite});
   }
   auto run = std::move(task.run);
   task.run = [work = work_, run = std::move(run), values, copies](RunContext& where) {
     if (run) run(where);
     for (size_t i = 0; i < values.size(); ++i) {
-      const Blob from = work->steps->blob(values[i]), to = copies[i].blob();
+      const Blob from = work->places.blob(work->steps.plan(), values[i]), to = copies[i].blob();
       device_api(to.device).copy(to.data, to.device, from.data, from.device, size_t(to.bytes()),
                                  where.stream);
     }
@@ -248,22 +264,23 @@ void Program::push_watched(Part part, bool training, uint64_t seed, const Monito
   Engine::get().push(begin(part));
   auto push = [&](Task task, const std::vector<int>& values,
                   const std::vector<std::string>& names) {
-    for (const NDArray& arena : s.arenas()) task.uses.push_back({arena.var(), Access::kUpdate});
+    for (const NDArray& arena : places().arenas())
+      task.uses.push_back({arena.var(), Access::kUpdate});
     const auto copies = show_all(values, task);
     Engine::get().push(std::move(task));
     for (size_t i = 0; i < copies.size(); ++i) each(names[i], copies[i]);
   };
   for (int i = 0; i < s.size(); ++i) {
-    if (!program::is_part(s, i, part)) continue;
+    if (!s.is_part(i, part)) continue;
     const Graph::Node& n = s.node(i);
     std::vector<int> values;
     std::vector<std::string> names;
     if (inputs_too) {
       Task look{.name = "monitor", .device = s.device(i)};
-      for (const Use& u : s[i].uses)
+      for (const Use& u : work_->uses[i])
         if (u.access == Access::kRead) look.uses.push_back(u);
       for (size_t k = 0; k < n.inputs.size(); ++k) {
-        if (s.plan().outside[n.inputs[k]] && n.call->inputs[k].role != Role::kRead) continue;
+        if (s.plan().outside(n.inputs[k]) && n.call->inputs[k].role != Role::kRead) continue;
         if (n.call->inputs[k].shape_only) continue;
         values.push_back(n.inputs[k]);
         names.push_back(n.name + "_" + n.call->inputs[k].name);

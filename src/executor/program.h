@@ -7,36 +7,42 @@
 #include <string_view>
 #include <vector>
 
-#include "executor/steps.h"
+#include "executor/places.h"
 
 namespace heddle {
 
 using Monitor = std::function<void(std::string_view name, const NDArray& value)>;
 
-enum class Part : uint8_t { kForward, kBackward };
-
 class Program {
  public:
-  Program(Plan plan, Arenas& arenas);
+  // `array_of` finds the arrays of what does not live in the arena.
+  Program(Plan plan, FunctionRef<NDArray(Home)> array_of, Arenas& arenas);
 
   // Asynchronous. `training` is what kernels are told; `seed` what random operators draw from.
   void push(Part part, bool training, uint64_t seed);
   // The same, node by node; each value is shown after its node was pushed.
   void push_watched(Part part, bool training, uint64_t seed, const Monitor& each, bool inputs_too);
 
-  const Steps& steps() const { return *work_->steps; }
+  const Steps& steps() const { return work_->steps; }
+  const Places& places() const { return work_->places; }
 
  private:
   // What tasks keep alive: not the graphs they are part of.
   struct Work {
-    std::unique_ptr<Steps> steps;
-    std::mutex mutex;            // of seeds
-    std::deque<uint64_t> seeds;  // of forward runs on their way
-    uint64_t seed = 0;           // of the run that holds the arena
+    Work(Plan plan, FunctionRef<NDArray(Home)> array_of, Arenas& arenas)
+        : steps(std::move(plan)), places(steps.plan(), array_of, arenas) {}
+    void run(int step, RunContext& where, bool training);
+    Steps steps;
+    const Places places;
+    std::vector<std::vector<Use>> uses;  // of each step, of arrays the user can see
+    std::mutex mutex;                    // of seeds
+    std::deque<uint64_t> seeds;          // of forward runs on their way
+    uint64_t seed = 0;                   // of the run that holds the arena
   };
 
   bool run_here(bool training, uint64_t seed) const;
   void find_small();
+  bool writes_own(int step) const;  // an array the user can see
   GraphRef prepare(Part part, bool training) const;
   std::vector<std::vector<int>> segments(Part part) const;
   Task task_of(std::vector<int> steps, bool training) const;

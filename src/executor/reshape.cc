@@ -35,22 +35,24 @@ NDArray fit(const std::string& name, const NDArray& old, const Shape& shape, boo
 
 Executor Executor::reshape(const std::map<std::string, Shape, std::less<>>& shapes,
                            bool partial_shaping, bool allow_up_sizing) const {
-  BindSpec spec = graph_->spec;
-  spec.shapes = shapes;
-  for (const BoundVariable& v : graph_->variables) spec.dtypes[v.name] = v.type.dtype;
-  const auto now = analyse_variables(graph_->symbol, spec);
-  for (size_t i = 0; i < now.size(); ++i) {
-    const BoundVariable& old = graph_->variables[i];
-    const Shape& shape = now[i].type.shape;
+  NetworkSpec spec = graph_->network.spec;
+  spec.known.clear();
+  for (const auto& [name, shape] : shapes) spec.known[name].shape = shape;
+  for (const Network::Variable& v : graph_->network.variables)
+    spec.known[v.name].dtype = v.type.dtype;
+  Network network = analyse(graph_->network.symbol, std::move(spec));
+  BindSpec given;
+  for (size_t i = 0; i < network.variables.size(); ++i) {
+    const Network::Variable& v = network.variables[i];
     auto fit = [&](const NDArray& a) {
-      return reshape::fit(old.name, a, shape, shapes.contains(old.name),
+      return reshape::fit(v.name, a, v.type.shape, shapes.contains(v.name),
                           {partial_shaping, allow_up_sizing});
     };
-    (old.aux ? spec.aux : spec.args)[old.name] = fit(old.array);
-    if (old.gradient) spec.grads[old.name] = fit(old.gradient);
+    (v.aux ? given.aux : given.args)[v.name] = fit(graph_->arrays[i]);
+    if (graph_->gradients[i]) given.grads[v.name] = fit(graph_->gradients[i]);
   }
   Executor e;
-  e.graph_ = std::make_shared<BoundGraph>(graph_->symbol, std::move(spec), graph_->arenas);
+  e.graph_ = std::make_shared<BoundGraph>(std::move(network), given, graph_->arenas);
   return e;
 }
 

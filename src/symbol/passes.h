@@ -1,5 +1,5 @@
 // Every graph pass. A pass is a function: it reads a Graph and returns a Graph or a table about it.
-// executor/bind.cc is the only place that chains them.
+// runtime/plan.cc is the only place that chains them.
 #pragma once
 #include <map>
 #include <string>

@@ -1,55 +1,51 @@
 // The nodes of a plan as they run: each with its kernel and its blobs, built once.
 #pragma once
-#include <memory>
 #include <vector>
 
-#include "executor/plan.h"
+#include "runtime/plan.h"
 
 namespace heddle {
 
+enum class Part : uint8_t { kForward, kBackward };
+
 struct Step {
   int node = 0;
-  const OpDef::Implementation* kernel = nullptr;  // null: a copy between devices
-  std::vector<Blob> in, out;                      // addresses are found at the first run, and stay
+  const OpDef::Implementation* kernel = nullptr;  // null: a copy between devices, which
+                                                  // is for the owner of the memory to make
+  std::vector<Blob> in, out;                      // where they are is said once, by locate()
   std::vector<uint8_t> wanted;                    // of the outputs; empty: all
-  std::vector<Use> uses;                          // of arrays the user can see
   int64_t bytes = 0;                              // that the blobs cover
-  bool writes_outside = false;
   bool idle = false;  // nobody wants an output, and nothing is changed: there is nothing to run
-  bool resolved = false;
+  bool located = false;
 };
 
-// Shared by the tasks that run them, and kept alive by those on their way.
 class Steps {
  public:
-  Steps(Plan plan, Arenas& arenas);
+  explicit Steps(Plan plan);
 
   const Plan& plan() const { return plan_; }
   int size() const { return int(steps_.size()); }
   const Step& operator[](int i) const { return steps_[i]; }
-  const OpCall& call(int i) const { return *node(i).call; }
   const Graph::Node& node(int i) const { return plan_.graph.nodes[steps_[i].node]; }
   Device device(int i) const { return plan_.where[steps_[i].node]; }
   int of_node(int node) const { return of_node_[node]; }  // -1: a variable
+  bool is_part(int i, Part part) const {
+    return (node(i).phase == Phase::kForward) == (part == Part::kForward);
+  }
   bool random() const { return random_; }
   int64_t touched_bytes() const { return touched_; }  // the furthest bytes that steps were given
-  const std::vector<NDArray>& arenas() const { return arenas_; }
 
-  // On the thread of a task that owns what the step uses. Throws Error naming the node.
-  void run(int i, RunContext& where, bool training, uint64_t run_seed);
-  void touch_arenas() const;  // gets their memory
-  // The blob of a value, once the step that makes it has run.
-  Blob blob(int value) const;
+  // Gives the blobs of a step their addresses, which stay: address(value) may be null for values
+  // that nobody reads.
+  void locate(int i, FunctionRef<void*(int value)> address);
+  // Runs a step that has a kernel, once it is located, on a thread that may use what it uses.
+  // Throws Error naming the node. `run_seed` is what the random numbers of a run are drawn from.
+  void run(int i, Device device, Stream* stream, bool training, uint64_t run_seed);
 
  private:
-  Blob describe(int value) const;
   void add(int node);
-  void list_uses(Step& s) const;
-  void resolve(Step& s) const;
-  void* address(int value) const;
 
   const Plan plan_;
-  std::vector<NDArray> arenas_;  // in the order of plan_.arenas
   std::vector<Step> steps_;
   std::vector<int> of_node_;
   bool random_ = false;

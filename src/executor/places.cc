@@ -1,0 +1,66 @@
+// Finding arrays, and what tasks have to name.
+#include "executor/places.h"
+
+namespace heddle {
+
+namespace places {
+
+void use(std::vector<Use>& uses, const NDArray& array, Access access) {
+  for (Use& u : uses) {
+    if (u.var != array.var()) continue;
+    if (access != u.access && access != Access::kRead) u.access = Access::kUpdate;
+    return;
+  }
+  uses.push_back({array.var(), access});
+}
+
+}  // namespace places
+
+NDArray Arenas::of(Device device, int64_t bytes) {
+  for (const NDArray& a : arenas_)
+    if (a.device() == device && a.bytes() >= bytes) return a;
+  arenas_.emplace_back(Shape{bytes}, device, Dtype::kUint8);
+  return arenas_.back();
+}
+
+Places::Places(const Plan& plan, FunctionRef<NDArray(Home)> array_of, Arenas& arenas)
+    : own_(plan.home.size()) {
+  for (const auto& [device, bytes] : plan.arenas) arenas_.push_back(arenas.of(device, bytes));
+  for (size_t v = 0; v < own_.size(); ++v)
+    if (plan.outside(int(v))) own_[v] = array_of(plan.home[v]);
+}
+
+std::vector<Use> Places::uses(const Steps& steps, int i) const {
+  const Graph::Node& n = steps.node(i);
+  std::vector<Use> uses;
+  for (size_t k = 0; k < n.inputs.size(); ++k) {
+    const NDArray& a = own_[n.inputs[k]];
+    if (!a || n.call->inputs[k].shape_only) continue;
+    places::use(uses, a, n.call->inputs[k].role == Role::kRead ? Access::kRead : Access::kUpdate);
+  }
+  for (int k = 0; k < n.outputs(); ++k)
+    if (const NDArray& a = own_[n.first_output + k]) places::use(uses, a, a.write_access());
+  return uses;
+}
+
+void Places::touch_arenas() const {
+  for (const NDArray& arena : arenas_)
+    if (arena.bytes() > 0) arena.blob();
+}
+
+void* Places::address(const Plan& plan, int value) const {
+  if (const NDArray& own = own_[value]) return own.blob().data;
+  if (plan.offset[value] < 0) return nullptr;
+  for (const NDArray& arena : arenas_)
+    if (arena.device() == plan.device(value))
+      return static_cast<char*>(arena.blob().data) + plan.offset[value];
+  return nullptr;
+}
+
+Blob Places::blob(const Plan& plan, int value) const {
+  Blob b = plan.describe(value);
+  b.data = address(plan, value);
+  return b;
+}
+
+}  // namespace heddle

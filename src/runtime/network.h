@@ -1,0 +1,48 @@
+// A symbol with everything decided that can be decided before there is memory.
+#pragma once
+#include <map>
+#include <string>
+#include <vector>
+
+#include "symbol/passes.h"
+
+namespace heddle {
+
+struct NetworkSpec {
+  Device device = {};
+  std::map<std::string, Device> groups = {};  // ctx_group -> device
+  // Of variables; enough of them to infer the rest.
+  std::map<std::string, ValueInfo, std::less<>> known = {};
+  bool training = true;  // false: no gradients
+  std::map<std::string, GradReq, std::less<>> grad_req = {};
+  GradReq default_req = GradReq::kWrite;  // of those that grad_req does not name
+};
+
+struct Network {
+  struct Variable {
+    std::string name;
+    bool aux = false;  // an auxiliary state: changed by runs, without gradient
+    GradReq req = GradReq::kNone;
+    ValueInfo type = {};
+    Device device = {};
+  };
+  struct Output {
+    ValueInfo type = {};
+    Device device = {};
+    int variable = -1;  // it is this variable
+    int same_as = -1;   // it is this earlier output
+  };
+
+  Symbol symbol;
+  NetworkSpec spec;
+  std::vector<Variable> variables;  // arguments, then auxiliary states, in the symbol's order
+  std::vector<Output> outputs;
+
+  bool has_gradients() const;
+  int find(std::string_view variable) const;  // -1: there is none
+};
+
+// Throws Error naming the node that fits badly, or listing the variables whose shapes stay unknown.
+Network analyse(Symbol symbol, NetworkSpec spec);
+
+}  // namespace heddle

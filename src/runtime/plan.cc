@@ -1,0 +1,198 @@
+// The only place that chains the passes: Graph::of, expand, gradient, place, infer, choose, plan.
+#include "runtime/plan.h"
+
+#include <algorithm>
+#include <map>
+
+namespace heddle {
+
+int64_t Plan::stated_bytes() const {
+  int64_t n = 0;
+  for (const auto& [device, bytes] : arenas) n += bytes;
+  return n;
+}
+
+Blob Plan::describe(int value) const {
+  const ValueInfo& t = types[value];
+  return {nullptr, t.shape, t.dtype, device(value)};
+}
+
+namespace planning {
+
+using Known = std::map<std::string, ValueInfo, std::less<>>;
+
+Known known_of(const Network& network) {
+  Known known;
+  for (const Network::Variable& v : network.variables) known[v.name] = v.type;
+  return known;
+}
+
+// A graph on its way to a plan.
+struct Draft {
+  Graph graph;
+  std::map<int, Home> home;             // of values that do not live in the arena
+  std::map<std::string, int> variable;  // name -> node
+};
+
+Draft draft_of(const Network& network) {
+  Draft d{expand(Graph::of(network.symbol)), {}, {}};
+  for (size_t i = 0; i < d.graph.nodes.size(); ++i)
+    if (!d.graph.nodes[i].call) d.variable[d.graph.nodes[i].name] = int(i);
+  for (size_t i = 0; i < network.variables.size(); ++i) {
+    const int node = d.variable.at(network.variables[i].name);
+    d.home[d.graph.nodes[node].first_output] = {Home::kVariable, int(i)};
+  }
+  for (size_t i = 0; i < network.outputs.size(); ++i)  // of those that are the same, the first
+    d.home.try_emplace(d.graph.outputs[i], Home{Home::kOutput, int(i)});
+  return d;
+}
+
+void choose_kernels(Plan& p, bool training) {
+  const Graph& g = p.graph;
+  p.kernels.assign(g.nodes.size(), nullptr);
+  std::vector<Blob> in, out;
+  for (size_t node = 0; node < g.nodes.size(); ++node) {
+    const Graph::Node& n = g.nodes[node];
+    if (!n.call) continue;
+    in.clear(), out.clear();
+    for (int v : n.inputs) in.push_back(p.describe(v));
+    for (int k = 0; k < n.outputs(); ++k) out.push_back(p.describe(n.first_output + k));
+    const Device device = p.where[node];
+    if (n.call->op->meaning == Meaning::kTransfer && in[0].device != device) continue;
+    attempt(
+        [&] {
+          p.kernels[node] = &choose_kernel(*n.call, device, {in, out, training});
+        },
+        [&](std::string_view text) { fail("Error in operator {}: {}", n.name, text); });
+  }
+}
+
+// From the last node to the first: whom nobody wants, and who changes nothing, wants nothing.
+void find_wanted(Plan& p) {
+  p.wanted.assign(p.graph.values, 0);
+  for (int v = 0; v < p.graph.values; ++v) p.wanted[v] = p.outside(v);
+  for (auto n = p.graph.nodes.rbegin(); n != p.graph.nodes.rend(); ++n) {
+    bool runs = n->call && n->call->mutates;
+    for (int k = 0; k < n->outputs(); ++k) runs = runs || p.wanted[n->first_output + k];
+    for (size_t k = 0; runs && k < n->inputs.size(); ++k)
+      if (!n->call->inputs[k].shape_only) p.wanted[n->inputs[k]] = 1;
+  }
+}
+
+// Memory, device by device.
+void plan_arenas(Plan& p) {
+  const Graph& g = p.graph;
+  p.offset.assign(g.values, MemoryPlan::kOutside);
+  p.shares.assign(g.values, -1);
+  p.after.assign(g.nodes.size(), {});
+  std::vector<Device> devices;
+  for (Device d : p.where)
+    if (std::find(devices.begin(), devices.end(), d) == devices.end()) devices.push_back(d);
+  for (Device d : devices) {
+    std::vector<bool> elsewhere(g.values);
+    for (int v = 0; v < g.values; ++v)
+      elsewhere[v] = p.outside(v) || !g.nodes[p.producer[v]].call || p.device(v) != d;
+    std::vector<std::vector<int>> after;
+    const MemoryPlan m = plan_memory(g, p.types, elsewhere, &after);
+    p.arenas.emplace_back(d, m.arena_bytes);
+    for (int v = 0; v < g.values; ++v)
+      if (!elsewhere[v]) p.offset[v] = m.offset[v], p.shares[v] = m.shares[v];
+    for (size_t n = 0; n < after.size(); ++n)
+      p.after[n].insert(p.after[n].end(), after[n].begin(), after[n].end());
+  }
+}
+
+Plan finish(Draft d, Known known, const Network& network, bool training) {
+  Plan p;
+  p.graph = place(std::move(d.graph), network.spec.groups, network.spec.device, &p.where);
+  p.types = infer_float32(p.graph, std::move(known), training);
+  p.producer = p.graph.producers();
+  p.home.resize(p.graph.values);
+  for (const auto& [value, home] : d.home) p.home[value] = home;
+  choose_kernels(p, training);
+  find_wanted(p);
+  plan_arenas(p);
+  return p;
+}
+
+// Variables for the gradients of the outputs; returns their values.
+std::vector<int> add_heads(Draft& d, Known& known, const Network& network) {
+  std::vector<int> values;
+  for (size_t i = 0; i < network.outputs.size(); ++i) {
+    const std::string name = format("gradient of output {}", i);  // no variable has blanks
+    const ValueInfo& t = network.outputs[i].type;
+    known[name] = {t.shape, t.dtype, Stype::kDense};
+    values.push_back(d.graph.values);
+    d.graph.add({.name = name});
+  }
+  return values;
+}
+
+// Lets the gradient `value` of variable `index` end in the memory it is for.
+void deliver(Draft& d, Known& known, const Network& network, int index, int value) {
+  const Network::Variable& v = network.variables[index];
+  const Home home{Home::kGradient, index};
+  const int variable = d.variable.at(v.name);
+  auto pass = [&](Meaning what, std::vector<int> inputs) {
+    const int node = d.graph.add({.call = make_call(OpTable::get().of(what), {}),
+                                  .name = v.name + "_grad_out",
+                                  .inputs = std::move(inputs),
+                                  .forward = variable,
+                                  .phase = Phase::kBackward});
+    d.home[d.graph.nodes[node].first_output] = home;
+  };
+  if (v.req == GradReq::kAdd) {
+    const std::string name = "gradient of " + v.name;
+    known[name] = v.type;
+    const int before = d.graph.values;
+    d.graph.add({.name = name});
+    d.home[before] = home;
+    return pass(Meaning::kAdd, {before, value});
+  }
+  const bool computed = d.graph.nodes[d.graph.producers()[value]].call != nullptr;
+  if (computed && network.spec.groups.empty() && d.home.try_emplace(value, home).second) return;
+  pass(Meaning::kIdentity, {value});
+}
+
+}  // namespace planning
+
+Plan plan_forward(const Network& network, bool training) {
+  return planning::finish(planning::draft_of(network), planning::known_of(network), network,
+                          training);
+}
+
+Plan plan_training(const Network& network) {
+  planning::Draft d = planning::draft_of(network);
+  planning::Known known = planning::known_of(network);
+  GradientSpec spec;
+  spec.heads = d.graph.outputs;
+  spec.head_grads = planning::add_heads(d, known, network);
+  std::vector<int> wanted;
+  for (size_t i = 0; i < network.variables.size(); ++i) {
+    if (network.variables[i].req == GradReq::kNone) continue;
+    wanted.push_back(int(i));
+    spec.wrt.push_back(d.graph.nodes[d.variable.at(network.variables[i].name)].first_output);
+  }
+  Gradient gradients = gradient(std::move(d.graph), spec);
+  d.graph = std::move(gradients.graph);
+  std::vector<int> zero;
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    if (gradients.grads[i] >= 0)
+      planning::deliver(d, known, network, wanted[i], gradients.grads[i]);
+    else if (network.variables[wanted[i]].req != GradReq::kAdd) zero.push_back(wanted[i]);
+  }
+  std::vector<uint8_t> read(d.graph.values);
+  for (const Graph::Node& n : d.graph.nodes)
+    for (int v : n.inputs) read[v] = 1;
+  std::vector<uint8_t> reads_head;
+  for (size_t i = 0; i < network.outputs.size(); ++i) {
+    reads_head.push_back(read[spec.head_grads[i]]);
+    if (reads_head[i]) d.home[spec.head_grads[i]] = {Home::kHead, int(i)};
+  }
+  Plan p = planning::finish(std::move(d), std::move(known), network, true);
+  p.reads_head = std::move(reads_head);
+  p.zero_gradients = std::move(zero);
+  return p;
+}
+
+}  // namespace heddle

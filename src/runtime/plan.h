@@ -1,0 +1,50 @@
+// What the passes found out about a network, and where each of its values lives.
+#pragma once
+#include <utility>
+#include <vector>
+
+#include "runtime/network.h"
+
+namespace heddle {
+
+// The memory of a value.
+struct Home {
+  enum Kind : uint8_t {
+    kArena,     // of the plan
+    kVariable,  // those are of the network's owner, and `index` says which
+    kOutput,
+    kGradient,  // of a variable
+    kHead,      // the gradient of an output, which comes in
+  } kind = kArena;
+  int index = 0;
+};
+
+struct Plan {
+  Graph graph;
+  Placement where;         // of nodes
+  ValueTypes types;        // of values
+  std::vector<Home> home;  // of values
+  // Of nodes, chosen before memory is planned; null: a variable, or a copy between devices.
+  std::vector<const OpDef::Implementation*> kernels = {};
+  std::vector<uint8_t> wanted = {};          // value -> is it read, or has a home of its own?
+  std::vector<int64_t> offset = {};          // value -> its place in the arena of its device
+  std::vector<int> shares = {};              // value -> the value whose memory it takes over, or -1
+  std::vector<std::vector<int>> after = {};  // node -> earlier nodes that its memory waits for
+  std::vector<std::pair<Device, int64_t>> arenas = {};  // the stated peak of each device
+  std::vector<int> producer = {};                       // value -> node
+  // Of a plan with gradients:
+  std::vector<uint8_t> reads_head = {};  // output -> does backward read its gradient?
+  std::vector<int> zero_gradients = {};  // variables whose gradient nothing flows to
+
+  bool outside(int value) const { return home[value].kind != Home::kArena; }
+  Device device(int value) const { return where[producer[value]]; }
+  Blob describe(int value) const;  // without an address
+  int64_t stated_bytes() const;    // of all arenas
+};
+
+// The pipeline of passes, for a forward run alone, and for one with its gradients. Throws Error
+// naming the node that no kernel serves.
+Plan plan_forward(const Network& network, bool training);
+Plan plan_training(const Network& network);
+
+}  // namespace heddle

@@ -1,0 +1,60 @@
+// A network on plain memory, run in order on the calling thread: no engine, no arrays.
+#pragma once
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "runtime/params.h"
+#include "runtime/steps.h"
+
+namespace heddle {
+
+// For one thread at a time. CPU only.
+class Session {
+ public:
+  // `given` variables keep their memory; the others are zero. A given tensor whose type is not the
+  // network's throws Error naming it.
+  Session(Network network, std::map<std::string, Tensor, std::less<>> given);
+  Session(Session&&) = default;
+
+  const Network& network() const { return network_; }
+  // A variable, and its gradient, whose data is null where none is wanted. Throws Error for unknown
+  // names.
+  const Blob& variable(std::string_view name) const { return variables_[at(name)]; }
+  const Blob& gradient(std::string_view name) const { return gradients_[at(name)]; }
+  const std::vector<Blob>& outputs() const { return outputs_; }
+
+  // Random operators draw from `seed`. forward(true) keeps what backward needs.
+  void forward(bool training, uint64_t seed = 0);
+  // After forward(true), once. `heads`: gradients of the outputs, as many as there are; may be
+  // empty when every output is a loss.
+  void backward(std::span<const Blob> heads = {});
+
+ private:
+  struct Program {
+    explicit Program(Plan plan) : steps(std::move(plan)) {}
+    Steps steps;
+    std::vector<Memory> arenas;
+  };
+  size_t at(std::string_view name) const;
+  Blob make(const ValueInfo& type);
+  Program& program(bool training);
+  void* address(const Program& p, int value) const;
+  void run(Part part, bool training, uint64_t seed);
+  void load_heads(std::span<const Blob> heads);
+
+  Network network_;
+  std::map<std::string, Tensor, std::less<>> given_;
+  std::vector<Memory> memory_;
+  std::vector<Blob> variables_, gradients_, outputs_;
+  std::vector<Blob> heads_;  // null where backward reads none
+  std::optional<Program> programs_[2];
+  uint64_t seed_ = 0;   // of the last forward run
+  bool ready_ = false;  // for backward
+};
+
+}  // namespace heddle

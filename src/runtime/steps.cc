@@ -1,0 +1,75 @@
+// Laying out blobs, and running one step.
+#include "runtime/steps.h"
+
+#include <algorithm>
+
+namespace heddle {
+
+namespace steps {
+
+// A seed of its own for every stream of every run.
+uint64_t seed_of(uint64_t run_seed, int stream) {
+  uint64_t z = run_seed + 0x9e3779b97f4a7c15ull * (uint64_t(stream) + 1);
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+  return z ^ (z >> 31);
+}
+
+}  // namespace steps
+
+Steps::Steps(Plan plan) : plan_(std::move(plan)) {
+  for (const auto& arena : plan_.arenas) {
+    int64_t reach = 0;
+    for (int v = 0; v < plan_.graph.values; ++v)
+      if (plan_.offset[v] >= 0 && plan_.device(v) == arena.first)
+        reach = std::max(reach, plan_.offset[v] + plan_.describe(v).bytes());
+    touched_ += reach;
+  }
+  const auto& nodes = plan_.graph.nodes;
+  of_node_.assign(nodes.size(), -1);
+  for (size_t n = 0; n < nodes.size(); ++n)
+    if (nodes[n].call) add(int(n));
+}
+
+void Steps::add(int node) {
+  const Graph::Node& n = plan_.graph.nodes[node];
+  of_node_[node] = int(steps_.size());
+  Step& s = steps_.emplace_back();
+  s.node = node;
+  for (int v : n.inputs) s.in.push_back(plan_.describe(v));
+  bool all = true, none = true;
+  for (int k = 0; k < n.outputs(); ++k) {
+    const int v = n.first_output + k;
+    s.out.push_back(plan_.describe(v));
+    s.wanted.push_back(plan_.wanted[v]);
+    all &= bool(plan_.wanted[v]);
+    none &= !plan_.wanted[v];
+    if (plan_.wanted[v]) s.bytes += s.out.back().bytes();
+  }
+  if (all) s.wanted.clear();
+  s.idle = none && !n.call->mutates;
+  for (const Blob& b : s.in) s.bytes += b.bytes();
+  random_ |= n.call->op->random;
+  s.kernel = plan_.kernels[node];
+}
+
+void Steps::locate(int i, FunctionRef<void*(int value)> address) {
+  Step& s = steps_[i];
+  const Graph::Node& n = node(i);
+  // What is read for its type only may be written meanwhile, or lie nowhere.
+  for (size_t k = 0; k < s.in.size(); ++k)
+    s.in[k].data = n.call->inputs[k].shape_only ? nullptr : address(n.inputs[k]);
+  for (size_t k = 0; k < s.out.size(); ++k) s.out[k].data = address(n.first_output + int(k));
+  s.located = true;
+}
+
+void Steps::run(int i, Device device, Stream* stream, bool training, uint64_t run_seed) {
+  Step& s = steps_[i];
+  const Graph::Node& n = node(i);
+  if (s.idle) return;
+  OpContext ctx(device, stream, training, s.wanted,
+                n.call->op->random ? steps::seed_of(run_seed, n.stream) : 0);
+  attempt([&] { run_kernel(*s.kernel, *n.call, ctx, s.in, s.out); },
+          [&](std::string_view text) { fail("Error in operator {}: {}", n.name, text); });
+}
+
+}  // namespace heddle

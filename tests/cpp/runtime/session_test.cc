@@ -1,0 +1,154 @@
+// Networks on plain memory: gradients, requests, heads, devices, random numbers, and what is
+// refused.
+#include "runtime/session.h"
+
+#include <gmock/gmock.h>
+
+namespace heddle::test {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::ThrowsMessage;
+
+Symbol apply(const char* op, std::vector<Symbol> inputs, std::string name, Kwargs kwargs = {}) {
+  return Symbol::apply(make_call(OpTable::get().at(op), std::move(kwargs)), std::move(inputs), {},
+                       std::move(name));
+}
+
+std::vector<float> values(const Blob& b) { return {b.as<float>(), b.as<float>() + b.size()}; }
+
+void fill(const Blob& b, std::vector<float> v) { std::copy(v.begin(), v.end(), b.as<float>()); }
+
+NetworkSpec spec_of(std::map<std::string, Shape> shapes) {
+  NetworkSpec spec;
+  for (const auto& [name, shape] : shapes) spec.known[name].shape = shape;
+  return spec;
+}
+
+// y = a * b + a
+Symbol product() {
+  const Symbol a = Symbol::variable("a"), b = Symbol::variable("b");
+  return apply("elemwise_add", {apply("elemwise_mul", {a, b}, "ab"), a}, "y");
+}
+
+Blob ones(std::vector<float>& memory, Shape shape) {
+  memory.assign(size_t(shape.size()), 1);
+  return {memory.data(), shape, Dtype::kFloat32, Device{}};
+}
+
+TEST(Session, GradientsAreWrittenOrAdded) {
+  NetworkSpec spec = spec_of({{"a", {3}}});
+  spec.grad_req = {{"a", GradReq::kAdd}};
+  Session s(analyse(product(), spec), {});
+  fill(s.variable("a"), {1, 2, 3});
+  fill(s.variable("b"), {4, 5, 6});
+  std::vector<float> memory;
+  const Blob head[] = {ones(memory, {3})};
+  for (int run = 1; run <= 2; ++run) {
+    s.forward(true);
+    EXPECT_THAT(values(s.outputs()[0]), ElementsAre(5, 12, 21));
+    s.backward(head);
+    EXPECT_THAT(values(s.gradient("a")), ElementsAre(5 * run, 6 * run, 7 * run));
+    EXPECT_THAT(values(s.gradient("b")), ElementsAre(1, 2, 3));
+  }
+}
+
+TEST(Session, WhatIsNotWantedHasNoGradient) {
+  NetworkSpec spec = spec_of({{"a", {3}}});
+  spec.grad_req = {{"b", GradReq::kNone}};
+  Session s(analyse(product(), spec), {});
+  EXPECT_EQ(s.gradient("b").data, nullptr);
+  spec.training = false;
+  Session inference(analyse(product(), spec), {});
+  EXPECT_EQ(inference.gradient("a").data, nullptr);
+  inference.forward(false);
+  inference.backward();  // there is nothing to compute
+}
+
+TEST(Session, GradientsOfWhatNothingDependsOnAreZero) {
+  const Symbol a = Symbol::variable("a");
+  Session s(analyse(apply("BlockGrad", {a}, "y"), spec_of({{"a", {2}}})), {});
+  fill(s.gradient("a"), {7, 7});
+  std::vector<float> memory;
+  const Blob head[] = {ones(memory, {2})};
+  s.forward(true);
+  s.backward(head);
+  EXPECT_THAT(values(s.gradient("a")), ElementsAre(0, 0));
+}
+
+TEST(Session, OutputsMayBeVariablesOrRepeat) {
+  const Symbol a = Symbol::variable("a"), y = apply("negative", {a}, "y");
+  Session s(analyse(Symbol::group({a, y, y}), spec_of({{"a", {2}}})), {});
+  fill(s.variable("a"), {1, -2});
+  s.forward(false);
+  EXPECT_EQ(s.outputs()[0].data, s.variable("a").data);
+  EXPECT_EQ(s.outputs()[1].data, s.outputs()[2].data);
+  EXPECT_THAT(values(s.outputs()[2]), ElementsAre(-1, 2));
+}
+
+TEST(Session, ValuesPassBetweenCpus) {
+  const Symbol a = Symbol::variable("a");
+  const Symbol here = Symbol::apply(make_call(OpTable::get().at("negative"), {}), {a}, {}, "here",
+                                    {{"__ctx_group__", "one"}});
+  NetworkSpec spec = spec_of({{"a", {2}}});
+  spec.groups = {{"one", Device{Device::kCpu, 1}}};
+  Session s(analyse(apply("square", {here}, "y"), spec), {});
+  fill(s.variable("a"), {3, -4});
+  std::vector<float> memory;
+  const Blob head[] = {ones(memory, {2})};
+  s.forward(true);
+  EXPECT_THAT(values(s.outputs()[0]), ElementsAre(9, 16));
+  s.backward(head);
+  EXPECT_THAT(values(s.gradient("a")), ElementsAre(6, -8));
+}
+
+TEST(Session, SeedsRepeat) {
+  const Symbol y = apply("Dropout", {Symbol::variable("a")}, "y", {{"p", "0.5"}});
+  Session s(analyse(y, spec_of({{"a", {100}}})), {});
+  fill(s.variable("a"), std::vector<float>(100, 1));
+  std::vector<std::vector<float>> runs;
+  for (uint64_t seed : {1, 2, 1}) s.forward(true, seed), runs.push_back(values(s.outputs()[0]));
+  EXPECT_EQ(runs[0], runs[2]);
+  EXPECT_NE(runs[0], runs[1]);
+  std::vector<float> memory;
+  const Blob head[] = {ones(memory, {100})};
+  s.backward(head);
+  EXPECT_EQ(values(s.gradient("a")), runs[2]);  // the same numbers were dropped
+}
+
+TEST(Session, GivenTensorsKeepTheirMemory) {
+  std::map<std::string, Tensor, std::less<>> given;
+  Tensor& t = given["b"];
+  t.memory = Memory(12);
+  t.blob = {t.memory.data(), {3}, Dtype::kFloat32, Device{}};
+  const void* const there = t.blob.data;
+  Session s(analyse(product(), spec_of({{"a", {3}}})), std::move(given));
+  EXPECT_EQ(s.variable("b").data, there);
+  const auto wrong = [] {
+    std::map<std::string, Tensor, std::less<>> small;
+    small["b"].blob.shape = {2};
+    Session refused(analyse(product(), spec_of({{"a", {3}}})), std::move(small));
+  };
+  EXPECT_THAT(wrong, ThrowsMessage<Error>(HasSubstr(
+                         "argument 'b' has shape (2,) and dtype float32, expected (3,)")));
+}
+
+TEST(Session, RefusesWhatCannotBe) {
+  Session s(analyse(product(), spec_of({{"a", {3}}})), {});
+  EXPECT_THAT([&] { s.backward(); }, ThrowsMessage<Error>(HasSubstr("nothing was run forward")));
+  s.forward(true);
+  EXPECT_THAT([&] { s.backward(); }, ThrowsMessage<Error>(HasSubstr("output 0 is not a loss")));
+  std::vector<float> memory;
+  const Blob head[] = {ones(memory, {2})};
+  EXPECT_THAT([&] { s.backward(head); },
+              ThrowsMessage<Error>(HasSubstr("has shape (2,) and dtype float32, expected (3,)")));
+  EXPECT_THAT([&] { s.variable("c"); }, ThrowsMessage<Error>(HasSubstr("no variable 'c'")));
+  EXPECT_THAT([] { analyse(product(), {}); },
+              ThrowsMessage<Error>(HasSubstr("cannot decide shapes")));
+  NetworkSpec far = spec_of({{"a", {3}}});
+  far.device = {Device::kFake, 0};
+  EXPECT_THAT([&] { Session(analyse(product(), far), {}); },
+              ThrowsMessage<Error>(HasSubstr("expected the CPU")));
+}
+
+}  // namespace heddle::test
