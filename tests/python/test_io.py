@@ -1,6 +1,5 @@
 """Iterators over data."""
 import gzip
-import random
 import struct
 
 import numpy as np
@@ -58,7 +57,7 @@ def test_roll_over():
 
 @pytest.mark.parametrize("handle", ["pad", "discard", "roll_over"])
 def test_shuffle(handle):
-    random.seed(3)
+    mx.random.seed(3)
     it = NDArrayIter(*data_of(20), batch_size=6, shuffle=True, last_batch_handle=handle)
     first = list(it)
     it.reset()
@@ -68,9 +67,39 @@ def test_shuffle(handle):
     seen = [r for b in first for r in rows(b)]
     assert len(set(seen)) == (20 if handle == "pad" else 18) and seen != sorted(seen)
     assert [rows(b) for b in first] != [rows(b) for b in second]
-    random.seed(3)
+    mx.random.seed(3)
     again = NDArrayIter(*data_of(20), batch_size=6, shuffle=True, last_batch_handle=handle)
     assert [rows(b) for b in again] == [rows(b) for b in first]
+
+
+def test_seeds_fix_the_order(monkeypatch):
+    def order():
+        return [rows(b) for b in NDArrayIter(*data_of(30), batch_size=10, shuffle=True)]
+
+    def seeded(by, value):
+        by(value)
+        return order()
+
+    monkeypatch.setattr(mx.random, "_order", None)  # as before the first seed
+    assert seeded(np.random.seed, 5) == seeded(np.random.seed, 5) != seeded(np.random.seed, 6)
+    mx.random.seed(7, ctx=mx.cpu())
+    first = order()
+    np.random.seed(1)  # no longer asked
+    assert seeded(mx.random.seed, 7) == first != order()
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("kind", [np.array, mx.nd.array])
+def test_writing_into_a_batch_leaves_the_data(kind, shuffle):
+    data, label = kind(np.ones((7, 2), "float32")), kind(np.full(7, 3, "float32"))
+    it = NDArrayIter(data, label, 2, shuffle=shuffle)
+    for _ in range(2):
+        for b in it:
+            assert (b.data[0].asnumpy() == 1).all() and (b.label[0].asnumpy() == 3).all()
+            b.data[0][:] = 0
+            b.label[0] += 1
+        it.reset()
+    assert (np.asarray(data.asnumpy() if kind is mx.nd.array else data) == 1).all()
 
 
 def test_what_it_provides():
@@ -211,7 +240,13 @@ def test_csv(tmp_path):
     batches = list(it)
     assert [rows(b) for b in batches] == [[0, 1], [2, 3], [4, 0]] and batches[2].pad == 1
     assert batches[1].data[0].tolist()[0] == [[2, 2.5], [2, 0]]
-    assert len(list(CSVIter(str(data), (4,), 2, round_batch=False))) == 2
+    kept = CSVIter(str(data), (4,), 2, label_csv=str(label), round_batch=False)
+    for _ in range(2):  # no row is lost, in any epoch
+        batches = list(kept)
+        assert [r for b in batches for r in rows(b)[:2 - b.pad]] == list(range(5))
+        kept.reset()
+    short = list(CSVIter(str(data), (4,), 8, label_csv=str(label), round_batch=False))
+    assert len(short) == 1 and short[0].pad == 3 and rows(short[0])[:5] == list(range(5))
     assert next(CSVIter(str(data), (4,), 5)).label[0].tolist() == [0] * 5
     with pytest.raises(ValueError, match="d.csv:1: found 4 values, expected 3"):
         CSVIter(str(data), (3,), 2)

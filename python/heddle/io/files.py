@@ -81,8 +81,8 @@ class MNISTIter(NDArrayIter):
 class CSVIter(NDArrayIter):
     """Rows of numbers separated by commas, of data_shape and label_shape each; labels are 0 without label_csv.
 
-    With round_batch the last batch is filled from the start, else dropped where it is not full. Raises ValueError for a
-    row that has too few or too many numbers.
+    The last batch, where it is not full, is filled from the start; its `pad` says how many rows that are. round_batch
+    is accepted and changes nothing. Raises ValueError for a row that has too few or too many numbers.
     """
 
     def __init__(self, data_csv: str | os.PathLike[str], data_shape: ShapeLike, batch_size: int,
@@ -96,8 +96,7 @@ class CSVIter(NDArrayIter):
             labels = _read_csv(label_csv, label_shape, dtype)
             if label_shape in (1, (1,), [1]):
                 labels = labels.reshape((-1,))
-        super().__init__(data, labels, batch_size, last_batch_handle="pad" if round_batch else "discard",
-                         data_name=data_name, label_name=label_name)
+        super().__init__(data, labels, batch_size, data_name=data_name, label_name=label_name)
 
 
 def _read_csv(path: str | os.PathLike[str], shape: ShapeLike, dtype: DTypeLike) -> NDArray:

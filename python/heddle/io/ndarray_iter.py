@@ -2,11 +2,11 @@
 from __future__ import annotations
 
 import array as _array
-import random as _random
 
 from .. import _core
 from ..ndarray import NDArray, op
 from ..ndarray.functions import array
+from ..random import _shuffle
 from .io import DataBatch, DataDesc, DataIter
 
 TYPE_CHECKING = False
@@ -38,8 +38,9 @@ class NDArrayIter(DataIter):
     """Batches of rows of arrays.
 
     The last batch of an epoch that is not full is filled from the start ("pad"), dropped ("discard"), or kept for
-    the start of the next epoch ("roll_over"). With shuffle the order, drawn from Python's `random`, is new in
-    every epoch.
+    the start of the next epoch ("roll_over"). Batches are copies: what is written into them changes no later epoch.
+    With shuffle the order is new in every epoch; `mx.random.seed` fixes the orders that follow, and where it was never
+    called, NumPy's seed does.
     """
 
     def __init__(self, data: Any, label: Any = None, batch_size: int = 1, shuffle: bool = False,
@@ -67,7 +68,7 @@ class NDArrayIter(DataIter):
         """The order of the next epoch: rows left over from the last one come first."""
         rows = _array.array("i", range(self.num_data))
         if self.shuffle:
-            _random.shuffle(rows)
+            _shuffle(rows)
         carried = len(self._left_over)
         self._carried = carried
         self._plain = not self.shuffle and not carried  # rows in their own order
@@ -111,7 +112,7 @@ class NDArrayIter(DataIter):
         if self._taken is None:
             begin, end = self.cursor, self.cursor + self.batch_size
             if self._plain and end <= self.num_data:
-                self._taken = [value._slice(begin, end) for value in self.data_list]
+                self._taken = [value._slice(begin, end).copy() for value in self.data_list]
             else:
                 rows = self._row_numbers(begin, end)
                 self._taken = [op.take(value, rows, axis=0) for value in self.data_list]
