@@ -1,9 +1,12 @@
 // NDArrayBase: a C type, because `x + y` must cost no more than the engine does.
 #include <pybind11/stl.h>
 
+#include <algorithm>
+#include <bit>
 #include <cstring>
 #include <memory>
 #include <new>
+#include <vector>
 
 #include "common.h"
 #include "dlpack.h"
@@ -171,6 +174,22 @@ struct Buffer {
   ~Buffer() {
     if (held) PyBuffer_Release(&view);
   }
+
+  // The elements in this machine's byte order: theirs, or a copy of those that stand in the other.
+  const void* native() {
+    const bool big = view.format && (*view.format == '>' || *view.format == '!');
+    const bool little = view.format && *view.format == '<';
+    if (view.itemsize < 2 || !(std::endian::native == std::endian::little ? big : little))
+      return view.buf;
+    const auto* from = static_cast<const char*>(view.buf);
+    swapped_.assign(from, from + view.len);
+    for (auto at = swapped_.begin(); at != swapped_.end(); at += view.itemsize)
+      std::reverse(at, at + view.itemsize);
+    return swapped_.data();
+  }
+
+ private:
+  std::vector<char> swapped_;
 };
 
 PyObject* copy_from(PyObject* o, PyObject* source) {
@@ -181,7 +200,7 @@ PyObject* copy_from(PyObject* o, PyObject* source) {
           int64_t(b.view.len), a.bytes(), a.shape(), a.dtype());
     autograd::check_inplace(a);
     Unlocked u;
-    a.copy_from(b.view.buf);
+    a.copy_from(b.native());
     Py_RETURN_NONE;
   });
 }
@@ -475,7 +494,7 @@ void release_buffer(PyObject*, Py_buffer* view) { delete static_cast<Exposed*>(v
 
 Dtype dtype_of_format(const char* f, Py_ssize_t itemsize) {
   if (!f) return Dtype::kUint8;
-  if (*f == '@' || *f == '=' || *f == '<') ++f;
+  if (*f && std::strchr("@=<>!", *f)) ++f;
   switch (*f) {
     case 'f':
       return Dtype::kFloat32;
@@ -511,7 +530,7 @@ py::object array_from_buffer(py::object source, py::object dtype, const std::str
   {
     Unlocked u;
     const Device to = device_of(device, id);
-    a = NDArray::from_host(b.view.buf, shape, have, have == want ? to : Device{});
+    a = NDArray::from_host(b.native(), shape, have, have == want ? to : Device{});
     if (have != want) {
       NDArray converted(shape, to, want);
       copy(a, converted);

@@ -24,6 +24,32 @@ def test_from_numpy_and_back(dtype):
     assert (a.asnumpy() == value).all()
 
 
+@pytest.mark.parametrize("order", [">", "<", "="])
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "i4", "i8", "u1"])
+def test_either_byte_order(dtype, order):
+    right = np.arange(1, 7).reshape(2, 3)
+    value = right.astype(order + dtype)
+    name = np.dtype("=" + dtype).name
+    made = [mx.nd.array(value), mx.nd.array(value, dtype=name), mx.nd.from_numpy(value), mx.nd.array(memoryview(value)),
+            mx.nd.array(list(value)), mx.nd.zeros((2, 3), dtype=name) + mx.nd.array(value, dtype=name)]
+    for write in ("[:]", "[0:2]", "rows", "[[0, 1]]"):
+        a = mx.nd.zeros((2, 3), dtype=name)
+        if write == "[:]":
+            a[:] = value
+        elif write == "[0:2]":
+            a[0:2] = value
+        elif write == "rows":
+            a[0], a[1] = value[0], value[1]
+        else:
+            a[[0, 1]] = value
+        made.append(a)
+    if dtype == "i4":
+        made.append(mx.nd.arange(7)[value])
+    for a in made:
+        assert (a.asnumpy() == right).all()
+    assert made[2].dtype == name
+
+
 def test_array_defaults_to_float32():
     assert mx.nd.array(np.arange(3)).dtype == "float32"
     assert mx.nd.array([1, 2]).dtype == np.float32
