@@ -1,13 +1,13 @@
 """Arrays by key, shared by the devices of one machine: gradients go in, weights come out."""
 from __future__ import annotations
 
-import os
-
+from . import _core
 from . import optimizer as _optimizer
 from .ndarray import NDArray, op
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Mapping
     from typing import Any
 
@@ -192,7 +192,7 @@ def create_for(kvstore: str | KVStoreBase | None, num_device: int, arg_params: A
         raise TypeError("kvstore must be KVStore, str or None")
     if num_device == 1 and "dist" not in kvstore:
         return None, False  # nothing to share
-    on_store = os.environ.get("MXNET_UPDATE_ON_KVSTORE", "1") != "0"
+    on_store = _core.setting_flag("MXNET_UPDATE_ON_KVSTORE")
     if kvstore == "local" and max((a.size for a in arg_params.values()), default=0) > _BIG:
         on_store = False
     return create(kvstore), on_store

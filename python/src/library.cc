@@ -157,6 +157,7 @@ void define_library(py::module_& m) {
       l.append(py::make_tuple(std::string(s.name), std::string(s.fallback), std::string(s.doc)));
     return l;
   });
+  m.def("setting_flag", [](const std::string& name) { return setting_flag(name); });
 }
 
 }  // namespace heddle::python

@@ -31,6 +31,8 @@ constexpr Setting kTable[] = {
      "0: freed memory goes back to the device at once instead of being kept for reuse."},
     {"HEDDLE_CUDA_LIBRARY", "",
      "Path of the CUDA part. Empty: libheddle_cuda.so beside the library itself."},
+    {"MXNET_UPDATE_ON_KVSTORE", "1",
+     "0: on several devices every one updates its own copy of the parameters, not the store."},
 };
 static_assert(std::size(kTable) <= 12);
 

@@ -1,4 +1,5 @@
-// Settings from the environment: one table of HEDDLE_* variables, and the way to read them.
+// Settings from the environment: one table, and the way to read it. Python reads it too.
+// Names begin with HEDDLE_, but for those that MXNet's users know.
 #pragma once
 #include <cstdint>
 #include <span>

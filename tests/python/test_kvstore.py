@@ -106,3 +106,8 @@ def test_which_store_training_uses(monkeypatch):
     assert kvstore.create_for("local", 2, {"w": mx.nd.empty((17, 1024, 1024))})[1] is False
     monkeypatch.setenv("MXNET_UPDATE_ON_KVSTORE", "0")
     assert kvstore.create_for("device", 2, small)[1] is False
+    monkeypatch.setenv("MXNET_UPDATE_ON_KVSTORE", "")
+    assert kvstore.create_for("device", 2, small)[1] is True
+    monkeypatch.setenv("MXNET_UPDATE_ON_KVSTORE", "never")
+    with pytest.raises(mx.MXNetError, match="MXNET_UPDATE_ON_KVSTORE is 'never', expected 0 or 1"):
+        kvstore.create_for("device", 2, small)
