@@ -287,6 +287,7 @@ struct HEDDLE_API Backward {
   // Becomes the operator "_backward_<name>": writes one gradient per input that is not kAux, in
   // order (skip those the context does not want). Inputs that are kAux may be changed.
   Kernel run = {};
+  Wants wants = {};  // of `run`; where it is missing, the operator's own
   // Or: composed of other operators; returns one value per input that is not kAux. Such gradients
   // can be differentiated again. Both may be given: `build` serves create_graph, `run` the rest,
   // and calls for which `build` returns nothing at all.
@@ -311,6 +312,7 @@ enum class Meaning : uint8_t {
   kOnes,      // ones of the type of x
   kAdd,       // the sum of two tensors of one shape
   kSum,       // the sum of any number of tensors of one shape
+  kReorder,   // y = x, where y may be stored in another order: make_reorder()
 };
 
 // The expression that an operator serves in programs: "+" on two tensors, on a tensor and a number
@@ -335,8 +337,8 @@ struct HEDDLE_API OpDef {
   Infer infer_stype = infer_dense;
   ListOf<std::pair<int, int>> inplace = {};  // (input, output) that may share memory
   Kernel cpu = {};                           // others are added with OpTable::kernel
-  Wants wants = {};                          // of `cpu`, and of the gradient's portable kernel
-  Compose compose = nullptr;                 // or no kernel: made of other operators
+  Wants wants = {};           // of `cpu`, and of the gradient's unless it has its own
+  Compose compose = nullptr;  // or no kernel: made of other operators
   Backward backward = {};
   Meaning meaning = Meaning::kNone;
   std::vector<Notation> notation = {};
@@ -387,6 +389,8 @@ using OpCallRef = std::shared_ptr<const OpCall>;
 
 // Parses kwargs and fixes the lists; throws Error naming the operator and the parameter.
 HEDDLE_API OpCallRef make_call(const OpDef& op, Kwargs kwargs);
+// A call that stores its input in another order; the extents must divide by the blocks.
+HEDDLE_API OpCallRef make_reorder(const Layout& to);
 // Runs shape, dtype and storage inference of one call to a fixed point.
 HEDDLE_API void infer_call(const OpCall& call, std::span<InferContext::Value> in,
                            std::span<InferContext::Value> out, bool training = false);

@@ -78,7 +78,7 @@ const char* name_of(Dtypes d) {
 const char* name_of(Device::Kind k) { return k == Device::kCuda ? "gpu" : "cpu"; }
 const char* name_of(Meaning m) {
   static constexpr const char* kNames[] = {"none", "identity", "transfer", "zeros",
-                                           "ones", "add",      "sum"};
+                                           "ones", "add",      "sum",      "reorder"};
   return kNames[size_t(m)];
 }
 const char* name_of(Notation::Form f) {
@@ -156,6 +156,7 @@ void write_kernels(Writer& w, std::string_view key, const OpDef* op) {
       w.key("device").value(name_of(k.on));
       w.key("library").value(k.library);
       w.key("file").value(k.file);
+      w.key("layouts").value(bool(k.wants));  // whether it may ask for others than C order
     });
   });
 }

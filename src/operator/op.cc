@@ -339,7 +339,8 @@ void wants_same(const Situation& s, StoredAs& as) {
   if (s.out.empty()) return;
   const Stored* first = nullptr;
   for (const Blob& b : s.in)
-    if (!first && !b.stored.plain() && b.shape == s.out[0].shape) first = &b.stored;
+    if (!first && b.stored.kind == Stype::kDense && !b.stored.plain() && b.shape == s.out[0].shape)
+      first = &b.stored;
   const auto has_shape = [&](const Blob& b) { return b.shape == s.out[0].shape; };
   if (!first || !std::all_of(s.in.begin(), s.in.end(), has_shape) ||
       !std::all_of(s.out.begin(), s.out.end(), has_shape))
@@ -406,7 +407,8 @@ const OpDef& OpTable::define(OpDef def) {
   if (d->cpu) kernel(d->name, Device::kCpu, "portable", d->cpu, nullptr, d->wants);
   if (d->backward.run) {
     const OpDef& b = define(catalogue::backward_of(*d));
-    kernel(b.name, Device::kCpu, "portable", d->backward.run, nullptr, d->wants);
+    kernel(b.name, Device::kCpu, "portable", d->backward.run, nullptr,
+           d->backward.wants ? d->backward.wants : d->wants);
     d->backward_op = &b;
   }
   return *d;

@@ -53,6 +53,7 @@ void define(OpTable& ops) {
               .variadic = "num_args",
               .inplace = {{0, 0}},
               .cpu = run,
+              .wants = wants_same,
               .backward = {.reads = {dy()}, .run = gradient, .build = build},
               .meaning = Meaning::kSum});
   ops.define({.name = "_grad_add",

@@ -99,7 +99,8 @@ void define_scalar(OpTable& ops, const BinaryKernels& k, const BinaryNames& name
           .doc = std::string(k.doc) + (reflected ? " The number is lhs." : " The number is rhs."),
           .params = schema<ScalarParam>(),
           .inplace = {{0, 0}},
-          .cpu = reflected ? k.reflected : k.scalar};
+          .cpu = reflected ? k.reflected : k.scalar,
+          .wants = wants_same};
   set_gradient(d, k, reflected ? k.reflected_grad : k.scalar_grad, {dy(), x()});
   if (k.has_grad) {
     d.backward.build = [k, reflected](GradContext& g) { return build_scalar(k, reflected, g); };
@@ -123,6 +124,7 @@ void define_binary(OpTable& ops, const BinaryKernels& k, const BinaryNames& name
             .inputs = {{"lhs"}, {"rhs"}},
             .inplace = {{0, 0}, {1, 0}},
             .cpu = k.binary,
+            .wants = wants_same,
             .meaning = names.symbol == "+" ? Meaning::kAdd : Meaning::kNone,
             .notation = {{names.symbol, Notation::kEqualShapes}},
             .hint = names.hint};
@@ -138,6 +140,7 @@ void define_binary(OpTable& ops, const BinaryKernels& k, const BinaryNames& name
             .infer = infer_broadcast,
             .inplace = {{0, 0}, {1, 0}},
             .cpu = k.binary,
+            .wants = wants_same,
             .notation = {{names.symbol, Notation::kTensors}}};
     set_gradient(d, k, k.binary_grad, all);
     if (k.has_grad) d.backward.build = [k](GradContext& g) { return build_broadcast(k, g); };

@@ -96,7 +96,8 @@ OpDef unary_def() {
           .doc = F::doc,
           .params = schema<P>(),
           .inplace = {{0, 0}},
-          .cpu = unary<F, P>};
+          .cpu = unary<F, P>,
+          .wants = wants_same};
   const Formula& f = formula_with<F, P>();
   d.backward.zero = !f.gradient;
   if (!f.gradient) return d;

@@ -53,6 +53,7 @@ void define(OpTable& ops) {
               .doc = "A copy; the gradient passes.",
               .inplace = {{0, 0}},
               .cpu = run,
+              .wants = wants_same,
               .backward = {.reads = {dy()}, .run = run, .build = pass, .inplace = {{0, 0}}},
               .meaning = Meaning::kIdentity});
   ops.define({.name = "BlockGrad",
@@ -60,18 +61,21 @@ void define(OpTable& ops) {
               .doc = "A copy through which no gradient passes.",
               .inplace = {{0, 0}},
               .cpu = run,
+              .wants = wants_same,
               .backward = {.zero = true}});
   ops.define({.name = "make_loss",
               .doc = "A copy that is a loss: its gradient is 1, whatever comes from above.",
               .outputs = {{"loss"}},
               .inplace = {{0, 0}},
               .cpu = run,
+              .wants = wants_same,
               .backward = {.run = ones, .ignores_head = true}});
   ops.define({.name = "_identity_with_attr_like_rhs",
               .doc = "A copy of lhs, which has the shape and dtype of rhs.",
               .inputs = {{"lhs"}, {.name = "rhs", .shape_only = true}},
               .inplace = {{0, 0}},
               .cpu = copy_first,
+              .wants = wants_same,
               .backward = {.reads = {dy()}, .run = copy_first}});
   ops.define({.name = "Cast",
               .aliases = {"cast"},
@@ -80,6 +84,7 @@ void define(OpTable& ops) {
               .params = schema<CastParam>(),
               .infer_dtype = infer_cast_dtype,
               .cpu = cast,
+              .wants = wants_same,
               .backward = {.reads = {dy()}, .run = cast}});
   ops.define(
       {.name = "amp_cast",

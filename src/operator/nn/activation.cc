@@ -51,6 +51,7 @@ void define(OpTable& ops) {
       .params = schema<ActivationParam>(),
       .inplace = {{0, 0}},
       .cpu = forward,
+      .wants = wants_same,
       .backward = {.reads = reads, .run = backward, .build = build, .inplace = {{0, 0}, {1, 0}}},
   });
 }

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <optional>
 
+#include "heddle/layout.h"
 #include "heddle/op.h"
 
 #define HEDDLE_LOOPS "operator/nn/batch_norm.inl.h"
@@ -122,7 +123,153 @@ void forward_channel(Channel<T>& x, Channel<T>& y, bool learn, int64_t size, dou
   y.scatter();
 }
 
+// --- data in blocks of channels -----------------------------------------------------------------
+struct BlockLoops {
+  void (*sum)(const float* x, int64_t n, double* sum);
+  void (*square)(const float* x, int64_t n, const float* mean, double* sum);
+  void (*dot)(const float* dy, const float* x, int64_t n, const float* mean, double* heads,
+              double* products);
+  void (*scale)(const float* x, float* y, int64_t n, const float* mean, const float* scale,
+                const float* shift);
+  void (*gradient)(const float* dy, const float* x, float* dx, int64_t n, const float* mean,
+                   const float* a, const float* b, const float* c);
+};
+template <int B>
+BlockLoops block_loops() {
+  return {HEDDLE_PICK(block_sum<B>), HEDDLE_PICK(block_square<B>), HEDDLE_PICK(block_dot<B>),
+          HEDDLE_PICK(block_scale<B>), HEDDLE_PICK(block_gradient<B>)};
+}
+
+// Whether a tensor lies in blocks that there are loops for.
+bool in_blocks(const BatchNormParam& p, const Blob& b) {
+  const int size = channel_block(b.stored.layout);
+  return b.dtype == Dtype::kFloat32 && b.shape.rank() > 1 && (size == 8 || size == 16) &&
+         normalize_axis("BatchNorm", p.axis, b.shape.rank()) == 1;
+}
+
+// The runs of such a tensor: one per image and block of channels. A piece of work is a part of the
+// batch for one block.
+struct Blocks {
+  int64_t size, batch, count, positions, parts, images;  // images of a part
+  BlockLoops loops;
+  explicit Blocks(const Blob& b) {
+    constexpr int64_t kPieces = 16;
+    size = channel_block(b.stored.layout), batch = b.shape[0], count = b.shape[1] / size;
+    positions = b.shape.size(2);
+    const int64_t most = (kPieces + count - 1) / count;
+    images = std::max<int64_t>(1, (batch + most - 1) / most), parts = (batch + images - 1) / images;
+    loops = size == 8 ? block_loops<8>() : block_loops<16>();
+  }
+  int64_t channels() const { return count * size; }
+  double elements() const { return double(batch * positions); }  // of a channel
+
+  // body(piece, its first channel, offset of a run) for every run; begin(piece) before each piece.
+  template <class Begin, class Body>
+  void each_run(const OpContext& ctx, Begin&& begin, Body&& body) const {
+    const int64_t run = positions * size;
+    const int64_t grain = std::max<int64_t>(1, 16384 / std::max<int64_t>(1, images * run));
+    ctx.parallel_for(count * parts, grain, [&](int64_t from, int64_t to) {
+      for (int64_t piece = from; piece < to; ++piece) {
+        const int64_t block = piece / parts, first = piece % parts * images;
+        begin(piece);
+        for (int64_t i = first; i < std::min(batch, first + images); ++i)
+          body(piece, block * size, (i * count + block) * run);
+      }
+    });
+  }
+  template <class Body>
+  void each_run(const OpContext& ctx, Body&& body) const {
+    each_run(
+        ctx, [](int64_t) {}, body);
+  }
+};
+
+// Two sums per channel: each piece has its own, and they are added in order.
+class BlockSums {
+ public:
+  BlockSums(OpContext& ctx, const Blocks& b)
+      : b_(b), sums_(ctx.scratch_of<double>(b.count * b.parts * 2 * b.size)) {}
+  double* first(int64_t piece) const { return sums_ + piece * 2 * b_.size; }
+  double* second(int64_t piece) const { return first(piece) + b_.size; }
+  void clear(int64_t piece) const { std::fill_n(first(piece), 2 * b_.size, 0.0); }
+  int64_t piece(int64_t channel, int64_t part) const { return channel / b_.size * b_.parts + part; }
+
+ private:
+  const Blocks& b_;
+  double* sums_;
+};
+
+// Mean and mean squared distance of a growing number of values.
+struct Moments {
+  double count = 0, mean = 0, squares = 0;
+  void add(double n, double m, double q) {  // Chan, Golub and LeVeque 1979
+    if (n == 0) return;
+    const double d = m - mean, all = count + n;
+    mean += d * n / all, squares += q + d * d * count * n / all, count = all;
+  }
+};
+
+// The statistics of the batch. A run is read once: in stretches that stay in the first cache.
+void block_moments(OpContext& ctx, const Blocks& b, const float* x, float* mean, double* variance) {
+  constexpr int64_t kStretch = 256;
+  const BlockSums sums(ctx, b);
+  auto* counts = ctx.scratch_of<double>(b.count * b.parts);
+  b.each_run(
+      ctx, [&](int64_t piece) { sums.clear(piece), counts[piece] = 0; },
+      [&](int64_t piece, int64_t, int64_t at) {
+        for (int64_t i = 0; i < b.positions; i += kStretch) {
+          const int64_t n = std::min(kStretch, b.positions - i);
+          const float* from = x + at + i * b.size;
+          double sum[16] = {}, square[16] = {};
+          float middle[16];
+          b.loops.sum(from, n, sum);
+          for (int64_t j = 0; j < b.size; ++j) middle[j] = float(sum[j] / double(n));
+          b.loops.square(from, n, middle, square);
+          for (int64_t j = 0; j < b.size; ++j) {
+            Moments m{counts[piece], sums.first(piece)[j], sums.second(piece)[j]};
+            m.add(double(n), sum[j] / double(n), square[j]);
+            sums.first(piece)[j] = m.mean, sums.second(piece)[j] = m.squares;
+          }
+          counts[piece] += double(n);
+        }
+      });
+  for (int64_t c = 0; c < b.channels(); ++c) {
+    Moments all;
+    for (int64_t part = 0; part < b.parts; ++part) {
+      const int64_t piece = sums.piece(c, part), j = c % b.size;
+      all.add(counts[piece], sums.first(piece)[j], sums.second(piece)[j]);
+    }
+    mean[c] = float(all.mean), variance[c] = all.squares / b.elements();
+  }
+}
+
+void forward_blocks(const BatchNormParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  const Blocks b(in[kData]);
+  const int64_t channels = b.channels();
+  if (p.fix_gamma) std::fill_n(in.mut(kGamma).as<float>(), channels, 1.0f);
+  const float *x = in[kData].as<float>(), *gamma = in[kGamma].as<float>();
+  float *mean = ctx.output(out, 1).as<float>(), *inv_std = ctx.output(out, 2).as<float>();
+  auto* variance = ctx.scratch_of<double>(channels);
+  if (ctx.training && !p.use_global_stats) {
+    block_moments(ctx, b, x, mean, variance);
+  } else {
+    std::copy_n(in[kMovingMean].as<float>(), channels, mean);
+    std::copy_n(in[kMovingVar].as<float>(), channels, variance);
+  }
+  float* scale = ctx.scratch_of<float>(channels);
+  for (int64_t c = 0; c < channels; ++c) {
+    inv_std[c] = float(1 / std::sqrt(variance[c] + p.eps));
+    scale[c] = gamma[c] * inv_std[c];
+  }
+  const float* beta = in[kBeta].as<float>();
+  float* y = out[0].as<float>();
+  b.each_run(ctx, [&](int64_t, int64_t c, int64_t at) {
+    b.loops.scale(x + at, y + at, b.positions, mean + c, scale + c, beta + c);
+  });
+}
+
 void forward(const BatchNormParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  if (in_blocks(p, in[kData])) return forward_blocks(p, ctx, in, out);
   const Channels c(p, in[kData].shape);
   const bool learn = ctx.training && !p.use_global_stats;
   with_float(in[kData].dtype, "BatchNorm", [&](auto type) {
@@ -154,9 +301,60 @@ std::vector<Ref> reads(const BatchNormParam& p) {
   return r;
 }
 
+template <class A>
+void move_statistics(const BatchNormParam& p, const Inputs& in) {
+  const A *mean = in[kMean].as<A>(), *inv_std = in[kInvStd].as<A>();
+  A *moving_mean = in.mut(kAuxMean).as<A>(), *moving_var = in.mut(kAuxVar).as<A>();
+  const double keep = p.momentum, take = 1 - keep;
+  for (int64_t i = 0; i < in[kMean].size(); ++i) {
+    const double variance = 1 / (double(inv_std[i]) * double(inv_std[i])) - p.eps;
+    moving_mean[i] = A(moving_mean[i] * keep + mean[i] * take);
+    moving_var[i] = A(moving_var[i] * keep + variance * take);
+  }
+}
+
+void backward_blocks(const BatchNormParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  const Blocks b(in[kX]);
+  const bool learn = ctx.training && !p.use_global_stats;
+  const float *dy = in[kDy].as<float>(), *x = in[kX].as<float>();
+  const float *mean = in[kMean].as<float>(), *inv_std = in[kInvStd].as<float>();
+  const BlockSums sums(ctx, b);
+  b.each_run(
+      ctx, [&](int64_t piece) { sums.clear(piece); },
+      [&](int64_t piece, int64_t c, int64_t at) {
+        b.loops.dot(dy + at, x + at, b.positions, mean + c, sums.first(piece), sums.second(piece));
+      });
+  const int64_t channels = b.channels();
+  float* by_dy = ctx.scratch_of<float>(3 * channels);
+  float *by_x = by_dy + channels, *shift = by_x + channels;
+  for (int64_t c = 0; c < channels; ++c) {
+    double heads = 0, product = 0;
+    for (int64_t part = 0; part < b.parts; ++part) {
+      heads += sums.first(sums.piece(c, part))[c % b.size];
+      product += sums.second(sums.piece(c, part))[c % b.size];
+    }
+    if (ctx.wants(1)) out[1].as<float>()[c] = p.fix_gamma ? 0.0f : float(product * inv_std[c]);
+    if (ctx.wants(2)) out[2].as<float>()[c] = float(heads);
+    const double n = b.elements(), s = inv_std[c];
+    const double scale = s * (p.fix_gamma ? 1.0 : double(in[kGammaRead].as<float>()[c]));
+    by_dy[c] = float(scale);
+    by_x[c] = learn ? float(-scale * s * s * product / n) : 0.0f;
+    shift[c] = learn ? float(-scale * heads / n) : 0.0f;
+  }
+  if (ctx.wants(0)) {
+    float* dx = out[0].as<float>();
+    b.each_run(ctx, [&](int64_t, int64_t c, int64_t at) {
+      b.loops.gradient(dy + at, x + at, dx + at, b.positions, mean + c, by_dy + c, by_x + c,
+                       shift + c);
+    });
+  }
+  if (learn) move_statistics<float>(p, in);
+}
+
 // out: gradients of data, gamma and beta. Changes the moving statistics: once per training step,
 // however often forward runs.
 void backward(const BatchNormParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  if (in_blocks(p, in[kX])) return backward_blocks(p, ctx, in, out);
   const Channels c(p, in[kX].shape);
   const bool learn = ctx.training && !p.use_global_stats;
   with_float(in[kX].dtype, "BatchNorm", [&](auto type) {
@@ -189,15 +387,17 @@ void backward(const BatchNormParam& p, OpContext& ctx, Inputs in, Outputs out) {
         dx.scatter();
       }
     });
-    if (!learn) return;
-    A *moving_mean = in.mut(kAuxMean).as<A>(), *moving_var = in.mut(kAuxVar).as<A>();
-    const double keep = p.momentum, take = 1 - keep;
-    for (int64_t i = 0; i < c.count; ++i) {
-      const double variance = 1 / (double(inv_std[i]) * double(inv_std[i])) - p.eps;
-      moving_mean[i] = A(moving_mean[i] * keep + mean[i] * take);
-      moving_var[i] = A(moving_var[i] * keep + variance * take);
-    }
+    if (learn) move_statistics<A>(p, in);
   });
+}
+
+// As data lies, where it lies in blocks.
+void wants(const BatchNormParam& p, const Situation& s, StoredAs& as) {
+  if (in_blocks(p, s.in[kData])) as.in[kData] = as.out[0] = s.in[kData].stored;
+}
+void wants_backward(const BatchNormParam& p, const Situation& s, StoredAs& as) {
+  for (int i : {kDy, kX})
+    if (in_blocks(p, s.in[i])) as.in[kDy] = as.in[kX] = as.out[0] = s.in[i].stored;
 }
 
 void define(OpTable& ops) {
@@ -228,7 +428,8 @@ void define(OpTable& ops) {
       .infer = infer,
       .infer_dtype = infer_dtype,
       .cpu = forward,
-      .backward = {.reads = reads, .run = backward},
+      .wants = wants,
+      .backward = {.reads = reads, .run = backward, .wants = wants_backward},
   };
   ops.define(def);
   def.name = "BatchNorm_v1", def.aliases = {};

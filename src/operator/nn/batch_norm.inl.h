@@ -65,4 +65,87 @@ void row_gradient(const T* dy, const T* x, T* dx, int64_t n, A mean, A a, A b, A
   for (int64_t i = 0; i < n; ++i) dx[i] = T(A(dy[i]) * a + ((A(x[i]) - mean) * b + c));
 }
 
+// --- blocked ------------------------------------------------------------------------------------
+// B channels lie beside each other at each of n positions, and every channel has its own numbers.
+// Four positions go together, each with sums of its own: same bits at every level.
+template <int B>
+struct Spread {  // one number per channel, at each of four positions
+  float at[4 * B];
+  explicit __attribute__((always_inline)) Spread(const float* of) {
+    for (int j = 0; j < 4 * B; ++j) at[j] = of[j % B];
+  }
+};
+
+// sum[j] += channel j.
+template <int B>
+void block_sum(const float* x, int64_t n, double* sum) {
+  simd::ran(HEDDLE_LEVEL);
+  constexpr int kLanes = 4 * B;
+  float s[kLanes] = {};
+  const int64_t size = n * B, whole = size / kLanes * kLanes;
+  for (int64_t i = 0; i < whole; i += kLanes)
+#pragma omp simd
+    for (int j = 0; j < kLanes; ++j) s[j] += x[i + j];
+  for (int64_t i = whole; i < size; ++i) s[i - whole] += x[i];
+  for (int j = 0; j < kLanes; ++j) sum[j % B] += double(s[j]);
+}
+
+// sum[j] += (channel j - mean[j])^2.
+template <int B>
+void block_square(const float* x, int64_t n, const float* mean, double* sum) {
+  simd::ran(HEDDLE_LEVEL);
+  constexpr int kLanes = 4 * B;
+  const Spread<B> m(mean);
+  float s[kLanes] = {};
+  const int64_t size = n * B, whole = size / kLanes * kLanes;
+  for (int64_t i = 0; i < whole; i += kLanes)
+#pragma omp simd
+    for (int j = 0; j < kLanes; ++j) s[j] += (x[i + j] - m.at[j]) * (x[i + j] - m.at[j]);
+  for (int64_t i = whole; i < size; ++i) {
+    const float d = x[i] - m.at[i - whole];
+    s[i - whole] += d * d;
+  }
+  for (int j = 0; j < kLanes; ++j) sum[j % B] += double(s[j]);
+}
+
+// heads[j] += dy of channel j; products[j] += dy * (x - mean[j]).
+template <int B>
+void block_dot(const float* dy, const float* x, int64_t n, const float* mean, double* heads,
+               double* products) {
+  simd::ran(HEDDLE_LEVEL);
+  constexpr int kLanes = 4 * B;
+  const Spread<B> m(mean);
+  float h[kLanes] = {}, p[kLanes] = {};
+  const int64_t size = n * B, whole = size / kLanes * kLanes;
+  for (int64_t i = 0; i < whole; i += kLanes)
+#pragma omp simd
+    for (int j = 0; j < kLanes; ++j) h[j] += dy[i + j], p[j] += dy[i + j] * (x[i + j] - m.at[j]);
+  for (int64_t i = whole; i < size; ++i) {
+    const int64_t j = i - whole;
+    h[j] += dy[i], p[j] += dy[i] * (x[i] - m.at[j]);
+  }
+  for (int j = 0; j < kLanes; ++j) heads[j % B] += double(h[j]), products[j % B] += double(p[j]);
+}
+
+template <int B>
+void block_scale(const float* x, float* y, int64_t n, const float* mean, const float* scale,
+                 const float* shift) {
+  simd::ran(HEDDLE_LEVEL);
+  for (int64_t i = 0; i < n; ++i)
+#pragma omp simd
+    for (int j = 0; j < B; ++j) y[i * B + j] = (x[i * B + j] - mean[j]) * scale[j] + shift[j];
+}
+
+template <int B>
+void block_gradient(const float* dy, const float* x, float* dx, int64_t n, const float* mean,
+                    const float* a, const float* b, const float* c) {
+  simd::ran(HEDDLE_LEVEL);
+  for (int64_t i = 0; i < n; ++i)
+#pragma omp simd
+    for (int j = 0; j < B; ++j) {
+      const int64_t at = i * B + j;
+      dx[at] = dy[at] * a[j] + ((x[at] - mean[j]) * b[j] + c[j]);
+    }
+}
+
 }  // namespace heddle::ops::HEDDLE_ISA

@@ -21,7 +21,7 @@ void check_window(std::string_view who, const ConvolutionParam& p) {
       check(v >= least, "[{}] {} is {}, expected at least {} on every axis", who, name, *list,
             least);
   }
-  static constexpr Layout kOf[] = {Layout::kNcw, Layout::kNchw, Layout::kNcdhw};
+  static constexpr AxisOrder kOf[] = {AxisOrder::kNcw, AxisOrder::kNchw, AxisOrder::kNcdhw};
   check(!p.layout || *p.layout == kOf[rank - 1],
         "[{}] layout does not fit kernel {}: expected NCW, NCHW or NCDHW", who, p.kernel);
   check(p.num_filter % p.num_group == 0, "[{}] num_filter {} does not divide into {} groups", who,

@@ -6,7 +6,7 @@
 
 namespace heddle::ops::nn {
 
-enum class Layout { kNcw, kNchw, kNcdhw, kNhwc, kNdhwc };
+enum class AxisOrder { kNcw, kNchw, kNcdhw, kNhwc, kNdhwc };
 enum class CudnnTune { kOff, kLimitedWorkspace, kFastest };
 
 struct ConvolutionParam {
@@ -16,7 +16,7 @@ struct ConvolutionParam {
   bool no_bias = false;
   std::optional<CudnnTune> cudnn_tune;
   bool cudnn_off = false;
-  std::optional<Layout> layout;
+  std::optional<AxisOrder> layout;
 
   void fields(auto&& f) {
     f("kernel", kernel, "Extent of the window: (w), (h, w) or (d, h, w).").required();

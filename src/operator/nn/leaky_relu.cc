@@ -180,6 +180,11 @@ std::vector<GradContext::Value> build(GradContext& g) {
   return {tensor_of(Symbolic(g, g.dy()) * Symbolic(g, g.y(1)))};
 }
 
+// Where neither slopes per channel nor random ones depend on an element's place.
+void wants(const LeakyReluParam& p, const Situation& s, StoredAs& as) {
+  if (formula_of(p)) wants_same(s, as);
+}
+
 void define(OpTable& ops) {
   ops.define({
       .name = "LeakyReLU",
@@ -196,6 +201,7 @@ void define(OpTable& ops) {
       .outputs = {{}, {.name = "mask", .hidden = true, .when = when("act_type", "rrelu")}},
       .infer = infer,
       .cpu = forward,
+      .wants = wants,
       .backward = {.reads = reads, .run = backward, .build = build},
       .random = true,
   });

@@ -1,6 +1,7 @@
 // Joining tensors along an axis, old or new, and cutting them apart again.
 #include <algorithm>
 
+#include "heddle/layout.h"
 #include "operator/tensor/view.h"
 
 namespace heddle::ops::concat {
@@ -107,25 +108,51 @@ int axis_of(const StackParam& p, const Shape& y) {
 int64_t extent_of(const ConcatParam&, const Blob& part, int axis) { return part.shape[axis]; }
 int64_t extent_of(const StackParam&, const Blob&, int) { return 1; }
 
+// A tensor in blocks of channels as a plain one whose axis 1 counts blocks.
+Blob by_blocks(const Blob& b) {
+  const int size = channel_block(b.stored.layout);
+  if (size == 0) return b;
+  Blob plain = b;
+  plain.stored = {}, plain.shape = {b.shape[0], b.shape[1] / size, b.shape.size(2) * size};
+  return plain;
+}
+
 template <class P>
 void join(const P& p, OpContext& ctx, Inputs in, Outputs out) {
   const int axis = axis_of(p, out[0].shape);
+  const Blob whole = by_blocks(out[0]);
   int64_t at = 0;
-  for (const Blob& part : in) {
+  for (const Blob& blob : in) {
+    const Blob part = by_blocks(blob);
     const int64_t n = extent_of(p, part, axis);
-    copy_part(ctx, out[0], part, axis, at, n, false);
+    copy_part(ctx, whole, part, axis, at, n, false);
     at += n;
   }
 }
 template <class P>
 void join_backward(const P& p, OpContext& ctx, Inputs in, Outputs out) {
   const int axis = axis_of(p, in[0].shape);
+  const Blob whole = by_blocks(in[0]);
   int64_t at = 0;
   for (size_t i = 0; i < out.size(); ++i) {
-    const int64_t n = extent_of(p, out[i], axis);
-    if (ctx.wants(int(i))) copy_part(ctx, in[0], out[i], axis, at, n, true);
+    const Blob part = by_blocks(out[i]);
+    const int64_t n = extent_of(p, part, axis);
+    if (ctx.wants(int(i))) copy_part(ctx, whole, part, axis, at, n, true);
     at += n;
   }
+}
+
+// All in blocks of channels, where one is and the channels of all divide by them.
+void wants_blocks(const ConcatParam& p, const Situation& s, StoredAs& as) {
+  const int axis = axis_of(p, s.out[0].shape);
+  int size = 0;
+  for (const Blob& b : s.in) size = std::max(size, channel_block(b.stored.layout));
+  if (size == 0 || axis != 1) return;
+  for (const auto& blobs : {s.in, s.out})
+    for (const Blob& b : blobs)
+      if (b.shape[1] % size != 0) return;
+  std::fill(as.in.begin(), as.in.end(), Stored{.layout = Layout::channels(size)});
+  std::fill(as.out.begin(), as.out.end(), Stored{.layout = Layout::channels(size)});
 }
 
 // --- SliceChannel, _split_v2 -------------------------------------------------------------------
@@ -229,6 +256,7 @@ void define(OpTable& ops) {
               .variadic = "num_args",
               .infer = infer_concat,
               .cpu = join<ConcatParam>,
+              .wants = wants_blocks,
               .backward = {.reads = {dy()}, .run = join_backward<ConcatParam>}});
   ops.define({.name = "stack",
               .doc = "Joins tensors of one shape along a new axis.",

@@ -166,12 +166,14 @@ void define(OpTable& ops) {
               .doc = "Zeros in the shape and dtype of data.",
               .inputs = {{.name = "data", .shape_only = true}},
               .cpu = zeros_like,
+              .wants = wants_same,
               .backward = {.zero = true},
               .meaning = Meaning::kZeros});
   ops.define({.name = "ones_like",
               .doc = "Ones in the shape and dtype of data.",
               .inputs = {{.name = "data", .shape_only = true}},
               .cpu = ones_like,
+              .wants = wants_same,
               .backward = {.zero = true},
               .meaning = Meaning::kOnes});
 }

@@ -1,0 +1,122 @@
+// _reorder: the same values in another order in memory, put in by passes over graphs.
+#include <algorithm>
+
+#include "heddle/layout.h"
+#include "operator/tensor/view.h"
+
+namespace heddle::ops::reorder {
+
+using view::View;
+
+struct ReorderParam {
+  std::vector<int64_t> blocks;
+  int last = -1;
+  void fields(auto&& f) {
+    f("blocks", blocks, "Pairs of an axis and the extent of its blocks: (1, 16) is nChw16c.");
+    f("last", last, "The axis that comes after all others, before the blocks; -1: none.")
+        .range(-1, Shape::kMaxRank - 1);
+  }
+  Layout layout() const {
+    Layout l;
+    l.last = int8_t(last);
+    for (size_t i = 0; i + 1 < blocks.size(); i += 2)
+      l.blocks[i / 2] = {int8_t(blocks[i]), int8_t(blocks[i + 1])};
+    return l;
+  }
+};
+
+void infer(const ReorderParam& p, InferContext& c) {
+  Layout l;
+  check(p.blocks.size() % 2 == 0 && p.blocks.size() <= 2 * l.blocks.size(),
+        "[_reorder] blocks is {}, expected up to {} pairs of an axis and an extent",
+        param::print(p.blocks), l.blocks.size());
+  for (size_t i = 0; i < p.blocks.size(); i += 2)
+    check(p.blocks[i] >= 0 && p.blocks[i] < Shape::kMaxRank && p.blocks[i + 1] >= 1 &&
+              p.blocks[i + 1] <= 127,
+          "[_reorder] blocks is {}, expected axes from 0 and extents from 1 to 127",
+          param::print(p.blocks));
+  infer_same(c);
+}
+
+// An axis cut where either layout cuts it; false where blocks of 6 and 4 leave no common pieces.
+using Cuts = std::vector<int64_t>;  // steps, ascending, the extent last
+bool common_cuts(const std::vector<LayoutLoop>& a, const std::vector<LayoutLoop>& b, int axis,
+                 Cuts& cuts) {
+  for (const auto* loops : {&a, &b})
+    for (const LayoutLoop& l : *loops)
+      if (l.axis == axis) cuts.insert(cuts.end(), {l.step, l.step * l.extent});
+  std::sort(cuts.begin(), cuts.end());
+  cuts.erase(std::unique(cuts.begin(), cuts.end()), cuts.end());
+  for (size_t i = 1; i < cuts.size(); ++i)
+    if (cuts[i] % cuts[i - 1] != 0) return false;
+  return true;
+}
+
+// How far a step of `step` along `axis` goes in memory.
+int64_t stride_of(const std::vector<LayoutLoop>& loops, int axis, int64_t step) {
+  for (const LayoutLoop& l : loops)
+    if (l.axis == axis && l.step <= step && step < l.step * l.extent)
+      return l.stride * (step / l.step);
+  return 0;
+}
+
+// Both tensors as loops over common pieces, in the order of `to`.
+bool common_views(const Blob& from, const Blob& to, View& x, View& y) {
+  const auto a = loops_of(from.shape, from.stored.layout), b = loops_of(to.shape, to.stored.layout);
+  for (const LayoutLoop& l : b) {
+    Cuts cuts;
+    if (!common_cuts(a, b, l.axis, cuts)) return false;
+    for (size_t i = cuts.size(); i-- > 1;)
+      if (cuts[i - 1] >= l.step && cuts[i] <= l.step * l.extent) {
+        x.push(cuts[i] / cuts[i - 1], stride_of(a, l.axis, cuts[i - 1]));
+        y.push(cuts[i] / cuts[i - 1], l.stride * (cuts[i - 1] / l.step));
+      }
+  }
+  return true;
+}
+
+void copy(OpContext& ctx, const Blob& from, const Blob& to) {
+  if (same_bytes(to.shape, from.stored.layout, to.stored.layout))
+    return view::copy_all(ctx, from, to);
+  View x, y;
+  if (common_views(from, to, x, y)) return view::copy(ctx, from, x, to, y);
+  Blob plain = to;
+  plain.stored = {}, plain.data = ctx.scratch(size_t(plain.bytes()));
+  copy(ctx, from, plain);
+  copy(ctx, plain, to);
+}
+
+void run(const ReorderParam&, OpContext& ctx, Inputs in, Outputs out) { copy(ctx, in[0], out[0]); }
+
+void wants(const ReorderParam& p, const Situation& s, StoredAs& as) {
+  as.in[0].layout = s.in[0].stored.layout;
+  if (fits(s.out[0].shape, p.layout())) as.out[0].layout = p.layout();
+}
+
+std::vector<GradContext::Value> pass(GradContext& g) { return {g.dy()}; }
+
+void define(OpTable& ops) {
+  ops.define({.name = "_reorder",
+              .doc = "A copy that a bound graph stores in another order: cut into blocks, which "
+                     "oneDNN's kernels take. The gradient passes.",
+              .params = schema<ReorderParam>(),
+              .infer = infer,
+              .cpu = run,
+              .wants = wants,
+              .backward = {.reads = {dy()}, .run = run, .wants = wants_same, .build = pass},
+              .meaning = Meaning::kReorder});
+}
+
+}  // namespace heddle::ops::reorder
+
+namespace heddle {
+
+OpCallRef make_reorder(const Layout& to) {
+  std::vector<int64_t> blocks;
+  for (const Layout::Block& b : to.blocks)
+    if (b.axis >= 0) blocks.insert(blocks.end(), {b.axis, b.size});
+  return make_call(OpTable::get().of(Meaning::kReorder),
+                   {{"blocks", param::print(blocks)}, {"last", param::print(int(to.last))}});
+}
+
+}  // namespace heddle

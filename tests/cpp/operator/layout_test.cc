@@ -1,0 +1,290 @@
+// Kernels on tensors that are not in C order: each gives what the portable one gives on plain ones.
+#include "heddle/layout.h"
+
+#include "operator/call.h"
+#include "operator/simd/level.h"
+
+namespace heddle::test {
+
+// Where base.h says that an element lies, for layouts of a shape of rank 4.
+int64_t place(const Shape& s, const Layout& l, const int64_t* at) {
+  int64_t extent[6], index[6];  // of the axes in order, then of the blocks
+  int n = 0;
+  for (int d = 0; d < s.rank(); ++d)
+    if (d != l.last) extent[n] = s[d], index[n++] = at[d];
+  if (l.last >= 0) extent[n] = s[l.last], index[n++] = at[l.last];
+  const auto slot = [&](int axis) {
+    return l.last < 0 || axis < l.last ? axis : axis == l.last ? s.rank() - 1 : axis - 1;
+  };
+  // The innermost block holds the index modulo its size; what is left goes to the next one.
+  for (size_t i = l.blocks.size(); i-- > 0;) {
+    const auto [axis, size] = l.blocks[i];
+    if (axis < 0) continue;
+    const int of = slot(axis);
+    extent[4 + i] = size, index[4 + i] = index[of] % size;
+    extent[of] /= size, index[of] /= size;
+  }
+  for (size_t i = 0; i < l.blocks.size(); ++i)
+    if (l.blocks[i].axis < 0) extent[4 + i] = 1, index[4 + i] = 0;
+  int64_t offset = 0;
+  for (int i = 0; i < 6; ++i) offset = offset * extent[i] + index[i];
+  return offset;
+}
+
+// A plain tensor in another order, and back.
+Tensor moved(const Tensor& from, const Layout& a, const Layout& b) {
+  if (a == b) return from;
+  Tensor to(from.shape, from.dtype);
+  const Shape& s = from.shape;
+  int64_t at[4];
+  for (at[0] = 0; at[0] < s[0]; ++at[0])
+    for (at[1] = 0; at[1] < s[1]; ++at[1])
+      for (at[2] = 0; at[2] < s[2]; ++at[2])
+        for (at[3] = 0; at[3] < s[3]; ++at[3]) to.set(place(s, b, at), from.at(place(s, a, at)));
+  return to;
+}
+
+const Layout kPlain;
+Layout packed(int8_t outer, int8_t inner, int8_t size, int8_t last = -1) {
+  Layout l{{{{outer, size}, {inner, size}}}};
+  l.last = last;
+  return l;
+}
+Layout single(int8_t axis, int8_t size, int8_t last = -1) {
+  Layout l{{{{axis, size}}}};
+  l.last = last;
+  return l;
+}
+std::vector<Layout> some_layouts() {
+  return {kPlain,          Layout::channels(8), Layout::channels(16), single(0, 16),
+          single(0, 8, 1), packed(1, 0, 16),    packed(0, 1, 8),      packed(0, 1, 16, 0),
+          packed(1, 1, 4), single(1, 6)};
+}
+
+TEST(Layout, ReordersBetweenAnyTwo) {
+  const Shape s{32, 48, 3, 2};
+  for (const Dtype d : {Dtype::kFloat32, Dtype::kFloat16, Dtype::kFloat64, Dtype::kInt8}) {
+    const Tensor x = uniform(s, d, -100, 100);
+    for (const Layout& a : some_layouts())
+      for (const Layout& b : some_layouts()) {
+        const OpCallRef call = make_reorder(b);
+        Tensor from = moved(x, kPlain, a), to(s, d);
+        std::vector<Blob> in = {from.blob()}, out = {to.blob()};
+        in[0].stored.layout = a, out[0].stored.layout = b;
+        OpContext ctx;
+        run_kernel(*call, ctx, in, out);
+        EXPECT_EQ(to.values(), moved(x, kPlain, b).values()) << format("{} to {}", a, b);
+        in[0].stored = out[0].stored;  // the gradient lies as the one it comes from
+        run_kernel(*call->backward, ctx, out, in);
+        EXPECT_EQ(from.values(), to.values()) << format("{}", b);
+      }
+  }
+}
+
+TEST(Layout, OffsetsAreThoseOfTheDefinition) {
+  const Shape s{32, 48, 3, 2};
+  const int64_t at[] = {21, 37, 2, 1};
+  for (const Layout& l : some_layouts())
+    EXPECT_EQ(offset_of(s, l, Shape::of(at, at + 4)), place(s, l, at)) << format("{}", l);
+}
+
+TEST(Layout, TellsWhenBytesAreTheSame) {
+  const Layout c16 = Layout::channels(16), c8 = Layout::channels(8);
+  EXPECT_TRUE(same_bytes({4, 32, 1, 1}, kPlain, c16));
+  EXPECT_TRUE(same_bytes({4, 32, 1, 1}, c8, c16));
+  EXPECT_FALSE(same_bytes({4, 32, 1, 2}, kPlain, c16));
+  EXPECT_FALSE(same_bytes({4, 32, 2, 2}, c8, c16));
+  EXPECT_TRUE(same_bytes({4, 16, 3, 1}, packed(1, 1, 4), c16));
+  EXPECT_TRUE(same_bytes({16, 16, 1, 1}, packed(0, 1, 16), packed(0, 1, 16, 0)));
+  EXPECT_FALSE(same_bytes({32, 32, 1, 1}, packed(0, 1, 16), packed(0, 1, 16, 0)));
+  EXPECT_FALSE(same_bytes({16, 16, 1, 1}, packed(0, 1, 16), packed(1, 0, 16)));
+}
+
+TEST(Layout, FitsWhereExtentsDivide) {
+  EXPECT_TRUE(fits({1, 32, 5, 5}, Layout::channels(16)));
+  EXPECT_FALSE(fits({1, 24, 5, 5}, Layout::channels(16)));
+  EXPECT_FALSE(fits({32}, Layout::channels(16)));
+  EXPECT_FALSE(fits({1, 16, 5, 5}, packed(1, 1, 8)));
+  EXPECT_FALSE(fits({16, 16}, single(0, 16, 2)));
+}
+
+TEST(Layout, ReordersStayPlainWhereBlocksDoNotFit) {
+  const OpCallRef call = make_reorder(Layout::channels(16));
+  Tensor x = uniform({2, 24, 3, 3}), y(x.shape, x.dtype);
+  const std::vector<Blob> in = {x.blob()}, out = {y.blob()};
+  std::vector<Stored> a(1), b(1);
+  StoredAs as{a, b};
+  choose_kernel(*call, {}, {in, out, false}, as);
+  EXPECT_TRUE(b[0].plain());
+  for (const char* blocks : {"(1,)", "(1, 0)", "(-1, 8)", "(1, 2, 1, 2, 1, 2)"})
+    EXPECT_THROW(Call("_reorder", {x}, {{"blocks", blocks}}), Error) << blocks;
+}
+
+// --- kernels ------------------------------------------------------------------------------------
+// One call on tensors that lie as `hints` says before the kernel is asked; afterwards all are
+// plain.
+struct Asked {
+  std::vector<Stored> in, out;  // what it wanted
+  int blocked() const {
+    int n = 0;
+    for (const auto* list : {&in, &out})
+      for (const Stored& s : *list) n += !s.plain();
+    return n;
+  }
+};
+Asked run_as_wanted(const OpCall& call, bool training, std::vector<Tensor>& in,
+                    const std::vector<Layout>& hints, std::vector<Tensor>& out,
+                    std::vector<uint8_t> wanted = {}) {
+  auto x = Call::blobs(in), y = Call::blobs(out);
+  for (size_t i = 0; i < hints.size(); ++i) x[i].stored.layout = hints[i];
+  Asked asked{std::vector<Stored>(in.size()), std::vector<Stored>(out.size())};
+  StoredAs as{asked.in, asked.out};
+  const auto& kernel = choose_kernel(call, {}, {x, y, training}, as);
+  std::vector<Tensor> stored;
+  for (size_t i = 0; i < in.size(); ++i) stored.push_back(moved(in[i], kPlain, asked.in[i].layout));
+  for (size_t i = 0; i < in.size(); ++i)
+    x[i].data = stored[i].buffer.data(), x[i].stored = asked.in[i];
+  for (size_t i = 0; i < out.size(); ++i) y[i].stored = asked.out[i];
+  EXPECT_EQ(&choose_kernel(call, {}, {x, y, training}), &kernel) << call.op->name;
+  OpContext ctx;
+  ctx.training = training, ctx.wanted = wanted;
+  run_kernel(kernel, call, ctx, x, y);
+  for (size_t i = 0; i < in.size(); ++i) in[i] = moved(stored[i], asked.in[i].layout, kPlain);
+  for (size_t i = 0; i < out.size(); ++i) out[i] = moved(out[i], asked.out[i].layout, kPlain);
+  return asked;
+}
+
+struct Expected {
+  int forward, backward;  // how many tensors are not plain
+  double tolerance = 0;
+  bool training = true;
+};
+
+// Forward and backward of `op`, whose inputs that have the shape of the first one lie as `hint`,
+// against its portable kernels on plain tensors.
+void expect_same(const char* op, const std::vector<Tensor>& in, const Kwargs& kwargs,
+                 const Layout& hint, Expected want) {
+  const std::string what = format("{} {} in {}", op, in[0].shape, hint);
+  SCOPED_TRACE(what);
+  Call plain(op, in, kwargs), other(op, in, kwargs);
+  plain.training = other.training = want.training;
+  std::vector<Tensor> heads;
+  for (const Tensor& o : plain.out) heads.push_back(uniform(o.shape, o.dtype, -1, 1, 5));
+  const auto hints_of = [&](const std::vector<Tensor>& tensors) {
+    std::vector<Layout> hints;
+    for (const Tensor& t : tensors)
+      hints.push_back(t.shape.rank() == 4 && fits(t.shape, hint) ? hint : kPlain);
+    return hints;
+  };
+  const auto near = [&](const Tensor& got, const Tensor& wanted, const char* name) {
+    if (want.tolerance > 0) expect_near(got, wanted, want.tolerance, name);
+    else EXPECT_EQ(got.values(), wanted.values()) << name;
+  };
+  with_kernels("portable", [&] { plain.forward(); });
+  const Asked asked = run_as_wanted(*other.call, want.training, other.in, hints_of(in), other.out);
+  EXPECT_EQ(asked.blocked(), want.forward);
+  for (size_t i = 0; i < in.size(); ++i) near(other.in[i], plain.in[i], "input");
+  for (size_t i = 0; i < plain.out.size(); ++i) near(other.out[i], plain.out[i], "output");
+  if (!plain.call->backward) return;
+
+  other.in = plain.in, other.out = plain.out;  // the gradients start from the same values
+  with_kernels("portable", [&] { plain.backward(heads); });
+  std::vector<Tensor> from, grads;
+  for (const Ref r : other.call->reads)
+    from.push_back(r.kind == Ref::kDy  ? heads.at(size_t(r.index))
+                   : r.kind == Ref::kX ? other.in.at(size_t(r.index))
+                                       : other.out.at(size_t(r.index)));
+  for (const Tensor& g : plain.grads) {
+    grads.emplace_back(g.shape, g.dtype);
+    for (int64_t i = 0; i < g.size(); ++i) grads.back().set(i, 77);
+  }
+  const Asked back =
+      run_as_wanted(*other.call->backward, want.training, from, hints_of(from), grads);
+  EXPECT_EQ(back.blocked(), want.backward);
+  for (size_t i = 0; i < grads.size(); ++i) near(grads[i], plain.grads[i], "gradient");
+  for (size_t i = 0; i < from.size(); ++i)
+    if (other.call->reads[i].kind == Ref::kX)
+      near(from[i], plain.in.at(size_t(other.call->reads[i].index)), "state");
+}
+
+TEST(Layout, ElementwiseKernelsTakeAny) {
+  const Shape s{2, 48, 3, 5};
+  const Tensor x = uniform(s), y = uniform(s, Dtype::kFloat32, 0.5, 2, 3);
+  for (const Layout& l : {Layout::channels(8), Layout::channels(16), packed(1, 1, 4)}) {
+    expect_same("tanh", {x}, {}, l, {2, 3});
+    expect_same("exp", {x}, {}, l, {2, 3});
+    expect_same("sign", {x}, {}, l, {2, 0});
+    expect_same("clip", {x}, {{"a_min", "-0.5"}, {"a_max", "0.5"}}, l, {2, 3});
+    expect_same("Activation", {x}, {{"act_type", "relu"}}, l, {2, 3});
+    expect_same("Activation", {x}, {{"act_type", "softsign"}}, l, {2, 3});
+    expect_same("LeakyReLU", {x}, {{"act_type", "elu"}}, l, {2, 3});
+    expect_same("elemwise_mul", {x, y}, {}, l, {3, 5});
+    expect_same("elemwise_add", {x, y}, {}, l, {3, 3});
+    expect_same("broadcast_div", {x, y}, {}, l, {3, 5});
+    expect_same("_rpower_scalar", {y}, {{"scalar", "1.5"}}, l, {2, 3});
+    expect_same("_mul_scalar", {x}, {{"scalar", "3"}}, l, {2, 3});
+    expect_same("add_n", {x, y, x}, {{"num_args", "3"}}, l, {4, 4});
+    expect_same("_copy", {x}, {}, l, {2, 2});
+    expect_same("Cast", {x}, {{"dtype", "float16"}}, l, {2, 2});
+    expect_same("zeros_like", {x}, {}, l, {2, 0});
+    expect_same("ones_like", {x}, {}, l, {2, 0});
+  }
+}
+
+TEST(Layout, OthersStayPlain) {
+  const Layout l = Layout::channels(16);
+  const Tensor x = uniform({2, 48, 3, 5});
+  expect_same("LeakyReLU", {x, uniform({48})}, {{"act_type", "prelu"}}, l, {0, 0, 1e-6});
+  expect_same("broadcast_add", {x, uniform({1, 48, 1, 1})}, {}, l, {0, 0, 1e-6});
+  expect_same("softmax", {x}, {{"axis", "1"}}, l, {0, 0, 1e-6});
+  expect_same("Flatten", {x}, {}, l, {0, 0});
+}
+
+TEST(Layout, BatchNormTakesBlocksOfChannels) {
+  for (const int b : {8, 16})
+    for (const Shape& s : {Shape{3, 32, 7, 5}, Shape{1, 16, 40, 30}, Shape{20, 32, 1, 1}})
+      for (const Kwargs& kwargs : {Kwargs{}, Kwargs{{"fix_gamma", "False"}},
+                                   Kwargs{{"use_global_stats", "True"}, {"fix_gamma", "False"}}})
+        for (const bool training : {true, false}) {
+          const int64_t c = s[1];
+          const std::vector<Tensor> in = {
+              uniform(s, Dtype::kFloat32, 2, 5), uniform({c}, Dtype::kFloat32, 0.5, 2, 2),
+              uniform({c}, Dtype::kFloat32, -1, 1, 3), uniform({c}, Dtype::kFloat32, 2, 5, 4),
+              uniform({c}, Dtype::kFloat32, 0.5, 2, 5)};
+          expect_same("BatchNorm", in, kwargs, Layout::channels(b), {2, 3, 2e-6, training});
+        }
+  std::vector<Tensor> in = {uniform({2, 16, 3, 16})};
+  for (int i = 0; i < 4; ++i) in.push_back(uniform({16}, Dtype::kFloat32, 0.5, 2, i));
+  expect_same("BatchNorm", in, {{"axis", "3"}}, Layout::channels(16), {0, 0, 1e-6});
+}
+
+TEST(Layout, BatchNormGivesTheSameBitsAtEveryLevel) {
+  const Shape s{3, 16, 7, 5};
+  std::vector<Tensor> in = {uniform(s)}, first;
+  for (int i = 0; i < 4; ++i) in.push_back(uniform({16}, Dtype::kFloat32, 0.5, 2, i));
+  for (int level = 2; level <= ops::simd::best_level(); ++level) {
+    ops::simd::set_level(level);
+    Call call("BatchNorm", in, {});
+    run_as_wanted(*call.call, true, call.in, {Layout::channels(8)}, call.out);
+    if (level == 2) first = call.out;
+    for (size_t i = 0; i < first.size(); ++i)
+      EXPECT_EQ(call.out[i].values(), first[i].values()) << level;
+  }
+  ops::simd::set_level(0);
+}
+
+TEST(Layout, ConcatJoinsBlocksOfChannels) {
+  const Kwargs along = {{"num_args", "3"}, {"dim", "1"}};
+  const auto part = [](int64_t channels, int seed) {
+    return uniform({2, channels, 3, 5}, Dtype::kFloat32, -1, 1, seed);
+  };
+  const std::vector<Tensor> in = {part(16, 1), part(32, 2), part(48, 3)};
+  expect_same("Concat", in, along, Layout::channels(16), {4, 4});
+  expect_same("Concat", in, along, Layout::channels(8), {4, 4});
+  expect_same("Concat", {part(16, 1), part(8, 2), part(16, 3)}, along, Layout::channels(16),
+              {0, 0});
+  expect_same("Concat", {part(16, 1), part(16, 2), part(16, 3)}, {{"num_args", "3"}, {"dim", "0"}},
+              Layout::channels(16), {0, 0});
+}
+
+}  // namespace heddle::test
