@@ -81,7 +81,7 @@ function(heddle_room name)
 endfunction()
 
 # The public headers of the engine and of the rooms it knows.
-set(HEDDLE_ENGINE_HEADERS api.h base.h function_ref.h half.h param.h device.h engine.h task_body.h profiler.h)
+set(HEDDLE_ENGINE_HEADERS api.h base.h function_ref.h half.h layout.h param.h device.h engine.h task_body.h profiler.h)
 
 function(heddle_engine_alone)
   add_library(heddle_engine_alone STATIC $<TARGET_OBJECTS:heddle_base> $<TARGET_OBJECTS:heddle_device>
