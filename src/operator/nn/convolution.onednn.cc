@@ -1,5 +1,7 @@
-// Convolution on oneDNN, in its blocked layouts. The batch is split over the arena in pieces that
-// depend on the shapes only; weights are packed once per call, their gradients summed in order.
+// Convolution on oneDNN, in its blocked layouts: those in which tensors are given, or else the ones
+// that its primitives prefer, with reorders around them. The batch is split over the arena in
+// pieces that depend on the shapes only; weights are packed once per call, their gradients summed
+// in order.
 #include "operator/nn/convolution.h"
 
 #include <algorithm>
@@ -17,20 +19,38 @@ using onednn::Dims;
 using onednn::Reorder;
 using Key = std::vector<int64_t>;
 
+// How the tensors of a call lie: data and output plain (0) or in blocks of channels.
+struct Lies {
+  int data = 0, output = 0;
+  Layout weight = {};
+  Lies(const Blob& data, const Blob& weight, const Blob& output)
+      : data(channel_block(data.stored.layout)),
+        output(channel_block(output.stored.layout)),
+        weight(weight.stored.layout) {}
+  Lies(int data, int output) : data(data), output(output) {}
+};
+
 // A window for `images` images as a key, and back.
-Key key_of(const Window& w, int64_t images, bool bias) {
-  Key k = {images, w.channels, w.filters, w.groups, bias};
+Key key_of(const Window& w, const Lies& l, int64_t images, bool bias) {
+  Key k = {images, w.channels, w.filters, w.groups, bias, l.data, l.output, l.weight.last};
+  for (const Layout::Block& b : l.weight.blocks) k.insert(k.end(), {b.axis, b.size});
   for (const auto* axes : {&w.in, &w.out, &w.kernel, &w.stride, &w.dilate, &w.pad})
     k.insert(k.end(), axes->begin(), axes->end());
   return k;
 }
 
 struct Geometry {
-  Desc data, weight, bias, output;  // as we keep them
+  Desc data, bias, output;  // as we keep them
+  Layout weight;
   Dims data_dims, weight_dims, output_dims, stride, dilate, pad, pad_after;
-  bool has_bias;
-  explicit Geometry(const Key& k) : has_bias(k[4]) {
-    auto axis = [&](int list, int i) { return k[size_t(5 + 3 * list + i)]; };
+  bool has_bias, grouped;
+  int data_block, output_block;
+  explicit Geometry(const Key& k)
+      : has_bias(k[4]), grouped(k[3] > 1), data_block(int(k[5])), output_block(int(k[6])) {
+    weight.last = int8_t(k[7]);
+    for (size_t i = 0; i < weight.blocks.size(); ++i)
+      weight.blocks[i] = {int8_t(k[8 + 2 * i]), int8_t(k[9 + 2 * i])};
+    auto axis = [&](int list, int i) { return k[size_t(12 + 3 * list + i)]; };
     const int first = axis(0, 0) == 1 && axis(2, 0) == 1 ? 1 : 0;  // planes rather than volumes
     data_dims = {k[0], k[1]}, output_dims = {k[0], k[2]};
     weight_dims = {k[3], k[2] / k[3], k[1] / k[3]};
@@ -42,17 +62,32 @@ struct Geometry {
       const int64_t reach = (axis(1, i) - 1) * axis(3, i) + axis(4, i) * (axis(2, i) - 1) + 1;
       pad_after.push_back(reach - axis(0, i) - axis(5, i));
     }
-    data = onednn::plain_desc(data_dims), weight = onednn::plain_desc(weight_dims);
-    output = onednn::plain_desc(output_dims);
+    data = onednn::desc_of(data_dims, layout(data_block));
+    output = onednn::desc_of(output_dims, layout(output_block));
     bias = Desc({k[2]}, dnnl::memory::data_type::f32, onednn::Tag::a);
   }
+  static Layout layout(int block) { return block ? Layout::channels(block) : Layout{}; }
+  // For primitives: what is plain may be reordered, what is blocked is there for them.
+  Desc ask_data() const { return data_block ? data : onednn::any_desc(data_dims); }
+  Desc ask_weight() const { return onednn::any_desc(weight_dims); }
+  Desc ask_output() const { return output_block ? output : onednn::any_desc(output_dims); }
+  Desc own_weight(const Desc& wanted) const { return onednn::given(wanted, weight, grouped); }
   dnnl::convolution_forward::primitive_desc forward() const {
     const Desc none;
-    return {{prop_kind::forward_training, algorithm::convolution_direct,
-             onednn::any_desc(data_dims), onednn::any_desc(weight_dims), has_bias ? bias : none,
-             onednn::any_desc(output_dims), stride, dilate, pad, pad_after},
+    return {{prop_kind::forward_training, algorithm::convolution_direct, ask_data(), ask_weight(),
+             has_bias ? bias : none, ask_output(), stride, dilate, pad, pad_after},
             onednn::engine()};
   }
+};
+
+// What the caller of a primitive might have done for it: the layout to give weights in, if any,
+// unless the primitive is one to avoid.
+struct Advice {
+  std::optional<Layout> weight;
+  bool reference;
+  template <class PrimitiveDesc>
+  Advice(const Geometry& g, const PrimitiveDesc& pd, const Desc& weight)
+      : weight(onednn::layout_of(weight, g.grouped)), reference(onednn::is_reference(pd)) {}
 };
 
 int64_t floats(size_t bytes) { return int64_t((bytes + 63) / 64 * 16); }
@@ -61,6 +96,7 @@ struct Forward {
   dnnl::convolution_forward run;
   Desc data, weight, bias, output;
   Reorder in, packing, out;
+  Advice advice;
 };
 Forward make_forward(const Key& key) {
   const Geometry g(key);
@@ -71,23 +107,89 @@ Forward make_forward(const Key& key) {
           g.bias,
           pd.dst_desc(),
           Reorder(g.data, pd.src_desc()),
-          Reorder(g.weight, pd.weights_desc()),
-          Reorder(pd.dst_desc(), g.output)};
+          Reorder(g.own_weight(pd.weights_desc()), pd.weights_desc()),
+          Reorder(pd.dst_desc(), g.output),
+          Advice(g, pd, pd.weights_desc())};
 }
 
 // Images per piece: a fixed number of pieces, so that a few processors share them evenly.
 constexpr int64_t kPieces = 8;
 int64_t grain_of(const Window& w) { return (w.batch + kPieces - 1) / kPieces; }
 
+// Few images are split by their filters too, where these lie apart: in blocks. A part of a grouped
+// convolution has some of the groups, and their channels.
+struct Parts {
+  Window w;
+  int64_t count = 1, unit = 1, per = 1;  // units of filters: all of them, and in a part
+  Parts(const Window& window, const Lies& l) : w(window) {
+    if (l.output == 0 || l.weight.last == 0 || w.batch == 0 || w.batch >= kPieces) return;
+    const bool depthwise = w.channels == w.groups;
+    if (w.groups > 1 && (l.data == 0 || (depthwise && w.filters != w.groups))) return;
+    unit = w.groups == 1 || depthwise ? l.output : w.filters / w.groups;
+    const int64_t units = w.filters / unit, most = kPieces / w.batch;
+    per = (units + most - 1) / most, count = (units + per - 1) / per;
+  }
+  // The window of a part, whose filters are those from `first` on.
+  Window operator()(int64_t part, int64_t& first) const {
+    first = part * per * unit;
+    if (count == 1) return w;
+    Window some = w;
+    some.filters = std::min(per * unit, w.filters - first);
+    if (w.groups > 1) {
+      some.groups = some.filters * w.groups / w.filters;
+      some.channels = some.groups * (w.channels / w.groups);
+    }
+    return some;
+  }
+};
+
+float* piece_scratch(size_t bytes) { return static_cast<float*>(thread_scratch(bytes)); }
+
+// Images of a part: y of its filters. The weights lie as the plan says, or as they were given.
+void forward_piece(const Forward& f, const float* x, const float* weight, bool packed,
+                   const float* bias, float* y) {
+  dnnl::stream s(onednn::engine());
+  const float* data = f.in.in(s, x, piece_scratch(f.in.bytes()));
+  const float* own = packed ? weight : f.packing.in(s, weight, piece_scratch(f.packing.bytes()));
+  float* blocked = f.out.needed() ? piece_scratch(f.output.get_size()) : y;
+  std::unordered_map<int, dnnl::memory> args = {{DNNL_ARG_SRC, onednn::memory(f.data, data)},
+                                                {DNNL_ARG_WEIGHTS, onednn::memory(f.weight, own)},
+                                                {DNNL_ARG_DST, onednn::memory(f.output, blocked)}};
+  if (bias) args[DNNL_ARG_BIAS] = onednn::memory(f.bias, bias);
+  f.run.execute(s, args);
+  if (f.out.needed()) f.out(s, blocked, y);
+}
+
+void forward_parts(OpContext& ctx, const Parts& parts, const Lies& lies, const float* x,
+                   const float* weight, const float* bias, float* y) {
+  const Window& w = parts.w;
+  ctx.parallel_for(w.batch * parts.count, 1, [&](int64_t from, int64_t to) {
+    for (int64_t i = from; i < to; ++i) {
+      onednn::one_thread();
+      ScratchScope scope;
+      int64_t k;
+      const Window part = parts(i % parts.count, k);
+      const int64_t image = i / parts.count, c = w.groups == 1 ? 0 : k * w.channels / w.filters;
+      const Forward& f = onednn::cached(key_of(part, lies, 1, bias), make_forward);
+      forward_piece(f, x + (image * w.channels + c) * w.in_size(),
+                    weight + k * (w.channels / w.groups) * w.taps(), false,
+                    bias ? bias + k : nullptr, y + (image * w.filters + k) * w.out_size());
+    }
+  });
+}
+
 void forward(const ConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out) {
   const Window w = nn::window_of(p, in[0].shape, out[0].shape);
+  const Lies lies(in[0], in[1], out[0]);
   const float *x = in[0].as<float>(), *bias = p.no_bias ? nullptr : in[2].as<float>();
   float* y = out[0].as<float>();
   onednn::guarded("Convolution", [&] {
     onednn::one_thread();
+    const Parts parts(w, lies);
+    if (parts.count > 1) return forward_parts(ctx, parts, lies, x, in[1].as<float>(), bias, y);
     const int64_t grain = grain_of(w);
     // Packed weights have one layout whatever the number of images in a piece.
-    const Forward& plan = onednn::cached(key_of(w, grain, bias), make_forward);
+    const Forward& plan = onednn::cached(key_of(w, lies, grain, bias), make_forward);
     float* buffer = ctx.scratch_of<float>(floats(plan.packing.bytes()));
     dnnl::stream stream(onednn::engine());
     const Desc layout = plan.weight;
@@ -95,21 +197,10 @@ void forward(const ConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out) 
     ctx.parallel_for(w.batch, grain, [&](int64_t from, int64_t to) {
       onednn::one_thread();
       ScratchScope scope;
-      const Forward& f = onednn::cached(key_of(w, to - from, bias), make_forward);
-      dnnl::stream s(onednn::engine());
-      auto scratch = [](size_t bytes) { return static_cast<float*>(thread_scratch(bytes)); };
-      const float* data = f.in.in(s, x + from * w.channels * w.in_size(), scratch(f.in.bytes()));
-      const float* own = weight;
-      if (f.weight != layout) own = f.packing.in(s, in[1].as<float>(), scratch(f.packing.bytes()));
-      float* to_y = y + from * w.filters * w.out_size();
-      float* blocked = f.out.needed() ? scratch(f.output.get_size()) : to_y;
-      std::unordered_map<int, dnnl::memory> args = {
-          {DNNL_ARG_SRC, onednn::memory(f.data, data)},
-          {DNNL_ARG_WEIGHTS, onednn::memory(f.weight, own)},
-          {DNNL_ARG_DST, onednn::memory(f.output, blocked)}};
-      if (bias) args[DNNL_ARG_BIAS] = onednn::memory(f.bias, bias);
-      f.run.execute(s, args);
-      if (f.out.needed()) f.out(s, blocked, to_y);
+      const Forward& f = onednn::cached(key_of(w, lies, to - from, bias), make_forward);
+      const bool packed = f.weight == layout;
+      forward_piece(f, x + from * w.channels * w.in_size(), packed ? weight : in[1].as<float>(),
+                    packed, bias, y + from * w.filters * w.out_size());
     });
   });
 }
@@ -119,35 +210,36 @@ struct BackwardData {
   dnnl::convolution_backward_data run;
   Desc data, weight, output;
   Reorder head, packing, out;
+  Advice advice;
 };
 BackwardData make_backward_data(const Key& key) {
   const Geometry g(key);
   const dnnl::convolution_backward_data::primitive_desc pd(
-      {algorithm::convolution_direct, onednn::any_desc(g.data_dims),
-       onednn::any_desc(g.weight_dims), onednn::any_desc(g.output_dims), g.stride, g.dilate, g.pad,
-       g.pad_after},
+      {algorithm::convolution_direct, g.ask_data(), g.ask_weight(), g.ask_output(), g.stride,
+       g.dilate, g.pad, g.pad_after},
       onednn::engine(), g.forward());
   return {dnnl::convolution_backward_data(pd),
           pd.diff_src_desc(),
           pd.weights_desc(),
           pd.diff_dst_desc(),
           Reorder(g.output, pd.diff_dst_desc()),
-          Reorder(g.weight, pd.weights_desc()),
-          Reorder(pd.diff_src_desc(), g.data)};
+          Reorder(g.own_weight(pd.weights_desc()), pd.weights_desc()),
+          Reorder(pd.diff_src_desc(), g.data),
+          Advice(g, pd, pd.weights_desc())};
 }
 
 struct BackwardWeight {
   dnnl::convolution_backward_weights run;
   Desc data, weight, bias, output;
   Reorder in, head, out;
+  Advice advice;
 };
 BackwardWeight make_backward_weight(const Key& key) {
   const Geometry g(key);
   const Desc none;
   const dnnl::convolution_backward_weights::primitive_desc pd(
-      {algorithm::convolution_direct, onednn::any_desc(g.data_dims),
-       onednn::any_desc(g.weight_dims), g.has_bias ? g.bias : none, onednn::any_desc(g.output_dims),
-       g.stride, g.dilate, g.pad, g.pad_after},
+      {algorithm::convolution_direct, g.ask_data(), g.ask_weight(), g.has_bias ? g.bias : none,
+       g.ask_output(), g.stride, g.dilate, g.pad, g.pad_after},
       onednn::engine(), g.forward());
   return {dnnl::convolution_backward_weights(pd),
           pd.src_desc(),
@@ -156,13 +248,13 @@ BackwardWeight make_backward_weight(const Key& key) {
           pd.diff_dst_desc(),
           Reorder(g.data, pd.src_desc()),
           Reorder(g.output, pd.diff_dst_desc()),
-          Reorder(pd.diff_weights_desc(), g.weight)};
+          Reorder(pd.diff_weights_desc(), g.own_weight(pd.diff_weights_desc())),
+          Advice(g, pd, pd.diff_weights_desc())};
 }
 
-float* piece_scratch(size_t bytes) { return static_cast<float*>(thread_scratch(bytes)); }
-
-void data_piece(const Window& w, const float* dy, const float* weight, float* dx, int64_t images) {
-  const BackwardData& b = onednn::cached(key_of(w, images, false), make_backward_data);
+void data_piece(const Window& w, const Lies& lies, const float* dy, const float* weight, float* dx,
+                int64_t images) {
+  const BackwardData& b = onednn::cached(key_of(w, lies, images, false), make_backward_data);
   dnnl::stream s(onednn::engine());
   const float* head = b.head.in(s, dy, piece_scratch(b.head.bytes()));
   const float* packed = b.packing.in(s, weight, piece_scratch(b.packing.bytes()));
@@ -173,9 +265,10 @@ void data_piece(const Window& w, const float* dy, const float* weight, float* dx
   if (b.out.needed()) b.out(s, blocked, dx);
 }
 
-void weight_piece(const Window& w, const float* dy, const float* x, float* dw, float* db,
-                  int64_t images) {
-  const BackwardWeight& b = onednn::cached(key_of(w, images, db != nullptr), make_backward_weight);
+void weight_piece(const Window& w, const Lies& lies, const float* dy, const float* x, float* dw,
+                  float* db, int64_t images) {
+  const BackwardWeight& b =
+      onednn::cached(key_of(w, lies, images, db != nullptr), make_backward_weight);
   dnnl::stream s(onednn::engine());
   const float* data = b.in.in(s, x, piece_scratch(b.in.bytes()));
   const float* head = b.head.in(s, dy, piece_scratch(b.head.bytes()));
@@ -205,6 +298,7 @@ void backward(const ConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out)
   const int64_t in_image = w.channels * w.in_size(), out_image = w.filters * w.out_size();
   const bool bias = !p.no_bias && ctx.wants(2), weights = ctx.wants(1) || bias;
   const int64_t size = in[2].size();
+  const Lies of_data(out[0], in[2], in[0]), of_weight(in[1], out[1], in[0]);
   float* parts = weights ? ctx.scratch_of<float>(pieces * size) : nullptr;
   float* bias_parts = bias ? ctx.scratch_of<float>(pieces * w.filters) : nullptr;
   onednn::guarded("Convolution", [&] {
@@ -213,9 +307,11 @@ void backward(const ConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out)
       ScratchScope scope;
       const float* dy = in[0].as<float>() + from * out_image;
       if (ctx.wants(0))
-        data_piece(w, dy, in[2].as<float>(), out[0].as<float>() + from * in_image, to - from);
+        data_piece(w, of_data, dy, in[2].as<float>(), out[0].as<float>() + from * in_image,
+                   to - from);
       if (weights)
-        weight_piece(w, dy, in[1].as<float>() + from * in_image, parts + from / grain * size,
+        weight_piece(w, of_weight, dy, in[1].as<float>() + from * in_image,
+                     parts + from / grain * size,
                      bias ? bias_parts + from / grain * w.filters : nullptr, to - from);
     });
   });
@@ -223,13 +319,62 @@ void backward(const ConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out)
   if (bias) add_parts(ctx, bias_parts, pieces, w.filters, out[2].as<float>());
 }
 
+// --- layouts ------------------------------------------------------------------------------------
+// Channels per block, where output (and data, unless it has a picture's few channels) fill blocks.
+int block_of(const Window& w) {
+  const int b = onednn::block();
+  const int64_t channels = w.channels / w.groups, filters = w.filters / w.groups;
+  if (w.filters % b != 0) return 0;
+  if (w.groups > 1 && channels == 1 && filters == 1) return b;
+  if (filters % b != 0) return 0;
+  return channels % b == 0 || (w.groups == 1 && channels <= 3) ? b : 0;
+}
+Lies lies_in(const Window& w, int block) { return {w.channels % block == 0 ? block : 0, block}; }
+
+void wants(const ConvolutionParam& p, const Situation& s, StoredAs& as) {
+  const Window w = nn::window_of(p, s.in[0].shape, s.out[0].shape);
+  const int b = block_of(w);
+  if (b == 0) return;
+  const Lies lies = lies_in(w, b);
+  onednn::guarded("Convolution", [&] {
+    int64_t first;
+    const Parts parts(w, lies);
+    const Advice& advice =
+        onednn::cached(key_of(parts(0, first), lies, grain_of(w), !p.no_bias), make_forward).advice;
+    if (advice.reference) return;
+    as.in[0].layout = Geometry::layout(lies.data), as.out[0].layout = Layout::channels(b);
+    if (advice.weight && (parts.count == 1 || advice.weight->last != 0))
+      as.in[1].layout = *advice.weight;
+  });
+}
+
+// Nobody asks for the gradient of a picture, and weights are read for that only.
+void wants_backward(const ConvolutionParam& p, const Situation& s, StoredAs& as) {
+  const Window w = nn::window_of(p, s.in[1].shape, s.in[0].shape);
+  const int b = block_of(w);
+  if (b == 0) return;
+  const Lies lies = lies_in(w, b);
+  onednn::guarded("Convolution", [&] {
+    const Advice weight =
+        onednn::cached(key_of(w, lies, grain_of(w), !p.no_bias), make_backward_weight).advice;
+    std::optional<Advice> data;
+    if (lies.data)
+      data = onednn::cached(key_of(w, lies, grain_of(w), false), make_backward_data).advice;
+    if (weight.reference || (data && data->reference)) return;
+    as.in[0].layout = Layout::channels(b);
+    as.in[1].layout = as.out[0].layout = Geometry::layout(lies.data);
+    if (data && data->weight) as.in[2].layout = *data->weight;
+    if (weight.weight) as.out[1].layout = *weight.weight;
+  });
+}
+
 bool accepts(const ConvolutionParam&, const Situation& s) {
   return s.in[0].dtype == Dtype::kFloat32 && s.in[0].size() > 0;
 }
 
 void define(OpTable& ops) {
-  ops.kernel("Convolution", Device::kCpu, "onednn", forward, accepts);
-  ops.kernel("_backward_Convolution", Device::kCpu, "onednn", backward, accepts);
+  ops.kernel("Convolution", Device::kCpu, "onednn", forward, accepts, wants);
+  ops.kernel("_backward_Convolution", Device::kCpu, "onednn", backward, accepts, wants_backward);
 }
 
 }  // namespace heddle::ops::convolution_onednn

@@ -310,8 +310,9 @@ void backward(const ConvolutionParam& param, OpContext& ctx, Inputs in, Outputs 
 }
 
 // Enough images to fill the lanes, a block of them that stays in the second cache, and channels
-// that do not fill the blocks of a blocked layout by themselves.
+// that do not fill the blocks of a blocked layout by themselves, nor lie in one.
 bool suits(const ConvolutionParam& p, const Blob& data, const Blob& output) {
+  if (!data.stored.plain() || !output.stored.plain()) return false;
   constexpr int64_t kCache = 1 << 21;
   if (simd::best_level() < 3 || data.dtype != Dtype::kFloat32 || p.kernel.rank() != 2) return false;
   const int64_t wide = loops().wide, n = data.shape[0];

@@ -6,8 +6,11 @@
 #include <list>
 #include <memory>
 #include <oneapi/dnnl/dnnl.hpp>
+#include <optional>
+#include <string_view>
 #include <unordered_map>
 
+#include "heddle/layout.h"
 #include "heddle/op.h"
 
 namespace heddle::ops::onednn {
@@ -38,6 +41,81 @@ inline Desc plain_desc(const Dims& dims) {
   return {dims, dnnl::memory::data_type::f32, plain(dims.size())};
 }
 inline Desc any_desc(const Dims& dims) { return {dims, dnnl::memory::data_type::f32, Tag::any}; }
+
+// Channels per block of the layouts that the processor's kernels are written for.
+inline int block() {
+  static const int size = [] {
+    constexpr int kWide = int(dnnl::cpu_isa::avx512_core);
+    return (int(dnnl::get_effective_cpu_isa()) & kWide) == kWide ? 16 : 8;
+  }();
+  return size;
+}
+
+// Weights of grouped convolutions have an axis of groups before ours, which cuts the filters: a
+// block of these is one of groups where each has one filter.
+inline int dims_axis(const Dims& dims, bool grouped, int axis) {
+  return grouped && (axis > 0 || dims[1] > 1) ? axis + 1 : axis;
+}
+
+// Elements of `dims` that lie as `l` says.
+inline Desc desc_of(const Dims& dims, const Layout& l, bool grouped = false) {
+  dnnl_memory_desc_t d = plain_desc(dims).data;
+  auto& to = d.format_desc.blocking;
+  Dims outer = dims;
+  int64_t step = 1;
+  for (const Layout::Block& b : l.blocks) {
+    if (b.axis < 0) continue;
+    const int axis = dims_axis(dims, grouped, b.axis);
+    to.inner_idxs[to.inner_nblks] = axis, to.inner_blks[to.inner_nblks++] = b.size;
+    outer[size_t(axis)] /= b.size, step *= b.size;
+  }
+  const int last = l.last < 0 ? -1 : dims_axis(dims, grouped, l.last);
+  const auto place = [&](int axis) { to.strides[axis] = step, step *= outer[size_t(axis)]; };
+  if (last >= 0) place(last);
+  for (int axis = int(dims.size()); axis-- > 0;)
+    if (axis != last) place(axis);
+  return Desc(d);
+}
+
+// The other way round; nothing for what a Layout cannot say.
+inline std::optional<Layout> layout_of(const Desc& desc, bool grouped = false) {
+  const auto& have = desc.data.format_desc.blocking;
+  const Dims dims = desc.dims();
+  Layout l;
+  if (desc.data.format_kind != dnnl_blocked || have.inner_nblks > int(l.blocks.size())) return {};
+  for (int i = 0; i < have.inner_nblks; ++i) {
+    const int8_t axis = int8_t(int(have.inner_idxs[i]) - (grouped && dims[1] > 1));
+    if (axis < 0) return {};
+    l.blocks[size_t(i)] = {axis, int8_t(have.inner_blks[i])};
+  }
+  for (const int8_t last : {-1, 0, 1}) {
+    l.last = last;
+    if (grouped && last == 0) continue;
+    const Desc made = desc_of(dims, l, grouped);
+    const auto& like = made.data.format_desc.blocking;
+    bool same = made.get_size() == desc.get_size();
+    Dims outer = dims;
+    for (int i = 0; i < have.inner_nblks; ++i)
+      same = same && have.inner_idxs[i] == like.inner_idxs[i] &&
+             have.inner_blks[i] == like.inner_blks[i],
+      outer[size_t(have.inner_idxs[i])] /= have.inner_blks[i];
+    for (size_t d = 0; d < dims.size(); ++d)
+      same = same && (outer[d] == 1 || have.strides[d] == like.strides[d]);
+    if (same) return l;
+  }
+  return {};
+}
+
+// Elements that lie as `l` says, in the words of `wanted` where that says the same.
+inline Desc given(const Desc& wanted, const Layout& l, bool grouped = false) {
+  return layout_of(wanted, grouped) == l ? wanted : desc_of(wanted.dims(), l, grouped);
+}
+
+// Whether a primitive is the one that takes anything, slowly.
+template <class PrimitiveDesc>
+bool is_reference(const PrimitiveDesc& p) {
+  return std::string_view(p.impl_info_str()).find("ref") != std::string_view::npos;
+}
 
 inline dnnl::memory memory(const Desc& desc, const float* data) {
   return {desc, engine(), const_cast<float*>(data)};

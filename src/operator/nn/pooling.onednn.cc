@@ -1,4 +1,5 @@
-// Pooling on oneDNN: maxima and averages over float32 planes and volumes.
+// Pooling on oneDNN: maxima and averages over float32 planes and volumes, plain or in blocks of
+// channels.
 #include "operator/nn/pooling.h"
 
 #include "operator/nn/onednn.h"
@@ -20,30 +21,39 @@ algorithm kind_of(const PoolingParam& p) {
                                             : algorithm::pooling_avg_exclude_padding;
 }
 
-Key key_of(const PoolingParam& p, const Window& w, int64_t planes) {
-  Key k = {int64_t(kind_of(p)), planes};
+Key key_of(const PoolingParam& p, const Window& w, int64_t images) {
+  Key k = {int64_t(kind_of(p)), images, w.channels};
   for (const auto* axes : {&w.in, &w.out, &w.kernel, &w.stride, &w.pad})
     k.insert(k.end(), axes->begin(), axes->end());
   return k;
 }
 
-// Planes are images of one channel: pooling does not tell them apart.
+// Planes are images of one channel, blocks of them images of as many: pooling does not tell images
+// and channels apart.
+Window window_of(const PoolingParam& p, const Blob& data, const Blob& output) {
+  Window w = nn::window_of(p, data.shape, output.shape);
+  if (const int block = channel_block(data.stored.layout))
+    w.channels = w.filters = block, w.batch /= block;
+  return w;
+}
+
 struct Plan {
   Desc data, output, workspace;
   dnnl::pooling_forward forward;
   dnnl::pooling_backward backward;
 };
 Plan make_plan(const Key& k) {
-  auto axis = [&](int list, int i) { return k[size_t(2 + 3 * list + i)]; };
+  auto axis = [&](int list, int i) { return k[size_t(3 + 3 * list + i)]; };
   const auto kind = algorithm(k[0]);
-  Dims data = {k[1], 1}, output = {k[1], 1}, kernel, stride, pad, pad_after;
+  Dims data = {k[1], k[2]}, output = data, kernel, stride, pad, pad_after;
   for (int i = axis(0, 0) == 1 && axis(2, 0) == 1 ? 1 : 0; i < Window::kAxes; ++i) {
     data.push_back(axis(0, i)), output.push_back(axis(1, i)), kernel.push_back(axis(2, i));
     stride.push_back(axis(3, i)), pad.push_back(axis(4, i));
     pad_after.push_back((axis(1, i) - 1) * axis(3, i) + axis(2, i) - axis(0, i) - axis(4, i));
   }
   Plan plan;
-  plan.data = onednn::plain_desc(data), plan.output = onednn::plain_desc(output);
+  const Layout layout = k[2] == 1 ? Layout{} : Layout::channels(int(k[2]));
+  plan.data = onednn::desc_of(data, layout), plan.output = onednn::desc_of(output, layout);
   const dnnl::pooling_forward::primitive_desc forward(
       {prop_kind::forward_training, kind, plan.data, plan.output, stride, kernel, pad, pad_after},
       onednn::engine());
@@ -71,7 +81,8 @@ float* workspace_of(const Plan& plan) {
 }
 
 void forward(const PoolingParam& p, OpContext& ctx, Inputs in, Outputs out) {
-  const Window w = nn::window_of(p, in[0].shape, out[0].shape);
+  const Window w = window_of(p, in[0], out[0]);
+  const int64_t in_image = w.channels * w.in_size(), out_image = w.channels * w.out_size();
   const float* x = in[0].as<float>();
   float* y = out[0].as<float>();
   onednn::guarded("Pooling", [&] {
@@ -80,15 +91,16 @@ void forward(const PoolingParam& p, OpContext& ctx, Inputs in, Outputs out) {
       ScratchScope scope;
       const Plan& plan = onednn::cached(key_of(p, w, to - from), make_plan);
       dnnl::stream s(onednn::engine());
-      plan.forward.execute(s, forward_args(plan, x + from * w.in_size(), y + from * w.out_size(),
-                                           workspace_of(plan)));
+      plan.forward.execute(
+          s, forward_args(plan, x + from * in_image, y + from * out_image, workspace_of(plan)));
     });
   });
 }
 
 // in: dy, and for maxima data, whose places are found again. out: gradient of data.
 void backward(const PoolingParam& p, OpContext& ctx, Inputs in, Outputs out) {
-  const Window w = nn::window_of(p, out[0].shape, in[0].shape);
+  const Window w = window_of(p, out[0], in[0]);
+  const int64_t in_image = w.channels * w.in_size(), out_image = w.channels * w.out_size();
   onednn::guarded("Pooling", [&] {
     ctx.parallel_for(w.batch, grain_of(w), [&](int64_t from, int64_t to) {
       onednn::one_thread();
@@ -97,12 +109,12 @@ void backward(const PoolingParam& p, OpContext& ctx, Inputs in, Outputs out) {
       dnnl::stream s(onednn::engine());
       const float* workspace = workspace_of(plan);
       std::unordered_map<int, dnnl::memory> args = {
-          {DNNL_ARG_DIFF_DST, onednn::memory(plan.output, in[0].as<float>() + from * w.out_size())},
-          {DNNL_ARG_DIFF_SRC, onednn::memory(plan.data, out[0].as<float>() + from * w.in_size())}};
+          {DNNL_ARG_DIFF_DST, onednn::memory(plan.output, in[0].as<float>() + from * out_image)},
+          {DNNL_ARG_DIFF_SRC, onednn::memory(plan.data, out[0].as<float>() + from * in_image)}};
       if (workspace) {
         auto* y = static_cast<float*>(thread_scratch(plan.output.get_size()));
-        plan.forward.execute(
-            s, forward_args(plan, in[1].as<float>() + from * w.in_size(), y, workspace));
+        plan.forward.execute(s,
+                             forward_args(plan, in[1].as<float>() + from * in_image, y, workspace));
         args[DNNL_ARG_WORKSPACE] = onednn::memory(plan.workspace, workspace);
       }
       plan.backward.execute(s, args);
@@ -110,27 +122,40 @@ void backward(const PoolingParam& p, OpContext& ctx, Inputs in, Outputs out) {
   });
 }
 
-// Tiles that do not overlap have loops of their own. Averages whose last window leaves the padding
-// count their cells in another way here.
-bool suits(const PoolingParam& p, const Blob& data, const Blob& output) {
+// The first tensor that lies in blocks of channels decides; none: nothing is in blocks.
+Layout blocks_in(std::span<const Blob> blobs) {
+  for (const Blob& b : blobs)
+    if (channel_block(b.stored.layout)) return b.stored.layout;
+  return {};
+}
+
+// Plain tiles that do not overlap have loops of their own. Averages whose last window leaves the
+// padding count their cells in another way here.
+bool suits(const PoolingParam& p, const Situation& s, const Blob& data, const Blob& output) {
   if (data.dtype != Dtype::kFloat32 || data.size() == 0 || data.shape.rank() < 4) return false;
   if (p.pool_type != PoolType::kMax && p.pool_type != PoolType::kAvg) return false;
   const Window w = nn::window_of(p, data.shape, output.shape);
-  bool overlaps = p.global_pool, fits = true;
+  bool overlaps = p.global_pool || !blocks_in(s.in).plain(), fits = true;
   for (int i = 0; i < Window::kAxes; ++i) {
     overlaps = overlaps || w.kernel[i] > w.stride[i] || w.pad[i] > 0;
     fits = fits && (w.out[i] - 1) * w.stride[i] + w.kernel[i] <= w.in[i] + 2 * w.pad[i];
   }
   return overlaps && fits && !p.divides_by_window;
 }
-bool accepts(const PoolingParam& p, const Situation& s) { return suits(p, s.in[0], s.out[0]); }
+bool accepts(const PoolingParam& p, const Situation& s) { return suits(p, s, s.in[0], s.out[0]); }
 bool accepts_backward(const PoolingParam& p, const Situation& s) {
-  return suits(p, s.out[0], s.in[0]);
+  return suits(p, s, s.out[0], s.in[0]);
+}
+
+void wants(const PoolingParam&, const Situation& s, StoredAs& as) {
+  const Stored all{.layout = blocks_in(s.in)};
+  std::fill(as.in.begin(), as.in.end(), all);
+  as.out[0] = all;
 }
 
 void define(OpTable& ops) {
-  ops.kernel("Pooling", Device::kCpu, "onednn", forward, accepts);
-  ops.kernel("_backward_Pooling", Device::kCpu, "onednn", backward, accepts_backward);
+  ops.kernel("Pooling", Device::kCpu, "onednn", forward, accepts, wants);
+  ops.kernel("_backward_Pooling", Device::kCpu, "onednn", backward, accepts_backward, wants);
 }
 
 }  // namespace heddle::ops::pooling_onednn

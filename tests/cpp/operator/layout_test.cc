@@ -133,8 +133,7 @@ struct Asked {
   }
 };
 Asked run_as_wanted(const OpCall& call, bool training, std::vector<Tensor>& in,
-                    const std::vector<Layout>& hints, std::vector<Tensor>& out,
-                    std::vector<uint8_t> wanted = {}) {
+                    const std::vector<Layout>& hints, std::vector<Tensor>& out) {
   auto x = Call::blobs(in), y = Call::blobs(out);
   for (size_t i = 0; i < hints.size(); ++i) x[i].stored.layout = hints[i];
   Asked asked{std::vector<Stored>(in.size()), std::vector<Stored>(out.size())};
@@ -147,7 +146,7 @@ Asked run_as_wanted(const OpCall& call, bool training, std::vector<Tensor>& in,
   for (size_t i = 0; i < out.size(); ++i) y[i].stored = asked.out[i];
   EXPECT_EQ(&choose_kernel(call, {}, {x, y, training}), &kernel) << call.op->name;
   OpContext ctx;
-  ctx.training = training, ctx.wanted = wanted;
+  ctx.training = training;
   run_kernel(kernel, call, ctx, x, y);
   for (size_t i = 0; i < in.size(); ++i) in[i] = moved(stored[i], asked.in[i].layout, kPlain);
   for (size_t i = 0; i < out.size(); ++i) out[i] = moved(out[i], asked.out[i].layout, kPlain);
@@ -285,6 +284,81 @@ TEST(Layout, ConcatJoinsBlocksOfChannels) {
               {0, 0});
   expect_same("Concat", {part(16, 1), part(16, 2), part(16, 3)}, {{"num_args", "3"}, {"dim", "0"}},
               Layout::channels(16), {0, 0});
+}
+
+// --- kernels of oneDNN
+// ---------------------------------------------------------------------------- The block that the
+// kernels of this build and machine want; 0 where they want none.
+int wanted_block() {
+  Call c("Convolution", {uniform({2, 32, 5, 5}), uniform({32, 32, 3, 3})},
+         {{"kernel", "(3, 3)"}, {"num_filter", "32"}, {"no_bias", "True"}});
+  auto x = Call::blobs(c.in), y = Call::blobs(c.out);
+  std::vector<Stored> in(2), out(1);
+  StoredAs as{in, out};
+  choose_kernel(*c.call, {}, {x, y, true}, as);
+  return channel_block(out[0].layout);
+}
+#define HEDDLE_NEEDS_BLOCKS(b)  \
+  const int b = wanted_block(); \
+  if (b == 0) GTEST_SKIP() << "no kernel of this build wants blocks"
+
+struct Conv {
+  int64_t batch, channels, filters, size, kernel, stride, groups;
+  bool bias;
+  int forward, backward;  // tensors in other layouts
+};
+
+TEST(Layout, ConvolutionAsksForBlocks) {
+  HEDDLE_NEEDS_BLOCKS(b);
+  for (const Conv& c : {Conv{2, 32, 48, 7, 3, 1, 1, true, 3, 5},   //
+                        Conv{1, 32, 80, 6, 3, 2, 1, true, 3, 5},   // parts by filters
+                        Conv{3, 16, 64, 5, 1, 1, 1, false, 3, 5},  // and of several images
+                        Conv{9, 32, 32, 5, 1, 2, 1, true, 3, 5},   // pieces of two images, and one
+                        Conv{2, 3, 32, 9, 3, 2, 1, true, 2, 2},    // a picture
+                        Conv{1, 3, 32, 9, 7, 2, 1, false, 2, 2},   //
+                        Conv{2, 32, 32, 7, 3, 1, 32, true, 3, 5},  // depthwise
+                        Conv{9, 48, 48, 7, 3, 2, 48, false, 3, 5},
+                        Conv{2, 64, 64, 5, 3, 1, 2, true, 3, 5},  // groups
+                        Conv{2, 20, 32, 5, 3, 1, 1, true, 0, 0},  // does not fill blocks
+                        Conv{2, 32, 20, 5, 3, 1, 1, true, 0, 0}})
+    for (const Layout& hint : {Layout::channels(b), kPlain}) {
+      std::vector<Tensor> in = {uniform({c.batch, c.channels, c.size, c.size}),
+                                uniform({c.filters, c.channels / c.groups, c.kernel, c.kernel},
+                                        Dtype::kFloat32, -1, 1, 2)};
+      if (c.bias) in.push_back(uniform({c.filters}, Dtype::kFloat32, -1, 1, 3));
+      const std::string k = std::to_string(c.kernel), s = std::to_string(c.stride),
+                        p = std::to_string(c.kernel / 2);
+      SCOPED_TRACE(format("{} filters of {}", c.filters, c.kernel));
+      expect_same("Convolution", in,
+                  {{"kernel", "(" + k + ", " + k + ")"},
+                   {"stride", "(" + s + ", " + s + ")"},
+                   {"pad", "(" + p + ", " + p + ")"},
+                   {"num_filter", std::to_string(c.filters)},
+                   {"num_group", std::to_string(c.groups)},
+                   {"no_bias", c.bias ? "False" : "True"}},
+                  hint, {c.forward, c.backward, 1e-5});
+    }
+}
+
+TEST(Layout, PoolingFollowsBlocks) {
+  HEDDLE_NEEDS_BLOCKS(machine);
+  for (const int b : {8, 16})
+    for (const Kwargs& kwargs :
+         {Kwargs{{"kernel", "(3, 3)"}, {"stride", "(2, 2)"}, {"pad", "(1, 1)"}},
+          Kwargs{{"kernel", "(2, 2)"}, {"stride", "(2, 2)"}},  // tiles
+          Kwargs{{"kernel", "(3, 2)"}, {"stride", "(1, 2)"}},
+          Kwargs{{"global_pool", "True"}, {"kernel", "(1, 1)"}}})
+      for (const char* type : {"max", "avg"})
+        for (const char* count : {"True", "False"})
+          for (const int64_t batch : {1, 9}) {
+            Kwargs all = kwargs;
+            all["pool_type"] = type, all["count_include_pad"] = count;
+            const bool max = std::string_view(type) == "max";
+            expect_same("Pooling", {uniform({batch, 48, 8, 6})}, all, Layout::channels(b),
+                        {2, max ? 3 : 2, 1e-6});
+          }
+  expect_same("Pooling", {uniform({2, 16, 8, 6})}, {{"kernel", "(2, 2)"}, {"pool_type", "sum"}},
+              Layout::channels(machine), {0, 0, 1e-6});
 }
 
 }  // namespace heddle::test
