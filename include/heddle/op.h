@@ -186,6 +186,7 @@ class HEDDLE_API InferContext {
     Shape shape;
     Dtype dtype = Dtype::kUnknown;
     Stype stype = Stype::kUnknown;
+    Layout layout = {};  // of a dense one in a plan; inference does not touch it
   };
   InferContext(const OpDef& op, std::span<const Input> inputs, std::span<const Output> outputs,
                std::span<Value> in, std::span<Value> out, bool training = false)

@@ -11,7 +11,9 @@ void value(std::string& to, const Plan& p, int v) {
   append(to, p.types[v].shape);
   append(to, " ");
   append(to, p.types[v].dtype);
-  if (p.outside(v)) append(to, " own array");
+  if (!p.types[v].layout.plain()) append(to, " "), append(to, p.types[v].layout);
+  if (p.home[v].kind == Home::kPrepared) append(to, " kept");
+  else if (p.outside(v)) append(to, " own array");
   else if (p.offset[v] == MemoryPlan::kUnused || !p.wanted[v]) append(to, " unused");
   else if (p.shares[v] >= 0) append(to, format(" at {}, in place", p.offset[v]));
   else append(to, format(" at {}", p.offset[v]));
@@ -44,6 +46,8 @@ std::string program(const Program& program, const char* title) {
   }
   for (const auto& [device, bytes] : p.arenas)
     text += format("  arena on {}: {} bytes\n", device, bytes);
+  if (const int64_t kept = program.places().prepared_bytes())
+    text += format("  kept in another order: {} bytes\n", kept);
   return text;
 }
 

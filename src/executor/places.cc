@@ -27,7 +27,9 @@ Places::Places(const Plan& plan, FunctionRef<NDArray(Home)> array_of, Arenas& ar
     : own_(plan.home.size()) {
   for (const auto& [device, bytes] : plan.arenas) arenas_.push_back(arenas.of(device, bytes));
   for (size_t v = 0; v < own_.size(); ++v)
-    if (plan.outside(int(v))) own_[v] = array_of(plan.home[v]);
+    if (const Blob b = plan.describe(int(v)); plan.home[v].kind == Home::kPrepared)
+      own_[v] = NDArray(b.shape, b.device, b.dtype), prepared_bytes_ += b.bytes();
+    else if (plan.outside(int(v))) own_[v] = array_of(plan.home[v]);
 }
 
 std::vector<Use> Places::uses(const Steps& steps, int i) const {

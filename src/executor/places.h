@@ -23,11 +23,12 @@ class Arenas {
 
 class Places {
  public:
-  // `array_of` finds the array of what does not live in the arena.
+  // `array_of` finds the array of what neither lives in the arena nor is prepared.
   Places(const Plan& plan, FunctionRef<NDArray(Home)> array_of, Arenas& arenas);
 
   const std::vector<NDArray>& arenas() const { return arenas_; }  // in the order of plan.arenas
   const NDArray& own(int value) const { return own_[value]; }     // none: in the arena
+  int64_t prepared_bytes() const { return prepared_bytes_; }      // of reordered variables
   // The arrays that a step uses and users can see.
   std::vector<Use> uses(const Steps& steps, int i) const;
 
@@ -38,6 +39,7 @@ class Places {
 
  private:
   std::vector<NDArray> own_, arenas_;
+  int64_t prepared_bytes_ = 0;
 };
 
 }  // namespace heddle

@@ -32,7 +32,11 @@ std::string shown_name(const Graph::Node& n, int output) {
 Program::Program(Plan plan, FunctionRef<NDArray(Home)> array_of, Arenas& arenas)
     : work_(std::make_shared<Work>(std::move(plan), array_of, arenas)) {
   start_once();
-  for (int i = 0; i < steps().size(); ++i) work_->uses.push_back(places().uses(steps(), i));
+  for (int i = 0; i < steps().size(); ++i) {
+    work_->uses.push_back(places().uses(steps(), i));
+    if (steps().is_part(i, Part::kPrepare))
+      variables_.push_back({i, places().own(steps().node(i).inputs[0])});
+  }
   find_small();
 }
 
@@ -104,9 +108,20 @@ bool Program::run_here(bool training, uint64_t seed) const {
   return Engine::get().run_if_idle(all, "forward", body, &run) && run.done;
 }
 
+// Reorders what was written since. Writes that are pushed from now on come after this run anyway.
+void Program::prepare_variables(bool training) {
+  for (Prepared& p : variables_) {
+    const uint64_t now = p.variable.var().version();
+    if (p.version == now) continue;
+    Engine::get().push(task_of({p.step}, training));
+    p.version = now;
+  }
+}
+
 void Program::push(Part part, bool training, uint64_t seed) {
+  if (part == Part::kForward) prepare_variables(training);
   if (part == Part::kForward && run_here(training, seed)) return;
-  GraphRef& graph = prepared_[int(part)][training];
+  GraphRef& graph = graphs_[part == Part::kBackward][training];
   if (!graph) graph = prepare(part, training);
   if (part == Part::kForward && steps().random()) {
     std::lock_guard lock(work_->mutex);
@@ -246,7 +261,13 @@ std::vector<NDArray> Program::show_all(const std::vector<int>& values, Task& tas
   task.run = [work = work_, run = std::move(run), values, copies](RunContext& where) {
     if (run) run(where);
     for (size_t i = 0; i < values.size(); ++i) {
-      const Blob from = work->places.blob(work->steps.plan(), values[i]), to = copies[i].blob();
+      const Blob from = work->places.blob(work->steps.plan(), values[i]);
+      Blob to = copies[i].blob();
+      if (!from.stored.plain()) {
+        OpContext ctx(where.device, where.stream, false);
+        run_kernel(*make_reorder({}), ctx, {&from, 1}, {&to, 1});
+        continue;
+      }
       device_api(to.device).copy(to.data, to.device, from.data, from.device, size_t(to.bytes()),
                                  where.stream);
     }
@@ -257,6 +278,7 @@ std::vector<NDArray> Program::show_all(const std::vector<int>& values, Task& tas
 void Program::push_watched(Part part, bool training, uint64_t seed, const Monitor& each,
                            bool inputs_too) {
   const Steps& s = steps();
+  if (part == Part::kForward) prepare_variables(training);
   if (part == Part::kForward && s.random()) {
     std::lock_guard lock(work_->mutex);
     work_->seeds.push_back(seed);

@@ -51,7 +51,17 @@ class Program {
   std::vector<NDArray> show_all(const std::vector<int>& values, Task& task) const;
 
   std::shared_ptr<Work> work_;
-  GraphRef prepared_[2][2];      // [part][training]
+  // A variable that kernels want in another order, and how often it had been written when it was
+  // reordered last.
+  struct Prepared {
+    int step;
+    NDArray variable;
+    uint64_t version = UINT64_MAX;
+  };
+  void prepare_variables(bool training);
+
+  std::vector<Prepared> variables_;
+  GraphRef graphs_[2][2];        // [forward, backward][training]
   bool small_ = false;           // may forward run on the calling thread?
   std::vector<Use> small_uses_;  // then: all it uses
 };

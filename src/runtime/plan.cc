@@ -1,4 +1,5 @@
-// The only place that chains the passes: Graph::of, expand, gradient, place, infer, choose, plan.
+// The only place that chains the passes: Graph::of, expand, gradient, place, infer, choose_kernels,
+// plan_memory.
 #include "runtime/plan.h"
 
 #include <algorithm>
@@ -14,7 +15,7 @@ int64_t Plan::stated_bytes() const {
 
 Blob Plan::describe(int value) const {
   const ValueInfo& t = types[value];
-  return {nullptr, t.shape, t.dtype, device(value)};
+  return {nullptr, t.shape, t.dtype, device(value), {Stype::kDense, t.layout}};
 }
 
 namespace planning {
@@ -45,26 +46,6 @@ Draft draft_of(const Network& network) {
   for (size_t i = 0; i < network.outputs.size(); ++i)  // of those that are the same, the first
     d.home.try_emplace(d.graph.outputs[i], Home{Home::kOutput, int(i)});
   return d;
-}
-
-void choose_kernels(Plan& p, bool training) {
-  const Graph& g = p.graph;
-  p.kernels.assign(g.nodes.size(), nullptr);
-  std::vector<Blob> in, out;
-  for (size_t node = 0; node < g.nodes.size(); ++node) {
-    const Graph::Node& n = g.nodes[node];
-    if (!n.call) continue;
-    in.clear(), out.clear();
-    for (int v : n.inputs) in.push_back(p.describe(v));
-    for (int k = 0; k < n.outputs(); ++k) out.push_back(p.describe(n.first_output + k));
-    const Device device = p.where[node];
-    if (n.call->op->meaning == Meaning::kTransfer && in[0].device != device) continue;
-    attempt(
-        [&] {
-          p.kernels[node] = &choose_kernel(*n.call, device, {in, out, training});
-        },
-        [&](std::string_view text) { fail("Error in operator {}: {}", n.name, text); });
-  }
 }
 
 // From the last node to the first: whom nobody wants, and who changes nothing, wants nothing.
@@ -102,14 +83,28 @@ void plan_arenas(Plan& p) {
   }
 }
 
-Plan finish(Draft d, Known known, const Network& network, bool training) {
+// A plan without gradients keeps its reordered variables from run to run.
+Plan finish(Draft d, Known known, const Network& network, bool training, bool keep) {
+  Placement where;
+  Graph g = place(std::move(d.graph), network.spec.groups, network.spec.device, &where);
+  ValueTypes types = infer_float32(g, std::move(known), training);
+  std::vector<bool> fixed(g.values);
+  for (const auto& [value, home] : d.home) fixed[value] = true;
+  Chosen c =
+      choose_kernels(std::move(g), std::move(where), std::move(types), fixed, training, keep);
   Plan p;
-  p.graph = place(std::move(d.graph), network.spec.groups, network.spec.device, &p.where);
-  p.types = infer_float32(p.graph, std::move(known), training);
+  p.graph = std::move(c.graph), p.where = std::move(c.where), p.types = std::move(c.types);
+  p.choices = std::move(c.choices);
   p.producer = p.graph.producers();
   p.home.resize(p.graph.values);
-  for (const auto& [value, home] : d.home) p.home[value] = home;
-  choose_kernels(p, training);
+  for (const auto& [value, home] : d.home) {
+    const auto moved = c.plain.find(value);
+    p.home[moved == c.plain.end() ? value : moved->second] = home;
+  }
+  int prepared = 0;
+  for (int v = 0; v < p.graph.values; ++v)
+    if (const Graph::Node& n = p.graph.nodes[p.producer[v]]; n.call && n.phase == Phase::kPrepare)
+      p.home[v] = {Home::kPrepared, prepared++};
   find_wanted(p);
   plan_arenas(p);
   return p;
@@ -158,7 +153,7 @@ void deliver(Draft& d, Known& known, const Network& network, int index, int valu
 
 Plan plan_forward(const Network& network, bool training) {
   return planning::finish(planning::draft_of(network), planning::known_of(network), network,
-                          training);
+                          training, true);
 }
 
 Plan plan_training(const Network& network) {
@@ -189,7 +184,7 @@ Plan plan_training(const Network& network) {
     reads_head.push_back(read[spec.head_grads[i]]);
     if (reads_head[i]) d.home[spec.head_grads[i]] = {Home::kHead, int(i)};
   }
-  Plan p = planning::finish(std::move(d), std::move(known), network, true);
+  Plan p = planning::finish(std::move(d), std::move(known), network, true, false);
   p.reads_head = std::move(reads_head);
   p.zero_gradients = std::move(zero);
   return p;

@@ -15,17 +15,17 @@ struct Home {
     kOutput,
     kGradient,  // of a variable
     kHead,      // the gradient of an output, which comes in
+    kPrepared,  // a variable as kernels want it: memory of the plan that outlives a run
   } kind = kArena;
   int index = 0;
 };
 
 struct Plan {
   Graph graph;
-  Placement where;         // of nodes
-  ValueTypes types;        // of values
-  std::vector<Home> home;  // of values
-  // Of nodes, chosen before memory is planned; null: a variable, or a copy between devices.
-  std::vector<const OpDef::Implementation*> kernels = {};
+  Placement where;                           // of nodes
+  ValueTypes types;                          // of values
+  std::vector<Home> home;                    // of values
+  std::vector<Choice> choices = {};          // of nodes, made before memory is planned
   std::vector<uint8_t> wanted = {};          // value -> is it read, or has a home of its own?
   std::vector<int64_t> offset = {};          // value -> its place in the arena of its device
   std::vector<int> shares = {};              // value -> the value whose memory it takes over, or -1
@@ -38,7 +38,7 @@ struct Plan {
 
   bool outside(int value) const { return home[value].kind != Home::kArena; }
   Device device(int value) const { return where[producer[value]]; }
-  Blob describe(int value) const;  // without an address
+  Blob describe(int value) const;  // without an address, as it is stored
   int64_t stated_bytes() const;    // of all arenas
 };
 

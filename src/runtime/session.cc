@@ -49,6 +49,9 @@ Session::Program& Session::program(bool training) {
   p.emplace(gradients ? plan_training(network_) : plan_forward(network_, training));
   const Plan& plan = p->steps.plan();
   for (const auto& arena : plan.arenas) p->arenas.emplace_back(arena.second);
+  for (int v = 0; v < plan.graph.values; ++v)
+    if (plan.home[v].kind == Home::kPrepared)  // their homes count in the order of values
+      p->prepared.emplace_back(plan.describe(v).bytes());
   if (gradients)
     for (size_t i = 0; i < network_.outputs.size(); ++i)
       heads_.push_back(plan.reads_head[i] ? make(network_.outputs[i].type) : Blob{});
@@ -69,6 +72,8 @@ void* Session::address(const Program& p, int value) const {
       return gradients_[home.index].data;
     case Home::kHead:
       return heads_[home.index].data;
+    case Home::kPrepared:
+      return p.prepared[home.index].data();
     case Home::kArena:
       break;
   }
@@ -88,7 +93,9 @@ void Session::run(Part part, bool training, uint64_t seed) {
   }
 }
 
+// Variables may have been written since the last run: nobody tells.
 void Session::forward(bool training, uint64_t seed) {
+  run(Part::kPrepare, training, seed);
   run(Part::kForward, training, seed);
   ready_ = training;
   seed_ = seed;

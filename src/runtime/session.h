@@ -38,7 +38,7 @@ class Session {
   struct Program {
     explicit Program(Plan plan) : steps(std::move(plan)) {}
     Steps steps;
-    std::vector<Memory> arenas;
+    std::vector<Memory> arenas, prepared;
   };
   size_t at(std::string_view name) const;
   Blob make(const ValueInfo& type);

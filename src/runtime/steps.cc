@@ -35,11 +35,17 @@ void Steps::add(int node) {
   of_node_[node] = int(steps_.size());
   Step& s = steps_.emplace_back();
   s.node = node;
-  for (int v : n.inputs) s.in.push_back(plan_.describe(v));
+  const Choice& choice = plan_.choices[node];
+  s.kernel = choice.kernel;
+  for (size_t k = 0; k < n.inputs.size(); ++k) {
+    s.in.push_back(plan_.describe(n.inputs[k]));
+    s.in.back().stored = choice.in[k];
+  }
   bool all = true, none = true;
   for (int k = 0; k < n.outputs(); ++k) {
     const int v = n.first_output + k;
     s.out.push_back(plan_.describe(v));
+    s.out.back().stored = choice.out[k];
     s.wanted.push_back(plan_.wanted[v]);
     all &= bool(plan_.wanted[v]);
     none &= !plan_.wanted[v];
@@ -49,7 +55,6 @@ void Steps::add(int node) {
   s.idle = none && !n.call->mutates;
   for (const Blob& b : s.in) s.bytes += b.bytes();
   random_ |= n.call->op->random;
-  s.kernel = plan_.kernels[node];
 }
 
 void Steps::locate(int i, FunctionRef<void*(int value)> address) {

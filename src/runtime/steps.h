@@ -6,7 +6,7 @@
 
 namespace heddle {
 
-enum class Part : uint8_t { kForward, kBackward };
+enum class Part : uint8_t { kPrepare, kForward, kBackward };  // of a program
 
 struct Step {
   int node = 0;
@@ -30,7 +30,10 @@ class Steps {
   Device device(int i) const { return plan_.where[steps_[i].node]; }
   int of_node(int node) const { return of_node_[node]; }  // -1: a variable
   bool is_part(int i, Part part) const {
-    return (node(i).phase == Phase::kForward) == (part == Part::kForward);
+    const Phase p = node(i).phase;
+    return part == (p == Phase::kPrepare   ? Part::kPrepare
+                    : p == Phase::kForward ? Part::kForward
+                                           : Part::kBackward);
   }
   bool random() const { return random_; }
   int64_t touched_bytes() const { return touched_; }  // the furthest bytes that steps were given

@@ -7,8 +7,9 @@
 
 namespace heddle {
 
-// When a node runs: forward in a forward run, the others in a backward run.
+// When a node runs: forward in a forward run, the last three in a backward run.
 enum class Phase : uint8_t {
+  kPrepare,  // before a forward run, where the variable it reads has changed since it ran last
   kForward,
   kRecomputed,  // a forward node once more, so that its value need not be kept until its gradient
   kBackward,

@@ -46,6 +46,26 @@ struct Gradient {
 };
 Gradient gradient(Graph g, const GradientSpec& spec);
 
+// Which kernel runs a node, and how it is given its tensors.
+struct Choice {
+  const OpDef::Implementation* kernel = nullptr;  // null: a variable, or a copy between devices
+  std::vector<Stored> in = {}, out = {};
+};
+struct Chosen {
+  Graph graph;
+  Placement where;
+  ValueTypes types;             // with the layouts that values are computed in
+  std::vector<Choice> choices;  // of nodes
+  std::map<int, int> plain;     // of fixed values: the copy in C order that takes their place
+};
+// Chooses the kernel of every node. Where it wants a tensor in another order than it lies in memory
+// (`wants`, op.h), a node that reorders it is put in front, once for all that want it so; where
+// both orders are the same bytes, none is. Variables lie in C order, and `fixed` values, which
+// others see, end in it. With `keep`, reorders of variables are of phase kPrepare. Values keep
+// their numbers. Throws Error naming the node that has no kernel.
+Chosen choose_kernels(Graph g, Placement where, ValueTypes types, const std::vector<bool>& fixed,
+                      bool training, bool keep);
+
 // Where values live when every node runs in order (or in any order that the graph allows: the plan
 // adds `after` edges where sharing memory demands it). Offsets are into one arena per device.
 struct MemoryPlan {

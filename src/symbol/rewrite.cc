@@ -69,6 +69,10 @@ void Rewriter::replace_in(int reader, int value, int by) {
 
 void Rewriter::replace(int value, int by) {
   replace_where(value, by, [](int) { return true; });
+  replace_outputs(value, by);
+}
+
+void Rewriter::replace_outputs(int value, int by) {
   std::replace(outputs_.begin(), outputs_.end(), value, by);
 }
 

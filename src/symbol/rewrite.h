@@ -28,6 +28,7 @@ class Rewriter {
   void set_input(int id, int i, int value);
   // Who read `value` (nodes, and the outputs of the graph) reads `by` instead.
   void replace(int value, int by);
+  void replace_outputs(int value, int by);  // only those of the graph
   // The same for the nodes for which which(node) holds; outputs of the graph stay.
   template <class Which>
   void replace_where(int value, int by, Which&& which) {
@@ -51,7 +52,7 @@ class Rewriter {
  private:
   void replace_in(int reader, int value, int by);
   std::vector<int> order() const;
-  bool runs_forward(int id) const { return nodes_[id].phase == Phase::kForward; }
+  bool runs_forward(int id) const { return nodes_[id].phase <= Phase::kForward; }
 
   std::vector<Graph::Node> nodes_;
   std::vector<uint8_t> removed_;

@@ -1,0 +1,166 @@
+// Kernels, and the reorders between those that take their tensors blocked and those that do not.
+//
+// One walk in the order of the graph, greedy: a kernel sees how its inputs lie and says how it
+// wants them. So chains of kernels that follow their input (batch norm, relu, pooling) stay in the
+// order that the first of them, a convolution, asked for.
+#include <map>
+#include <set>
+
+#include "heddle/layout.h"
+#include "symbol/passes.h"
+#include "symbol/rewrite.h"
+
+namespace heddle {
+
+namespace choosing {
+
+class Chooser {
+ public:
+  Chooser(Graph g, Placement where, ValueTypes types, const std::vector<bool>& fixed, bool training,
+          bool keep)
+      : g_(std::move(g)),
+        where_(std::move(where)),
+        types_(std::move(types)),
+        fixed_(fixed),
+        training_(training),
+        keep_(keep),
+        producer_(g_.producers()),
+        choices_(g_.nodes.size()) {
+    for (const Graph::Node& n : g_.nodes)
+      for (size_t i = 0; n.call && n.call->mutates && i < n.inputs.size(); ++i)
+        if (n.call->inputs[i].role != Role::kRead) changes_.insert(n.inputs[i]);
+  }
+
+  Chosen run() {
+    for (size_t i = 0; i < g_.nodes.size(); ++i)
+      if (g_.nodes[i].call) look_at(int(i));
+    if (reorders_.empty())
+      return {std::move(g_), std::move(where_), std::move(types_), std::move(choices_), {}};
+    return rewrite();
+  }
+
+ private:
+  struct Reorder {
+    int value;   // what is read
+    int before;  // the node it stands in front of
+    Layout to;
+    Device device;
+    Phase phase;
+  };
+  struct Read {
+    int node, input, reorder;
+  };
+
+  Blob describe(int value) const {
+    const ValueInfo& t = types_[value];
+    return {nullptr, t.shape, t.dtype, where_[producer_[value]], {Stype::kDense, t.layout}};
+  }
+
+  void look_at(int node) {
+    const Graph::Node& n = g_.nodes[node];
+    in_.clear(), out_.clear();
+    for (int v : n.inputs) in_.push_back(describe(v));
+    for (int k = 0; k < n.outputs(); ++k) out_.push_back(describe(n.first_output + k));
+    Choice& c = choices_[node];
+    c.in.resize(in_.size()), c.out.resize(out_.size());
+    StoredAs as{c.in, c.out};
+    if (n.call->op->meaning != Meaning::kTransfer || in_[0].device == where_[node])
+      attempt(
+          [&] {
+            c.kernel = &choose_kernel(*n.call, where_[node], {in_, out_, training_}, as);
+          },
+          [&](std::string_view text) { fail("Error in operator {}: {}", n.name, text); });
+    for (size_t i = 0; i < in_.size(); ++i)
+      if (!n.call->inputs[i].shape_only) read(node, int(i), c.in[i].layout);
+    for (int k = 0; k < n.outputs(); ++k) write(node, n.first_output + k, c.out[k].layout);
+  }
+
+  void read(int node, int input, const Layout& wanted) {
+    const int v = g_.nodes[node].inputs[input];
+    if (same_bytes(types_[v].shape, types_[v].layout, wanted)) return;
+    const bool variable = !g_.nodes[producer_[v]].call;
+    const Phase phase =
+        variable && keep_ && !changes_.contains(v) ? Phase::kPrepare : g_.nodes[node].phase;
+    reads_.push_back({node, input, reordered(v, node, wanted, where_[node], phase)});
+  }
+
+  void write(int node, int value, const Layout& computed) {
+    if (same_bytes(types_[value].shape, computed, {})) return;
+    types_[value].layout = computed;
+    if (fixed_[value])
+      plain_[value] = reordered(value, node + 1, {}, where_[node], g_.nodes[node].phase);
+  }
+
+  // The number of the reorder that gives a value in another order; of changing ones, a new one.
+  int reordered(int value, int before, const Layout& to, Device device, Phase phase) {
+    const int next = int(reorders_.size());
+    if (!changes_.contains(value)) {
+      std::string key;
+      append(key, to);
+      const auto [there, fresh] = made_.try_emplace({value, std::move(key)}, next);
+      if (!fresh) return there->second;
+    }
+    reorders_.push_back({value, before, to, device, phase});
+    return next;
+  }
+
+  Chosen rewrite() {
+    Rewriter edit(std::move(g_));
+    std::vector<int> value_of;  // of reorders
+    for (const Reorder& r : reorders_) {
+      const Graph::Node& from = edit.node(edit.producer(r.value));
+      const int node = edit.insert(r.before, {.call = make_reorder(r.to),
+                                              .name = from.name + "_reorder",
+                                              .inputs = {r.value},
+                                              .phase = r.phase});
+      where_.push_back(r.device);
+      value_of.push_back(edit.node(node).first_output);
+      types_.push_back(types_[r.value]);
+      types_.back().layout = r.to;
+      const Blob in = describe(r.value);
+      const Blob out{nullptr, in.shape, in.dtype, r.device, {}};
+      Choice& c = choices_.emplace_back();
+      c.in.resize(1), c.out.resize(1);
+      StoredAs as{c.in, c.out};
+      c.kernel =
+          &choose_kernel(*edit.node(node).call, r.device, {{&in, 1}, {&out, 1}, training_}, as);
+    }
+    for (const Read& r : reads_) edit.set_input(r.node, r.input, value_of[r.reorder]);
+    Chosen all;
+    for (const auto& [value, reorder] : plain_) all.plain[value] = value_of[reorder];
+    for (const auto& [value, by] : all.plain) edit.replace_outputs(value, by);
+    Rewriter::Result done = edit.finish();
+    all.graph = std::move(done.graph);
+    all.types = std::move(types_);
+    all.where.resize(where_.size()), all.choices.resize(where_.size());
+    for (size_t id = 0; id < where_.size(); ++id) {
+      all.where[done.node_of[id]] = where_[id];
+      all.choices[done.node_of[id]] = std::move(choices_[id]);
+    }
+    return all;
+  }
+
+  Graph g_;
+  Placement where_;
+  ValueTypes types_;
+  const std::vector<bool>& fixed_;
+  const bool training_, keep_;
+  const std::vector<int> producer_;
+  std::set<int> changes_;  // values that nodes change in place
+  std::vector<Choice> choices_;
+  std::vector<Reorder> reorders_;
+  std::vector<Read> reads_;
+  std::map<int, int> plain_;                         // fixed value -> its reorder
+  std::map<std::pair<int, std::string>, int> made_;  // (value, layout) -> reorder
+  std::vector<Blob> in_, out_;
+};
+
+}  // namespace choosing
+
+Chosen choose_kernels(Graph g, Placement where, ValueTypes types, const std::vector<bool>& fixed,
+                      bool training, bool keep) {
+  return choosing::Chooser(std::move(g), std::move(where), std::move(types), fixed, training, keep)
+      .run();
+}
+
+}  // namespace heddle
