@@ -116,6 +116,42 @@ TEST(Session, SeedsRepeat) {
   EXPECT_EQ(values(s.gradient("a")), runs[2]);  // the same numbers were dropped
 }
 
+// Kernels that take blocks, where there are any, against those that do not; a weight that changes
+// between runs.
+TEST(Session, OrdersInMemoryDoNotShow) {
+  const Kwargs same = {{"kernel", "(3, 3)"}, {"pad", "(1, 1)"}, {"num_filter", "32"}};
+  Symbol x = apply("Convolution", {Symbol::variable("x")}, "a", same);
+  x = apply("Convolution", {apply("Activation", {x}, "r", {{"act_type", "relu"}})}, "b", same);
+  std::vector<std::vector<float>> found[2];
+  for (const bool portable : {false, true}) {
+    prefer_kernels(portable ? "portable" : "");
+    for (const bool training : {false, true}) {
+      NetworkSpec spec = spec_of({{"x", {2, 16, 5, 6}}});
+      spec.training = training;
+      Session s(analyse(x, spec), {});
+      for (const Network::Variable& v : s.network().variables) {
+        const Blob& b = s.variable(v.name);
+        for (int64_t i = 0; i < b.size(); ++i) b.as<float>()[i] = float(i * 7 % 13 - 6) / 16;
+      }
+      for (int run = 0; run < 2; ++run) {
+        s.variable("a_weight").as<float>()[run] = 3;
+        s.forward(training);
+        found[portable].push_back(values(s.outputs()[0]));
+        std::vector<float> memory;
+        const Blob head[] = {ones(memory, {2, 32, 5, 6})};
+        s.backward(head);
+        if (!training) continue;
+        for (const char* name : {"x", "a_weight", "a_bias", "b_weight"})
+          found[portable].push_back(values(s.gradient(name)));
+      }
+    }
+  }
+  prefer_kernels("");
+  ASSERT_EQ(found[0].size(), found[1].size());
+  for (size_t i = 0; i < found[0].size(); ++i)
+    EXPECT_THAT(found[0][i], testing::Pointwise(testing::FloatNear(1e-2f), found[1][i])) << i;
+}
+
 TEST(Session, GivenTensorsKeepTheirMemory) {
   std::map<std::string, Tensor, std::less<>> given;
   Tensor& t = given["b"];
