@@ -4,9 +4,9 @@ from __future__ import annotations
 import array as _array
 
 from .. import _core
+from .._shuffle import shuffle as _shuffled
 from ..ndarray import NDArray, op
 from ..ndarray.functions import array
-from ..random import _shuffle
 from .io import DataBatch, DataDesc, DataIter
 
 TYPE_CHECKING = False
@@ -68,7 +68,7 @@ class NDArrayIter(DataIter):
         """The order of the next epoch: rows left over from the last one come first."""
         rows = _array.array("i", range(self.num_data))
         if self.shuffle:
-            _shuffle(rows)
+            _shuffled(rows)
         carried = len(self._left_over)
         self._carried = carried
         self._plain = not self.shuffle and not carried  # rows in their own order
