@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "operator/random/random.h"
+#include "operator/tensor/rows.h"
 
 namespace heddle::ops::random_choice {
 
@@ -33,6 +34,7 @@ void infer(const Param& p, InferContext& c) {
   const Shape& x = c.in(0);
   if (!x.has_rank()) return;
   check(x.rank() >= 1, "[_sample_multinomial] data has shape {}, expected at least one axis", x);
+  rows::check_holds("_sample_multinomial", kIndexTypes[int(p.dtype)], x[-1]);
   Shape y = Shape::unknown(0);
   for (int d = 0; d + 1 < x.rank(); ++d) y.append(x[d]);
   for (int64_t d : p.shape) y.append(d);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "operator/tensor/view.h"
 
@@ -29,6 +30,21 @@ int64_t* read_indices(OpContext& ctx, const Blob& indices) {
     });
   });
   return at;
+}
+
+void check_holds(std::string_view op, Dtype d, int64_t extent) {
+  if (d == Dtype::kUnknown || extent < 1) return;
+  double most = 0;  // up to which every whole number has a value of its own
+  with_dtype(d, op, [&](auto t) {
+    using T = decltype(t);
+    if constexpr (std::is_integral_v<T>) most = double(std::numeric_limits<T>::max());
+    else if constexpr (std::is_same_v<T, bfloat16>) most = 0x1p8;
+    else if constexpr (std::is_same_v<T, float16>) most = 0x1p11;
+    else most = std::is_same_v<T, float> ? 0x1p24 : 0x1p53;
+  });
+  check(double(extent - 1) <= most,
+        "[{}] {} does not hold every index of {} elements exactly, expected a wider dtype", op, d,
+        extent);
 }
 
 void gather(const OpContext& ctx, const Layout& l, const Blob& from, const int64_t* at, int64_t n,

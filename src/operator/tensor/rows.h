@@ -1,6 +1,7 @@
 // Rows picked by number: reading indices of any dtype, gathering rows, adding to rows.
 #pragma once
 #include <cstdint>
+#include <string_view>
 
 #include "heddle/op.h"
 
@@ -8,6 +9,10 @@ namespace heddle::ops::rows {
 
 // The indices as integers, rounded toward zero, in scratch memory; NaN reads as 0.
 int64_t* read_indices(OpContext& ctx, const Blob& indices);
+
+// Throws Error unless `d` holds every index below `extent` as it is. Of unknown ones there is
+// nothing to say yet.
+void check_holds(std::string_view op, Dtype d, int64_t extent);
 
 // A tensor as (before, rows, length): index r of `rows` stands for `length` elements, `before`
 // times.

@@ -144,7 +144,9 @@ void sort(const SortParam& p, OpContext& ctx, Inputs in, Outputs out) {
   });
 }
 void infer_argsort(const ArgsortParam& p, InferContext& c) {
-  if (c.in(0).known()) c.set_out(0, sorted_shape("argsort", p, c.in(0)));
+  if (!c.in(0).known()) return;
+  c.set_out(0, sorted_shape("argsort", p, c.in(0)));
+  rows::check_holds("argsort", p.dtype, Lines("argsort", p.axis, c.in(0)).length);
 }
 void infer_argsort_dtype(const ArgsortParam& p, InferContext& c) { c.set_out_dtype(0, p.dtype); }
 void argsort(const ArgsortParam& p, OpContext& ctx, Inputs in, Outputs out) {
@@ -172,7 +174,10 @@ int64_t chosen(const TopkParam& p, const Lines& l) {
 void infer_topk(const TopkParam& p, InferContext& c) {
   const Shape& x = c.in(0);
   if (!x.known()) return;
-  const int64_t k = chosen(p, Lines("topk", p.axis, x));
+  const Lines l("topk", p.axis, x);
+  const int64_t k = chosen(p, l);
+  if (p.ret_typ == Return::kIndices || p.ret_typ == Return::kBoth)
+    rows::check_holds("topk", p.dtype, l.length);
   Shape y = x;
   if (p.ret_typ != Return::kMask) {
     if (p.axis) y[normalize_axis("topk", *p.axis, x.rank())] = k;
