@@ -83,20 +83,58 @@ void gemm_through_float(Mat<T> a, Mat<T> b, Mat<T> c, bool accumulate) {
     for (int64_t j = 0; j < c.cols; ++j) c.data[i * c.ld + j] = T(sum.data[i * c.cols + j]);
 }
 
+// One product of a library, or the portable one.
+template <class T>
+void plain_gemm(Mat<T> a, Mat<T> b, Mat<T> c, bool accumulate) {
+  if constexpr (std::is_floating_point_v<T>) {
+    const int64_t k = a.n();
+    const bool use = k > 0 && offers_used.load(std::memory_order_relaxed);
+    for (int i = use ? offer_count : 0; i-- > 0;)
+      if (auto* f = product_of<T>(offers[i]); f && offers[i].takes(c.rows, c.cols, k))
+        return f(a, b, c, accumulate);
+  }
+  portable_gemm(a, b, c, accumulate);
+}
+
+// Libraries may keep one running sum per element, which drifts over very many terms. So long
+// products are sums of sums: of at most kTerms terms, kTerms of these, and so on.
+constexpr int64_t kDepth = 2048, kTerms = 128;
+
+template <class T>
+void deep_gemm(Mat<T> a, Mat<T> b, Mat<T> c, bool accumulate) {
+  const int64_t k = a.n();
+  int64_t depth = kDepth;
+  if (k <= depth) return plain_gemm(a, b, c, accumulate);
+  while (k > depth * kTerms) depth *= kTerms;
+  ScratchScope scope;
+  Mat<T> part = c;  // short pieces are added by the product itself
+  if (depth > kDepth)
+    part =
+        mat(static_cast<T*>(thread_scratch(size_t(c.rows * c.cols) * sizeof(T))), c.rows, c.cols);
+  for (int64_t from = 0; from < k; from += depth, accumulate = true) {
+    const int64_t to = std::min(k, from + depth);
+    const Mat<T> left = a.t().slice(from, to).t(), right = b.slice(from, to);
+    if (depth == kDepth) {
+      plain_gemm(left, right, c, accumulate);
+      continue;
+    }
+    deep_gemm(left, right, part, false);
+    for (int64_t i = 0; i < c.rows; ++i)
+      for (int64_t j = 0; j < c.cols; ++j) {
+        T& sum = c.data[i * c.ld + j];
+        sum = accumulate ? sum + part.data[i * c.cols + j] : part.data[i * c.cols + j];
+      }
+  }
+}
+
 template <class T>
 void gemm(Mat<T> a, Mat<T> b, Mat<T> c, bool accumulate) {
   if (c.rows == 0 || c.cols == 0) return;
   if constexpr (std::is_same_v<T, float16> || std::is_same_v<T, bfloat16>) {
     gemm_through_float(a, b, c, accumulate);
   } else {
-    if constexpr (std::is_floating_point_v<T>) {
-      const int64_t k = a.n();
-      const bool use = k > 0 && offers_used.load(std::memory_order_relaxed);
-      for (int i = use ? offer_count : 0; i-- > 0;)
-        if (auto* f = product_of<T>(offers[i]); f && offers[i].takes(c.rows, c.cols, k))
-          return f(a, b, c, accumulate);
-    }
-    portable_gemm(a, b, c, accumulate);
+    if constexpr (std::is_floating_point_v<T>) deep_gemm(a, b, c, accumulate);
+    else portable_gemm(a, b, c, accumulate);
   }
 }
 
@@ -168,16 +206,22 @@ template <class T>
 void sum_rows(const OpContext& ctx, const T* x, int64_t rows, int64_t cols, T* y) {
   if (const DeviceProducts* d = products_on(ctx))
     return d->sum_rows(ctx, dtype_of<T>, x, rows, cols, y);
-  using Sum = std::conditional_t<(sizeof(T) < 4), float, T>;
-  constexpr int64_t kGrain = 64;
+  // Sums of kRows rows are short; across them floats are summed in double.
+  using Sum = std::conditional_t<(sizeof(T) < 4 && !std::is_integral_v<T>), float, T>;
+  using Total = std::conditional_t<std::is_integral_v<T>, T, double>;
+  constexpr int64_t kGrain = 64, kRows = 256;
   ctx.parallel_for(cols, std::max(kGrain, (int64_t(1) << 17) / std::max<int64_t>(rows, 1)),
                    [&](int64_t from, int64_t to) {
                      for (int64_t j0 = from; j0 < to; j0 += kGrain) {
-                       Sum sum[kGrain] = {};
+                       Total total[kGrain] = {};
                        const int64_t n = std::min(kGrain, to - j0);
-                       for (int64_t i = 0; i < rows; ++i)
-                         for (int64_t j = 0; j < n; ++j) sum[j] += Sum(x[i * cols + j0 + j]);
-                       for (int64_t j = 0; j < n; ++j) y[j0 + j] = T(sum[j]);
+                       for (int64_t i0 = 0; i0 < rows; i0 += kRows) {
+                         Sum sum[kGrain] = {};
+                         for (int64_t i = i0; i < std::min(rows, i0 + kRows); ++i)
+                           for (int64_t j = 0; j < n; ++j) sum[j] += Sum(x[i * cols + j0 + j]);
+                         for (int64_t j = 0; j < n; ++j) total[j] += Total(sum[j]);
+                       }
+                       for (int64_t j = 0; j < n; ++j) y[j0 + j] = T(Sum(total[j]));
                      }
                    });
 }

@@ -1,6 +1,9 @@
 // Reduction operators, their gradients, and the sum that undoes broadcasting.
 #include "operator/elemwise/reduce.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "operator/elemwise/binary.h"
 #include "operator/elemwise/loops.h"
 #include "operator/elemwise/reduction.h"
@@ -46,6 +49,8 @@ constexpr Reduction kReduction<CountZeros> = make_reduction<CountZeros>(&kSum);
 template <>
 constexpr Reduction kReduction<SumAbs> = make_reduction<SumAbs>(&kSum);
 template <>
+constexpr Reduction kReduction<MaxAbs> = make_reduction<MaxAbs>(&kReduction<Max>);
+template <>
 constexpr Reduction kReduction<SumSquares> = [] {
   Reduction r = make_reduction<SumSquares>(&kSum);
   r.real.finish = [](double acc, int64_t) { return sqrt(acc); };
@@ -75,10 +80,23 @@ void infer(const ReduceParam& p, InferContext& c) {
   c.set_out(0, reduced_shape(c.op().name, c.in(0), p.axis, p.exclude, p.keepdims));
 }
 
+// Sums of float32 that overflow in a short stretch may still be numbers as a whole, or as a mean.
+void sum_up(OpContext& ctx, const Reduction& r, const Blob& x, const Shape& kept, const Blob& y) {
+  ew::reduce(ctx, r, x, kept, y);
+  if (!is_float(x.dtype) || x.dtype == Dtype::kFloat64 || !is_float(y.dtype)) return;
+  bool finite = true;
+  with_float(y.dtype, "sum", [&](auto type) {
+    const auto* v = y.as<decltype(type)>();
+    for (int64_t i = 0; i < y.size(); ++i) finite = finite && std::isfinite(float(v[i]));
+  });
+  if (!finite) reduce_wide(ctx, r, x, kept, y);
+}
+
 template <class F>
 void run(const ReduceParam& p, OpContext& ctx, Inputs in, Outputs out) {
-  ew::reduce(ctx, kReduction<F>, in[0], kept_shape(F::name, in[0].shape, p.axis, p.exclude),
-             out[0]);
+  const Shape kept = kept_shape(F::name, in[0].shape, p.axis, p.exclude);
+  if constexpr (std::is_base_of_v<Sum, F>) sum_up(ctx, kReduction<F>, in[0], kept, out[0]);
+  else ew::reduce(ctx, kReduction<F>, in[0], kept, out[0]);
 }
 
 // dy as x sees it: with 1 for every reduced axis.
@@ -176,9 +194,46 @@ void infer_norm_dtype(const NormParam& p, InferContext& c) {
                               Dtype::kInt64,   Dtype::kInt32,   Dtype::kInt8};
   c.set_out_dtype(0, p.out_dtype ? kTypes[int(*p.out_dtype)] : c.in_dtype(0));
 }
+// Have the squares of n float32 elements on the way to this norm overflowed, or lost their digits?
+bool has_left_float(double norm, double n) {
+  return !std::isfinite(norm) || norm * norm < n * 0x1p-100;
+}
+bool has_left_double(double norm, double n) {
+  return !std::isfinite(norm) || norm < std::sqrt(n) * 0x1p-480;
+}
+
+// The root of the sum of squares. What single precision cannot hold on the way is computed in
+// double; what double cannot, from elements divided by the largest one.
+void length(OpContext& ctx, const Blob& x, const Shape& kept, const Blob& y) {
+  const double n = double(x.size()) / double(std::max<int64_t>(1, y.size()));
+  const auto wide = [&](const Shape& s) {
+    return Blob{ctx.scratch_of<double>(s.size()), s, Dtype::kFloat64, x.device};
+  };
+  const Blob norms = wide(kept);
+  const auto any = [&](bool (*left)(double, double)) {
+    const double* v = norms.as<double>();
+    return std::any_of(v, v + norms.size(), [&](double norm) { return left(norm, n); });
+  };
+  if (is_float(x.dtype)) ew::reduce(ctx, kReduction<SumSquares>, x, kept, norms);
+  else reduce_wide(ctx, kReduction<SumSquares>, x, kept, norms);
+  if (is_float(x.dtype) && x.dtype != Dtype::kFloat64 && any(has_left_float))
+    reduce_wide(ctx, kReduction<SumSquares>, x, kept, norms);
+  if (x.dtype == Dtype::kFloat64 && any(has_left_double)) {
+    const Blob most = wide(kept), scaled = wide(x.shape);
+    ew::reduce(ctx, kReduction<MaxAbs>, x, kept, most);
+    map(ctx, kLoops<Scaled>, {x, most}, scaled);
+    ew::reduce(ctx, kReduction<SumSquares>, scaled, kept, norms);
+    map(ctx, kLoops<Unscaled>, {norms, most}, norms);
+  }
+  Blob to = y;
+  to.shape = kept;
+  copy_broadcast(ctx, norms, to);
+}
+
 void norm(const NormParam& p, OpContext& ctx, Inputs in, Outputs out) {
-  ew::reduce(ctx, p.ord == 1 ? kReduction<SumAbs> : kReduction<SumSquares>, in[0],
-             kept_shape("norm", in[0].shape, p.axis, false), out[0]);
+  const Shape kept = kept_shape("norm", in[0].shape, p.axis, false);
+  if (p.ord == 1) sum_up(ctx, kReduction<SumAbs>, in[0], kept, out[0]);
+  else length(ctx, in[0], kept, out[0]);
 }
 void norm_gradient(const NormParam& p, OpContext& ctx, Inputs in, Outputs out) {
   const Shape& x = out[0].shape;

@@ -29,7 +29,7 @@ struct NanSum : Sum {
 struct SumSquares : Sum {
   static constexpr auto name = "norm", doc = "Sum of squares.";
   HD static auto step(auto acc, auto x) { return acc + x * x; }
-  HD static auto grad(auto dy, auto x, auto y) { return y == 0 ? decltype(dy)(0) : dy * x / y; }
+  HD static auto grad(auto dy, auto x, auto y) { return y == 0 ? decltype(dy)(0) : dy * (x / y); }
 };
 struct SumAbs : Sum {
   static constexpr auto name = "norm", doc = "Sum of absolute values.";
@@ -80,6 +80,18 @@ struct Max {
   HD static auto grad(auto dy, auto x, auto y) {
     return x == y ? dy : decltype(dy)(0);
   }  // all ties
+};
+struct MaxAbs : Max {
+  static constexpr auto name = "norm", doc = "Largest absolute value.";
+  HD static auto step(auto acc, auto x) { return Max::step(acc, abs(x)); }
+};
+// A norm from elements of at most 1, and what it stands for.
+HD bool is_factor(auto most) { return most > 0 && most < kInfinity<decltype(most)>; }
+struct Scaled {
+  HD static auto f(auto x, auto most) { return is_factor(most) ? x / most : x; }
+};
+struct Unscaled {
+  HD static auto f(auto norm, auto most) { return is_factor(most) ? norm * most : norm; }
 };
 struct Min {
   static constexpr auto name = "min",

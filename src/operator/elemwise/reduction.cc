@@ -184,6 +184,11 @@ void reduce(OpContext& ctx, const Reduction& r, const Blob& x, const Shape& kept
   else reduce_in<int64_t>(ctx, r, x, kept, y);
 }
 
+void reduce_wide(OpContext& ctx, const Reduction& r, const Blob& x, const Shape& kept,
+                 const Blob& y) {
+  reduce_in<double>(ctx, r, x, kept, y);
+}
+
 Shape kept_shape(std::string_view op, const Shape& x, const Shape& axis, bool exclude) {
   Shape kept = x;
   if (axis.rank() <= 0) {

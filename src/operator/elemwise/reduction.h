@@ -38,6 +38,11 @@ struct Reduction {
 // Reduces x to y. `kept` is the shape of x with 1 for every reduced axis; y has its elements.
 void reduce(OpContext& ctx, const Reduction& r, const Blob& x, const Shape& kept, const Blob& y);
 
+// The same, computing in double whatever x holds: for results that float32 or int64 would overflow
+// or lose on the way.
+void reduce_wide(OpContext& ctx, const Reduction& r, const Blob& x, const Shape& kept,
+                 const Blob& y);
+
 // Sums x over the axes along which y was repeated to give it: the gradient of broadcasting.
 void sum_to(OpContext& ctx, const Blob& x, const Blob& y);
 

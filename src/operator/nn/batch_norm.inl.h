@@ -1,5 +1,6 @@
 // Sums over rows and the normalisation itself, at each instruction-set level. T is how data is
-// stored, A how it is computed. A row keeps kLanes partial sums: same bits at every level.
+// stored, A how it is computed. A row keeps kLanes partial sums: same bits at every level. Long
+// rows are summed by halves, so that partial sums stay short.
 namespace heddle::ops::HEDDLE_ISA {
 
 // Sum of x, and of (x - mean)^2.
@@ -7,6 +8,10 @@ template <class T, class A>
 double row_sum(const T* x, int64_t n) {
   simd::ran(HEDDLE_LEVEL);
   constexpr int kLanes = 16;
+  if (n > 16384) {
+    const int64_t half = n / 2 / kLanes * kLanes;
+    return row_sum<T, A>(x, half) + row_sum<T, A>(x + half, n - half);
+  }
   A s[kLanes] = {};
   const int64_t whole = n / kLanes * kLanes;
   for (int64_t i = 0; i < whole; i += kLanes)
@@ -22,6 +27,10 @@ template <class T, class A>
 double row_square(const T* x, int64_t n, A mean) {
   simd::ran(HEDDLE_LEVEL);
   constexpr int kLanes = 16;
+  if (n > 16384) {
+    const int64_t half = n / 2 / kLanes * kLanes;
+    return row_square<T, A>(x, half, mean) + row_square<T, A>(x + half, n - half, mean);
+  }
   A s[kLanes] = {};
   const int64_t whole = n / kLanes * kLanes;
   for (int64_t i = 0; i < whole; i += kLanes)
@@ -38,6 +47,10 @@ template <class T, class A>
 double row_dot(const T* dy, const T* x, int64_t n, A mean) {
   simd::ran(HEDDLE_LEVEL);
   constexpr int kLanes = 16;
+  if (n > 16384) {
+    const int64_t half = n / 2 / kLanes * kLanes;
+    return row_dot<T, A>(dy, x, half, mean) + row_dot<T, A>(dy + half, x + half, n - half, mean);
+  }
   A s[kLanes] = {};
   const int64_t whole = n / kLanes * kLanes;
   for (int64_t i = 0; i < whole; i += kLanes)

@@ -110,6 +110,25 @@ HEDDLE_FOLD(float16)
 HEDDLE_FOLD(bfloat16)
 #undef HEDDLE_FOLD
 
+template <class T>
+void bias_gradient(const OpContext& ctx, const Window& w, const T* dy, T* db) {
+  using Wide = std::conditional_t<(sizeof(T) < 4), float, T>;
+  ctx.parallel_for(w.filters, 4, [&](int64_t from, int64_t to) {
+    for (int64_t k = from; k < to; ++k) {
+      double sum = 0;
+      for (int64_t n = 0; n < w.batch; ++n) {
+        const T* row = dy + (n * w.filters + k) * w.out_size();
+        for (int64_t i = 0; i < w.out_size(); ++i) sum += double(Wide(row[i]));
+      }
+      db[k] = T(Wide(sum));
+    }
+  });
+}
+template void bias_gradient(const OpContext&, const Window&, const float*, float*);
+template void bias_gradient(const OpContext&, const Window&, const double*, double*);
+template void bias_gradient(const OpContext&, const Window&, const float16*, float16*);
+template void bias_gradient(const OpContext&, const Window&, const bfloat16*, bfloat16*);
+
 }  // namespace heddle::ops::nn
 
 namespace heddle::ops::convolution {
@@ -219,23 +238,6 @@ void backward_weight(const Window& w, OpContext& ctx, const T* dy, const T* x, T
   }
 }
 
-template <class T>
-void backward_bias(const Window& w, OpContext& ctx, const T* dy, T* db) {
-  using Sum = std::conditional_t<(sizeof(T) < 4), float, T>;
-  ctx.parallel_for(w.filters, 4, [&](int64_t from, int64_t to) {
-    for (int64_t k = from; k < to; ++k) {
-      Sum sum = 0;
-      for (int64_t n = 0; n < w.batch; ++n) {
-        const T* row = dy + (n * w.filters + k) * w.out_size();
-        Sum part = 0;
-        for (int64_t i = 0; i < w.out_size(); ++i) part += Sum(row[i]);
-        sum += part;
-      }
-      db[k] = T(sum);
-    }
-  });
-}
-
 // in: dy, data, weight. out: gradients of data, weight and (with a bias) bias.
 void backward(const ConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out) {
   with_float(in[0].dtype, "Convolution", [&](auto type) {
@@ -244,7 +246,7 @@ void backward(const ConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out)
     const T* dy = in[0].as<T>();
     if (ctx.wants(0)) backward_data(w, ctx, dy, in[2].as<T>(), out[0].as<T>());
     if (ctx.wants(1)) backward_weight(w, ctx, dy, in[1].as<T>(), out[1].as<T>());
-    if (!p.no_bias && ctx.wants(2)) backward_bias(w, ctx, dy, out[2].as<T>());
+    if (!p.no_bias && ctx.wants(2)) nn::bias_gradient(ctx, w, dy, out[2].as<T>());
   });
 }
 

@@ -76,4 +76,8 @@ void unfold(const Window& w, const T* x, int64_t channels, T* col);
 template <class T>
 void fold(const Window& w, const T* col, int64_t channels, T* x);
 
+// db[k] = the sum of dy (n, filters, out...) over filter k.
+template <class T>
+void bias_gradient(const OpContext& ctx, const Window& w, const T* dy, T* db);
+
 }  // namespace heddle::ops::nn

@@ -226,6 +226,19 @@ void infer_l2(const L2Param& p, InferContext& c) {
   c.set_out(1, norms);
 }
 
+// The length of a vector whose squares overflow: from elements divided by the largest one.
+template <class T>
+double scaled_length(const T* x, int64_t n, int64_t step) {
+  double most = 0, square = 0;
+  for (int64_t i = 0; i < n; ++i) most = std::max(most, std::abs(double(Wide<T>(x[i * step]))));
+  if (std::isinf(most)) return most;
+  for (int64_t i = 0; i < n; ++i) {
+    const double v = double(Wide<T>(x[i * step])) / most;
+    square += v * v;
+  }
+  return most * std::sqrt(square);
+}
+
 void l2_forward(const L2Param& p, OpContext& ctx, Inputs in, Outputs out) {
   const Grouping at = p.grouping(in[0].shape);
   with_float(in[0].dtype, "L2Normalization", [&](auto type) {
@@ -238,7 +251,8 @@ void l2_forward(const L2Param& p, OpContext& ctx, Inputs in, Outputs out) {
       double square = 0;
       for (int64_t i = 0; i < at.size; ++i)
         square += double(A(x[base + i * at.step])) * double(A(x[base + i * at.step]));
-      const A length = A(std::sqrt(square + double(p.eps)));
+      const A length = A(std::isinf(square) ? scaled_length(x + base, at.size, at.step)
+                                            : std::sqrt(square + double(p.eps)));
       norms[g] = T(length);
       for (int64_t i = 0; i < at.size; ++i)
         out[0].as<T>()[base + i * at.step] = T(A(x[base + i * at.step]) / length);

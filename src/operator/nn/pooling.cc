@@ -113,13 +113,16 @@ void each_cell(const Window& w, const nn::Reach& d, const nn::Reach& h, const nn
       for (int64_t k = v.from; k < v.to; ++k) body((i * w.in[1] + j) * w.in[2] + k);
 }
 
+// What the sum over a window is divided by: at least 1, as a window that lies outside of the data
+// and its padding has no cells, and the average of nothing is 0.
 template <class A>
 A divisor(const PoolingParam& p, const Window& w, const nn::Reach& d, const nn::Reach& h,
           const nn::Reach& v) {
   if (p.pool_type != PoolType::kAvg) return A(1);
   if (p.divides_by_window) return A(w.taps());
-  if (p.count_include_pad.value_or(true)) return A(d.padded * h.padded * v.padded);
-  return A((d.to - d.from) * (h.to - h.from) * (v.to - v.from));
+  if (p.count_include_pad.value_or(true))
+    return A(std::max<int64_t>(1, d.padded * h.padded * v.padded));
+  return A(std::max<int64_t>(1, (d.to - d.from) * (h.to - h.from) * (v.to - v.from)));
 }
 
 template <class A>
@@ -127,22 +130,46 @@ A power(A x, int p) {
   return p == 1 ? x : p == 2 ? x * x : x * x * x;
 }
 
+// The lowest finite number.
+template <class T>
+constexpr auto kLowest = std::numeric_limits<T>::lowest();
+template <>
+constexpr float kLowest<float16> = -65504.f;
+template <>
+constexpr float kLowest<bfloat16> = -0x1.fep127f;
+
+// The third power of what is farther from 1 than this may not be representable.
+template <class A>
+constexpr A kSmall = sizeof(A) == 4 ? A(1e-10) : A(1e-80);
+
 template <class T>
 void forward_plane(const PoolingParam& p, const Window& w, const T* x, T* y) {
   using A = std::conditional_t<(sizeof(T) < 4), float, T>;
   each_window(w, [&](int64_t at, const nn::Reach& d, const nn::Reach& h, const nn::Reach& v) {
     if (p.pool_type == PoolType::kMax) {
-      A m = -std::numeric_limits<A>::infinity();
+      // Of nothing: the lowest finite number, which calculations survive.
+      A m = d.to > d.from && h.to > h.from && v.to > v.from ? -std::numeric_limits<A>::infinity()
+                                                            : kLowest<T>;
       each_cell(w, d, h, v, [&](int64_t i) { m = A(x[i]) > m ? A(x[i]) : m; });
       y[at] = T(m);
     } else if (p.pool_type == PoolType::kLp) {
-      A sum = 0;
-      each_cell(w, d, h, v, [&](int64_t i) { sum += power(A(x[i]), *p.p_value); });
-      y[at] = T(*p.p_value == 1 ? sum : *p.p_value == 2 ? std::sqrt(sum) : std::cbrt(sum));
+      const auto norm = [&](A scale) {
+        double sum = 0;
+        each_cell(w, d, h, v,
+                  [&](int64_t i) { sum += double(power(A(x[i]) / scale, *p.p_value)); });
+        return A(*p.p_value == 1 ? sum : *p.p_value == 2 ? std::sqrt(sum) : std::cbrt(sum)) * scale;
+      };
+      A length = norm(1);
+      if (!(std::abs(length) > kSmall<A> && std::abs(length) < 1 / kSmall<A>)) {
+        A most = 0;  // powers may have left what A holds: once more with elements of at most 1
+        each_cell(w, d, h, v, [&](int64_t i) { most = std::max(most, A(std::abs(A(x[i])))); });
+        if (most > 0 && most <= std::numeric_limits<A>::max()) length = norm(most);
+      }
+      y[at] = T(length);
     } else {
-      A sum = 0;
-      each_cell(w, d, h, v, [&](int64_t i) { sum += A(x[i]); });
-      y[at] = T(sum / divisor<A>(p, w, d, h, v));
+      double sum = 0;
+      each_cell(w, d, h, v, [&](int64_t i) { sum += double(A(x[i])); });
+      y[at] = T(A(sum / divisor<double>(p, w, d, h, v)));
     }
   });
 }

@@ -129,6 +129,9 @@ Layout blocks_in(std::span<const Blob> blobs) {
   return {};
 }
 
+// The library sums a window in float32, one cell after the other.
+constexpr int64_t kLongSum = 1 << 16;
+
 // Plain tiles that do not overlap have loops of their own. Averages whose last window leaves the
 // padding count their cells in another way here.
 bool suits(const PoolingParam& p, const Situation& s, const Blob& data, const Blob& output) {
@@ -140,7 +143,8 @@ bool suits(const PoolingParam& p, const Situation& s, const Blob& data, const Bl
     overlaps = overlaps || w.kernel[i] > w.stride[i] || w.pad[i] > 0;
     fits = fits && (w.out[i] - 1) * w.stride[i] + w.kernel[i] <= w.in[i] + 2 * w.pad[i];
   }
-  return overlaps && fits && !p.divides_by_window;
+  const bool drifts = p.pool_type == PoolType::kAvg && w.taps() > kLongSum;
+  return overlaps && fits && !drifts && !p.divides_by_window;
 }
 bool accepts(const PoolingParam& p, const Situation& s) { return suits(p, s, s.in[0], s.out[0]); }
 bool accepts_backward(const PoolingParam& p, const Situation& s) {
