@@ -21,103 +21,114 @@ algorithm kind_of(const PoolingParam& p) {
                                             : algorithm::pooling_avg_exclude_padding;
 }
 
-Key key_of(const PoolingParam& p, const Window& w, int64_t images) {
-  Key k = {int64_t(kind_of(p)), images, w.channels};
+// Pooling does not tell images and channels apart, so planes are taken as images of as many
+// channels as the vector kernels want beside each other; in blocks of channels they lie so.
+struct Planes : Window {
+  int block;  // 0: plain
+  Planes(const PoolingParam& p, const Blob& data, const Blob& output)
+      : Window(nn::window_of(p, data.shape, output.shape)),
+        block(channel_block(data.stored.layout)) {
+    channels = block ? block : batch % onednn::block() == 0 ? onednn::block() : 1;
+    batch /= channels;
+  }
+  int64_t in_image() const { return channels * in_size(); }
+  int64_t out_image() const { return channels * out_size(); }
+};
+
+Key key_of(const PoolingParam& p, const Planes& w, int64_t images) {
+  Key k = {int64_t(kind_of(p)), images, w.channels, w.block};
   for (const auto* axes : {&w.in, &w.out, &w.kernel, &w.stride, &w.pad})
     k.insert(k.end(), axes->begin(), axes->end());
   return k;
 }
 
-// Planes are images of one channel, blocks of them images of as many: pooling does not tell images
-// and channels apart.
-Window window_of(const PoolingParam& p, const Blob& data, const Blob& output) {
-  Window w = nn::window_of(p, data.shape, output.shape);
-  if (const int block = channel_block(data.stored.layout))
-    w.channels = w.filters = block, w.batch /= block;
-  return w;
+struct Geometry {
+  algorithm kind;
+  Dims data_dims, output_dims, kernel, stride, pad, pad_after;
+  Desc data, output;
+  explicit Geometry(const Key& k) : kind(algorithm(k[0])) {
+    auto axis = [&](int list, int i) { return k[size_t(4 + 3 * list + i)]; };
+    data_dims = output_dims = {k[1], k[2]};
+    for (int i = axis(0, 0) == 1 && axis(2, 0) == 1 ? 1 : 0; i < Window::kAxes; ++i) {
+      data_dims.push_back(axis(0, i)), output_dims.push_back(axis(1, i));
+      kernel.push_back(axis(2, i)), stride.push_back(axis(3, i)), pad.push_back(axis(4, i));
+      pad_after.push_back((axis(1, i) - 1) * axis(3, i) + axis(2, i) - axis(0, i) - axis(4, i));
+    }
+    const Layout layout = k[3] ? Layout::channels(int(k[3])) : Layout{};
+    data = onednn::desc_of(data_dims, layout), output = onednn::desc_of(output_dims, layout);
+  }
+  dnnl::pooling_forward::primitive_desc forward(prop_kind why) const {
+    return {{why, kind, data, output, stride, kernel, pad, pad_after}, onednn::engine()};
+  }
+};
+
+// Forward runs do not keep the places of maxima.
+struct Forward {
+  Desc data, output;
+  dnnl::pooling_forward run;
+};
+Forward make_forward(const Key& k) {
+  const Geometry g(k);
+  return {g.data, g.output, dnnl::pooling_forward(g.forward(prop_kind::forward_inference))};
 }
 
-struct Plan {
-  Desc data, output, workspace;
-  dnnl::pooling_forward forward;
-  dnnl::pooling_backward backward;
+struct Backward {
+  Desc data, output, places;  // places: of maxima only
+  dnnl::pooling_forward find;
+  dnnl::pooling_backward run;
 };
-Plan make_plan(const Key& k) {
-  auto axis = [&](int list, int i) { return k[size_t(3 + 3 * list + i)]; };
-  const auto kind = algorithm(k[0]);
-  Dims data = {k[1], k[2]}, output = data, kernel, stride, pad, pad_after;
-  for (int i = axis(0, 0) == 1 && axis(2, 0) == 1 ? 1 : 0; i < Window::kAxes; ++i) {
-    data.push_back(axis(0, i)), output.push_back(axis(1, i)), kernel.push_back(axis(2, i));
-    stride.push_back(axis(3, i)), pad.push_back(axis(4, i));
-    pad_after.push_back((axis(1, i) - 1) * axis(3, i) + axis(2, i) - axis(0, i) - axis(4, i));
-  }
-  Plan plan;
-  const Layout layout = k[2] == 1 ? Layout{} : Layout::channels(int(k[2]));
-  plan.data = onednn::desc_of(data, layout), plan.output = onednn::desc_of(output, layout);
-  const dnnl::pooling_forward::primitive_desc forward(
-      {prop_kind::forward_training, kind, plan.data, plan.output, stride, kernel, pad, pad_after},
-      onednn::engine());
-  const dnnl::pooling_backward::primitive_desc backward(
-      {kind, plan.data, plan.output, stride, kernel, pad, pad_after}, onednn::engine(), forward);
-  if (kind == algorithm::pooling_max) plan.workspace = forward.workspace_desc();
-  plan.forward = dnnl::pooling_forward(forward), plan.backward = dnnl::pooling_backward(backward);
-  return plan;
+Backward make_backward(const Key& k) {
+  const Geometry g(k);
+  const auto find = g.forward(prop_kind::forward_training);
+  const dnnl::pooling_backward::primitive_desc run(
+      {g.kind, g.data, g.output, g.stride, g.kernel, g.pad, g.pad_after}, onednn::engine(), find);
+  return {g.data, g.output, g.kind == algorithm::pooling_max ? find.workspace_desc() : Desc(),
+          dnnl::pooling_forward(find), dnnl::pooling_backward(run)};
 }
 
 constexpr int64_t kPieces = 8;
-int64_t grain_of(const Window& w) { return (w.batch + kPieces - 1) / kPieces; }
-
-std::unordered_map<int, dnnl::memory> forward_args(const Plan& plan, const float* x, const float* y,
-                                                   const float* workspace) {
-  std::unordered_map<int, dnnl::memory> args = {{DNNL_ARG_SRC, onednn::memory(plan.data, x)},
-                                                {DNNL_ARG_DST, onednn::memory(plan.output, y)}};
-  if (workspace) args[DNNL_ARG_WORKSPACE] = onednn::memory(plan.workspace, workspace);
-  return args;
-}
-
-float* workspace_of(const Plan& plan) {
-  const size_t bytes = plan.workspace.get_size();
-  return bytes ? static_cast<float*>(thread_scratch(bytes)) : nullptr;
-}
+int64_t grain_of(const Planes& w) { return (w.batch + kPieces - 1) / kPieces; }
 
 void forward(const PoolingParam& p, OpContext& ctx, Inputs in, Outputs out) {
-  const Window w = window_of(p, in[0], out[0]);
-  const int64_t in_image = w.channels * w.in_size(), out_image = w.channels * w.out_size();
+  const Planes w(p, in[0], out[0]);
   const float* x = in[0].as<float>();
   float* y = out[0].as<float>();
   onednn::guarded("Pooling", [&] {
     ctx.parallel_for(w.batch, grain_of(w), [&](int64_t from, int64_t to) {
       onednn::one_thread();
-      ScratchScope scope;
-      const Plan& plan = onednn::cached(key_of(p, w, to - from), make_plan);
-      dnnl::stream s(onednn::engine());
-      plan.forward.execute(
-          s, forward_args(plan, x + from * in_image, y + from * out_image, workspace_of(plan)));
+      const Forward& f = onednn::cached(key_of(p, w, to - from), make_forward);
+      const float* data = x + from * w.in_image();
+      f.run.execute(dnnl::stream(onednn::engine()),
+                    {{DNNL_ARG_SRC, onednn::memory(f.data, data)},
+                     {DNNL_ARG_DST, onednn::memory(f.output, y + from * w.out_image())}});
     });
   });
 }
 
+float* piece_scratch(size_t bytes) { return static_cast<float*>(thread_scratch(bytes)); }
+
 // in: dy, and for maxima data, whose places are found again. out: gradient of data.
 void backward(const PoolingParam& p, OpContext& ctx, Inputs in, Outputs out) {
-  const Window w = window_of(p, out[0], in[0]);
-  const int64_t in_image = w.channels * w.in_size(), out_image = w.channels * w.out_size();
+  const Planes w(p, out[0], in[0]);
   onednn::guarded("Pooling", [&] {
     ctx.parallel_for(w.batch, grain_of(w), [&](int64_t from, int64_t to) {
       onednn::one_thread();
       ScratchScope scope;
-      const Plan& plan = onednn::cached(key_of(p, w, to - from), make_plan);
+      const Backward& b = onednn::cached(key_of(p, w, to - from), make_backward);
       dnnl::stream s(onednn::engine());
-      const float* workspace = workspace_of(plan);
       std::unordered_map<int, dnnl::memory> args = {
-          {DNNL_ARG_DIFF_DST, onednn::memory(plan.output, in[0].as<float>() + from * out_image)},
-          {DNNL_ARG_DIFF_SRC, onednn::memory(plan.data, out[0].as<float>() + from * in_image)}};
-      if (workspace) {
-        auto* y = static_cast<float*>(thread_scratch(plan.output.get_size()));
-        plan.forward.execute(s,
-                             forward_args(plan, in[1].as<float>() + from * in_image, y, workspace));
-        args[DNNL_ARG_WORKSPACE] = onednn::memory(plan.workspace, workspace);
+          {DNNL_ARG_DIFF_DST, onednn::memory(b.output, in[0].as<float>() + from * w.out_image())},
+          {DNNL_ARG_DIFF_SRC, onednn::memory(b.data, out[0].as<float>() + from * w.in_image())}};
+      if (const size_t bytes = b.places.get_size()) {
+        const dnnl::memory places = onednn::memory(b.places, piece_scratch(bytes));
+        const float *x = in[1].as<float>() + from * w.in_image(),
+                    *y = piece_scratch(b.output.get_size());
+        b.find.execute(s, {{DNNL_ARG_SRC, onednn::memory(b.data, x)},
+                           {DNNL_ARG_DST, onednn::memory(b.output, y)},
+                           {DNNL_ARG_WORKSPACE, places}});
+        args[DNNL_ARG_WORKSPACE] = places;
       }
-      plan.backward.execute(s, args);
+      b.run.execute(s, args);
     });
   });
 }

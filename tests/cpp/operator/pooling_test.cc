@@ -83,10 +83,17 @@ TEST(Pooling, GradientsAreThoseOfDifferences) {
 TEST(Pooling, KernelsAgree) {
   for (const char* type : {"max", "avg"})
     for (const char* include : {"True", "False"}) {
-      expect_kernels_agree("Pooling", {uniform({3, 20, 9, 9})},
-                           {{"kernel", "(3, 3)"},
-                            {"stride", "(2, 2)"},
-                            {"pad", "(1, 1)"},
+      // 60 planes; 48, which vector kernels take 16 at a time, across images; pieces of two sizes.
+      for (const Shape& s : {Shape{3, 20, 9, 9}, Shape{4, 12, 9, 9}, Shape{9, 16, 7, 8}})
+        expect_kernels_agree("Pooling", {uniform(s)},
+                             {{"kernel", "(3, 3)"},
+                              {"stride", "(2, 2)"},
+                              {"pad", "(1, 1)"},
+                              {"pool_type", type},
+                              {"count_include_pad", include}});
+      expect_kernels_agree("Pooling", {uniform({2, 8, 5, 6, 7})},
+                           {{"kernel", "(3, 2, 3)"},
+                            {"pad", "(1, 0, 1)"},
                             {"pool_type", type},
                             {"count_include_pad", include}});
       expect_kernels_agree("Pooling", {uniform({2, 16, 8, 8})},
