@@ -111,23 +111,23 @@ HEDDLE_FOLD(bfloat16)
 #undef HEDDLE_FOLD
 
 template <class T>
-void bias_gradient(const OpContext& ctx, const Window& w, const T* dy, T* db) {
+void bias_gradient(const OpContext& ctx, const Window& w, const T* dy, T* db, int64_t block) {
   using Wide = std::conditional_t<(sizeof(T) < 4), float, T>;
   ctx.parallel_for(w.filters, 4, [&](int64_t from, int64_t to) {
     for (int64_t k = from; k < to; ++k) {
       double sum = 0;
       for (int64_t n = 0; n < w.batch; ++n) {
-        const T* row = dy + (n * w.filters + k) * w.out_size();
-        for (int64_t i = 0; i < w.out_size(); ++i) sum += double(Wide(row[i]));
+        const T* row = dy + (n * w.filters + k / block * block) * w.out_size() + k % block;
+        for (int64_t i = 0; i < w.out_size(); ++i) sum += double(Wide(row[i * block]));
       }
       db[k] = T(Wide(sum));
     }
   });
 }
-template void bias_gradient(const OpContext&, const Window&, const float*, float*);
-template void bias_gradient(const OpContext&, const Window&, const double*, double*);
-template void bias_gradient(const OpContext&, const Window&, const float16*, float16*);
-template void bias_gradient(const OpContext&, const Window&, const bfloat16*, bfloat16*);
+template void bias_gradient(const OpContext&, const Window&, const float*, float*, int64_t);
+template void bias_gradient(const OpContext&, const Window&, const double*, double*, int64_t);
+template void bias_gradient(const OpContext&, const Window&, const float16*, float16*, int64_t);
+template void bias_gradient(const OpContext&, const Window&, const bfloat16*, bfloat16*, int64_t);
 
 }  // namespace heddle::ops::nn
 

@@ -76,8 +76,8 @@ void unfold(const Window& w, const T* x, int64_t channels, T* col);
 template <class T>
 void fold(const Window& w, const T* col, int64_t channels, T* x);
 
-// db[k] = the sum of dy (n, filters, out...) over filter k.
+// db[k] = the sum of dy (n, filters, out...) over filter k; dy may lie in blocks of filters.
 template <class T>
-void bias_gradient(const OpContext& ctx, const Window& w, const T* dy, T* db);
+void bias_gradient(const OpContext& ctx, const Window& w, const T* dy, T* db, int64_t block = 1);
 
 }  // namespace heddle::ops::nn

@@ -299,9 +299,10 @@ void backward(const ConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out)
   const bool wants_bias = !p.no_bias && ctx.wants(2);
   // The library keeps one running sum per filter, which drifts over large images.
   const bool bias = wants_bias && w.out_size() <= 1 << 16, weights = ctx.wants(1) || bias;
-  if (wants_bias && !bias) nn::bias_gradient(ctx, w, in[0].as<float>(), out[2].as<float>());
   const int64_t size = in[2].size();
   const Lies of_data(out[0], in[2], in[0]), of_weight(in[1], out[1], in[0]);
+  if (wants_bias && !bias)
+    nn::bias_gradient(ctx, w, in[0].as<float>(), out[2].as<float>(), std::max(1, of_weight.output));
   float* parts = weights ? ctx.scratch_of<float>(pieces * size) : nullptr;
   float* bias_parts = bias ? ctx.scratch_of<float>(pieces * w.filters) : nullptr;
   onednn::guarded("Convolution", [&] {

@@ -318,8 +318,9 @@ TEST(Layout, ConvolutionAsksForBlocks) {
                         Conv{1, 3, 32, 9, 7, 2, 1, false, 2, 2},   //
                         Conv{2, 32, 32, 7, 3, 1, 32, true, 3, 5},  // depthwise
                         Conv{9, 48, 48, 7, 3, 2, 48, false, 3, 5},
-                        Conv{2, 64, 64, 5, 3, 1, 2, true, 3, 5},  // groups
-                        Conv{2, 20, 32, 5, 3, 1, 1, true, 0, 0},  // does not fill blocks
+                        Conv{2, 64, 64, 5, 3, 1, 2, true, 3, 5},    // groups
+                        Conv{1, 16, 16, 260, 1, 1, 1, true, 3, 5},  // long sums for the bias
+                        Conv{2, 20, 32, 5, 3, 1, 1, true, 0, 0},    // does not fill blocks
                         Conv{2, 32, 20, 5, 3, 1, 1, true, 0, 0}})
     for (const Layout& hint : {Layout::channels(b), kPlain}) {
       std::vector<Tensor> in = {uniform({c.batch, c.channels, c.size, c.size}),
