@@ -76,6 +76,7 @@ NDArray BoundGraph::array_of(Home home) const {
     case Home::kHead:
       return head_grads_[home.index];
     case Home::kArena:
+    case Home::kPrepared:
       break;
   }
   return {};
