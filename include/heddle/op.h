@@ -1,6 +1,5 @@
 // What an operator is. One OpDef record serves eager calls, graphs, gradients, docs and bindings.
 #pragma once
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -98,6 +97,12 @@ class HEDDLE_API ListOf {
   ListOf(std::vector<T> fixed) : fixed_(std::move(fixed)) {}
   template <class P>
   ListOf(std::vector<T> (*f)(const P&)) : function_(f) {}
+  // Records are made in hundreds of places: these are compiled once, in op.cc.
+  ListOf(const ListOf&);
+  ListOf(ListOf&&) noexcept;
+  ListOf& operator=(const ListOf&);
+  ListOf& operator=(ListOf&&) noexcept;
+  ~ListOf();
   std::vector<T> operator()(const void* params) const {
     return function_ ? function_(params) : fixed_;
   }
@@ -282,6 +287,9 @@ class HEDDLE_API GradContext : public Builder {
   virtual Value y(int i = 0) = 0;
 };
 
+// f(GradContext&) or f(const P&, GradContext&), with the parameters of the operator.
+using Build = Erased<std::vector<Builder::Value>, GradContext&>;
+
 struct HEDDLE_API Backward {
   // All it reads, hence all that stays in memory for it. Inputs of the kernel arrive in this order.
   ListOf<Ref> reads = {};
@@ -292,12 +300,18 @@ struct HEDDLE_API Backward {
   // Or: composed of other operators; returns one value per input that is not kAux. Such gradients
   // can be differentiated again. Both may be given: `build` serves create_graph, `run` the rest,
   // and calls for which `build` returns nothing at all.
-  std::function<std::vector<GradContext::Value>(GradContext&)> build = {};
+  Build build = {};
   ListOf<std::pair<int, int>> inplace = {};  // (position in reads, gradient) that may share memory
   bool ignores_head = false;                 // a loss: needs no gradient of its output
   bool zero = false;  // the gradient is zero (rounding, comparison): nothing flows back
   explicit operator bool() const { return run || build || zero; }
 };
+
+// Whether a call with these parameters takes random numbers in training, or in prediction. One that
+// does not must leave the stream of numbers where it is: f(bool training), f(const P&, bool
+// training).
+using Draws = Erased<bool, bool>;
+HEDDLE_API bool draws_always(bool training);
 
 // --- the record --------------------------------------------------------------------------------
 // What the tensors of an operator may hold, indices and the like aside. For those who ask; kernels
@@ -343,7 +357,7 @@ struct HEDDLE_API OpDef {
   Backward backward = {};
   Meaning meaning = Meaning::kNone;
   std::vector<Notation> notation = {};
-  bool random = false;         // the kernel reads ctx.seed
+  Draws draws = {};            // whether the kernel reads ctx.seed; empty: never
   bool dynamic_shape = false;  // an output's extent is known to the kernel only: eager calls only
   std::string hint = "";       // for automatic names; the lower-case name by default
   std::string json_name = "";  // the name in MXNet's JSON; `name` by default
@@ -385,6 +399,7 @@ struct HEDDLE_API OpCall {
   std::vector<int> results;  // the value of each output
   std::shared_ptr<const OpCall>
       backward;  // "_backward_<name>" with the same parameters; may be null
+  bool draws(bool training) const { return op->draws && op->draws(params.get(), training); }
 };
 using OpCallRef = std::shared_ptr<const OpCall>;
 

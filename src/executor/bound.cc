@@ -103,9 +103,15 @@ void BoundGraph::run(Program& p, Part part, bool training) {
   else p.push(part, training, seed_);
 }
 
+// A run that takes no random numbers leaves the seed of the last one that did.
+void BoundGraph::draw_seed(const Program& p, bool training) {
+  seeded_ = p.steps().draws(training);
+  if (seeded_) seed_ = next_seed(network.spec.device);
+}
+
 void BoundGraph::forward(bool training) {
   Program& p = program(training);
-  if (p.steps().random()) seed_ = next_seed(network.spec.device);
+  draw_seed(p, training);
   arenas->holder = nullptr;
   run(p, Part::kForward, training);
   if (training) arenas->holder = &p;
@@ -134,7 +140,10 @@ void BoundGraph::backward(std::span<const NDArray> heads, bool training) {
   load_head_grads(heads);
   // Backward reuses the memory of the activations: a second one, or one after somebody else's run,
   // computes them again, with the same random numbers.
-  if (arenas->holder != &p) run(p, Part::kForward, true);
+  if (arenas->holder != &p) {
+    if (!seeded_) draw_seed(p, true);
+    run(p, Part::kForward, true);
+  }
   run(p, Part::kBackward, training);
   arenas->holder = nullptr;
   for (int v : p.steps().plan().zero_gradients) fill_zero(gradients[v]);

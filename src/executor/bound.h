@@ -34,10 +34,12 @@ class BoundGraph {
   NDArray array_of(Home home) const;
   void run(Program& p, Part part, bool training);
   void load_head_grads(std::span<const NDArray> heads);
+  void draw_seed(const Program& p, bool training);
 
   std::unique_ptr<Program> programs_[2];  // [training]
   std::vector<NDArray> head_grads_;       // one per output; none: backward does not read it
-  uint64_t seed_ = 0;                     // of the last forward run
+  uint64_t seed_ = 0;                     // of the last forward run that drew random numbers
+  bool seeded_ = false;                   // whether that was the last one
 };
 
 }  // namespace heddle

@@ -153,7 +153,7 @@ bool in_place_allowed(const ArrayCall& c, size_t i) {
 }
 
 void run_now(const ArrayCall& c) {
-  const uint64_t seed = c.call->op->random ? next_seed(c.device) : 0;
+  const uint64_t seed = c.call->draws(c.training) ? next_seed(c.device) : 0;
   if (!try_inline(c, seed)) push(c, seed);
 }
 

@@ -92,7 +92,7 @@ void invoke_dynamic(const OpCallRef& call, std::span<const NDArray* const> in,
   open->call = call;
   open->types = types.out;
   open->training = training;
-  open->seed = call->op->random ? next_seed(device) : 0;
+  open->seed = call->draws(training) ? next_seed(device) : 0;
   open->out.resize(out.size());
   const Var done = Var::make();
   Task task{.name = call->op->name.c_str(), .device = device, .place = current_place()};

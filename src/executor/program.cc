@@ -123,7 +123,7 @@ void Program::push(Part part, bool training, uint64_t seed) {
   if (part == Part::kForward && run_here(training, seed)) return;
   GraphRef& graph = graphs_[part == Part::kBackward][training];
   if (!graph) graph = prepare(part, training);
-  if (part == Part::kForward && steps().random()) {
+  if (part == Part::kForward && steps().draws()) {
     std::lock_guard lock(work_->mutex);
     work_->seeds.push_back(seed);
   }
@@ -165,7 +165,7 @@ Task Program::begin(Part part) const {
   for (const NDArray& arena : places().arenas())
     task.uses.push_back(
         {arena.var(), part == Part::kForward ? Access::kOverwrite : Access::kUpdate});
-  const bool draws = part == Part::kForward && steps().random();
+  const bool draws = part == Part::kForward && steps().draws();
   task.run = [work = work_, draws](RunContext&) {
     work->places.touch_arenas();
     if (!draws) return;
@@ -279,7 +279,7 @@ void Program::push_watched(Part part, bool training, uint64_t seed, const Monito
                            bool inputs_too) {
   const Steps& s = steps();
   if (part == Part::kForward) prepare_variables(training);
-  if (part == Part::kForward && s.random()) {
+  if (part == Part::kForward && s.draws()) {
     std::lock_guard lock(work_->mutex);
     work_->seeds.push_back(seed);
   }

@@ -190,7 +190,7 @@ void write(Writer& w, const OpDef& op) {
     w.key("differentiable").value(bool(op.backward) || op.compose);
     w.key("zero_gradient").value(op.backward.zero);
     w.key("loss").value(op.backward.ignores_head);
-    w.key("random").value(op.random);
+    w.key("random").value(bool(op.draws));
     w.key("dynamic").value(op.dynamic_shape);
     w.key("meaning").value(name_of(op.meaning));
     w.key("notation").list(op.notation, [&](const Notation& n) {

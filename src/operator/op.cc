@@ -64,6 +64,23 @@ void infer_dense(InferContext& c) {
   for (int i = 0; i < c.outputs(); ++i) c.set_out_stype(i, Stype::kDense);
 }
 
+template <class T>
+ListOf<T>::ListOf(const ListOf&) = default;
+template <class T>
+ListOf<T>::ListOf(ListOf&&) noexcept = default;
+template <class T>
+ListOf<T>& ListOf<T>::operator=(const ListOf&) = default;
+template <class T>
+ListOf<T>& ListOf<T>::operator=(ListOf&&) noexcept = default;
+template <class T>
+ListOf<T>::~ListOf() = default;
+template class ListOf<Input>;
+template class ListOf<Output>;
+template class ListOf<Ref>;
+template class ListOf<std::pair<int, int>>;
+
+bool draws_always(bool) { return true; }
+
 namespace catalogue {
 
 // How much is known: grows with every step of inference until it stands still.
@@ -107,7 +124,6 @@ OpDef backward_of(const OpDef& d) {
   OpDef b{.name = "_backward_" + d.name};
   b.doc = "Gradient of " + d.name + ".";
   b.params = d.params;
-  b.random = false;
   b.inputs = {};
   b.outputs = {};
   b.infer = nullptr;  // the types are those of the forward node's values

@@ -54,7 +54,7 @@ void Steps::add(int node) {
   if (all) s.wanted.clear();
   s.idle = none && !n.call->mutates;
   for (const Blob& b : s.in) s.bytes += b.bytes();
-  random_ |= n.call->op->random;
+  for (bool training : {false, true}) draws_[training] |= n.call->draws(training);
 }
 
 void Steps::locate(int i, FunctionRef<void*(int value)> address) {
@@ -72,7 +72,7 @@ void Steps::run(int i, Device device, Stream* stream, bool training, uint64_t ru
   const Graph::Node& n = node(i);
   if (s.idle) return;
   OpContext ctx(device, stream, training, s.wanted,
-                n.call->op->random ? steps::seed_of(run_seed, n.stream) : 0);
+                n.call->op->draws ? steps::seed_of(run_seed, n.stream) : 0);
   attempt([&] { run_kernel(*s.kernel, *n.call, ctx, s.in, s.out); },
           [&](std::string_view text) { fail("Error in operator {}: {}", n.name, text); });
 }

@@ -35,7 +35,9 @@ class Steps {
                     : p == Phase::kForward ? Part::kForward
                                            : Part::kBackward);
   }
-  bool random() const { return random_; }
+  // Whether any step takes random numbers: in such a run, or at all.
+  bool draws(bool training) const { return draws_[training]; }
+  bool draws() const { return draws_[0] || draws_[1]; }
   int64_t touched_bytes() const { return touched_; }  // the furthest bytes that steps were given
 
   // Gives the blobs of a step their addresses, which stay: address(value) may be null for values
@@ -51,7 +53,7 @@ class Steps {
   const Plan plan_;
   std::vector<Step> steps_;
   std::vector<int> of_node_;
-  bool random_ = false;
+  bool draws_[2] = {};
   int64_t touched_ = 0;
 };
 

@@ -185,7 +185,7 @@ void Differentiation::by_kernel(int node) {
 void Differentiation::by_building(int node) {
   const OpCallRef call = g_.nodes[node].call;
   BuildContext context(*this, node);
-  const auto grads = call->op->backward.build(context);
+  const auto grads = call->op->backward.build(call->params.get(), context);
   if (grads.empty() && call->backward) return by_kernel(node);
   size_t next = 0;
   for (size_t i = 0; i < call->inputs.size(); ++i) {

@@ -35,3 +35,43 @@ def test_bad_parameters_of_a_bound_graph_fail_at_the_read():
     outputs = run.forward()
     with pytest.raises(mx.MXNetError, match="found scale -2"):
         outputs[0].asnumpy()
+
+
+def masks(before):
+    """What a layer draws in training after `before` ran, from one seed."""
+    mx.random.seed(11)
+    before()
+    with mx.autograd.train_mode():
+        return mx.nd.Dropout(mx.nd.ones(300), p=0.5).asnumpy()
+
+
+def test_what_draws_nothing_leaves_the_stream():
+    ones = mx.nd.ones((30, 4))
+    x = mx.sym.Variable("x")
+    graph = mx.sym.LeakyReLU(mx.sym.Dropout(x), act_type="rrelu").bind(mx.cpu(), {"x": ones})
+    untouched = masks(lambda: None)
+    for before in (lambda: mx.nd.Dropout(ones, p=0.3), lambda: mx.nd.LeakyReLU(ones, act_type="rrelu"),
+                   lambda: mx.nd.LeakyReLU(ones, act_type="leaky"), lambda: graph.forward(is_train=False)):
+        assert (masks(before) == untouched).all()
+    for before in (lambda: mx.nd.Dropout(ones, p=0.3, mode="always"), lambda: graph.forward(is_train=True),
+                   lambda: mx.nd.random.uniform(shape=(3,))):
+        assert (masks(before) != untouched).any()
+    with mx.autograd.train_mode():
+        assert (masks(lambda: mx.nd.LeakyReLU(ones, act_type="elu")) == untouched).all()
+        assert (masks(lambda: mx.nd.Dropout(ones, p=0)) == untouched).all()
+        assert (masks(lambda: mx.nd.LeakyReLU(ones, act_type="rrelu")) != untouched).any()
+
+
+def test_backward_after_a_prediction_draws_its_own_masks():
+    ones = mx.nd.ones(400)
+    bound = mx.sym.Dropout(mx.sym.Variable("x"), p=0.5).bind(mx.cpu(), {"x": ones}, args_grad={"x": mx.nd.zeros(400)})
+    found = []
+    for _ in range(2):
+        mx.random.seed(4)
+        bound.forward(is_train=True)
+        bound.forward(is_train=False)
+        bound.backward(mx.nd.ones(400))
+        found.append(bound.grad_dict["x"].asnumpy())
+        share = (found[-1] == 0).mean()
+        assert 0.3 < share < 0.7
+    assert (found[0] == found[1]).all()

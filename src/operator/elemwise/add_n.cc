@@ -12,7 +12,7 @@ struct Param {
 
 struct Add3 {
   static constexpr bool exact = true;
-  HD static auto f(auto a, auto b, auto c) { return (a + b) + c; }
+  HEDDLE_HD static auto f(auto a, auto b, auto c) { return (a + b) + c; }
 };
 
 std::vector<Input> inputs(const Param& p) {

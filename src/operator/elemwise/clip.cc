@@ -17,8 +17,10 @@ struct Clip {
   static constexpr auto name = "clip",
                         doc = "Limits x to [a_min, a_max]; no gradient flows outside.";
   static constexpr bool exact = true;
-  HD static auto f(auto x, auto lo, auto hi) { return select(x > hi, hi, select(x < lo, lo, x)); }
-  HD static auto grad_x(auto dy, auto x, auto lo, auto hi) {
+  HEDDLE_HD static auto f(auto x, auto lo, auto hi) {
+    return select(x > hi, hi, select(x < lo, lo, x));
+  }
+  HEDDLE_HD static auto grad_x(auto dy, auto x, auto lo, auto hi) {
     return select((x < lo) | (x > hi), 0, dy);
   }
 };
@@ -36,11 +38,11 @@ struct SmoothParam {
 struct SmoothL1 {
   static constexpr auto name = "smooth_l1",
                         doc = "0.5 (sigma x)^2 where |x| < 1 / sigma^2, else |x| - 0.5 / sigma^2.";
-  HD static auto f(auto x, auto sigma) {
+  HEDDLE_HD static auto f(auto x, auto sigma) {
     const auto s2 = sigma * sigma, a = abs(x);
     return select(a > 1 / s2, a - decltype(x)(0.5) / s2, decltype(x)(0.5) * x * x * s2);
   }
-  HD static auto grad_x(auto dy, auto x, auto sigma) {
+  HEDDLE_HD static auto grad_x(auto dy, auto x, auto sigma) {
     const auto s2 = sigma * sigma;
     return dy * select(abs(x) > 1 / s2, sign(x), s2 * x);
   }
@@ -57,11 +59,11 @@ struct HardSigmoidParam {
 };
 struct HardSigmoid {
   static constexpr auto name = "hard_sigmoid", doc = "alpha x + beta, limited to [0, 1].";
-  HD static auto f(auto x, auto alpha, auto beta) {
+  HEDDLE_HD static auto f(auto x, auto alpha, auto beta) {
     const auto y = alpha * x + beta;
     return select(y > 1, decltype(x)(1), select(y < 0, 0, y));
   }
-  HD static auto grad_y(auto dy, auto y, auto alpha, auto) {
+  HEDDLE_HD static auto grad_y(auto dy, auto y, auto alpha, auto) {
     return select((y > 0) & (y < 1), dy * alpha, 0);
   }
 };

@@ -2,7 +2,7 @@
 namespace heddle::ops::HEDDLE_ISA {
 
 template <class From, class To>
-HD To converted(From v) {
+HEDDLE_HD To converted(From v) {
   if constexpr (std::is_same_v<To, bool>) {
     return v != From(0);
   } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To> && sizeof(To) < 4) {

@@ -67,20 +67,23 @@ void binary_gradients(OpContext& ctx, const MapLoops& a, const MapLoops& b, Inpu
 
 using Values = std::vector<GradContext::Value>;
 
-Values build_elemwise(const BinaryKernels& k, GradContext& g) {
+Values build_elemwise(GradContext& g, BinaryGraph to_a, BinaryGraph to_b) {
   const Symbolic dy(g, g.dy());
   const Symbolic a(g, g.x(0)), b(g, g.x(1));
-  return {tensor_of(k.graph_a(dy, a, b)), tensor_of(k.graph_b(dy, a, b))};
+  return {tensor_of(to_a(dy, a, b)), tensor_of(to_b(dy, a, b))};
 }
-Values build_broadcast(const BinaryKernels& k, GradContext& g) {
+Values build_broadcast(GradContext& g, BinaryGraph to_a, BinaryGraph to_b) {
   const Symbolic dy(g, g.dy());
   const Symbolic a(g, g.x(0), Symbolic::kFirst), b(g, g.x(1), Symbolic::kSecond);
-  return {tensor_like(g, k.graph_a(dy, a, b), 0), tensor_like(g, k.graph_b(dy, a, b), 1)};
+  return {tensor_like(g, to_a(dy, a, b), 0), tensor_like(g, to_b(dy, a, b), 1)};
 }
-Values build_scalar(const BinaryKernels& k, bool reflected, GradContext& g) {
-  const Symbolic dy(g, g.dy()), number = static_cast<const ScalarParam*>(g.params())->scalar;
-  const Symbolic x(g, g.x());
-  return {tensor_of(reflected ? k.graph_b(dy, number, x) : k.graph_a(dy, x, number))};
+Values build_scalar(GradContext& g, const ScalarParam& p, BinaryGraph to_a) {
+  const Symbolic dy(g, g.dy()), x(g, g.x());
+  return {tensor_of(to_a(dy, x, p.scalar))};
+}
+Values build_reflected(GradContext& g, const ScalarParam& p, BinaryGraph to_b) {
+  const Symbolic dy(g, g.dy()), x(g, g.x());
+  return {tensor_of(to_b(dy, p.scalar, x))};
 }
 
 void set_gradient(OpDef& d, const BinaryKernels& k, Kernel run, ListOf<Ref> with_operands) {
@@ -103,7 +106,7 @@ void define_scalar(OpTable& ops, const BinaryKernels& k, const BinaryNames& name
           .wants = wants_same};
   set_gradient(d, k, reflected ? k.reflected_grad : k.scalar_grad, {dy(), x()});
   if (k.has_grad) {
-    d.backward.build = [k, reflected](GradContext& g) { return build_scalar(k, reflected, g); };
+    d.backward.build = reflected ? k.reflected_build : k.scalar_build;
     d.backward.inplace = {{0, 0}};
   }
   d.hint = reflected ? names.reflected_hint : names.scalar_hint;
@@ -129,7 +132,7 @@ void define_binary(OpTable& ops, const BinaryKernels& k, const BinaryNames& name
             .notation = {{names.symbol, Notation::kEqualShapes}},
             .hint = names.hint};
     set_gradient(d, k, k.binary_grad, all);
-    if (k.has_grad) d.backward.build = [k](GradContext& g) { return build_elemwise(k, g); };
+    d.backward.build = k.elemwise_build;
     ops.define(d);
   }
   if (!names.broadcast.empty()) {
@@ -143,7 +146,7 @@ void define_binary(OpTable& ops, const BinaryKernels& k, const BinaryNames& name
             .wants = wants_same,
             .notation = {{names.symbol, Notation::kTensors}}};
     set_gradient(d, k, k.binary_grad, all);
-    if (k.has_grad) d.backward.build = [k](GradContext& g) { return build_broadcast(k, g); };
+    d.backward.build = k.broadcast_build;
     ops.define(d);
   }
   define_scalar(ops, k, names, false);

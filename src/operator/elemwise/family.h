@@ -31,12 +31,13 @@ concept HasGradFree = requires {
 
 template <class F, size_t kParams = 0>
 struct UnaryGrad {
-  HD static auto f(auto dy, auto saved,
-                   auto... params) requires(!HasGradFree<F> && sizeof...(params) == kParams) {
+  HEDDLE_HD static auto f(auto dy, auto saved,
+                          auto... params) requires(!HasGradFree<F> &&
+                                                   sizeof...(params) == kParams) {
     if constexpr (HasGradY<F, kParams>) return F::grad_y(dy, saved, params...);
     else return F::grad_x(dy, saved, params...);
   }
-  HD static auto f(auto dy) requires HasGradFree<F> { return F::grad(dy); }
+  HEDDLE_HD static auto f(auto dy) requires HasGradFree<F> { return F::grad(dy); }
 };
 
 // --- unary --------------------------------------------------------------------------------------
@@ -125,13 +126,17 @@ concept HasGradDy = requires {
 
 template <class F>
 struct GradA {
-  HD static auto f(auto dy, auto a, auto b) requires HasGradAB<F> { return F::grad_a(dy, a, b); }
-  HD static auto f(auto dy) requires HasGradDy<F> { return F::grad_a(dy); }
+  HEDDLE_HD static auto f(auto dy, auto a, auto b) requires HasGradAB<F> {
+    return F::grad_a(dy, a, b);
+  }
+  HEDDLE_HD static auto f(auto dy) requires HasGradDy<F> { return F::grad_a(dy); }
 };
 template <class F>
 struct GradB {
-  HD static auto f(auto dy, auto a, auto b) requires HasGradAB<F> { return F::grad_b(dy, a, b); }
-  HD static auto f(auto dy) requires HasGradDy<F> { return F::grad_b(dy); }
+  HEDDLE_HD static auto f(auto dy, auto a, auto b) requires HasGradAB<F> {
+    return F::grad_b(dy, a, b);
+  }
+  HEDDLE_HD static auto f(auto dy) requires HasGradDy<F> { return F::grad_b(dy); }
 };
 
 struct ScalarParam {
@@ -182,11 +187,36 @@ Symbolic binary_graph(const Symbolic& dy, const Symbolic& a, const Symbolic& b) 
 }
 using BinaryGraph = Symbolic (*)(const Symbolic& dy, const Symbolic& a, const Symbolic& b);
 
+// Both gradients as graphs, of operands of one shape, of operands that broadcast, and of a tensor
+// and a number.
+std::vector<GradContext::Value> build_elemwise(GradContext& g, BinaryGraph a, BinaryGraph b);
+std::vector<GradContext::Value> build_broadcast(GradContext& g, BinaryGraph a, BinaryGraph b);
+std::vector<GradContext::Value> build_scalar(GradContext& g, const ScalarParam& p, BinaryGraph a);
+std::vector<GradContext::Value> build_reflected(GradContext& g, const ScalarParam& p,
+                                                BinaryGraph b);
+
+template <class F>
+std::vector<GradContext::Value> elemwise_build(GradContext& g) {
+  return build_elemwise(g, binary_graph<F, GradA<F>>, binary_graph<F, GradB<F>>);
+}
+template <class F>
+std::vector<GradContext::Value> broadcast_build(GradContext& g) {
+  return build_broadcast(g, binary_graph<F, GradA<F>>, binary_graph<F, GradB<F>>);
+}
+template <class F>
+std::vector<GradContext::Value> scalar_build(const ScalarParam& p, GradContext& g) {
+  return build_scalar(g, p, binary_graph<F, GradA<F>>);
+}
+template <class F>
+std::vector<GradContext::Value> reflected_build(const ScalarParam& p, GradContext& g) {
+  return build_reflected(g, p, binary_graph<F, GradB<F>>);
+}
+
 // The kernels of one formula. Plain functions, so that the records are built once, in family.cc.
 struct BinaryKernels {
   const char* doc;
   Kernel binary, binary_grad, scalar, scalar_grad, reflected, reflected_grad;
-  BinaryGraph graph_a, graph_b;
+  Build elemwise_build, broadcast_build, scalar_build, reflected_build;
   bool has_grad, reads_operands;
 };
 template <class F>
@@ -198,16 +228,20 @@ BinaryKernels binary_kernels() {
                   .scalar_grad = {},
                   .reflected = reflected<F>,
                   .reflected_grad = {},
-                  .graph_a = nullptr,
-                  .graph_b = nullptr,
+                  .elemwise_build = {},
+                  .broadcast_build = {},
+                  .scalar_build = {},
+                  .reflected_build = {},
                   .has_grad = HasGradAB<F> || HasGradDy<F>,
                   .reads_operands = HasGradAB<F>};
   if constexpr (HasGradAB<F> || HasGradDy<F>) {
     k.binary_grad = binary_grad<F>;
     k.scalar_grad = scalar_grad<F>;
     k.reflected_grad = reflected_grad<F>;
-    k.graph_a = binary_graph<F, GradA<F>>;
-    k.graph_b = binary_graph<F, GradB<F>>;
+    k.elemwise_build = elemwise_build<F>;
+    k.broadcast_build = broadcast_build<F>;
+    k.scalar_build = scalar_build<F>;
+    k.reflected_build = reflected_build<F>;
   }
   return k;
 }

@@ -7,7 +7,7 @@ namespace heddle::ops::ew {
 
 struct Identity {
   static constexpr bool exact = true;
-  HD static auto f(auto x) { return x; }
+  HEDDLE_HD static auto f(auto x) { return x; }
 };
 
 void copy_broadcast(const OpContext& ctx, const Blob& x, const Blob& y) {

@@ -109,7 +109,7 @@ Blob kept_view(std::string_view op, const Blob& dy, const Shape& x, const Shape&
 
 template <class F>
 struct Gradient {
-  HD static auto f(auto dy, auto x, auto y) { return F::grad(dy, x, y); }
+  HEDDLE_HD static auto f(auto dy, auto x, auto y) { return F::grad(dy, x, y); }
 };
 // in: dy, x, y
 template <class F>

@@ -5,10 +5,10 @@
 // gives the same bits at every instruction-set level. The double ones go through libm.
 #pragma once
 #if defined(__CUDACC__) || defined(__CUDACC_RTC__)
-#define HD __host__ __device__ __forceinline__
+#define HEDDLE_HD __host__ __device__ __forceinline__
 #define HEDDLE_LIBM(fn) ::fn
 #else
-#define HD inline __attribute__((always_inline))
+#define HEDDLE_HD inline __attribute__((always_inline))
 #define HEDDLE_LIBM(fn) __builtin_##fn
 #endif
 
@@ -24,24 +24,24 @@ template <class... F>
 struct List {};
 
 template <class To, class From>
-HD To bits(From v) {
+HEDDLE_HD To bits(From v) {
   return __builtin_bit_cast(To, v);
 }
 
 // When either is NaN, the second argument: what one vector instruction does.
 template <class T>
-HD T max(T a, T b) {
+HEDDLE_HD T max(T a, T b) {
   return a > b ? a : b;
 }
 template <class T>
-HD T min(T a, T b) {
+HEDDLE_HD T min(T a, T b) {
   return a < b ? a : b;
 }
 // a where c holds, else b: what formulas write in place of ?:, for there are other numbers than
 // these (symbolic.h). Both are computed.
-HD auto select(bool c, auto a, auto b) { return c ? a : b; }
+HEDDLE_HD auto select(bool c, auto a, auto b) { return c ? a : b; }
 template <class T>
-HD bool is_nan(T x) {
+HEDDLE_HD bool is_nan(T x) {
   return x != x;
 }
 
@@ -58,30 +58,30 @@ inline constexpr T kNan = T(__builtin_nanf(""));
 template <>
 inline constexpr i64 kNan<i64> = 0;
 
-HD float floor(float x) { return HEDDLE_LIBM(floorf)(x); }
-HD double floor(double x) { return HEDDLE_LIBM(floor)(x); }
-HD float ceil(float x) { return HEDDLE_LIBM(ceilf)(x); }
-HD double ceil(double x) { return HEDDLE_LIBM(ceil)(x); }
-HD float trunc(float x) { return HEDDLE_LIBM(truncf)(x); }
-HD double trunc(double x) { return HEDDLE_LIBM(trunc)(x); }
-HD float sqrt(float x) { return HEDDLE_LIBM(sqrtf)(x); }
-HD double sqrt(double x) { return HEDDLE_LIBM(sqrt)(x); }
-HD float abs(float x) { return HEDDLE_LIBM(fabsf)(x); }
-HD double abs(double x) { return HEDDLE_LIBM(fabs)(x); }
-HD i64 abs(i64 x) { return x < 0 ? -x : x; }
-HD float copysign(float x, float s) { return HEDDLE_LIBM(copysignf)(x, s); }
-HD double copysign(double x, double s) { return HEDDLE_LIBM(copysign)(x, s); }
+HEDDLE_HD float floor(float x) { return HEDDLE_LIBM(floorf)(x); }
+HEDDLE_HD double floor(double x) { return HEDDLE_LIBM(floor)(x); }
+HEDDLE_HD float ceil(float x) { return HEDDLE_LIBM(ceilf)(x); }
+HEDDLE_HD double ceil(double x) { return HEDDLE_LIBM(ceil)(x); }
+HEDDLE_HD float trunc(float x) { return HEDDLE_LIBM(truncf)(x); }
+HEDDLE_HD double trunc(double x) { return HEDDLE_LIBM(trunc)(x); }
+HEDDLE_HD float sqrt(float x) { return HEDDLE_LIBM(sqrtf)(x); }
+HEDDLE_HD double sqrt(double x) { return HEDDLE_LIBM(sqrt)(x); }
+HEDDLE_HD float abs(float x) { return HEDDLE_LIBM(fabsf)(x); }
+HEDDLE_HD double abs(double x) { return HEDDLE_LIBM(fabs)(x); }
+HEDDLE_HD i64 abs(i64 x) { return x < 0 ? -x : x; }
+HEDDLE_HD float copysign(float x, float s) { return HEDDLE_LIBM(copysignf)(x, s); }
+HEDDLE_HD double copysign(double x, double s) { return HEDDLE_LIBM(copysign)(x, s); }
 template <class T>
-HD T sign(T x) {
+HEDDLE_HD T sign(T x) {
   return x > T(0) ? T(1) : x < T(0) ? T(-1) : T(0);
 }
 
 // 2^n as a float, for -126 <= n <= 127.
-HD float pow2i(int n) { return bits<float>((n + 127) << 23); }
+HEDDLE_HD float pow2i(int n) { return bits<float>((n + 127) << 23); }
 
 // exp by range reduction and a degree-6 polynomial; within 1 ulp. The power of two is applied in
 // two steps so that the result may be subnormal; overflow gives infinity.
-HD float exp(float x) {
+HEDDLE_HD float exp(float x) {
   const float c = min(max(x, -104.0f), 89.0f);  // NaN becomes -104 here, and is put back below
   const float n = floor(c * 1.44269504f + 0.5f);
   const float r = (c - n * 0.693359375f) - n * -2.12194440e-4f;
@@ -96,10 +96,10 @@ HD float exp(float x) {
   const float y = p * pow2i(h) * pow2i(k - h);
   return is_nan(x) ? x : y;
 }
-HD double exp(double x) { return HEDDLE_LIBM(exp)(x); }
+HEDDLE_HD double exp(double x) { return HEDDLE_LIBM(exp)(x); }
 
 // exp(x) - 1 without cancellation: p = expm1(r), then 2^n p + (2^n - 1).
-HD float expm1(float x) {
+HEDDLE_HD float expm1(float x) {
   const float c = min(max(x, -30.0f), 89.0f);
   const float n = floor(c * 1.44269504f + 0.5f);
   const float r = (c - n * 0.693359375f) - n * -2.12194440e-4f;
@@ -116,10 +116,10 @@ HD float expm1(float x) {
   const float y = (p * s + (s - pow2i(-(k - h)))) * t;
   return is_nan(x) ? x : y;
 }
-HD double expm1(double x) { return HEDDLE_LIBM(expm1)(x); }
+HEDDLE_HD double expm1(double x) { return HEDDLE_LIBM(expm1)(x); }
 
 // The polynomial of log(1 + r) for r in [sqrt(1/2) - 1, sqrt(2) - 1], without its leading r.
-HD float log_tail(float r) {
+HEDDLE_HD float log_tail(float r) {
   float p = 7.0376836292e-2f;
   p = p * r - 1.1514610310e-1f;
   p = p * r + 1.1676998740e-1f;
@@ -131,7 +131,7 @@ HD float log_tail(float r) {
   p = p * r + 3.3333331174e-1f;
   return p * r * (r * r);
 }
-HD float log(float x) {
+HEDDLE_HD float log(float x) {
   const bool tiny = x < 1.17549435e-38f;  // subnormal: scale by 2^23
   const unsigned u = bits<unsigned>(tiny ? x * 8388608.0f : x);
   const int e = int((u - 0x3f3504f3u)) >> 23;  // exponent counted from sqrt(1/2)
@@ -143,27 +143,27 @@ HD float log(float x) {
   y = x == 0.0f ? -kInfinity<float> : y;
   return x < 0.0f ? kNan<float> : is_nan(x) ? x : y;
 }
-HD double log(double x) { return HEDDLE_LIBM(log)(x); }
+HEDDLE_HD double log(double x) { return HEDDLE_LIBM(log)(x); }
 
 // log(1 + x): the rounding error of 1 + x, divided by it, is put back.
-HD float log1p(float x) {
+HEDDLE_HD float log1p(float x) {
   const float u = 1.0f + x, lost = x - (u - 1.0f);
   const float y = log(u) + lost / u;
   const bool special = u == kInfinity<float> || u <= 0.0f || is_nan(u);
   return special ? log(u) : abs(x) < 1e-8f ? x : y;
 }
-HD double log1p(double x) { return HEDDLE_LIBM(log1p)(x); }
-HD float log2(float x) { return HEDDLE_LIBM(log2f)(x); }
-HD double log2(double x) { return HEDDLE_LIBM(log2)(x); }
-HD float log10(float x) { return HEDDLE_LIBM(log10f)(x); }
-HD double log10(double x) { return HEDDLE_LIBM(log10)(x); }
+HEDDLE_HD double log1p(double x) { return HEDDLE_LIBM(log1p)(x); }
+HEDDLE_HD float log2(float x) { return HEDDLE_LIBM(log2f)(x); }
+HEDDLE_HD double log2(double x) { return HEDDLE_LIBM(log2)(x); }
+HEDDLE_HD float log10(float x) { return HEDDLE_LIBM(log10f)(x); }
+HEDDLE_HD double log10(double x) { return HEDDLE_LIBM(log10)(x); }
 
-HD float sigmoid(float x) { return 1.0f / (1.0f + exp(-x)); }
-HD double sigmoid(double x) { return 1.0 / (1.0 + exp(-x)); }
+HEDDLE_HD float sigmoid(float x) { return 1.0f / (1.0f + exp(-x)); }
+HEDDLE_HD double sigmoid(double x) { return 1.0 / (1.0 + exp(-x)); }
 
 // tanh = t / (t + 2) with t = exp(2|x|) - 1, as expm1 computes it; within 2.5 ulp. The argument is
 // clipped where tanh is 1 in float, so that nothing overflows; NaN passes the comparison and stays.
-HD float tanh(float x) {
+HEDDLE_HD float tanh(float x) {
   const float a = abs(x), c = a > 10.0f ? 10.0f : a, z = c + c;
   const float n = floor(z * 1.44269504f + 0.5f);
   const float r = (z - n * 0.693359375f) - n * -2.12194440e-4f;
@@ -177,10 +177,10 @@ HD float tanh(float x) {
   const float s = pow2i(int(n)), t = p * s + (s - 1.0f);
   return copysign(t / (t + 2.0f), x);
 }
-HD double tanh(double x) { return HEDDLE_LIBM(tanh)(x); }
+HEDDLE_HD double tanh(double x) { return HEDDLE_LIBM(tanh)(x); }
 
 // erf: an odd polynomial near zero, 1 - exp(-q(|x|)) elsewhere; from 4 on the float is 1.
-HD float erf(float x) {
+HEDDLE_HD float erf(float x) {
   const float a = abs(x), s = a * a;
   float p = 7.889108884e-05f;
   p = p * s - 8.020838094e-04f;
@@ -203,6 +203,6 @@ HD float erf(float x) {
   const float far = 1.0f - exp(-q);
   return is_nan(x) ? x : copysign(a < 1.0f ? near : far, x);
 }
-HD double erf(double x) { return HEDDLE_LIBM(erf)(x); }
+HEDDLE_HD double erf(double x) { return HEDDLE_LIBM(erf)(x); }
 
 }  // namespace heddle::ops::ew

@@ -4,9 +4,9 @@
 
 namespace heddle::ops::ew {
 
-#define HEDDLE_FROM_LIBM(fn)                             \
-  HD float fn(float x) { return HEDDLE_LIBM(fn##f)(x); } \
-  HD double fn(double x) { return HEDDLE_LIBM(fn)(x); }
+#define HEDDLE_FROM_LIBM(fn)                                    \
+  HEDDLE_HD float fn(float x) { return HEDDLE_LIBM(fn##f)(x); } \
+  HEDDLE_HD double fn(double x) { return HEDDLE_LIBM(fn)(x); }
 HEDDLE_FROM_LIBM(cbrt)
 HEDDLE_FROM_LIBM(sin)
 HEDDLE_FROM_LIBM(cos)
@@ -23,16 +23,16 @@ HEDDLE_FROM_LIBM(tgamma)
 HEDDLE_FROM_LIBM(lgamma)
 #undef HEDDLE_FROM_LIBM
 
-HD float pow(float x, float y) { return HEDDLE_LIBM(powf)(x, y); }
-HD double pow(double x, double y) { return HEDDLE_LIBM(pow)(x, y); }
-HD float fmod(float x, float y) { return HEDDLE_LIBM(fmodf)(x, y); }
-HD double fmod(double x, double y) { return HEDDLE_LIBM(fmod)(x, y); }
-HD float hypot(float x, float y) { return HEDDLE_LIBM(hypotf)(x, y); }
-HD double hypot(double x, double y) { return HEDDLE_LIBM(hypot)(x, y); }
+HEDDLE_HD float pow(float x, float y) { return HEDDLE_LIBM(powf)(x, y); }
+HEDDLE_HD double pow(double x, double y) { return HEDDLE_LIBM(pow)(x, y); }
+HEDDLE_HD float fmod(float x, float y) { return HEDDLE_LIBM(fmodf)(x, y); }
+HEDDLE_HD double fmod(double x, double y) { return HEDDLE_LIBM(fmod)(x, y); }
+HEDDLE_HD float hypot(float x, float y) { return HEDDLE_LIBM(hypotf)(x, y); }
+HEDDLE_HD double hypot(double x, double y) { return HEDDLE_LIBM(hypot)(x, y); }
 
 // The logarithmic derivative of gamma: recurrence up to 10, then the asymptotic series; reflection
 // below zero.
-HD double digamma(double x) {
+HEDDLE_HD double digamma(double x) {
   double shift = 0;
   if (x <= 0) {
     if (x == floor(x)) return kNan<double>;
@@ -49,11 +49,11 @@ HD double digamma(double x) {
   p = 1.0 / 12 - p * s;
   return shift + log(x) - 0.5 / x - p * s;
 }
-HD float digamma(float x) { return float(digamma(double(x))); }
+HEDDLE_HD float digamma(float x) { return float(digamma(double(x))); }
 
 // The sum of 1 / (x + k)^s over k = 0, 1, 2 ... for x > 0 and s > 1 (Hurwitz's zeta function): term
 // by term at first, the rest by the formula of Euler and Maclaurin.
-HD double zeta(double s, double x) {
+HEDDLE_HD double zeta(double s, double x) {
   if (x == kInfinity<double>) return 0;
   double sum = 0;
   for (; x < 12 + s; x += 1) sum += pow(x, -s);
@@ -71,7 +71,7 @@ HD double zeta(double s, double x) {
 
 // Derivative number `order` of digamma: order! zeta(order + 1, x), with alternating sign. Below
 // zero the terms on either side of it are summed apart.
-HD double polygamma(double order, double x) {
+HEDDLE_HD double polygamma(double order, double x) {
   if (order == 0) return digamma(x);
   const double s = order + 1;
   const bool odd = fmod(order, 2.0) != 0;
@@ -83,10 +83,12 @@ HD double polygamma(double order, double x) {
   const double below = zeta(s, 1 - above) - zeta(s, 1 - x);
   return factor * (zeta(s, above) + (odd ? below : -below));
 }
-HD float polygamma(float order, float x) { return float(polygamma(double(order), double(x))); }
+HEDDLE_HD float polygamma(float order, float x) {
+  return float(polygamma(double(order), double(x)));
+}
 
 // The inverse of erf: a rational start (within 5e-3), then three steps of Halley's method.
-HD double erfinv(double x) {
+HEDDLE_HD double erfinv(double x) {
   if (!(abs(x) < 1)) return abs(x) == 1 ? x * kInfinity<double> : kNan<double>;
   const double w = log(1 - x * x), t = 4.3307467508 + 0.5 * w;
   double y = copysign(sqrt(sqrt(t * t - w * 6.8027210884) - t), x);
@@ -96,6 +98,6 @@ HD double erfinv(double x) {
   }
   return y;
 }
-HD float erfinv(float x) { return float(erfinv(double(x))); }
+HEDDLE_HD float erfinv(float x) { return float(erfinv(double(x))); }
 
 }  // namespace heddle::ops::ew

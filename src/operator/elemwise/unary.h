@@ -15,84 +15,84 @@ namespace heddle::ops::ew {
 struct Abs {
   static constexpr auto name = "abs", doc = "Absolute value: |x|.";
   static constexpr bool exact = true;
-  HD static auto f(auto x) { return abs(x); }
-  HD static auto grad_x(auto dy, auto x) { return dy * sign(x); }
+  HEDDLE_HD static auto f(auto x) { return abs(x); }
+  HEDDLE_HD static auto grad_x(auto dy, auto x) { return dy * sign(x); }
 };
 struct Negative {
   static constexpr auto name = "negative", doc = "Negation: -x.";
   static constexpr bool exact = true;
-  HD static auto f(auto x) { return -x; }
-  HD static auto grad(auto dy) { return -dy; }
+  HEDDLE_HD static auto f(auto x) { return -x; }
+  HEDDLE_HD static auto grad(auto dy) { return -dy; }
 };
 struct Sign {
   static constexpr auto name = "sign",
                         doc = "1, 0 or -1 as x is above, at or below zero; 0 for NaN.";
   static constexpr bool exact = true;
-  HD static auto f(auto x) { return sign(x); }
+  HEDDLE_HD static auto f(auto x) { return sign(x); }
 };
 struct Square {
   static constexpr auto name = "square", doc = "Square: x * x.";
   static constexpr bool exact = true;
-  HD static auto f(auto x) { return x * x; }
-  HD static auto grad_x(auto dy, auto x) { return 2 * dy * x; }
+  HEDDLE_HD static auto f(auto x) { return x * x; }
+  HEDDLE_HD static auto grad_x(auto dy, auto x) { return 2 * dy * x; }
 };
 struct Sqrt {
   static constexpr auto name = "sqrt", doc = "Square root.";
-  HD static auto f(auto x) { return sqrt(x); }
-  HD static auto grad_y(auto dy, auto y) { return dy / (2 * y); }
+  HEDDLE_HD static auto f(auto x) { return sqrt(x); }
+  HEDDLE_HD static auto grad_y(auto dy, auto y) { return dy / (2 * y); }
 };
 struct Rsqrt {
   static constexpr auto name = "rsqrt", doc = "Inverse square root: 1 / sqrt(x).";
-  HD static auto f(auto x) { return 1 / sqrt(x); }
-  HD static auto grad_y(auto dy, auto y) { return dy * y * y * y / -2; }
+  HEDDLE_HD static auto f(auto x) { return 1 / sqrt(x); }
+  HEDDLE_HD static auto grad_y(auto dy, auto y) { return dy * y * y * y / -2; }
 };
 struct Cbrt {
   static constexpr auto name = "cbrt", doc = "Cube root.";
-  HD static auto f(auto x) { return cbrt(x); }
-  HD static auto grad_y(auto dy, auto y) { return dy / (3 * y * y); }
+  HEDDLE_HD static auto f(auto x) { return cbrt(x); }
+  HEDDLE_HD static auto grad_y(auto dy, auto y) { return dy / (3 * y * y); }
 };
 struct Rcbrt {
   static constexpr auto name = "rcbrt", doc = "Inverse cube root: 1 / cbrt(x).";
-  HD static auto f(auto x) { return 1 / cbrt(x); }
-  HD static auto grad_y(auto dy, auto y) { return dy * y * y * y * y / -3; }
+  HEDDLE_HD static auto f(auto x) { return 1 / cbrt(x); }
+  HEDDLE_HD static auto grad_y(auto dy, auto y) { return dy * y * y * y * y / -3; }
 };
 struct Reciprocal {
   static constexpr auto name = "reciprocal", doc = "Reciprocal: 1 / x.";
-  HD static auto f(auto x) { return 1 / x; }
-  HD static auto grad_y(auto dy, auto y) { return -dy * y * y; }
+  HEDDLE_HD static auto f(auto x) { return 1 / x; }
+  HEDDLE_HD static auto grad_y(auto dy, auto y) { return -dy * y * y; }
 };
 struct Degrees {
   static constexpr auto name = "degrees", doc = "Radians to degrees: x * 180 / pi.";
-  HD static auto f(auto x) { return x * decltype(x)(57.295779513082320877); }
-  HD static auto grad(auto dy) { return dy * decltype(dy)(57.295779513082320877); }
+  HEDDLE_HD static auto f(auto x) { return x * decltype(x)(57.295779513082320877); }
+  HEDDLE_HD static auto grad(auto dy) { return dy * decltype(dy)(57.295779513082320877); }
 };
 struct Radians {
   static constexpr auto name = "radians", doc = "Degrees to radians: x * pi / 180.";
-  HD static auto f(auto x) { return x * decltype(x)(0.017453292519943295769); }
-  HD static auto grad(auto dy) { return dy * decltype(dy)(0.017453292519943295769); }
+  HEDDLE_HD static auto f(auto x) { return x * decltype(x)(0.017453292519943295769); }
+  HEDDLE_HD static auto grad(auto dy) { return dy * decltype(dy)(0.017453292519943295769); }
 };
 
 // --- rounding and logic: no gradient ------------------------------------------------------------
 struct Ceil {
   static constexpr auto name = "ceil", doc = "The smallest integer not below x.";
-  HD static auto f(auto x) { return ceil(x); }
+  HEDDLE_HD static auto f(auto x) { return ceil(x); }
 };
 struct Floor {
   static constexpr auto name = "floor", doc = "The largest integer not above x.";
-  HD static auto f(auto x) { return floor(x); }
+  HEDDLE_HD static auto f(auto x) { return floor(x); }
 };
 struct Trunc {
   static constexpr auto name = "trunc", doc = "x rounded toward zero.";
-  HD static auto f(auto x) { return trunc(x); }
+  HEDDLE_HD static auto f(auto x) { return trunc(x); }
 };
 struct Fix {
   static constexpr auto name = "fix", doc = "x rounded toward zero.";
-  HD static auto f(auto x) { return trunc(x); }
+  HEDDLE_HD static auto f(auto x) { return trunc(x); }
 };
 struct Round {
   static constexpr auto name = "round",
                         doc = "x rounded to the nearest integer, halves away from zero.";
-  HD static auto f(auto x) {
+  HEDDLE_HD static auto f(auto x) {
     const auto t = trunc(x);  // x + 0.5 would round 0.49999997 up
     return select(abs(x - t) >= decltype(x)(0.5), t + copysign(decltype(x)(1), x), t);
   }
@@ -100,7 +100,7 @@ struct Round {
 struct Rint {
   static constexpr auto name = "rint",
                         doc = "x rounded to the nearest integer, halves toward the lower one.";
-  HD static auto f(auto x) {
+  HEDDLE_HD static auto f(auto x) {
     const auto lo = floor(x);
     return select(x - lo > decltype(x)(0.5), lo + 1, lo);
   }
@@ -108,158 +108,164 @@ struct Rint {
 struct LogicalNot {
   static constexpr auto name = "logical_not", doc = "1 where x is zero, else 0.";
   static constexpr bool exact = true;
-  HD static auto f(auto x) { return select(x == 0, decltype(x)(1), 0); }
+  HEDDLE_HD static auto f(auto x) { return select(x == 0, decltype(x)(1), 0); }
 };
 
 // --- exponentials and logarithms ----------------------------------------------------------------
 struct Exp {
   static constexpr auto name = "exp", doc = "Exponential: e^x.";
-  HD static auto f(auto x) { return exp(x); }
-  HD static auto grad_y(auto dy, auto y) { return dy * y; }
+  HEDDLE_HD static auto f(auto x) { return exp(x); }
+  HEDDLE_HD static auto grad_y(auto dy, auto y) { return dy * y; }
 };
 struct Expm1 {
   static constexpr auto name = "expm1", doc = "e^x - 1, exact near zero.";
-  HD static auto f(auto x) { return expm1(x); }
-  HD static auto grad_y(auto dy, auto y) { return dy * (y + 1); }
+  HEDDLE_HD static auto f(auto x) { return expm1(x); }
+  HEDDLE_HD static auto grad_y(auto dy, auto y) { return dy * (y + 1); }
 };
 struct Log {
   static constexpr auto name = "log", doc = "Natural logarithm.";
-  HD static auto f(auto x) { return log(x); }
-  HD static auto grad_x(auto dy, auto x) { return dy / x; }
+  HEDDLE_HD static auto f(auto x) { return log(x); }
+  HEDDLE_HD static auto grad_x(auto dy, auto x) { return dy / x; }
 };
 struct Log10 {
   static constexpr auto name = "log10", doc = "Logarithm to base 10.";
-  HD static auto f(auto x) { return log10(x); }
-  HD static auto grad_x(auto dy, auto x) { return dy / (x * decltype(x)(2.302585092994045684)); }
+  HEDDLE_HD static auto f(auto x) { return log10(x); }
+  HEDDLE_HD static auto grad_x(auto dy, auto x) {
+    return dy / (x * decltype(x)(2.302585092994045684));
+  }
 };
 struct Log2 {
   static constexpr auto name = "log2", doc = "Logarithm to base 2.";
-  HD static auto f(auto x) { return log2(x); }
-  HD static auto grad_x(auto dy, auto x) { return dy / (x * decltype(x)(0.693147180559945309)); }
+  HEDDLE_HD static auto f(auto x) { return log2(x); }
+  HEDDLE_HD static auto grad_x(auto dy, auto x) {
+    return dy / (x * decltype(x)(0.693147180559945309));
+  }
 };
 struct Log1p {
   static constexpr auto name = "log1p", doc = "log(1 + x), exact near zero.";
-  HD static auto f(auto x) { return log1p(x); }
-  HD static auto grad_x(auto dy, auto x) { return dy / (1 + x); }
+  HEDDLE_HD static auto f(auto x) { return log1p(x); }
+  HEDDLE_HD static auto grad_x(auto dy, auto x) { return dy / (1 + x); }
 };
 
 // --- activations --------------------------------------------------------------------------------
 struct Relu {
   static constexpr auto name = "relu", doc = "Rectified linear unit: max(x, 0).";
   static constexpr bool exact = true;
-  HD static auto f(auto x) { return max(decltype(x)(0), x); }  // in this order a NaN stays
-  HD static auto grad_y(auto dy, auto y) { return select(y > 0, dy, select(is_nan(y), y, 0)); }
+  HEDDLE_HD static auto f(auto x) { return max(decltype(x)(0), x); }  // in this order a NaN stays
+  HEDDLE_HD static auto grad_y(auto dy, auto y) {
+    return select(y > 0, dy, select(is_nan(y), y, 0));
+  }
 };
 struct Sigmoid {
   static constexpr auto name = "sigmoid", doc = "Logistic sigmoid: 1 / (1 + e^-x).";
-  HD static auto f(auto x) { return sigmoid(x); }
-  HD static auto grad_y(auto dy, auto y) { return dy * (y * (1 - y)); }
+  HEDDLE_HD static auto f(auto x) { return sigmoid(x); }
+  HEDDLE_HD static auto grad_y(auto dy, auto y) { return dy * (y * (1 - y)); }
 };
 struct Tanh {
   static constexpr auto name = "tanh", doc = "Hyperbolic tangent.";
-  HD static auto f(auto x) { return tanh(x); }
-  HD static auto grad_y(auto dy, auto y) { return dy * (1 - y * y); }
+  HEDDLE_HD static auto f(auto x) { return tanh(x); }
+  HEDDLE_HD static auto grad_y(auto dy, auto y) { return dy * (1 - y * y); }
 };
 struct Softrelu {  // where exp cannot overflow
   static constexpr auto name = "softrelu", doc = "log(1 + e^x).";
-  HD static auto f(auto x) { return max(x, decltype(x)(0)) + log1p(exp(-abs(x))); }
-  HD static auto grad_y(auto dy, auto y) { return -dy * expm1(-y); }
+  HEDDLE_HD static auto f(auto x) { return max(x, decltype(x)(0)) + log1p(exp(-abs(x))); }
+  HEDDLE_HD static auto grad_y(auto dy, auto y) { return -dy * expm1(-y); }
 };
 struct Softsign {
   static constexpr auto name = "softsign", doc = "x / (1 + |x|).";
-  HD static auto f(auto x) { return x / (1 + abs(x)); }
-  HD static auto grad_x(auto dy, auto x) { return dy / ((1 + abs(x)) * (1 + abs(x))); }
+  HEDDLE_HD static auto f(auto x) { return x / (1 + abs(x)); }
+  HEDDLE_HD static auto grad_x(auto dy, auto x) { return dy / ((1 + abs(x)) * (1 + abs(x))); }
 };
 
 // --- trigonometry -------------------------------------------------------------------------------
 struct Sin {
   static constexpr auto name = "sin", doc = "Sine of x in radians.";
-  HD static auto f(auto x) { return sin(x); }
-  HD static auto grad_x(auto dy, auto x) { return dy * cos(x); }
+  HEDDLE_HD static auto f(auto x) { return sin(x); }
+  HEDDLE_HD static auto grad_x(auto dy, auto x) { return dy * cos(x); }
 };
 struct Cos {
   static constexpr auto name = "cos", doc = "Cosine of x in radians.";
-  HD static auto f(auto x) { return cos(x); }
-  HD static auto grad_x(auto dy, auto x) { return -dy * sin(x); }
+  HEDDLE_HD static auto f(auto x) { return cos(x); }
+  HEDDLE_HD static auto grad_x(auto dy, auto x) { return -dy * sin(x); }
 };
 struct Tan {
   static constexpr auto name = "tan", doc = "Tangent of x in radians.";
-  HD static auto f(auto x) { return tan(x); }
-  HD static auto grad_y(auto dy, auto y) { return dy * (1 + y * y); }
+  HEDDLE_HD static auto f(auto x) { return tan(x); }
+  HEDDLE_HD static auto grad_y(auto dy, auto y) { return dy * (1 + y * y); }
 };
 struct Arcsin {
   static constexpr auto name = "arcsin", doc = "Inverse sine.";
-  HD static auto f(auto x) { return asin(x); }
-  HD static auto grad_x(auto dy, auto x) { return dy / sqrt(1 - x * x); }
+  HEDDLE_HD static auto f(auto x) { return asin(x); }
+  HEDDLE_HD static auto grad_x(auto dy, auto x) { return dy / sqrt(1 - x * x); }
 };
 struct Arccos {
   static constexpr auto name = "arccos", doc = "Inverse cosine.";
-  HD static auto f(auto x) { return acos(x); }
-  HD static auto grad_x(auto dy, auto x) { return -dy / sqrt(1 - x * x); }
+  HEDDLE_HD static auto f(auto x) { return acos(x); }
+  HEDDLE_HD static auto grad_x(auto dy, auto x) { return -dy / sqrt(1 - x * x); }
 };
 struct Arctan {
   static constexpr auto name = "arctan", doc = "Inverse tangent.";
-  HD static auto f(auto x) { return atan(x); }
-  HD static auto grad_x(auto dy, auto x) { return dy / (1 + x * x); }
+  HEDDLE_HD static auto f(auto x) { return atan(x); }
+  HEDDLE_HD static auto grad_x(auto dy, auto x) { return dy / (1 + x * x); }
 };
 struct Sinh {
   static constexpr auto name = "sinh", doc = "Hyperbolic sine.";
-  HD static auto f(auto x) { return sinh(x); }
-  HD static auto grad_x(auto dy, auto x) { return dy * cosh(x); }
+  HEDDLE_HD static auto f(auto x) { return sinh(x); }
+  HEDDLE_HD static auto grad_x(auto dy, auto x) { return dy * cosh(x); }
 };
 struct Cosh {
   static constexpr auto name = "cosh", doc = "Hyperbolic cosine.";
-  HD static auto f(auto x) { return cosh(x); }
-  HD static auto grad_x(auto dy, auto x) { return dy * sinh(x); }
+  HEDDLE_HD static auto f(auto x) { return cosh(x); }
+  HEDDLE_HD static auto grad_x(auto dy, auto x) { return dy * sinh(x); }
 };
 struct Arcsinh {
   static constexpr auto name = "arcsinh", doc = "Inverse hyperbolic sine.";
-  HD static auto f(auto x) { return asinh(x); }
-  HD static auto grad_x(auto dy, auto x) { return dy / sqrt(x * x + 1); }
+  HEDDLE_HD static auto f(auto x) { return asinh(x); }
+  HEDDLE_HD static auto grad_x(auto dy, auto x) { return dy / sqrt(x * x + 1); }
 };
 struct Arccosh {
   static constexpr auto name = "arccosh", doc = "Inverse hyperbolic cosine.";
-  HD static auto f(auto x) { return acosh(x); }
-  HD static auto grad_x(auto dy, auto x) { return dy / sqrt(x * x - 1); }
+  HEDDLE_HD static auto f(auto x) { return acosh(x); }
+  HEDDLE_HD static auto grad_x(auto dy, auto x) { return dy / sqrt(x * x - 1); }
 };
 struct Arctanh {
   static constexpr auto name = "arctanh", doc = "Inverse hyperbolic tangent.";
-  HD static auto f(auto x) { return atanh(x); }
-  HD static auto grad_x(auto dy, auto x) { return dy / (1 - x * x); }
+  HEDDLE_HD static auto f(auto x) { return atanh(x); }
+  HEDDLE_HD static auto grad_x(auto dy, auto x) { return dy / (1 - x * x); }
 };
 
 // --- special functions --------------------------------------------------------------------------
 struct Gamma {
   static constexpr auto name = "gamma", doc = "Gamma function.";
-  HD static auto f(auto x) { return tgamma(x); }
-  HD static auto grad_x(auto dy, auto x) { return dy * tgamma(x) * digamma(x); }
+  HEDDLE_HD static auto f(auto x) { return tgamma(x); }
+  HEDDLE_HD static auto grad_x(auto dy, auto x) { return dy * tgamma(x) * digamma(x); }
 };
 struct Gammaln {
   static constexpr auto name = "gammaln", doc = "Logarithm of |gamma(x)|.";
-  HD static auto f(auto x) { return lgamma(x); }
-  HD static auto grad_x(auto dy, auto x) { return dy * digamma(x); }
+  HEDDLE_HD static auto f(auto x) { return lgamma(x); }
+  HEDDLE_HD static auto grad_x(auto dy, auto x) { return dy * digamma(x); }
 };
 struct Digamma {
   static constexpr auto name = "digamma", doc = "Logarithmic derivative of the gamma function.";
-  HD static auto f(auto x) { return digamma(x); }
-  HD static auto grad_x(auto dy, auto x) { return dy * polygamma(decltype(x)(1), x); }
+  HEDDLE_HD static auto f(auto x) { return digamma(x); }
+  HEDDLE_HD static auto grad_x(auto dy, auto x) { return dy * polygamma(decltype(x)(1), x); }
 };
 struct Polygamma {
   static constexpr auto name = "_polygamma", doc = "Derivative of digamma, `order` times.";
-  HD static auto f(auto x, auto order) { return polygamma(order, x); }
-  HD static auto grad_x(auto dy, auto x, auto order) { return dy * polygamma(order + 1, x); }
+  HEDDLE_HD static auto f(auto x, auto order) { return polygamma(order, x); }
+  HEDDLE_HD static auto grad_x(auto dy, auto x, auto order) { return dy * polygamma(order + 1, x); }
 };
 struct Erf {
   static constexpr auto name = "erf", doc = "Gauss error function.";
-  HD static auto f(auto x) { return erf(x); }
-  HD static auto grad_x(auto dy, auto x) {
+  HEDDLE_HD static auto f(auto x) { return erf(x); }
+  HEDDLE_HD static auto grad_x(auto dy, auto x) {
     return dy * decltype(x)(1.12837916709551257390) * exp(-x * x);
   }
 };
 struct Erfinv {
   static constexpr auto name = "erfinv", doc = "Inverse of the Gauss error function.";
-  HD static auto f(auto x) { return erfinv(x); }
-  HD static auto grad_y(auto dy, auto y) {
+  HEDDLE_HD static auto f(auto x) { return erfinv(x); }
+  HEDDLE_HD static auto grad_y(auto dy, auto y) {
     return dy * decltype(y)(0.88622692545275801365) * exp(y * y);
   }
 };

@@ -8,7 +8,7 @@ using namespace ew;
 
 struct Select {
   static constexpr bool exact = true;
-  HD static auto f(auto c, auto x, auto y) { return c != 0 ? x : y; }
+  HEDDLE_HD static auto f(auto c, auto x, auto y) { return c != 0 ? x : y; }
 };
 
 void infer(InferContext& c) {

@@ -34,13 +34,15 @@ void infer(const DropoutParam& p, InferContext& c) {
 }
 
 struct Copy {
-  HD static auto f(auto x) { return x; }
+  HEDDLE_HD static auto f(auto x) { return x; }
 };
 struct Product {
-  HD static auto f(auto a, auto b) { return a * b; }
+  HEDDLE_HD static auto f(auto a, auto b) { return a * b; }
 };
 struct Mask {  // (uniform number, share kept, scale of what is kept)
-  HD static auto f(auto u, auto keep, auto scale) { return u < keep ? scale : decltype(scale)(0); }
+  HEDDLE_HD static auto f(auto u, auto keep, auto scale) {
+    return u < keep ? scale : decltype(scale)(0);
+  }
 };
 
 void fill_mask(const DropoutParam& p, OpContext& ctx, const Blob& mask) {
@@ -53,6 +55,8 @@ void fill_mask(const DropoutParam& p, OpContext& ctx, const Blob& mask) {
   const Blob uniform{u, mask.shape, Dtype::kFloat32, mask.device};
   ew::map(ctx, ew::kLoops<Mask>, {uniform, ew::Operand(keep), ew::Operand(scale)}, mask);
 }
+
+bool draws(const DropoutParam& p, bool training) { return p.active(training); }
 
 void forward(const DropoutParam& p, OpContext& ctx, Inputs in, Outputs out) {
   if (p.active(ctx.training)) {
@@ -81,7 +85,7 @@ void define(OpTable& ops) {
       .inplace = {{0, 0}},
       .cpu = forward,
       .backward = {.reads = {dy(), y(1)}, .run = backward, .inplace = {{0, 0}}},
-      .random = true,
+      .draws = draws,
   });
 }
 

@@ -42,49 +42,51 @@ Blob along_channels(Blob gamma, const Shape& x) {
 }
 
 struct Leaky {
-  HD static auto f(auto x, auto slope) { return select(x > 0, x, slope * x); }
-  HD static auto grad_x(auto dy, auto x, auto slope) { return select(x > 0, dy, dy * slope); }
+  HEDDLE_HD static auto f(auto x, auto slope) { return select(x > 0, x, slope * x); }
+  HEDDLE_HD static auto grad_x(auto dy, auto x, auto slope) {
+    return select(x > 0, dy, dy * slope);
+  }
 };
 // Where x is large its exponential, which is not taken, must not overflow: in a graph its gradient
 // is zero times that.
 struct Elu {
-  HD static auto f(auto x, auto slope) {
+  HEDDLE_HD static auto f(auto x, auto slope) {
     return select(x > 0, x, slope * expm1(min(decltype(x)(0), x)));
   }
-  HD static auto grad_x(auto dy, auto x, auto slope) {
+  HEDDLE_HD static auto grad_x(auto dy, auto x, auto slope) {
     return select(x > 0, dy, dy * slope * exp(min(decltype(x)(0), x)));
   }
 };
 struct Selu {
   static constexpr double kAlpha = 1.6732632423543772, kScale = 1.0507009873554805;
-  HD static auto f(auto x) {
+  HEDDLE_HD static auto f(auto x) {
     using T = decltype(x);
     return T(kScale) * select(x > 0, x, T(kAlpha) * expm1(min(T(0), x)));
   }
-  HD static auto grad_x(auto dy, auto x) {
+  HEDDLE_HD static auto grad_x(auto dy, auto x) {
     using T = decltype(x);
     return dy * T(kScale) * select(x > 0, T(1), T(kAlpha) * exp(min(T(0), x)));
   }
 };
 struct Gelu {  // x * (the normal distribution's share below x)
-  HD static auto share(auto x) {
+  HEDDLE_HD static auto share(auto x) {
     using T = decltype(x);
     return T(0.5) * (1 + erf(x * T(0.70710678118654752)));
   }
-  HD static auto f(auto x) { return x * share(x); }
-  HD static auto grad_x(auto dy, auto x) {
+  HEDDLE_HD static auto f(auto x) { return x * share(x); }
+  HEDDLE_HD static auto grad_x(auto dy, auto x) {
     using T = decltype(x);
     return dy * (share(x) + x * T(0.39894228040143268) * exp(T(-0.5) * x * x));
   }
 };
 struct Product {
-  HD static auto f(auto a, auto b) { return a * b; }
+  HEDDLE_HD static auto f(auto a, auto b) { return a * b; }
 };
 struct BelowZero {  // (dy, x): what gamma is multiplied with
-  HD static auto f(auto dy, auto x) { return select(x > 0, 0, dy * x); }
+  HEDDLE_HD static auto f(auto dy, auto x) { return select(x > 0, 0, dy * x); }
 };
 struct Mask {  // (x, slope)
-  HD static auto f(auto x, auto slope) { return select(x > 0, 1, slope); }
+  HEDDLE_HD static auto f(auto x, auto slope) { return select(x > 0, 1, slope); }
 };
 
 // The formula of those that have no input but data; null for the others.
@@ -137,6 +139,10 @@ void forward(const LeakyReluParam& p, OpContext& ctx, Inputs in, Outputs out) {
   map(ctx, kLoops<Product>, {x, mask}, out[0]);
 }
 
+bool draws(const LeakyReluParam& p, bool training) {
+  return p.act_type == ActType::kRrelu && training;
+}
+
 std::vector<Ref> reads(const LeakyReluParam& p) {
   if (p.act_type == ActType::kRrelu) return {dy(), y(1)};
   if (p.act_type == ActType::kPrelu) return {dy(), x(0), x(1)};
@@ -173,8 +179,7 @@ void backward(const LeakyReluParam& p, OpContext& ctx, Inputs in, Outputs out) {
 }
 
 // Not of prelu: how gamma lies along the channels depends on the rank of data.
-std::vector<GradContext::Value> build(GradContext& g) {
-  const auto& p = *static_cast<const LeakyReluParam*>(g.params());
+std::vector<GradContext::Value> build(const LeakyReluParam& p, GradContext& g) {
   if (const Formula* f = formula_of(p)) return build_gradient(*f, g, Params(p));
   if (p.act_type == ActType::kPrelu) return {};
   return {tensor_of(Symbolic(g, g.dy()) * Symbolic(g, g.y(1)))};
@@ -203,7 +208,7 @@ void define(OpTable& ops) {
       .cpu = forward,
       .wants = wants,
       .backward = {.reads = reads, .run = backward, .build = build},
-      .random = true,
+      .draws = draws,
   });
 }
 

@@ -27,16 +27,16 @@ void infer(InferContext& c) {
 }
 
 struct Identity {
-  HD static auto f(auto x) { return x; }
+  HEDDLE_HD static auto f(auto x) { return x; }
 };
 struct Sigmoid {
-  HD static auto f(auto x) { return ew::sigmoid(x); }
+  HEDDLE_HD static auto f(auto x) { return ew::sigmoid(x); }
 };
 struct Difference {  // (output, label, scale)
-  HD static auto f(auto y, auto label, auto scale) { return (y - label) * scale; }
+  HEDDLE_HD static auto f(auto y, auto label, auto scale) { return (y - label) * scale; }
 };
 struct SignOfDifference {
-  HD static auto f(auto y, auto label, auto scale) { return ew::sign(y - label) * scale; }
+  HEDDLE_HD static auto f(auto y, auto label, auto scale) { return ew::sign(y - label) * scale; }
 };
 
 template <class Link>

@@ -18,17 +18,17 @@ struct Step {  // shared by most rules
     f("clip_gradient", clip_gradient, "Limits the gradient to [-c, c]; off when negative.");
   }
   template <class T>
-  HD T clip(T g) const {
+  HEDDLE_HD T clip(T g) const {
     const T c = T(clip_gradient);
     return clip_gradient >= 0 ? ew::max(ew::min(g, c), -c) : g;
   }
   template <class T>
-  HD T scaled(T g) const {
+  HEDDLE_HD T scaled(T g) const {
     return clip(T(rescale_grad) * g);
   }
   // With the decay inside, before clipping.
   template <class T>
-  HD T decayed(T w, T g) const {
+  HEDDLE_HD T decayed(T w, T g) const {
     return clip(T(rescale_grad) * g + T(wd) * w);
   }
 };
@@ -47,7 +47,7 @@ struct SgdUpdate : Step, Lazy {
                         doc = "Gradient descent: w = (1 - lr wd) w - lr clip(rescale_grad g).";
   void fields(auto&& f) { Step::fields(f), Lazy::fields(f); }
   template <class T>
-  HD T step(T w, T g) const {
+  HEDDLE_HD T step(T w, T g) const {
     return (1 - T(lr) * T(wd)) * w - T(lr) * this->scaled(g);
   }
 };
@@ -64,7 +64,7 @@ struct SgdMomUpdate : Step, Lazy {
     Step::fields(f), Lazy::fields(f);
   }
   template <class T>
-  HD T step(T w, T g, T& mom) const {
+  HEDDLE_HD T step(T w, T g, T& mom) const {
     mom = T(momentum) * mom - T(lr) * T(wd) * w - T(lr) * this->scaled(g);
     return w + mom;
   }
@@ -82,7 +82,7 @@ struct NagMomUpdate : Step {
     Step::fields(f);
   }
   template <class T>
-  HD T step(T w, T g, T& mom) const {
+  HEDDLE_HD T step(T w, T g, T& mom) const {
     const T kept = T(momentum) * mom;
     mom = kept - T(lr) * (this->scaled(g) + T(wd) * w);
     return w - kept + (T(momentum) + 1) * mom;
@@ -103,7 +103,7 @@ struct AdamUpdate : Step, Lazy {
     Step::fields(f), Lazy::fields(f);
   }
   template <class T>
-  HD T step(T w, T g, T& mean, T& var) const {
+  HEDDLE_HD T step(T w, T g, T& mean, T& var) const {
     const T d = this->decayed(w, g);
     mean = T(beta1) * mean + (1 - T(beta1)) * d;
     var = T(beta2) * var + (1 - T(beta2)) * d * d;
@@ -118,7 +118,7 @@ struct ClipWeights : Step {
     f("clip_weights", clip_weights, "Limits the weight to [-c, c]; off when negative.");
   }
   template <class T>
-  HD T limited(T w) const {
+  HEDDLE_HD T limited(T w) const {
     const T c = T(clip_weights);
     return clip_weights >= 0 ? ew::max(ew::min(w, c), -c) : w;
   }
@@ -137,7 +137,7 @@ struct RmspropUpdate : ClipWeights {
     ClipWeights::fields(f);
   }
   template <class T>
-  HD T step(T w, T g, T& n) const {
+  HEDDLE_HD T step(T w, T g, T& n) const {
     const T d = this->decayed(w, g);
     n = (1 - T(gamma1)) * (d * d) + T(gamma1) * n;
     return this->limited(w - T(lr) * (d / ew::sqrt(n + T(epsilon))));
@@ -158,7 +158,7 @@ struct RmspropalexUpdate : ClipWeights {
     ClipWeights::fields(f);
   }
   template <class T>
-  HD T step(T w, T grad, T& n, T& g, T& delta) const {
+  HEDDLE_HD T step(T w, T grad, T& n, T& g, T& delta) const {
     const T d = this->decayed(w, grad);
     n = (1 - T(gamma1)) * (d * d) + T(gamma1) * n;
     g = (1 - T(gamma1)) * d + T(gamma1) * g;
@@ -180,7 +180,7 @@ struct FtrlUpdate : Step {
     Step::fields(f);
   }
   template <class T>
-  HD T step(T w, T g, T& z, T& n) const {
+  HEDDLE_HD T step(T w, T g, T& z, T& n) const {
     const T d = this->scaled(g), next = n + d * d;
     z += d - (ew::sqrt(next) - ew::sqrt(n)) * w / T(lr);
     n = next;
@@ -208,7 +208,7 @@ struct FtmlUpdate {
     decay1 = 1 - __builtin_pow(double(beta1), t), decay2 = 1 - __builtin_pow(double(beta2), t);
   }
   template <class T>
-  HD T step(T w, T g, T& d, T& v, T& z) const {
+  HEDDLE_HD T step(T w, T g, T& d, T& v, T& z) const {
     T grad = T(rescale_grad) * g + T(wd) * w;
     const T c = T(clip_grad);
     grad = clip_grad >= 0 ? ew::max(ew::min(grad, c), -c) : grad;
@@ -226,7 +226,7 @@ struct SignsgdUpdate : Step {
                             "lr sign(g).";
   void fields(auto&& f) { Step::fields(f); }
   template <class T>
-  HD T step(T w, T g) const {
+  HEDDLE_HD T step(T w, T g) const {
     return (1 - T(lr) * T(wd)) * w - T(lr) * ew::sign(g);
   }
 };
@@ -244,7 +244,7 @@ struct SignumUpdate : Step {
     Step::fields(f);
   }
   template <class T>
-  HD T step(T w, T g, T& mom) const {
+  HEDDLE_HD T step(T w, T g, T& mom) const {
     mom = T(momentum) * mom - (1 - T(momentum)) * (this->scaled(g) + T(wd) * w);
     return (1 - T(lr) * T(wd_lh)) * w + T(lr) * ew::sign(mom);
   }
@@ -262,7 +262,7 @@ struct AdagradUpdate : Step {
     Step::fields(f);
   }
   template <class T>
-  HD T step(T w, T g, T& history) const {
+  HEDDLE_HD T step(T w, T g, T& history) const {
     const T d = this->scaled(g);
     history += d * d;
     return w - T(lr) * (d / ew::sqrt(history + T(epsilon)) + T(wd) * w);
@@ -276,7 +276,7 @@ struct MpSgdUpdate : SgdUpdate {
                         doc = "sgd_update with a float32 weight beside the half one.";
   static constexpr const char* states[] = {"weight32"};
   template <class T>
-  HD T step(T, T g, T& w32) const {
+  HEDDLE_HD T step(T, T g, T& w32) const {
     return w32 = SgdUpdate::step(w32, g);
   }
 };
@@ -285,7 +285,7 @@ struct MpSgdMomUpdate : SgdMomUpdate {
                         doc = "sgd_mom_update with a float32 weight beside the half one.";
   static constexpr const char* states[] = {"mom", "weight32"};
   template <class T>
-  HD T step(T, T g, T& mom, T& w32) const {
+  HEDDLE_HD T step(T, T g, T& mom, T& w32) const {
     return w32 = SgdMomUpdate::step(w32, g, mom);
   }
 };
@@ -294,7 +294,7 @@ struct MpNagMomUpdate : NagMomUpdate {
                         doc = "nag_mom_update with a float32 weight beside the half one.";
   static constexpr const char* states[] = {"mom", "weight32"};
   template <class T>
-  HD T step(T, T g, T& mom, T& w32) const {
+  HEDDLE_HD T step(T, T g, T& mom, T& w32) const {
     return w32 = NagMomUpdate::step(w32, g, mom);
   }
 };

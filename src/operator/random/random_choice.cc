@@ -127,13 +127,13 @@ void define(OpTable& ops) {
               .infer_dtype = infer_dtype,
               .cpu = multinomial,
               .backward = {.reads = reads, .run = gradient},
-              .random = true});
+              .draws = draws_always});
   ops.define({.name = "_shuffle",
               .aliases = {"shuffle"},
               .doc = "The rows of data in random order.",
               .cpu = shuffle,
               .backward = {.zero = true},
-              .random = true});
+              .draws = draws_always});
 }
 
 }  // namespace heddle::ops::random_choice

@@ -78,7 +78,7 @@ void define_one(OpTable& ops, const std::string& word, const char* doc, ListOf<I
               .infer_dtype = infer_dtype,
               .cpu = run,
               .backward = {.zero = true},
-              .random = true});
+              .draws = draws_always});
 }
 
 void define(OpTable& ops) {

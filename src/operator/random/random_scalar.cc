@@ -170,14 +170,14 @@ void define_one(OpTable& ops, std::vector<std::string> aliases = {}) {
               .infer_dtype = infer_dtype<P>,
               .cpu = run<Whole<P>>,
               .backward = {.zero = true},
-              .random = true});
+              .draws = draws_always});
   ops.define({.name = name + "_like",
               .doc = std::string(P::doc) + " In the shape and dtype of data.",
               .params = schema<P>(),
               .inputs = {{.name = "data", .shape_only = true}},
               .cpu = run<P>,
               .backward = {.zero = true},
-              .random = true});
+              .draws = draws_always});
 }
 
 // --- randint ------------------------------------------------------------------------------------
@@ -234,7 +234,7 @@ void define(OpTable& ops) {
               .infer_dtype = infer_randint_dtype,
               .cpu = randint,
               .backward = {.zero = true},
-              .random = true});
+              .draws = draws_always});
 }
 
 }  // namespace heddle::ops::random_scalar

@@ -15,16 +15,14 @@ void backward(OpContext& ctx, Inputs in, Outputs out) {
   if (out.size() > 1 && ctx.wants(1)) view::zero(ctx, out[1]);
 }
 
+std::vector<GradContext::Value> build(GradContext& g) {
+  std::vector<GradContext::Value> grads(size_t(g.inputs()));
+  grads[0] = g.call("reshape_like", {g.dy(), g.x()});
+  return grads;
+}
+
 Backward gradient() {
-  return {.reads = {dy()},
-          .run = backward,
-          .build =
-              [](GradContext& g) {
-                std::vector<GradContext::Value> grads(g.inputs());
-                grads[0] = g.call("reshape_like", {g.dy(), g.x()});
-                return grads;
-              },
-          .inplace = {{0, 0}}};
+  return {.reads = {dy()}, .run = backward, .build = build, .inplace = {{0, 0}}};
 }
 
 // --- Reshape -----------------------------------------------------------------------------------

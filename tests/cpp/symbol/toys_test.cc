@@ -165,19 +165,19 @@ void define_elementwise(OpTable& t) {
             .inputs = {{"lhs"}, {"rhs"}},
             .inplace = {{0, 0}, {1, 0}},
             .cpu = sum_all,
-            .backward = {.build = [](GradContext& g) {
+            .backward = {.build = +[](GradContext& g) {
               return std::vector<GradContext::Value>{g.dy(), g.dy()};
             }}});
   t.define({.name = "toy_mul",
             .inputs = {{"lhs"}, {"rhs"}},
             .cpu = each<[](Inputs in, int64_t i) { return at(in, 0, i) * at(in, 1, i); }>,
-            .backward = {.build = [](GradContext& g) {
+            .backward = {.build = +[](GradContext& g) {
               return std::vector<GradContext::Value>{g.call("toy_mul", {g.dy(), g.x(1)}),
                                                      g.call("toy_mul", {g.dy(), g.x(0)})};
             }}});
   t.define({.name = "toy_square",
             .cpu = each<[](Inputs in, int64_t i) { return at(in, 0, i) * at(in, 0, i); }>,
-            .backward = {.build = [](GradContext& g) {
+            .backward = {.build = +[](GradContext& g) {
               auto half = g.call("toy_mul", {g.dy(), g.x()});
               return std::vector<GradContext::Value>{g.call("toy_add", {half, half})};
             }}});
