@@ -1,7 +1,7 @@
 // Convolution on oneDNN, in its blocked layouts: those in which tensors are given, or else the ones
-// that its primitives prefer, with reorders around them. The batch is split over the arena in
-// pieces that depend on the shapes only; weights are packed once per call, their gradients summed
-// in order.
+// that its primitives prefer, with reorders around them. Batches, and filters in blocks, are split
+// over the arena in pieces that depend on the shapes only; weights are packed once per call, their
+// gradients summed in order.
 #include "operator/nn/convolution.h"
 
 #include <algorithm>
@@ -291,35 +291,105 @@ void add_parts(OpContext& ctx, const float* parts, int64_t count, int64_t size, 
   });
 }
 
+// The gradient of weights is a sum over images, so a piece of the batch has a sum of its own. Where
+// weights are many and pictures small, and where there are few images, pieces are parts of the
+// filters as well: these need dy of their filters copied together, and read all of x.
+struct WeightParts {
+  int64_t grain = 0, pieces = 0;   // images of a piece, and pieces of the batch
+  int64_t filters = 0, parts = 1;  // filters of a part, and parts
+  WeightParts(const Window& w, const Lies& l) {
+    const double weight = double(w.filters) * double(w.channels / w.groups * w.taps());
+    const double dy = double(w.batch * w.filters) * double(w.out_size());
+    const double x = double(w.batch * w.channels) * double(w.in_size());
+    const bool apart = l.output > 0 && l.weight.last != 0 && w.groups == 1;
+    const int64_t units = apart ? w.filters / l.output : 1;
+    double best = 0;  // floats read and written
+    for (int64_t k = 1; k <= std::min(kPieces, units); k *= 2) {
+      WeightParts some;
+      some.grain = std::max<int64_t>(1, (w.batch * k + kPieces - 1) / kPieces);
+      some.pieces = (w.batch + some.grain - 1) / some.grain;
+      some.filters = k == 1 ? w.filters : (units + k - 1) / k * l.output;
+      some.parts = (w.filters + some.filters - 1) / some.filters;
+      const double cost = (some.pieces > 1 ? 3 * double(some.pieces) * weight : 0) +
+                          (k > 1 ? 2 * dy + double(k - 1) * x : 0);
+      const int64_t enough = kPieces / 2;  // for a few processors
+      const int64_t have = std::min(enough, pieces * parts),
+                    get = std::min(enough, some.pieces * some.parts);
+      if (k == 1 || get > have || (get == have && cost < best)) *this = some, best = cost;
+    }
+  }
+  Window window(const Window& w, int64_t part) const {
+    Window some = w;
+    some.filters = std::min(filters, w.filters - part * filters);
+    return some;
+  }
+
+ private:
+  WeightParts() = default;
+};
+
+struct WeightGradient {
+  const float *dy, *x;
+  float *dw, *db;  // sums of each piece of the batch, one after the other; db may be missing
+};
+
+void weight_parts(OpContext& ctx, const Window& w, const Lies& lies, const WeightParts& p,
+                  const WeightGradient& g) {
+  const int64_t row = w.channels * w.taps(), area = w.out_size();
+  ctx.parallel_for(p.pieces * p.parts, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      onednn::one_thread();
+      ScratchScope scope;
+      const int64_t piece = i / p.parts, k = i % p.parts * p.filters;
+      const Window part = p.window(w, i % p.parts);
+      const int64_t from = piece * p.grain, images = std::min(p.grain, w.batch - from);
+      const int64_t length = part.filters * area;
+      float* dy = piece_scratch(size_t(images * length) * sizeof(float));
+      for (int64_t n = 0; n < images; ++n)
+        std::copy_n(g.dy + ((from + n) * w.filters + k) * area, length, dy + n * length);
+      weight_piece(part, lies, dy, g.x + from * w.channels * w.in_size(),
+                   g.dw + (piece * w.filters + k) * row,
+                   g.db ? g.db + piece * w.filters + k : nullptr, images);
+    }
+  });
+}
+
 // in: dy, data, weight. out: gradients of data, weight and (with a bias) bias.
 void backward(const ConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out) {
   const Window w = nn::window_of(p, in[1].shape, in[0].shape);
-  const int64_t grain = grain_of(w), pieces = (w.batch + grain - 1) / grain;
   const int64_t in_image = w.channels * w.in_size(), out_image = w.filters * w.out_size();
+  const Lies of_data(out[0], in[2], in[0]), of_weight(in[1], out[1], in[0]);
+  const WeightParts split(w, of_weight);
+  const int64_t pieces = split.pieces, size = in[2].size();
   const bool wants_bias = !p.no_bias && ctx.wants(2);
   // The library keeps one running sum per filter, which drifts over large images.
   const bool bias = wants_bias && w.out_size() <= 1 << 16, weights = ctx.wants(1) || bias;
-  const int64_t size = in[2].size();
-  const Lies of_data(out[0], in[2], in[0]), of_weight(in[1], out[1], in[0]);
+  const float *dy = in[0].as<float>(), *x = in[1].as<float>();
   if (wants_bias && !bias)
-    nn::bias_gradient(ctx, w, in[0].as<float>(), out[2].as<float>(), std::max(1, of_weight.output));
-  float* parts = weights ? ctx.scratch_of<float>(pieces * size) : nullptr;
+    nn::bias_gradient(ctx, w, dy, out[2].as<float>(), std::max(1, of_weight.output));
+  const bool direct = pieces == 1 && ctx.wants(1);
+  float* parts = direct    ? out[1].as<float>()
+                 : weights ? ctx.scratch_of<float>(pieces * size)
+                           : nullptr;
   float* bias_parts = bias ? ctx.scratch_of<float>(pieces * w.filters) : nullptr;
+  const bool together = weights && split.parts == 1;
+  const int64_t grain = grain_of(w);
   onednn::guarded("Convolution", [&] {
-    ctx.parallel_for(w.batch, grain, [&](int64_t from, int64_t to) {
-      onednn::one_thread();
-      ScratchScope scope;
-      const float* dy = in[0].as<float>() + from * out_image;
-      if (ctx.wants(0))
-        data_piece(w, of_data, dy, in[2].as<float>(), out[0].as<float>() + from * in_image,
-                   to - from);
-      if (weights)
-        weight_piece(w, of_weight, dy, in[1].as<float>() + from * in_image,
-                     parts + from / grain * size,
-                     bias ? bias_parts + from / grain * w.filters : nullptr, to - from);
-    });
+    if (ctx.wants(0) || together)
+      ctx.parallel_for(w.batch, grain, [&](int64_t from, int64_t to) {
+        onednn::one_thread();
+        ScratchScope scope;
+        if (ctx.wants(0))
+          data_piece(w, of_data, dy + from * out_image, in[2].as<float>(),
+                     out[0].as<float>() + from * in_image, to - from);
+        if (together)
+          weight_piece(w, of_weight, dy + from * out_image, x + from * in_image,
+                       parts + from / grain * size,
+                       bias ? bias_parts + from / grain * w.filters : nullptr, to - from);
+      });
+    if (weights && !together) weight_parts(ctx, w, of_weight, split, {dy, x, parts, bias_parts});
   });
-  if (ctx.wants(1)) add_parts(ctx, parts, pieces, size, out[1].as<float>());
+  if (ctx.wants(1) && !direct) add_parts(ctx, parts, pieces, size, out[1].as<float>());
   if (bias) add_parts(ctx, bias_parts, pieces, w.filters, out[2].as<float>());
 }
 
@@ -359,8 +429,10 @@ void wants_backward(const ConvolutionParam& p, const Situation& s, StoredAs& as)
   if (b == 0) return;
   const Lies lies = lies_in(w, b);
   onednn::guarded("Convolution", [&] {
-    const Advice weight =
-        onednn::cached(key_of(w, lies, grain_of(w), !p.no_bias), make_backward_weight).advice;
+    const WeightParts parts(w, lies);
+    const Advice weight = onednn::cached(key_of(parts.window(w, 0), lies, parts.grain, !p.no_bias),
+                                         make_backward_weight)
+                              .advice;
     std::optional<Advice> data;
     if (lies.data)
       data = onednn::cached(key_of(w, lies, grain_of(w), false), make_backward_data).advice;

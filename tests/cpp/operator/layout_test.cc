@@ -323,6 +323,8 @@ TEST(Layout, ConvolutionAsksForBlocks) {
                         Conv{1, 32, 80, 6, 3, 2, 1, true, 3, 5},   // parts by filters
                         Conv{3, 16, 64, 5, 1, 1, 1, false, 3, 5},  // and of several images
                         Conv{9, 32, 32, 5, 1, 2, 1, true, 3, 5},   // pieces of two images, and one
+                        Conv{9, 64, 80, 3, 3, 1, 1, true, 3, 5},   // weights larger than pictures
+                        Conv{16, 16, 32, 3, 3, 1, 1, false, 3, 5},
                         Conv{2, 3, 32, 9, 3, 2, 1, true, 2, 2},    // a picture
                         Conv{1, 3, 32, 9, 7, 2, 1, false, 2, 2},   //
                         Conv{2, 32, 32, 7, 3, 1, 32, true, 3, 5},  // depthwise
