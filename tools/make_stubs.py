@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from heddle import _core
-from heddle._typing import DTypeLike, ShapeLike
+from heddle._typing import DTypeLike, FloatsLike, ShapeLike
 from heddle.base import _NullType
 from heddle.context import Context
 from heddle.{namespace} import {value}

@@ -66,7 +66,7 @@ def _default(param: dict[str, Any], empty: Any) -> Any:
 
 # Types of parameters in Python, for annotations and for type stubs.
 _TYPES = {"float": "float", "int": "int", "bool": "bool", "string": "str", "dtype": "DTypeLike", "Shape": "ShapeLike",
-          "tuple of int": "ShapeLike"}
+          "tuple of int": "ShapeLike", "tuple of float": "FloatsLike"}
 
 
 def _type(param: dict[str, Any]) -> str:

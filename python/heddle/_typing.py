@@ -33,6 +33,7 @@ OneOrMore: TypeAlias = _T | Sequence[_T]
 # --- arrays
 Shape: TypeAlias = tuple[int, ...]
 ShapeLike: TypeAlias = int | Sequence[int]
+FloatsLike: TypeAlias = float | Sequence[float]
 DTypeLike: TypeAlias = str | int | type[Any] | _Named
 ArrayLike: TypeAlias = "NDArray | float | Sequence[Any] | memoryview | bytes | bytearray | array[Any] | _HasArray"
 Device: TypeAlias = tuple[str, int]
