@@ -352,6 +352,41 @@ TEST(Layout, ConvolutionAsksForBlocks) {
     }
 }
 
+TEST(Layout, BlocksGiveTheSameBitsWithAnyNumberOfThreads) {
+  HEDDLE_NEEDS_BLOCKS(b);
+  struct Restore {
+    ~Restore() { set_threads(0); }
+  } restore;
+  const auto same = [&](const OpCall& call, const std::vector<Tensor>& in,
+                        const std::vector<Tensor>& out) {
+    std::vector<Tensor> first;
+    for (const int count : {1, 2, 4}) {
+      set_threads(count);
+      auto x = in, y = out;
+      std::vector<Layout> hints;
+      for (const Tensor& t : in)
+        hints.push_back(t.shape.rank() == 4 && t.shape[0] == in[0].shape[0] ? Layout::channels(b)
+                                                                            : kPlain);
+      EXPECT_GT(run_as_wanted(call, true, x, hints, y).blocked(), 0);
+      if (first.empty()) first = y;
+      for (size_t i = 0; i < y.size(); ++i)
+        EXPECT_EQ(y[i].values(), first[i].values()) << call.op->name << " " << count;
+    }
+  };
+  for (const int64_t batch : {1, 3, 9})  // parts of the filters, of the batch, and of both
+    for (const int64_t size : {3, 20}) {
+      Call conv("Convolution",
+                {uniform({batch, 32, size, size}), uniform({64, 32, 3, 3}), uniform({64})},
+                {{"kernel", "(3, 3)"}, {"pad", "(1, 1)"}, {"num_filter", "64"}});
+      same(*conv.call, conv.in, conv.out);
+      same(*conv.call->backward, {uniform(conv.out[0].shape), conv.in[0], conv.in[1]}, conv.in);
+      std::vector<Tensor> in = {uniform({batch, 32, size, size})};
+      for (int i = 0; i < 4; ++i) in.push_back(uniform({32}, Dtype::kFloat32, 0.5, 2, i));
+      Call norm("BatchNorm", in, {});
+      same(*norm.call, norm.in, norm.out);
+    }
+}
+
 TEST(Layout, ConvolutionOverLinesAndVolumesAsksForBlocks) {
   HEDDLE_NEEDS_BLOCKS(b);
   for (const int64_t channels : {3, 16}) {
