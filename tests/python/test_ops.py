@@ -358,11 +358,15 @@ def test_gradients_of_gradients_match_differences(row, order, most=6):
                                        err_msg=f"derivative {order + 1} by input {i}, element {at}")
 
 
+# What they invert must not be singular.
+REGULAR_ONLY = {"_linalg_potri", "_linalg_inverse", "_linalg_slogdet", "_cofactor"}
+
+
 @rows(composed)
 def test_the_graph_of_a_gradient_gives_what_its_kernel_gives(row):
     """Also where numbers are special."""
     wrt = differentiated(row, row.arrays())
-    for special in (False, True):
+    for special in (False,) if row.op in REGULAR_ONLY else (False, True):
         arrays = row.arrays("float64")
         if special:
             for a, shift in zip(arrays, range(len(arrays))):
