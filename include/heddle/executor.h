@@ -65,4 +65,11 @@ class HEDDLE_API Executor {
   std::shared_ptr<class BoundGraph> graph_;
 };
 
+namespace autograd {
+
+// The recorded computation of an array as an expression over variables "var0", "var1" ..., in the
+// order in which it meets them. Throws MXNet's words when the array is on no tape.
+HEDDLE_API Symbol get_symbol(const NDArray& array);
+
+}  // namespace autograd
 }  // namespace heddle

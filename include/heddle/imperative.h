@@ -46,6 +46,11 @@ HEDDLE_API std::vector<NDArray> grad(std::span<const NDArray> heads,
                                      bool retain_graph = false, bool create_graph = false,
                                      bool training = true);
 
+// Puts a call whose outputs the caller has computed on the tape, while recording: they become new
+// handles on the same arrays.
+HEDDLE_API void record_call(const OpCallRef& call, std::span<const NDArray* const> inputs,
+                            std::vector<NDArray>& outputs);
+
 // Throws MXNet's words when an in-place write to `array` would break the tape.
 HEDDLE_API void check_inplace(const NDArray& array);
 

@@ -32,6 +32,8 @@ class HEDDLE_API Chunk {
   }
   // Work on `other`, an asynchronous device, has reached this memory: it is freed in that order.
   void reached_by(Device other) { reached_by_.store(packed(other), std::memory_order_relaxed); }
+  // Copies foreign memory into memory of its own and lets go of it. Only while no task uses var.
+  void adopt();
   // How many recorded calls wrote over this memory: autograd knows of the array they wrote to, not
   // of the views that were there before.
   void note_recorded_write() { recorded_.fetch_add(1, std::memory_order_relaxed); }

@@ -358,6 +358,7 @@ struct HEDDLE_API OpDef {
   Meaning meaning = Meaning::kNone;
   std::vector<Notation> notation = {};
   Draws draws = {};            // whether the kernel reads ctx.seed; empty: never
+  bool stateful = false;       // a call holds state: it serves one eager call, or one plan
   bool dynamic_shape = false;  // an output's extent is known to the kernel only: eager calls only
   std::string hint = "";       // for automatic names; the lower-case name by default
   std::string json_name = "";  // the name in MXNet's JSON; `name` by default
@@ -405,6 +406,8 @@ using OpCallRef = std::shared_ptr<const OpCall>;
 
 // Parses kwargs and fixes the lists; throws Error naming the operator and the parameter.
 HEDDLE_API OpCallRef make_call(const OpDef& op, Kwargs kwargs);
+// With parameters of the operator's own type that are there already.
+HEDDLE_API OpCallRef make_call(const OpDef& op, Kwargs kwargs, std::shared_ptr<const void> params);
 // A call that stores its input in another order; the extents must divide by the blocks.
 HEDDLE_API OpCallRef make_reorder(const Layout& to);
 // Runs shape, dtype and storage inference of one call to a fixed point.

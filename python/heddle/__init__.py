@@ -72,7 +72,7 @@ _atexit.register(_core.finish)
 
 
 # Imported when asked for: test_utils needs NumPy, the others much of Python's library.
-_LATER = {"test_utils": "test_utils", "visualization": "visualization", "viz": "visualization"}
+_LATER = {"operator": "operator", "test_utils": "test_utils", "visualization": "visualization", "viz": "visualization"}
 
 
 def install_as(alias: str) -> None:
@@ -81,6 +81,7 @@ def install_as(alias: str) -> None:
 
 
 if TYPE_CHECKING:
+    from . import operator as operator
     from . import test_utils as test_utils
     from . import visualization as visualization
     viz = visualization

@@ -98,7 +98,7 @@ def adopt(klass: type[Any], op: ModuleType) -> None:
 def _inputs(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any], value: type[Any]) -> Sequence[Any]:
     """The inputs given by position; parameters given by position move into kwargs."""
     if op.variadic:
-        if not args and "data" in kwargs:
+        if not args and isinstance(kwargs.get("data"), (list, tuple)):
             return kwargs.pop("data")
         return args[0] if len(args) == 1 and isinstance(args[0], (list, tuple)) else args
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from . import _core
 from .ndarray.ndarray import GRAD_REQS, NDArray
+from .symbol.symbol import Symbol
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -117,3 +118,82 @@ def grad(heads: OneOrMore[NDArray], variables: OneOrMore[NDArray], head_grads: O
     single = isinstance(variables, NDArray)
     found = _core.grad(heads, _list(variables), head_grads, retain, create_graph, train_mode)
     return found[0] if single else found
+
+
+def get_symbol(x: NDArray) -> Symbol:
+    """What was recorded of `x`, as a Symbol whose variables are called var0, var1 ... in the order it meets them."""
+    return Symbol(_core.get_symbol(x))
+
+
+class Function:
+    """A function with a gradient of its own: subclass it, give it forward and backward, and call an instance once.
+
+        class Sigmoid(mx.autograd.Function):
+            def forward(self, x):
+                y = 1 / (1 + mx.nd.exp(-x))
+                self.save_for_backward(y)
+                return y
+
+            def backward(self, dy):
+                y, = self.saved_tensors
+                return dy * y * (1 - y)
+
+    Both work on NDArrays, and nothing in them is recorded. backward runs as a task of the engine, on one of its
+    threads; what it raises is raised where the gradient is waited for. Gradients made by one cannot be differentiated
+    again.
+    """
+
+    def __init__(self) -> None:
+        self._used = False
+        self.saved_tensors: tuple[Any, ...] = ()
+
+    def save_for_backward(self, *args: Any) -> None:
+        """Keeps arrays for backward, in saved_tensors."""
+        self.saved_tensors = args
+
+    def forward(self, *inputs: NDArray) -> Any:
+        """The outputs, one NDArray or a sequence of them."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+    def backward(self, *output_grads: NDArray) -> Any:
+        """The gradient of each input, given the gradient of each output."""
+        raise NotImplementedError(f"{type(self).__name__} has no backward")
+
+    def __call__(self, *inputs: NDArray) -> Any:
+        """forward(*inputs), recorded with this backward. Raises ValueError at the second call."""
+        if self._used:
+            raise ValueError(f"{type(self).__name__}: an instance can be called once; make another one")
+        self._used = True
+        with pause(is_training()):
+            outputs = self.forward(*inputs)
+        if not is_recording():
+            return outputs
+        made = _core.record_function(_FunctionHost(self, len(inputs), len(_list(outputs))), list(inputs), _list(outputs))
+        return made[0] if isinstance(outputs, NDArray) else type(outputs)(made)
+
+
+class _FunctionHost:
+    """A Function as the library asks it; see heddle.operator."""
+
+    def __init__(self, function: Function, inputs: int, outputs: int) -> None:
+        self._function = function
+        self._inputs, self._outputs = inputs, outputs
+
+    def names(self) -> tuple[list[str], list[str], list[str]]:
+        return [f"input{i}" for i in range(self._inputs)], [], [f"output{i}" for i in range(self._outputs)]
+
+    def reads(self) -> list[tuple[int, int]]:
+        return [(0, i) for i in range(self._outputs)]
+
+    def backward(self, is_train: bool, req: list[str], out_grad: list[NDArray], in_data: list[NDArray],
+                 out_data: list[NDArray], in_grad: list[NDArray], aux: list[NDArray]) -> None:
+        grads = _list(self._function.backward(*out_grad))
+        if len(grads) != self._inputs:
+            raise ValueError(f"{type(self._function).__name__}.backward gave {len(grads)} gradients, expected one for each "
+                             f"of the {self._inputs} inputs")
+        for target, request, grad in zip(in_grad, req, grads):
+            if request != "null":
+                if grad.shape != target.shape:
+                    raise ValueError(f"{type(self._function).__name__}.backward gave a gradient of shape {grad.shape}, "
+                                     f"expected {target.shape}")
+                target[:] = grad

@@ -107,6 +107,7 @@ std::string device_type(Device d);
 
 void define_ndarray(py::module_& m);
 void define_invoke(py::module_& m);
+void define_custom(py::module_& m);
 void define_symbol(py::module_& m);
 void define_executor(py::module_& m);
 void define_place(py::module_& m);

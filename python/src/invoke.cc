@@ -39,19 +39,24 @@ bool matches(const Handle::Known& k, Keywords keywords, int variadic) {
   return true;
 }
 
-const OpCallRef& call_of(Handle& h, Keywords keywords, int inputs) {
+OpCallRef new_call(const Handle& h, Keywords keywords, int variadic) {
+  Kwargs texts;
+  for (const auto& [key, value] : keywords) texts[text_of(key)] = text_of(value);
+  if (variadic >= 0) texts.emplace(h.op->variadic, std::to_string(variadic));
+  return make_call(*h.op, std::move(texts));
+}
+
+OpCallRef call_of(Handle& h, Keywords keywords, int inputs) {
   const int variadic = h.op->variadic.empty() ? -1 : inputs;
+  if (h.op->stateful) return new_call(h, keywords, variadic);
   if (keywords.empty() && variadic < 0) {
     if (!h.plain) h.plain = make_call(*h.op, {});
     return h.plain;
   }
   for (auto& k : h.known)
     if (matches(*k, keywords, variadic)) return k->call;
-  Kwargs texts;
-  for (const auto& [key, value] : keywords) texts[text_of(key)] = text_of(value);
-  if (variadic >= 0) texts.emplace(h.op->variadic, std::to_string(inputs));
   auto k = std::make_unique<Handle::Known>();
-  k->call = make_call(*h.op, std::move(texts));
+  k->call = new_call(h, keywords, variadic);
   k->variadic = variadic;
   for (const auto& [key, value] : keywords) k->items.emplace_back(Py_NewRef(key), Py_NewRef(value));
   if (h.known.size() == Handle::kMost) h.known.pop_back();
@@ -129,7 +134,7 @@ PyObject* invoke_handle(Handle& h, std::span<PyObject* const> items, Keywords ke
                          Py_TYPE(items[i])->tp_name));
     inputs[i] = &array_of(items[i]);
   }
-  const OpCallRef& call = call_of(h, keywords, int(items.size()));
+  const OpCallRef call = call_of(h, keywords, int(items.size()));
   std::vector<NDArray> out;
   take_outputs(given, out);
   PyObject* result = run(call, {inputs, items.size()}, out, given);

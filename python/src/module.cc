@@ -129,6 +129,7 @@ PYBIND11_MODULE(_core, m) {
   hp::define_place(m);
   hp::define_ndarray(m);
   hp::define_invoke(m);
+  hp::define_custom(m);
   hp::define_symbol(m);
   hp::define_executor(m);
   hp::define_library(m);

@@ -72,6 +72,8 @@ py::list nodes(const Symbol& s) {
 }
 
 void define_symbol(py::module_& m) {
+  m.def("get_symbol",
+        [](py::handle a) { return autograd::get_symbol(need_array(a.ptr(), "the array")); });
   py::class_<Symbol>(m, "Symbol", "An immutable expression over operators.")
       .def_static("variable", [](const std::string& name,
                                  const Kwargs& attrs) { return Symbol::variable(name, attrs); })

@@ -74,6 +74,8 @@ Remembered work_out(const OpCallRef& call, std::span<const NDArray* const> in,
 
 std::shared_ptr<const CallTypes> types_of(const OpCallRef& call, std::span<const NDArray* const> in,
                                           std::span<const NDArray> given, bool training) {
+  if (call->op->stateful)  // no other call is this one, and its state should go with it
+    return call_types::work_out(call, in, given, training).types;
   // On the heap: a library that is loaded late has little thread-local memory.
   using Table = std::array<call_types::Remembered, call_types::kRemembered>;
   static thread_local const auto remembered = std::make_unique<Table>();

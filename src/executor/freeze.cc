@@ -2,7 +2,10 @@
 #include "executor/freeze.h"
 
 #include <algorithm>
+#include <map>
 #include <unordered_set>
+
+#include "heddle/executor.h"
 
 namespace heddle {
 
@@ -98,4 +101,23 @@ FrozenTape freeze(std::span<const NDArray> heads) {
   return f;
 }
 
+namespace autograd {
+
+Symbol get_symbol(const NDArray& array) {
+  const FrozenTape f = freeze({&array, 1});
+  std::vector<Entry> values;  // of the graph
+  int variables = 0;
+  std::map<std::string, int> count;  // by hint
+  for (const Graph::Node& n : f.graph.nodes) {
+    auto node = std::make_shared<Node>();
+    node->call = n.call;
+    node->name = n.call ? n.call->op->name_hint() : "var";
+    append(node->name, n.call ? count[node->name]++ : variables++);
+    for (int v : n.inputs) node->inputs.push_back(values[v]);
+    for (int k = 0; k < n.outputs(); ++k) values.push_back({node, k});
+  }
+  return Symbol({values[f.value_of(*array.tape)]});
+}
+
+}  // namespace autograd
 }  // namespace heddle

@@ -117,6 +117,18 @@ NDArray gradient_of(const NDArray& variable) {
 
 bool is_recorded(const NDArray& array) { return array.tape && array.tape->node->call; }
 
+void record_call(const OpCallRef& call, std::span<const NDArray* const> inputs,
+                 std::vector<NDArray>& outputs) {
+  for (NDArray& o : outputs) o = o.detach();
+  if (!is_recording() || !tape::reaches(inputs)) return;
+  check(inputs.size() == call->inputs.size() && outputs.size() == call->outputs.size(),
+        "[{}] found {} inputs and {} outputs, expected {} and {}", call->op->name, inputs.size(),
+        outputs.size(), call->inputs.size(), call->outputs.size());
+  std::vector<ValueInfo> types;
+  for (const NDArray& o : outputs) types.push_back(info_of(o));
+  tape::record(call, inputs, outputs, types, is_training());
+}
+
 void check_inplace(const NDArray& array) {
   check(!is_recording() || !array.tape, tape::kInplaceText);
 }

@@ -39,6 +39,16 @@ void* Chunk::allocate() {
   return p;
 }
 
+void Chunk::adopt() {
+  if (!owner_) return;
+  void* const own = bytes ? Pool::of(device).allocate(bytes).data : nullptr;
+  if (own)
+    device_api(device).copy(own, device, data_.load(std::memory_order_relaxed), device, bytes,
+                            nullptr);
+  data_.store(own, std::memory_order_release);
+  owner_.reset();
+}
+
 Chunk::~Chunk() {
   void* p = data_.load(std::memory_order_relaxed);
   if (!p) return;

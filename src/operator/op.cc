@@ -277,10 +277,15 @@ void compose(OpCall& c) {
 }  // namespace catalogue
 
 OpCallRef make_call(const OpDef& op, Kwargs kwargs) {
+  auto params = op.params.parse(op.name, kwargs);
+  return make_call(op, std::move(kwargs), std::move(params));
+}
+
+OpCallRef make_call(const OpDef& op, Kwargs kwargs, std::shared_ptr<const void> params) {
   auto c = std::make_shared<OpCall>();
   c->op = &op;
   c->kwargs = std::move(kwargs);
-  c->params = op.params.parse(op.name, c->kwargs);
+  c->params = std::move(params);
   c->inputs = catalogue::Present<Input>(op.params, c->params.get())(op.inputs);
   c->outputs = catalogue::Present<Output>(op.params, c->params.get())(op.outputs);
   catalogue::fix_lists(*c);

@@ -37,6 +37,8 @@ struct Draft {
 
 Draft draft_of(const Network& network) {
   Draft d{expand(Graph::of(network.symbol)), {}, {}};
+  for (Graph::Node& n : d.graph.nodes)
+    if (n.call && n.call->op->stateful) n.call = make_call(*n.call->op, n.call->kwargs);
   for (size_t i = 0; i < d.graph.nodes.size(); ++i)
     if (!d.graph.nodes[i].call) d.variable[d.graph.nodes[i].name] = int(i);
   for (size_t i = 0; i < network.variables.size(); ++i) {

@@ -176,3 +176,16 @@ def test_the_interface_of_0_10():
         with old_autograd.test_section():
             assert not autograd.is_recording()
     assert not autograd.is_recording()
+
+
+def test_what_was_recorded_is_a_symbol():
+    x, w = mx.nd.array([[1, 2], [3, 4]]), mx.nd.array([[5, 6], [7, 8]])
+    x.attach_grad()
+    with mx.autograd.record():
+        y = mx.nd.exp(mx.nd.dot(x, w) * 0.1) + x
+    symbol = mx.autograd.get_symbol(y)
+    assert symbol.list_arguments() == ["var0", "var1"]
+    found = mx.sym.load_json(symbol.tojson()).eval(mx.cpu(), var0=x, var1=w)[0]
+    np.testing.assert_array_equal(found.asnumpy(), y.asnumpy())
+    with pytest.raises(mx.MXNetError, match="not in a computational graph"):
+        mx.autograd.get_symbol(mx.nd.ones((1,)))

@@ -33,12 +33,26 @@ class Arrays(Face):
             out = kwargs.pop("out", None)
             if op.variadic:
                 kwargs.pop(op.variadic, None)  # the library counts
+                inputs = _by_name(op, inputs, kwargs)
             else:
                 inputs = _complete(op, inputs, kwargs)
             return _invoke(handle, inputs, _parameters(op, kwargs), out)
 
         plain = set(op.param_names) - {"dtype", "ctx", "data", op.variadic} - set(op.input_names)
         return call, handle, sys.maxsize if op.variadic else len(op.inputs), plain
+
+
+def _by_name(op: Op, positional: Sequence[Any], kwargs: dict[str, Any]) -> Sequence[Any]:
+    """Any number of inputs, those among kwargs in the order that the call gives their names."""
+    named = {key: kwargs.pop(key) for key in list(kwargs) if isinstance(kwargs[key], _core.NDArrayBase)}
+    if not named:
+        return positional
+    count = {op.variadic: len(positional) + len(named)}
+    order = [name for name, _ in _core.call_info(op.name, {**(_parameters(op, dict(kwargs)) or {}), **count})["inputs"]]
+    unknown = set(named) - set(order[len(positional):])
+    if unknown:
+        raise TypeError(f"[{op.name}] found inputs called {sorted(unknown)}, expected {order[len(positional):]}")
+    return [*positional, *(named[name] for name in order if name in named)]
 
 
 def _complete(op: Op, positional: Sequence[Any], kwargs: dict[str, Any]) -> list[Any]:

@@ -1,0 +1,130 @@
+// Custom: an operator that the host program computes.
+#include "heddle/custom.h"
+
+#include <atomic>
+
+namespace heddle::ops::custom {
+
+std::atomic<CustomFactory> factory{nullptr};
+
+struct CustomParam {
+  std::string op_type;
+  std::shared_ptr<CustomOp> op;
+};
+
+// Every keyword but the graph's own is the host's; "num_args" is what callers count by.
+std::shared_ptr<const void> parse(std::string_view who, const Kwargs& kwargs) {
+  auto p = std::make_shared<CustomParam>();
+  Kwargs own;
+  for (const auto& [key, value] : kwargs)
+    if (!key.starts_with("__") && key != "num_args") own.emplace(key, value);
+  const auto type = own.find("op_type");
+  check(type != own.end(),
+        "[{}] parameter op_type is missing, expected the name of a custom "
+        "operator",
+        who);
+  p->op_type = type->second;
+  const CustomFactory make = factory.load();
+  check(make, "[{}] op_type is '{}', and this program registers no custom operators", who,
+        p->op_type);
+  p->op = make(own);
+  return p;
+}
+
+std::vector<FieldInfo> describe() {
+  FieldInfo type{"op_type",
+                 "string",
+                 {},
+                 "The name that the operator was registered under. Other "
+                 "keywords go to it, as strings."};
+  type.required = true;
+  FieldInfo count{"num_args", "int", "0", "The number of inputs; ignored, the operator knows."};
+  return {type, count};
+}
+
+std::vector<std::string> values(const void* params) {
+  return {static_cast<const CustomParam*>(params)->op_type, "0"};
+}
+
+std::vector<Input> inputs(const CustomParam& p) {
+  std::vector<Input> all;
+  for (std::string& name : p.op->arguments()) all.push_back({.name = std::move(name)});
+  for (std::string& name : p.op->states())
+    all.push_back({.name = std::move(name), .role = Role::kAux, .init = "zero"});
+  return all;
+}
+
+std::vector<Output> outputs(const CustomParam& p) {
+  std::vector<Output> all;
+  for (std::string& name : p.op->outputs()) all.push_back({.name = std::move(name)});
+  return all;
+}
+
+std::vector<Ref> reads(const CustomParam& p) {
+  std::vector<Ref> all = p.op->reads();
+  const size_t arguments = p.op->arguments().size(), states = p.op->states().size();
+  for (size_t i = 0; i < states; ++i) all.push_back(x(int(arguments + i)));
+  return all;
+}
+
+void infer(const CustomParam& p, InferContext& c) { p.op->infer_shape(c); }
+void infer_dtype(const CustomParam& p, InferContext& c) { p.op->infer_dtype(c); }
+
+Blob wanted(const OpContext& ctx, Outputs out, int i) {
+  Blob b = out[size_t(i)];
+  if (!ctx.wants(i)) b.data = nullptr;
+  return b;
+}
+
+void forward(const CustomParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  CustomOp::Tensors t;
+  const int arguments = int(p.op->arguments().size());
+  for (int i = 0; i < in.count(); ++i) (i < arguments ? t.in_data : t.states).push_back(in[i]);
+  for (size_t i = 0; i < out.size(); ++i) t.out_data.push_back(wanted(ctx, out, int(i)));
+  p.op->forward(t, ctx.training);
+}
+
+void backward(const CustomParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  CustomOp::Tensors t;
+  const size_t arguments = p.op->arguments().size(), results = p.op->outputs().size();
+  t.out_grad.resize(results), t.out_data.resize(results), t.in_data.resize(arguments);
+  const std::vector<Ref> all = reads(p);
+  for (size_t i = 0; i < all.size(); ++i) {
+    const Ref r = all[i];
+    if (r.kind == Ref::kDy) t.out_grad[size_t(r.index)] = in[int(i)];
+    else if (r.kind == Ref::kY) t.out_data[size_t(r.index)] = in[int(i)];
+    else if (size_t(r.index) < arguments) t.in_data[size_t(r.index)] = in[int(i)];
+    else t.states.push_back(in[int(i)]);
+  }
+  for (size_t i = 0; i < out.size(); ++i) t.in_grad.push_back(wanted(ctx, out, int(i)));
+  p.op->backward(t, ctx.training);
+}
+
+void define(OpTable& ops) {
+  ops.define({.name = "Custom",
+              .doc = "An operator that the host program computes: a CustomOp of Python, found by "
+                     "op_type.",
+              .params = {parse, describe, values},
+              .inputs = inputs,
+              .outputs = outputs,
+              .variadic = "num_args",
+              .infer = infer,
+              .infer_dtype = infer_dtype,
+              .cpu = forward,
+              .backward = {.reads = reads, .run = backward},
+              .stateful = true});
+}
+
+}  // namespace heddle::ops::custom
+
+namespace heddle {
+
+void set_custom_factory(CustomFactory factory) { ops::custom::factory = factory; }
+
+OpCallRef make_custom_call(std::shared_ptr<CustomOp> op) {
+  auto p = std::make_shared<ops::custom::CustomParam>();
+  p->op = std::move(op);
+  return make_call(OpTable::get().at("Custom"), {}, std::move(p));
+}
+
+}  // namespace heddle
