@@ -67,9 +67,9 @@ OpCallRef call_of(Handle& h, Keywords keywords, int inputs) {
 // Beyond this many elements a call may run on this thread long enough to let others have the lock.
 constexpr int64_t kSmall = 16384;
 
-PyObject* run(const OpCallRef& call_kept, std::span<const NDArray* const> inputs,
+// The call is kept here: the cache may drop it while the lock is gone.
+PyObject* run(OpCallRef call, std::span<const NDArray* const> inputs,
               std::vector<NDArray>& out, PyObject* given) {
-  const OpCallRef call = call_kept;  // the cache may drop it while the lock is gone
   int64_t work = call->op->dynamic_shape || inputs.empty() ? kSmall + 1 : 0;
   for (const NDArray* a : inputs) work += a->size();
   if (work > kSmall) {
@@ -134,10 +134,10 @@ PyObject* invoke_handle(Handle& h, std::span<PyObject* const> items, Keywords ke
                          Py_TYPE(items[i])->tp_name));
     inputs[i] = &array_of(items[i]);
   }
-  const OpCallRef call = call_of(h, keywords, int(items.size()));
+  OpCallRef call = call_of(h, keywords, int(items.size()));
   std::vector<NDArray> out;
   take_outputs(given, out);
-  PyObject* result = run(call, {inputs, items.size()}, out, given);
+  PyObject* result = run(std::move(call), {inputs, items.size()}, out, given);
   give_back(given, out);
   return result;
 }

@@ -9,6 +9,7 @@ import pytest
 
 import heddle as mx
 from heddle import _core
+from ops import custom  # noqa: F401
 from ops.cases import CASES
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]

@@ -119,6 +119,10 @@ class BadProp(mx.operator.CustomOpProp):
         return Bad(self.where)
 
 
+def square(x):
+    return mx.nd.dot(x, x) if x.shape[0] else x
+
+
 class Nested(mx.operator.CustomOp):
     """Calls another custom operator, as deep as its number says."""
 
@@ -127,7 +131,7 @@ class Nested(mx.operator.CustomOp):
 
     def forward(self, is_train, req, in_data, out_data, aux):
         x = in_data[0]
-        y = mx.nd.Custom(x, op_type="test_nested", depth=self.depth - 1) if self.depth else mx.nd.dot(x, x)
+        y = mx.nd.Custom(x, op_type="test_nested", depth=self.depth - 1) if self.depth else square(x)
         self.assign(out_data[0], req[0], y + 1)
 
     def backward(self, req, out_grad, in_data, out_data, in_grad, aux):
@@ -249,6 +253,10 @@ def test_every_call_has_an_operator_of_its_own():
     mx.nd.waitall()
     gc.collect()
     assert [made() for made in Recorder.made[:2]] == [None, None]
+
+
+def test_empty_arrays():
+    assert mx.nd.Custom(mx.nd.zeros((0, 3)), op_type="test_nested", depth=0).shape == (0, 3)
 
 
 def test_operators_call_operators():

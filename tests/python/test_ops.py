@@ -7,6 +7,7 @@ import pytest
 
 import heddle as mx
 from heddle import _core
+from ops import custom  # noqa: F401
 from ops.apply import DEPENDS_ON_MODE, as_list, bound, eager, heads_for, operator
 from ops.cases import CASES
 
