@@ -68,8 +68,8 @@ OpCallRef call_of(Handle& h, Keywords keywords, int inputs) {
 constexpr int64_t kSmall = 16384;
 
 // The call is kept here: the cache may drop it while the lock is gone.
-PyObject* run(OpCallRef call, std::span<const NDArray* const> inputs,
-              std::vector<NDArray>& out, PyObject* given) {
+PyObject* run(OpCallRef call, std::span<const NDArray* const> inputs, std::vector<NDArray>& out,
+              PyObject* given) {
   int64_t work = call->op->dynamic_shape || inputs.empty() ? kSmall + 1 : 0;
   for (const NDArray* a : inputs) work += a->size();
   if (work > kSmall) {
