@@ -287,6 +287,14 @@ class HEDDLE_API GradContext : public Builder {
   virtual Value y(int i = 0) = 0;
 };
 
+// How outputs depend on inputs, where that alone gives the gradient of the gradient.
+enum class Linear : uint8_t {
+  kNo,
+  kYes,      // linear in all inputs together but those that the gradient reads, which are fixed
+  kFactors,  // linear in each input that the gradient reads, and they multiply each other; others
+             // are added
+};
+
 // f(GradContext&) or f(const P&, GradContext&), with the parameters of the operator.
 using Build = Erased<std::vector<Builder::Value>, GradContext&>;
 
@@ -304,6 +312,8 @@ struct HEDDLE_API Backward {
   ListOf<std::pair<int, int>> inplace = {};  // (position in reads, gradient) that may share memory
   bool ignores_head = false;                 // a loss: needs no gradient of its output
   bool zero = false;  // the gradient is zero (rounding, comparison): nothing flows back
+  Linear linear = Linear::kNo;
+  Kwargs linear_part = {};  // parameters that make it linear: {{"constant_value", "0"}}
   explicit operator bool() const { return run || build || zero; }
 };
 

@@ -214,8 +214,11 @@ std::shared_ptr<const CallTypes> Run::types(const Graph::Node& n,
   const Graph::Node& f = graph().nodes[n.forward];
   auto found = std::make_shared<CallTypes>();
   found->out.resize(n.outputs());
-  each_gradient(
-      *f.call, [](int, int) {}, [&](int k, int i) { found->out[k] = *tape_.types[f.inputs[i]]; });
+  if (f.call->op == n.call->op)  // a gradient taken once more, with other inputs of the same types
+    for (int k = 0; k < n.outputs(); ++k) found->out[k] = *tape_.types[f.first_output + k];
+  else
+    each_gradient(
+        *f.call, [](int, int) {}, [&](int k, int i) { found->out[k] = *tape_.types[f.inputs[i]]; });
   for (const NDArray* a : in) found->bytes += a->bytes();
   for (int k = 0; k < n.outputs(); ++k)
     if (uses_[n.first_output + k])

@@ -186,7 +186,8 @@ void write(Writer& w, const OpDef& op) {
     write_kernels(w, "kernels", &op);
     write_kernels(w, "gradient_kernels", op.backward_op);
     w.key("gradient").value(gradient_of(op));
-    w.key("second_gradient").value(bool(op.backward.build) || op.backward.zero);
+    w.key("second_gradient")
+        .value(bool(op.backward.build) || op.backward.zero || op.backward.linear != Linear::kNo);
     w.key("differentiable").value(bool(op.backward) || op.compose);
     w.key("zero_gradient").value(op.backward.zero);
     w.key("loss").value(op.backward.ignores_head);

@@ -186,6 +186,18 @@ void fix_lists(OpCall& c) {
   for (const Input& i : c.inputs) c.mutates = c.mutates || i.role != Role::kRead;
 }
 
+// What the gradient of a linear operator's gradient reads: see symbol/gradient.cc.
+std::vector<Ref> reads_of_gradient(const OpCall& f, const OpCall& b) {
+  const Linear linear = f.op->backward.linear;
+  std::vector<Ref> reads;
+  if (linear == Linear::kNo) return reads;
+  for (size_t i = 0; i < b.outputs.size(); ++i) reads.push_back(dy(int(i)));
+  for (size_t i = 0; i < f.reads.size(); ++i)
+    if (!f.reads[i].shape_only && (linear == Linear::kFactors || f.reads[i].kind != Ref::kDy))
+      reads.push_back(x(int(i)));
+  return reads;
+}
+
 // "_backward_<name>" with the same parameters: its lists follow from the forward call's.
 OpCallRef backward_call(const OpCall& f) {
   if (!f.op->backward_op) return nullptr;
@@ -213,6 +225,7 @@ OpCallRef backward_call(const OpCall& f) {
   for (const Input& i : f.inputs)
     if (i.role != Role::kAux) b->outputs.push_back({.name = "grad_" + i.name});
   fix_lists(*b);
+  b->reads = reads_of_gradient(f, *b);
   return b;
 }
 

@@ -45,6 +45,7 @@ class Differentiation {
   void differentiate(int node);
   void by_kernel(int node);
   void by_building(int node);
+  void by_linearity(int node);
   void contribute(int value, int gradient);
   int sum_of(int value);
   void drop_unused(std::vector<int>& grads);
@@ -152,6 +153,8 @@ bool Differentiation::reached(int node) const {
 void Differentiation::differentiate(int node) {
   const OpCallRef call = g_.nodes[node].call;
   const Backward& b = call->op->backward;
+  if (call->op->forward && call->op->forward->backward.linear != Linear::kNo)
+    return by_linearity(node);
   const bool kernel = call->backward && !(spec_.create_graph && b.build);
   if (kernel) return by_kernel(node);
   check(bool(b.build), "Error in operator {}: [{}] has no gradient", name_of(node), call->op->name);
@@ -196,6 +199,54 @@ void Differentiation::by_building(int node) {
     if (call->inputs[i].role == Role::kRead && gradient >= 0)
       contribute(g_.nodes[node].inputs[i], gradient);
   }
+}
+
+// The gradient of the gradient of an operator F that is linear. With g for what arrives at its
+// outputs: dy gets F(g). Where inputs multiply each other they are moved one at a time: dy gets the
+// sum of F with one of them replaced by its g, and each other one what the gradient gives for that.
+void Differentiation::by_linearity(int node) {
+  const OpCallRef back = g_.nodes[node].call;
+  const OpDef& op = *back->op->forward;
+  const bool factors = op.backward.linear == Linear::kFactors;
+  Kwargs kwargs = back->kwargs;
+  for (const auto& [key, value] : op.backward.linear_part) kwargs[key] = value;
+  const OpCallRef f = make_call(op, std::move(kwargs));
+  const std::vector<int> in = g_.nodes[node].inputs;
+  const int inputs = int(f->inputs.size()), first = g_.nodes[node].first_output;
+  std::vector<int> read(size_t(inputs), -1);  // where the gradient reads an input
+  for (size_t k = 0; k < f->reads.size(); ++k)
+    if (f->reads[k].kind == Ref::kX && !f->reads[k].shape_only)
+      read[size_t(f->reads[k].index)] = int(k);
+  const auto zeros = [&](int value) {
+    return add_unary(Meaning::kZeros, value, name_of(node) + "_zeros", node);
+  };
+  // Adds F with input `moved` (-1: all that are not read) replaced by what arrives for it.
+  const auto move = [&](int moved) {
+    Graph::Node n{.call = f, .name = name_of(node) + "_linear", .forward = node};
+    for (int i = 0; i < inputs; ++i) {
+      const int fixed = read[size_t(i)];
+      if (i == moved || (moved < 0 && fixed < 0)) n.inputs.push_back(dy(node, i));
+      else if (fixed < 0) n.inputs.push_back(zeros(first + i));
+      else n.inputs.push_back(factors && moved < 0 ? zeros(in[size_t(fixed)]) : in[size_t(fixed)]);
+    }
+    const int made = add(std::move(n));
+    for (size_t k = 0; k < f->reads.size(); ++k)
+      if (f->reads[k].kind == Ref::kDy) contribute(in[k], made + f->reads[k].index);
+  };
+  const auto arrives = [&](int i) { return !parts_[size_t(first + i)].empty(); };
+  bool plain = false;
+  for (int i = 0; i < inputs; ++i) {
+    if (!arrives(i)) continue;
+    if (read[size_t(i)] < 0) plain = true;
+    if (read[size_t(i)] < 0 || !factors) continue;
+    move(i);
+    Graph::Node n{.call = back, .name = name_of(node) + "_moved", .inputs = in, .forward = node};
+    n.inputs[size_t(read[size_t(i)])] = dy(node, i);
+    const int made = add(std::move(n));
+    for (int j = 0; j < inputs; ++j)
+      if (j != i && read[size_t(j)] >= 0) contribute(in[size_t(read[size_t(j)])], made + j);
+  }
+  if (plain) move(-1);
 }
 
 void Differentiation::contribute(int value, int gradient) {

@@ -93,13 +93,21 @@ class Inference {
  private:
   // Is `n` the one-kernel gradient of its forward node? Those of another node's record infer by it.
   bool is_gradient(const Graph::Node& n) const {
-    return n.call && n.forward >= 0 && n.call->op->forward &&
-           n.call->op->forward == g_.nodes[n.forward].call->op;
+    if (!n.call || n.forward < 0 || !n.call->op->forward) return false;
+    return n.call->op->forward == g_.nodes[n.forward].call->op || repeats(n);
   }
+  // Is it a gradient taken once more, by the gradient of a gradient, with other inputs of the same
+  // types?
+  bool repeats(const Graph::Node& n) const { return n.call->op == g_.nodes[n.forward].call->op; }
 
   // Gradients have the types of what they are gradients of: they are the same unknown.
   void unify_gradient(const Graph::Node& n) {
     const Graph::Node& f = g_.nodes[n.forward];
+    if (repeats(n)) {
+      for (size_t k = 0; k < n.inputs.size(); ++k) unify(n.inputs[k], f.inputs[k]);
+      for (int k = 0; k < n.outputs(); ++k) unify(n.first_output + k, f.first_output + k);
+      return;
+    }
     each_gradient(
         *f.call, [&](int k, int i) { unify(n.inputs[k], f.first_output + i); },
         [&](int k, int i) { unify(n.first_output + k, f.inputs[i]); });

@@ -76,7 +76,7 @@ void define(OpTable& ops) {
               .inplace = {{0, 0}},
               .cpu = copy_first,
               .wants = wants_same,
-              .backward = {.reads = {dy()}, .run = copy_first}});
+              .backward = {.reads = {dy()}, .run = copy_first, .linear = Linear::kYes}});
   ops.define({.name = "Cast",
               .aliases = {"cast"},
               .doc = "Converts to another dtype. Toward integers it rounds toward zero; to bool, "
@@ -85,7 +85,7 @@ void define(OpTable& ops) {
               .infer_dtype = infer_cast_dtype,
               .cpu = cast,
               .wants = wants_same,
-              .backward = {.reads = {dy()}, .run = cast}});
+              .backward = {.reads = {dy()}, .run = cast, .linear = Linear::kYes}});
   ops.define(
       {.name = "amp_cast",
        .doc = "Cast, as put in by automatic mixed precision.",

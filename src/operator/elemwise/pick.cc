@@ -111,7 +111,7 @@ void define(OpTable& ops) {
               .infer = infer,
               .infer_dtype = infer_dtype,
               .cpu = run,
-              .backward = {.reads = {dy(), x(1)}, .run = gradient}});
+              .backward = {.reads = {dy(), x(1)}, .run = gradient, .linear = Linear::kYes}});
 }
 
 }  // namespace heddle::ops::pick

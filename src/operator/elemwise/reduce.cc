@@ -156,6 +156,26 @@ std::vector<GradContext::Value> expand(GradContext& g) {
   return {g.call("_expand_like", {g.dy(), g.call("zeros_like", {g.x()})}, kw)};
 }
 
+// What a reduction gave, or its gradient, as x sees it.
+GradContext::Value expanded(GradContext& g, GradContext::Value v) {
+  Kwargs kw;
+  for (const char* key : {"axis", "keepdims", "exclude"})
+    if (auto it = g.kwargs().find(key); it != g.kwargs().end()) kw.insert(*it);
+  return g.call("_expand_like", {v, g.x()}, kw);
+}
+GradContext::Value zeros(GradContext& g) { return g.call("zeros_like", {g.x()}); }
+
+// max, min: dy where x is the one that was found.
+std::vector<GradContext::Value> build_chosen(GradContext& g) {
+  const auto found = g.call("_equal", {g.x(), expanded(g, g.y())});
+  return {g.call("where", {found, expanded(g, g.dy()), zeros(g)})};
+}
+// nansum: dy where x is a number.
+std::vector<GradContext::Value> build_numbers(GradContext& g) {
+  const auto number = g.call("_equal", {g.x(), g.x()});
+  return {g.call("where", {number, expanded(g, g.dy()), zeros(g)})};
+}
+
 template <class F>
 OpDef reduce_def(std::vector<std::string> aliases) {
   OpDef d{.name = F::name,
@@ -165,7 +185,9 @@ OpDef reduce_def(std::vector<std::string> aliases) {
           .infer = infer,
           .cpu = run<F>};
   if constexpr (requires { F::grad(1.f, 1.f, 1.f); })
-    d.backward = {.reads = {dy(), x(), y()}, .run = run_gradient<F>};
+    d.backward = {.reads = {dy(), x(), y()},
+                  .run = run_gradient<F>,
+                  .build = std::is_same_v<F, NanSum> ? build_numbers : build_chosen};
   return d;
 }
 
@@ -243,6 +265,16 @@ void norm_gradient(const NormParam& p, OpContext& ctx, Inputs in, Outputs out) {
       out[0]);
 }
 
+// dy * x / y, or dy * sign(x). Where y is 0, so is x. Not where y has another dtype.
+std::vector<GradContext::Value> build_norm(const NormParam& p, GradContext& g) {
+  if (p.out_dtype) return {};
+  const auto dy = expanded(g, g.dy());
+  if (p.ord == 1) return {g.call("elemwise_mul", {dy, g.call("sign", {g.x()})})};
+  const auto y =
+      g.call("elemwise_add", {g.y(), g.call("_equal_scalar", {g.y()}, {{"scalar", "0"}})});
+  return {g.call("elemwise_mul", {dy, g.call("elemwise_div", {g.x(), expanded(g, y)})})};
+}
+
 void define(OpTable& ops) {
   OpDef sum = reduce_def<Sum>({"sum_axis"}), mean = reduce_def<Mean>({});
   sum.backward = {.reads = {dy()}, .run = sum_gradient, .build = expand<false>};
@@ -263,7 +295,7 @@ void define(OpTable& ops) {
               .infer = infer_norm,
               .infer_dtype = infer_norm_dtype,
               .cpu = norm,
-              .backward = {.reads = {dy(), x(), y()}, .run = norm_gradient}});
+              .backward = {.reads = {dy(), x(), y()}, .run = norm_gradient, .build = build_norm}});
 }
 
 }  // namespace heddle::ops::reduce

@@ -268,7 +268,7 @@ void define(OpTable& ops) {
                  {.name = "bias", .doc = "(num_filter)", .when = when("no_bias", false)}},
       .infer = infer,
       .cpu = forward,
-      .backward = {.reads = {dy(), x(0), x(1)}, .run = backward},
+      .backward = {.reads = {dy(), x(0), x(1)}, .run = backward, .linear = Linear::kFactors},
   });
   ops.define({
       .name = "Convolution_v1",

@@ -166,7 +166,7 @@ void define(OpTable& ops) {
                  {.name = "bias", .doc = "(num_filter)", .when = when("no_bias", false)}},
       .infer = infer,
       .cpu = run,
-      .backward = {.reads = {dy(), x(0), x(1)}, .run = run_backward},
+      .backward = {.reads = {dy(), x(0), x(1)}, .run = run_backward, .linear = Linear::kFactors},
   });
 }
 

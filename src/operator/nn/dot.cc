@@ -252,7 +252,9 @@ void define(OpTable& ops) {
       .inputs = {{"lhs"}, {"rhs"}},
       .infer = infer_dot,
       .cpu = run_dot,
-      .backward = {.reads = {dy(), x(0), x(1)}, .run = run_dot_backward},
+      .backward = {.reads = {dy(), x(0), x(1)},
+                   .run = run_dot_backward,
+                   .linear = Linear::kFactors},
   });
   ops.define({
       .name = "batch_dot",

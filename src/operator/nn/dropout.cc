@@ -73,6 +73,10 @@ void backward(const DropoutParam&, OpContext& ctx, Inputs in, Outputs out) {
   ew::map(ctx, ew::kLoops<Product>, {in[0], in[1]}, out[0]);
 }
 
+std::vector<GradContext::Value> build(GradContext& g) {
+  return {g.call("broadcast_mul", {g.dy(), g.y(1)})};
+}
+
 void define(OpTable& ops) {
   ops.define({
       .name = "Dropout",
@@ -84,7 +88,7 @@ void define(OpTable& ops) {
       .infer = infer,
       .inplace = {{0, 0}},
       .cpu = forward,
-      .backward = {.reads = {dy(), y(1)}, .run = backward, .inplace = {{0, 0}}},
+      .backward = {.reads = {dy(), y(1)}, .run = backward, .build = build, .inplace = {{0, 0}}},
       .draws = draws,
   });
 }

@@ -174,18 +174,21 @@ void define(OpTable& ops) {
   mask.params = schema<MaskParam>();
   mask.inplace = {{0, 0}};
   mask.cpu = run_mask;
-  mask.backward = {.reads = mask_reads, .run = run_mask_backward};
+  mask.backward = {.reads = mask_reads,
+                   .run = run_mask_backward,
+                   .linear = Linear::kYes,
+                   .linear_part = {{"value", "0"}}};
   ops.define(std::move(mask));
   OpDef last = record;
   last.name = "SequenceLast", last.infer = infer_last;
   last.doc = "The last step of each sequence.";
   last.cpu = run_last;
-  last.backward = {.reads = reads, .run = run_last_backward};
+  last.backward = {.reads = reads, .run = run_last_backward, .linear = Linear::kYes};
   ops.define(std::move(last));
   record.name = "SequenceReverse";
   record.doc = "Each sequence in reverse order; what lies beyond its end stays.";
   record.cpu = run_reverse;
-  record.backward = {.reads = reads, .run = run_reverse_backward};
+  record.backward = {.reads = reads, .run = run_reverse_backward, .linear = Linear::kYes};
   ops.define(std::move(record));
 }
 

@@ -177,6 +177,24 @@ void run_backward(const SoftmaxParam& p, OpContext& ctx, Inputs in, Outputs out)
     std::fill_n(static_cast<char*>(out[1].data), out[1].bytes(), char(0));
 }
 
+// softmax: scale * (dy - sum(dy * y)) * y. log_softmax: scale * (dy - sum(dy) * exp(y)). Not with
+// lengths, beyond which nothing flows, nor where y has another dtype.
+template <Kind K>
+std::vector<GradContext::Value> build(const SoftmaxParam& p, GradContext& g) {
+  if (p.use_length.value_or(false) || p.dtype != Dtype::kUnknown) return {};
+  const Kwargs along = {{"axis", param::print(p.axis)}, {"keepdims", "True"}};
+  const auto dy = g.dy(), y = g.y();
+  GradContext::Value dx;
+  if constexpr (K == Kind::kLog) {
+    const auto sum = g.call("sum", {dy}, along);
+    dx = g.call("elemwise_sub", {dy, g.call("broadcast_mul", {g.call("exp", {y}), sum})});
+  } else {
+    const auto sum = g.call("sum", {g.call("elemwise_mul", {dy, y})}, along);
+    dx = g.call("elemwise_mul", {g.call("broadcast_sub", {dy, sum}), y});
+  }
+  return {g.call("_mul_scalar", {dx}, {{"scalar", param::print(scale_of(p, K))}})};
+}
+
 template <Kind K>
 OpDef record(const char* name, const char* doc) {
   return {
@@ -192,7 +210,10 @@ OpDef record(const char* name, const char* doc) {
       .infer_dtype = infer_dtype,
       .inplace = {{0, 0}},
       .cpu = run<K>,
-      .backward = {.reads = reads, .run = run_backward<K>, .inplace = {{0, 0}, {1, 0}}},
+      .backward = {.reads = reads,
+                   .run = run_backward<K>,
+                   .build = build<K>,
+                   .inplace = {{0, 0}, {1, 0}}},
   };
 }
 

@@ -159,7 +159,7 @@ void define(OpTable& ops) {
       .variadic = "num_args",
       .infer = infer,
       .cpu = forward,
-      .backward = {.reads = reads, .run = backward},
+      .backward = {.reads = reads, .run = backward, .linear = Linear::kFactors},
   });
 }
 

@@ -248,24 +248,26 @@ void split_backward(const P& p, OpContext& ctx, Inputs in, Outputs out) {
 }
 
 void define(OpTable& ops) {
-  ops.define({.name = "Concat",
-              .aliases = {"concat"},
-              .doc = "Joins tensors along an axis that they have.",
-              .params = schema<ConcatParam>(),
-              .inputs = inputs<ConcatParam>,
-              .variadic = "num_args",
-              .infer = infer_concat,
-              .cpu = join<ConcatParam>,
-              .wants = wants_blocks,
-              .backward = {.reads = {dy()}, .run = join_backward<ConcatParam>}});
-  ops.define({.name = "stack",
-              .doc = "Joins tensors of one shape along a new axis.",
-              .params = schema<StackParam>(),
-              .inputs = inputs<StackParam>,
-              .variadic = "num_args",
-              .infer = infer_stack,
-              .cpu = join<StackParam>,
-              .backward = {.reads = {dy()}, .run = join_backward<StackParam>}});
+  ops.define(
+      {.name = "Concat",
+       .aliases = {"concat"},
+       .doc = "Joins tensors along an axis that they have.",
+       .params = schema<ConcatParam>(),
+       .inputs = inputs<ConcatParam>,
+       .variadic = "num_args",
+       .infer = infer_concat,
+       .cpu = join<ConcatParam>,
+       .wants = wants_blocks,
+       .backward = {.reads = {dy()}, .run = join_backward<ConcatParam>, .linear = Linear::kYes}});
+  ops.define(
+      {.name = "stack",
+       .doc = "Joins tensors of one shape along a new axis.",
+       .params = schema<StackParam>(),
+       .inputs = inputs<StackParam>,
+       .variadic = "num_args",
+       .infer = infer_stack,
+       .cpu = join<StackParam>,
+       .backward = {.reads = {dy()}, .run = join_backward<StackParam>, .linear = Linear::kYes}});
   ops.define({.name = "SliceChannel",
               .aliases = {"split"},
               .doc = "Cuts a tensor into equal parts along an axis.",
@@ -273,15 +275,18 @@ void define(OpTable& ops) {
               .outputs = split_outputs<SplitParam>,
               .infer = infer_split<SplitParam>,
               .cpu = split<SplitParam>,
-              .backward = {.reads = split_reads<SplitParam>, .run = split_backward<SplitParam>}});
-  ops.define(
-      {.name = "_split_v2",
-       .doc = "Cuts a tensor along an axis, at given places or into nearly equal parts.",
-       .params = schema<SplitV2Param>(),
-       .outputs = split_outputs<SplitV2Param>,
-       .infer = infer_split<SplitV2Param>,
-       .cpu = split<SplitV2Param>,
-       .backward = {.reads = split_reads<SplitV2Param>, .run = split_backward<SplitV2Param>}});
+              .backward = {.reads = split_reads<SplitParam>,
+                           .run = split_backward<SplitParam>,
+                           .linear = Linear::kYes}});
+  ops.define({.name = "_split_v2",
+              .doc = "Cuts a tensor along an axis, at given places or into nearly equal parts.",
+              .params = schema<SplitV2Param>(),
+              .outputs = split_outputs<SplitV2Param>,
+              .infer = infer_split<SplitV2Param>,
+              .cpu = split<SplitV2Param>,
+              .backward = {.reads = split_reads<SplitV2Param>,
+                           .run = split_backward<SplitV2Param>,
+                           .linear = Linear::kYes}});
 }
 
 }  // namespace heddle::ops::concat

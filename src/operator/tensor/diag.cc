@@ -76,7 +76,7 @@ void define(OpTable& ops) {
               .params = schema<DiagParam>(),
               .infer = infer,
               .cpu = forward,
-              .backward = {.reads = {dy()}, .run = backward}});
+              .backward = {.reads = {dy()}, .run = backward, .linear = Linear::kYes}});
 }
 
 }  // namespace heddle::ops::diag

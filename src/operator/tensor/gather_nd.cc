@@ -175,7 +175,7 @@ void define(OpTable& ops) {
        .infer = infer_gather,
        .infer_dtype = infer_first_dtype,
        .cpu = gather,
-       .backward = {.reads = {dy(), x(1)}, .run = gather_backward}});
+       .backward = {.reads = {dy(), x(1)}, .run = gather_backward, .linear = Linear::kYes}});
   ops.define(
       {.name = "scatter_nd",
        .doc = "Zeros with data written at coordinates; of two at one place, the later stays.",

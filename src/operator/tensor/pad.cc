@@ -133,7 +133,10 @@ void define(OpTable& ops) {
               .params = schema<PadParam>(),
               .infer = infer,
               .cpu = forward,
-              .backward = {.reads = {dy()}, .run = backward}});
+              .backward = {.reads = {dy()},
+                           .run = backward,
+                           .linear = Linear::kYes,
+                           .linear_part = {{"constant_value", "0"}}}});
 }
 
 }  // namespace heddle::ops::pad

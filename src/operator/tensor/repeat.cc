@@ -106,13 +106,13 @@ void define(OpTable& ops) {
               .params = schema<RepeatParam>(),
               .infer = infer_repeat,
               .cpu = repeat,
-              .backward = {.reads = {dy()}, .run = repeat_backward}});
+              .backward = {.reads = {dy()}, .run = repeat_backward, .linear = Linear::kYes}});
   ops.define({.name = "tile",
               .doc = "The tensor several times beside itself along each axis.",
               .params = schema<TileParam>(),
               .infer = infer_tile,
               .cpu = tile,
-              .backward = {.reads = {dy()}, .run = tile_backward}});
+              .backward = {.reads = {dy()}, .run = tile_backward, .linear = Linear::kYes}});
 }
 
 }  // namespace heddle::ops::repeat

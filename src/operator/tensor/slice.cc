@@ -242,13 +242,13 @@ void define(OpTable& ops) {
               .params = schema<SliceParam>(),
               .infer = infer<SliceParam>,
               .cpu = forward<SliceParam>,
-              .backward = {.reads = {dy()}, .run = backward<SliceParam>}});
+              .backward = {.reads = {dy()}, .run = backward<SliceParam>, .linear = Linear::kYes}});
   ops.define({.name = "slice_axis",
               .doc = "A stretch of one axis.",
               .params = schema<AxisParam>(),
               .infer = infer<AxisParam>,
               .cpu = forward<AxisParam>,
-              .backward = {.reads = {dy()}, .run = backward<AxisParam>}});
+              .backward = {.reads = {dy()}, .run = backward<AxisParam>, .linear = Linear::kYes}});
   ops.define({.name = "slice_like",
               .doc = "The first elements along some axes, as many as shape_like has.",
               .params = schema<LikeParam>(),
@@ -256,7 +256,7 @@ void define(OpTable& ops) {
               .infer = infer_like,
               .infer_dtype = infer_like_dtype,
               .cpu = like,
-              .backward = {.reads = {dy()}, .run = like_backward}});
+              .backward = {.reads = {dy()}, .run = like_backward, .linear = Linear::kYes}});
   ops.define({.name = "_slice_assign",
               .aliases = {"_crop_assign"},
               .doc = "lhs with a box of it replaced by rhs.",
@@ -284,7 +284,7 @@ void define(OpTable& ops) {
               .variadic = "num_args",
               .infer = infer_crop,
               .cpu = crop,
-              .backward = {.reads = {dy()}, .run = crop_backward}});
+              .backward = {.reads = {dy()}, .run = crop_backward, .linear = Linear::kYes}});
 }
 
 }  // namespace heddle::ops::slice

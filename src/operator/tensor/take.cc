@@ -176,22 +176,24 @@ void define(OpTable& ops) {
               .infer = infer_take,
               .infer_dtype = infer_first_dtype,
               .cpu = take,
-              .backward = {.reads = {dy(), x(1)}, .run = take_backward}});
-  ops.define({.name = "batch_take",
-              .doc = "One element of each row: a[i, indices[i]]; indices out of range are clipped.",
-              .inputs = {{"a"}, {"indices"}},
-              .infer = infer_batch,
-              .infer_dtype = infer_first_dtype,
-              .cpu = batch_take,
-              .backward = {.reads = {dy(), x(1)}, .run = batch_take_backward}});
-  ops.define({.name = "Embedding",
-              .doc = "Rows of the weight, picked by data; indices out of range are clipped.",
-              .params = schema<EmbeddingParam>(),
-              .inputs = {{"data"}, {"weight"}},
-              .infer = infer_embedding,
-              .infer_dtype = infer_embedding_dtype,
-              .cpu = embedding,
-              .backward = {.reads = {dy(), x(0)}, .run = embedding_backward}});
+              .backward = {.reads = {dy(), x(1)}, .run = take_backward, .linear = Linear::kYes}});
+  ops.define(
+      {.name = "batch_take",
+       .doc = "One element of each row: a[i, indices[i]]; indices out of range are clipped.",
+       .inputs = {{"a"}, {"indices"}},
+       .infer = infer_batch,
+       .infer_dtype = infer_first_dtype,
+       .cpu = batch_take,
+       .backward = {.reads = {dy(), x(1)}, .run = batch_take_backward, .linear = Linear::kYes}});
+  ops.define(
+      {.name = "Embedding",
+       .doc = "Rows of the weight, picked by data; indices out of range are clipped.",
+       .params = schema<EmbeddingParam>(),
+       .inputs = {{"data"}, {"weight"}},
+       .infer = infer_embedding,
+       .infer_dtype = infer_embedding_dtype,
+       .cpu = embedding,
+       .backward = {.reads = {dy(), x(0)}, .run = embedding_backward, .linear = Linear::kYes}});
   ops.define({.name = "one_hot",
               .doc = "For each index a row that is on_value there and off_value elsewhere.",
               .params = schema<OneHotParam>(),
