@@ -183,6 +183,13 @@ for op in ("BatchNorm", "BatchNorm_v1"):
          label="training", witness=asked, ref=lambda *a, **p: batch_norm(*a, training=True, **p))
 case("BatchNorm", [(6, 4, 3), *STATISTICS], fix_gamma=False, axis=-1, eps=1e-2, training=True, grad=(0, 1, 2),
      dtypes=("float64",), label="axis", ref=lambda *a, **p: batch_norm(*a, training=True, **p))
+for training in (False, True):
+    given = {"fix_gamma": False, "training": training, "grad": (0, 1, 2), "dtypes": ("float64",), "label": "training" if training else None}
+    case("_contrib_SyncBatchNorm", [(4, 3, 5, 4), *STATISTICS], key="all", **given,
+         ref=lambda *a, fix_gamma, training=training: batch_norm(*a, training=training, fix_gamma=fix_gamma))
+    case("_contrib_BatchNormWithReLU", [(4, 3, 5, 4), *STATISTICS], **given,
+         witness=training or "not asked: MXNet keeps nothing for its gradient in prediction",
+         ref=lambda *a, fix_gamma, training=training: np.maximum(batch_norm(*a, training=training, fix_gamma=fix_gamma), 0))
 
 
 # --- softmax and losses -------------------------------------------------------------------------

@@ -81,7 +81,8 @@ def supported(row, dtype):
 
 
 # Inputs of several types, or of one that a parameter names: no single dtype fits all.
-MIXED = {"BatchNorm", "BatchNorm_v1", "mp_sgd_update", "mp_sgd_mom_update", "mp_nag_mom_update"}
+MIXED = {"BatchNorm", "BatchNorm_v1", "_contrib_SyncBatchNorm", "_contrib_BatchNormWithReLU",
+         "mp_sgd_update", "mp_sgd_mom_update", "mp_nag_mom_update"}
 
 
 def first_rows():

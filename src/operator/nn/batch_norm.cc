@@ -38,6 +38,17 @@ struct BatchNormV1Param : BatchNormParam {
   void fields(auto&& f) { shared_fields(f); }
 };
 
+// On one machine all devices of a process see the same batch.
+struct SyncBatchNormParam : BatchNormParam {
+  int ndev = 1;
+  std::string key;
+  void fields(auto&& f) {
+    shared_fields(f);
+    f("ndev", ndev, "Number of devices that share statistics; ignored.").ignored();
+    f("key", key, "Name under which they do; ignored.").required().ignored();
+  }
+};
+
 enum { kData, kGamma, kBeta, kMovingMean, kMovingVar };
 
 void infer(const BatchNormParam& p, InferContext& c) {
@@ -400,6 +411,13 @@ void wants_backward(const BatchNormParam& p, const Situation& s, StoredAs& as) {
     if (in_blocks(p, s.in[i])) as.in[kDy] = as.in[kX] = as.out[0] = s.in[i].stored;
 }
 
+std::vector<Builder::Value> with_relu(Builder& b) {
+  auto y = b.call_all("BatchNorm", {b.x(0), b.x(1), b.x(2), b.x(3), b.x(4)}, b.kwargs());
+  y.resize(static_cast<const BatchNormParam*>(b.params())->output_mean_var ? 3 : 1);
+  y[0] = b.call("relu", {y[0]});
+  return y;
+}
+
 void define(OpTable& ops) {
   OpDef def{
       .name = "BatchNorm",
@@ -434,7 +452,21 @@ void define(OpTable& ops) {
   ops.define(def);
   def.name = "BatchNorm_v1", def.aliases = {};
   def.params = schema<BatchNormV1Param>();
-  ops.define(std::move(def));
+  ops.define(def);
+  def.name = "_contrib_SyncBatchNorm";
+  def.doc = "BatchNorm, under the name of the one that shares statistics between devices.";
+  def.params = schema<SyncBatchNormParam>();
+  ops.define(def);
+  OpDef relu{.name = "_contrib_BatchNormWithReLU",
+             .doc = "BatchNorm, then relu.",
+             .dtypes = Dtypes::kFloating,
+             .params = schema<BatchNormParam>(),
+             .inputs = def.inputs,
+             .outputs = {{},
+                         {"mean", false, when("output_mean_var", true)},
+                         {"var", false, when("output_mean_var", true)}},
+             .compose = with_relu};
+  ops.define(std::move(relu));
 }
 
 }  // namespace heddle::ops::batch_norm
