@@ -4,7 +4,8 @@
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
-#include <functional>
+
+#include "heddle/function_ref.h"
 
 namespace heddle::cgroup {
 
@@ -19,7 +20,7 @@ std::string first_line(const std::string& path) {
 // up to the root: the tightest of them holds. Inside a container the path may name the host's
 // folders, which are not mounted; then only the root exists, and it is ours.
 void walk_up(std::string path, const std::string& root,
-             const std::function<void(const std::string&)>& each) {
+             FunctionRef<void(const std::string&)> each) {
   for (;;) {
     each(root + (path == "/" ? "" : path));
     if (path.empty() || path == "/") return;
@@ -30,7 +31,7 @@ void walk_up(std::string path, const std::string& root,
 
 // Lines of /proc/self/cgroup: "0::/a/b" (version 2) or "4:cpu,cpuacct:/a/b" (version 1).
 void for_each_group(const std::string& membership, const std::string& controller,
-                    const std::function<void(const std::string& path, bool v2)>& each) {
+                    FunctionRef<void(const std::string& path, bool v2)> each) {
   std::ifstream file(membership);
   for (std::string line; std::getline(file, line);) {
     const size_t first = line.find(':');

@@ -1,26 +1,26 @@
 // Writing MXNet's .params files, version 2.
-#include <functional>
 #include <vector>
 
 #include "base/atomic_file.h"
+#include "heddle/function_ref.h"
 #include "ndarray/params_format.h"
 
 namespace heddle {
 namespace saving {
 
-using Sink = std::function<void(const void*, size_t)>;
+using Sink = FunctionRef<void(const void*, size_t)>;
 
 template <class T>
-void put(const Sink& out, T v) {
+void put(Sink out, T v) {
   out(&v, sizeof v);
 }
 
-void put_shape(const Sink& out, const Shape& shape) {
+void put_shape(Sink out, const Shape& shape) {
   put(out, int32_t(shape.rank()));
   for (int64_t d : shape) put(out, d);
 }
 
-void put_values(const Sink& out, const NDArray& a) {
+void put_values(Sink out, const NDArray& a) {
   if (a.device().kind == Device::kCpu || a.device().kind == Device::kPinned) {
     if (a.bytes()) out(a.blob().data, size_t(a.bytes()));
     return;
@@ -30,7 +30,7 @@ void put_values(const Sink& out, const NDArray& a) {
   out(host.data(), host.size());
 }
 
-void put_array(const Sink& out, const NDArray& a, std::string_view name) {
+void put_array(Sink out, const NDArray& a, std::string_view name) {
   if (a) {
     a.wait_to_read();
     check(!a.var().poisoned(),
@@ -49,7 +49,7 @@ void put_array(const Sink& out, const NDArray& a, std::string_view name) {
   put_values(out, a);
 }
 
-void put_list(const Sink& out, const NamedArrays& what) {
+void put_list(Sink out, const NamedArrays& what) {
   const size_t count = what.arrays.size();
   check(what.names.empty() || what.names.size() == count, "[save] found {} names for {} arrays",
         what.names.size(), count);
@@ -65,9 +65,13 @@ void put_list(const Sink& out, const NamedArrays& what) {
   }
 }
 
-Sink into(std::string& bytes) {
-  return [&bytes](const void* data, size_t n) { bytes.append(static_cast<const char*>(data), n); };
-}
+// Appends what it is given to a string.
+struct Into {
+  std::string& bytes;
+  void operator()(const void* data, size_t n) const {
+    bytes.append(static_cast<const char*>(data), n);
+  }
+};
 
 }  // namespace saving
 
@@ -79,13 +83,13 @@ void save_arrays(const std::string& path, const NamedArrays& what) {
 
 std::string save_arrays_to_bytes(const NamedArrays& what) {
   std::string bytes;
-  saving::put_list(saving::into(bytes), what);
+  saving::put_list(saving::Into{bytes}, what);
   return bytes;
 }
 
 std::string array_to_bytes(const NDArray& a) {
   std::string bytes;
-  saving::put_array(saving::into(bytes), a, "");
+  saving::put_array(saving::Into{bytes}, a, "");
   return bytes;
 }
 

@@ -56,7 +56,7 @@ void give_record(Slot& slot, Running* r) {
   stores().waiters.give(slot.waiters, static_cast<Waiter*>(r));
 }
 
-void for_each_record(const std::function<void(Running*)>& each) {
+void for_each_record(FunctionRef<void(Running*)> each) {
   stores().tasks.for_each(each);
   stores().graphs.for_each(each);
   stores().waiters.for_each(each);

@@ -18,6 +18,7 @@
 #include "engine/queue/var_state.h"
 #include "engine/task/list.h"
 #include "engine/workers/gate.h"
+#include "heddle/function_ref.h"
 
 namespace heddle::engine {
 
@@ -37,7 +38,7 @@ class Prepared {
 // Throws Error when the task has not exactly one body, or a variable is none.
 void check_task(const Task& task);
 
-using StartBody = std::function<void(RunContext&, Done)>;
+using StartBody = std::function<void(RunContext&, Done)>;  // owned, and rare: of asynchronous tasks
 
 enum class Kind : uint8_t { kTask, kNode, kGraph, kWaiter };
 enum class Stage : uint8_t {
@@ -197,6 +198,6 @@ Waiter* take_waiter(Slot& slot);
 void give_record(Slot& slot, Running* r);
 // Calls each(record) for all there are, those in use and those not, but for nodes. Only while
 // nothing moves.
-void for_each_record(const std::function<void(Running*)>& each);
+void for_each_record(FunctionRef<void(Running*)> each);
 
 }  // namespace heddle::engine
