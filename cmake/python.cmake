@@ -29,7 +29,7 @@ endforeach()
 # Type stubs of the operators, whose functions exist only while heddle runs.
 set(stubs)
 foreach(namespace ndarray symbol)
-  foreach(module op _internal contrib linalg random _methods)
+  foreach(module op _internal contrib image linalg random _methods)
     list(APPEND stubs ${package}/${namespace}/${module}.pyi)
   endforeach()
 endforeach()

@@ -57,7 +57,7 @@ def write(folder, namespace, value, base):
     def put(file, doc, text):
         (folder / file).write_text(HEAD.format(doc=doc, namespace=namespace, value=value) + text)
 
-    for name in ("op", "_internal", "contrib", "linalg", "random"):
+    for name in ("op", "_internal", "contrib", "image", "linalg", "random"):
         module = importlib.import_module(f"heddle.{namespace}.{name}")
         stubs = [stub(n, getattr(module, n), value) for n in module.__all__]
         put(f"{name}.pyi", module.__doc__, f"__all__ = {module.__all__!r}\n\n" + "\n".join(stubs))

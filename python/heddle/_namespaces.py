@@ -1,7 +1,7 @@
 """The namespaces of operators: `nd` and `sym` are both made here, from the catalogue.
 
-A namespace is a package with the modules op, _internal, contrib and linalg. What its functions work on, arrays or
-symbols, is its Face; where a function is found, what its arguments mean and which methods it becomes is the same for
+A namespace is a package with the modules op, _internal, contrib, image and linalg. What its functions work on, arrays
+or symbols, is its Face; where a function is found, what its arguments mean and which methods it becomes is the same for
 all.
 """
 from __future__ import annotations
@@ -24,7 +24,7 @@ METHODS = tuple((
     "sinh size_array slice slice_axis slice_like softmax softmin sort space_to_depth split sqrt square squeeze sum "
     "swapaxes take tan tanh tile topk transpose trunc zeros_like").split())
 
-_PLACES = (("_contrib_", "contrib"), ("_linalg_", "linalg"), ("linalg_", "linalg"))
+_PLACES = (("_contrib_", "contrib"), ("_image_", "image"), ("_linalg_", "linalg"), ("linalg_", "linalg"))
 
 
 class Face:
@@ -62,7 +62,7 @@ def places(name: str) -> Iterator[tuple[str, str]]:
 def fill(modules: Mapping[str, ModuleType], face: Face) -> None:
     """Puts a function for every operator under each of its names into the modules where it is found.
 
-    modules: "op", "_internal", "contrib" and "linalg" to modules.
+    modules: "op", "_internal", "contrib", "image" and "linalg" to modules.
     """
 
     def make(operator: str, name: str) -> Any:

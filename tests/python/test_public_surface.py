@@ -62,7 +62,7 @@ def names_in(stub):
 
 
 @pytest.mark.parametrize("namespace", ["ndarray", "symbol"])
-@pytest.mark.parametrize("module", ["op", "_internal", "contrib", "linalg", "random"])
+@pytest.mark.parametrize("module", ["op", "_internal", "contrib", "image", "linalg", "random"])
 def test_stubs_of_operators(namespace, module):
     """As many functions as there are, with the parameters that they have, each documented."""
     found = names_in(BUILT / namespace / f"{module}.pyi")

@@ -16,3 +16,47 @@ def test_sparse_regularisation_moves_its_average_in_backward():
     np.testing.assert_allclose(net.aux_dict["reg_moving_avg"].asnumpy(), average, rtol=1e-5)
     wanted = np.broadcast_to(0.01 * (0.9 / (1 - average) - 0.1 / average), (4, 6))
     np.testing.assert_allclose(net.grad_dict["x"].asnumpy(), wanted, rtol=1e-4)
+
+
+# --- augmentation ---------------------------------------------------------------------------------
+def factors(function, n=400):
+    """What single calls did to an image of ones."""
+    mx.random.seed(3)
+    return np.array([function(mx.nd.ones((1, 1, 3))).asnumpy()[0, 0, 0] for _ in range(n)])
+
+
+def test_factors_are_uniform():
+    found = factors(lambda x: mx.nd.image.random_brightness(x, 0.5, 1.5))
+    assert found.min() >= 0.5 and found.max() <= 1.5 and len(set(found)) > 350
+    assert abs(found.mean() - 1) < 0.06 and abs(found.var() - 1 / 12) < 0.02
+    jittered = factors(lambda x: mx.nd.image.random_color_jitter(x, brightness=0.25, contrast=0, saturation=0, hue=0))
+    assert jittered.min() >= 0.75 and jittered.max() <= 1.25 and abs(jittered.var() - 0.25 / 12) < 0.006
+
+
+def test_lighting_is_normal():
+    shift = factors(lambda x: mx.nd.image.random_lighting(x, alpha_std=0.1)) - 1
+    wanted = 0.1 * np.sqrt((np.array([55.46 * -0.5675, 4.794 * 0.7192, 1.148 * 0.4009]) ** 2).sum())
+    assert abs(shift.mean()) < 0.6 and abs(shift.std() / wanted - 1) < 0.15
+
+
+def test_flips_happen_every_other_time():
+    image = mx.nd.array(np.arange(24).reshape(2, 4, 3), dtype="uint8")
+    for function, flipped in ((mx.nd.image.random_flip_left_right, image.asnumpy()[:, ::-1]),
+                              (mx.nd.image.random_flip_top_bottom, image.asnumpy()[::-1])):
+        mx.random.seed(5)
+        found = [function(image).asnumpy() for _ in range(200)]
+        times = sum(np.array_equal(f, flipped) for f in found)
+        assert times + sum(np.array_equal(f, image.asnumpy()) for f in found) == 200
+        assert 70 < times < 130
+
+
+def test_gradients_pass_augmentation_unchanged():
+    x = mx.nd.array(np.random.default_rng(0).uniform(0, 255, (2, 3, 3)))
+    head = mx.nd.array(np.random.default_rng(1).uniform(0, 1, (2, 3, 3)))
+    x.attach_grad()
+    for function in (lambda v: mx.nd.image.random_contrast(v, 0.5, 0.6), lambda v: mx.nd.image.adjust_lighting(v, (1, 2, 3)),
+                     lambda v: mx.nd.image.random_color_jitter(v, 0.5, 0.5, 0.5, 0.5)):
+        with mx.autograd.record():
+            y = function(x)
+        y.backward(head)
+        assert np.array_equal(x.grad.asnumpy(), head.asnumpy())

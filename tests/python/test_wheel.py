@@ -100,6 +100,6 @@ def test_the_types_are_installed(installed, tmp_path):
         home = pathlib.Path(heddle.__file__).parent
         assert (home / "py.typed").exists() and (home / "_core.pyi").exists()
         for namespace in ("ndarray", "symbol"):
-            for module in ("op", "_internal", "contrib", "linalg", "random", "_methods"):
+            for module in ("op", "_internal", "contrib", "image", "linalg", "random", "_methods"):
                 assert (home / namespace / f"{module}.pyi").stat().st_size
     """, tmp_path)

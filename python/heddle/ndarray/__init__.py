@@ -1,9 +1,9 @@
 """Arrays and the operators on them, applied at once."""
-from . import _internal, contrib, linalg, op
+from . import _internal, contrib, image, linalg, op
 from .._namespaces import adopt, fill
 from ._call import Arrays
 
-fill({"op": op, "_internal": _internal, "contrib": contrib, "linalg": linalg}, Arrays())
+fill({"op": op, "_internal": _internal, "contrib": contrib, "image": image, "linalg": linalg}, Arrays())
 
 from .op import *  # noqa: E402,F401,F403
 from . import ndarray, random  # noqa: E402

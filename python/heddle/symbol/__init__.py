@@ -1,9 +1,9 @@
 """Symbolic expressions and the operators on them."""
-from . import _internal, contrib, linalg, op, symbol
+from . import _internal, contrib, image, linalg, op, symbol
 from .._namespaces import adopt, fill
 from ._call import Symbols
 
-fill({"op": op, "_internal": _internal, "contrib": contrib, "linalg": linalg}, Symbols())
+fill({"op": op, "_internal": _internal, "contrib": contrib, "image": image, "linalg": linalg}, Symbols())
 
 from .op import *  # noqa: E402,F401,F403
 from . import random  # noqa: E402

@@ -1,0 +1,1 @@
+"""Operators on images, for symbols. Filled from the catalogue when heddle is imported."""
