@@ -55,6 +55,7 @@ py::dict call_info(const std::string& op, const py::dict& kwargs) {
   d["inputs"] = inputs;
   d["outputs"] = outputs;
   d["reads"] = reads;
+  d["draws"] = py::make_tuple(call->draws(false), call->draws(true));  // in prediction, training
   return d;
 }
 

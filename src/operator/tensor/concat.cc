@@ -47,8 +47,8 @@ void infer_concat(const ConcatParam& p, InferContext& c) {
   int rank = c.out(0).rank();
   for (int i = 0; i < c.inputs(); ++i) rank = std::max(rank, c.in(i).rank());
   if (rank < 0) return;
-  check(rank > 0, "[Concat] inputs have no axes, expected at least one");
-  const int axis = normalize_axis("Concat", p.dim, rank);
+  check(rank > 0, "[{}] inputs have no axes, expected at least one", c.op().name);
+  const int axis = normalize_axis(c.op().name, p.dim, rank);
   Shape y = Shape::unknown(rank);
   int64_t sum = 0;
   int open = -1, count = 0;  // the input whose extent along the axis is not known
@@ -72,7 +72,7 @@ void infer_concat(const ConcatParam& p, InferContext& c) {
   back[axis] = -1;
   for (int i = 0; i < c.inputs(); ++i) c.set_in(i, back);
   if (count != 1 || total < 0) return;
-  check(total >= sum, "[Concat] output has shape {}, less than its inputs fill", c.out(0));
+  check(total >= sum, "[{}] output has shape {}, less than its inputs fill", c.op().name, c.out(0));
   back[axis] = total - sum;
   c.set_in(open, back);
 }
@@ -248,17 +248,23 @@ void split_backward(const P& p, OpContext& ctx, Inputs in, Outputs out) {
 }
 
 void define(OpTable& ops) {
-  ops.define(
-      {.name = "Concat",
-       .aliases = {"concat"},
-       .doc = "Joins tensors along an axis that they have.",
-       .params = schema<ConcatParam>(),
-       .inputs = inputs<ConcatParam>,
-       .variadic = "num_args",
-       .infer = infer_concat,
-       .cpu = join<ConcatParam>,
-       .wants = wants_blocks,
-       .backward = {.reads = {dy()}, .run = join_backward<ConcatParam>, .linear = Linear::kYes}});
+  OpDef concat{
+      .name = "Concat",
+      .aliases = {"concat"},
+      .doc = "Joins tensors along an axis that they have.",
+      .params = schema<ConcatParam>(),
+      .inputs = inputs<ConcatParam>,
+      .variadic = "num_args",
+      .infer = infer_concat,
+      .cpu = join<ConcatParam>,
+      .wants = wants_blocks,
+      .backward = {.reads = {dy()}, .run = join_backward<ConcatParam>, .linear = Linear::kYes}};
+  OpDef parameters = concat;
+  parameters.name = "_rnn_param_concat", parameters.aliases = {"_npi_rnn_param_concat"};
+  parameters.doc =
+      "Concat, by which RNN's parameters are joined; the extent of one may be unknown.";
+  ops.define(std::move(concat));
+  ops.define(std::move(parameters));
   ops.define(
       {.name = "stack",
        .doc = "Joins tensors of one shape along a new axis.",

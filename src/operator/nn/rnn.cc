@@ -1,0 +1,777 @@
+// RNN: layers of recurrent cells (plain, LSTM, GRU) over whole sequences. What inputs add to the
+// gates is one product for all steps; each step then adds one of its states, split by hidden units,
+// and computes its cells while their gates are in the cache.
+#include "operator/nn/rnn.h"
+
+#include <algorithm>
+#include <array>
+
+#include "operator/elemwise/scalar.h"
+#include "operator/linalg.h"
+#include "operator/random/philox.h"
+
+namespace heddle::ops::rnn {
+
+// A run of hidden units of one sequence at one step: see rnn.inl.h.
+template <class T>
+struct ForwardRow {
+  T* gates;
+  int64_t stride, n;
+  const T *before, *bias;  // lstm: the cell's memory before; gru: the state before
+  T *cell, *h;
+  T low, high;
+  bool clips, clips_nan;
+};
+template <class T>
+struct BackwardRow {
+  const T* gates;
+  int64_t stride, n;
+  const T *before, *cell, *dh;
+  T *dgates, *dstate, *dcell, *carry;
+  T low, high;
+  bool clips;
+};
+
+}  // namespace heddle::ops::rnn
+
+#define HEDDLE_LOOPS "operator/nn/rnn.inl.h"
+#include "operator/simd/each_target.h"
+
+namespace heddle::ops::rnn {
+
+using linalg::Mat;
+using linalg::mat;
+
+// --- sizes
+// ----------------------------------------------------------------------------------------
+struct Sizes {
+  int64_t steps, batch, features, hidden, given, layers, directions, gates;
+  Sizes(const RnnParam& p, const Shape& data)
+      : steps(data[0]),
+        batch(data[1]),
+        features(data[2]),
+        hidden(p.state_size),
+        given(p.given()),
+        layers(p.num_layers),
+        directions(p.directions()),
+        gates(p.gates()) {}
+  int64_t rows() const { return steps * batch; }
+  int64_t out() const { return directions * given; }
+  int64_t all_gates() const { return gates * hidden; }
+  int64_t into(int64_t layer) const { return layer == 0 ? features : out(); }
+};
+
+// Elements of the parameters that do not depend on the features of data, and how many do for each.
+struct ParameterSize {
+  int64_t fixed, per_feature;
+  explicit ParameterSize(const RnnParam& p) {
+    const int64_t d = p.directions(), gates = p.gates() * p.state_size, r = p.given();
+    const int64_t state = r + 2, layers = p.num_layers;
+    per_feature = gates * d;
+    fixed = per_feature * (state * layers + d * r * (layers - 1));
+    if (p.projection_size) fixed += r * int64_t(p.state_size) * layers * d;
+  }
+};
+
+// Where one layer and direction has its parameters.
+struct Places {
+  int64_t x, h, r, bias;  // weights of input, state and projection; biases of input, then of state
+  Places(const RnnParam& p, const Sizes& s, int64_t layer, int64_t direction) {
+    int64_t at = 0;
+    x = h = r = bias = 0;
+    for (int64_t l = 0; l < s.layers; ++l)
+      for (int64_t d = 0; d < s.directions; ++d) {
+        const bool here = l == layer && d == direction;
+        if (here) x = at;
+        at += s.all_gates() * s.into(l);
+        if (here) h = at;
+        at += s.all_gates() * s.given;
+        if (here) r = at;
+        if (p.projection_size) at += s.given * s.hidden;
+      }
+    bias = at + (layer * s.directions + direction) * 2 * s.all_gates();
+  }
+};
+
+// What the gradient needs of one layer, within the hidden output: per direction the gates, a cell's
+// memory (lstm) or what the state adds to the last gate (gru), and states before their projection;
+// then, where another layer follows, the layer's output and the mask of its dropout.
+struct Saved {
+  int64_t gates, cell, state, direction, output, mask, size;
+  Saved(const RnnParam& p, const Sizes& s) {
+    const int64_t one = s.rows() * s.hidden;
+    gates = 0, cell = s.gates * one;
+    state = cell + (p.lstm() || p.gru() ? one : 0);
+    direction = state + (p.projection_size ? one : 0);
+    output = direction * s.directions;
+    mask = output + s.rows() * s.out();
+    size = mask + (p.p > 0 ? s.rows() * s.out() : 0);
+  }
+  int64_t total(const Sizes& s) const { return size * (s.layers - 1) + output; }
+};
+
+// Which input and output is which.
+int cell_input(const RnnParam& p) { return p.lstm() ? 3 : -1; }
+int length_input(const RnnParam& p) { return p.use_sequence_length ? (p.lstm() ? 4 : 3) : -1; }
+int saved_output(const RnnParam& p) { return p.state_outputs ? (p.lstm() ? 3 : 2) : 1; }
+
+// --- products -----------------------------------------------------------------------------------
+// Pieces of a step hold at least this many multiplications, and are at most kPieces.
+constexpr int64_t kWork = int64_t(1) << 18, kPieces = 8, kAlign = 64;
+
+int64_t grain_of(int64_t columns, int64_t work_of_one) {
+  const int64_t pieces = std::clamp<int64_t>(columns * work_of_one / kWork, 1, kPieces);
+  return ((columns + pieces - 1) / pieces + kAlign - 1) / kAlign * kAlign;
+}
+
+// The right factor of the products of every step.
+template <class T>
+class Factor {
+ public:
+  Factor(OpContext& ctx, Mat<T> w, const Panels* panels) : w_(w) {
+    if constexpr (std::is_same_v<T, float>)
+      if (panels) pack(ctx, *panels);
+  }
+  // Columns [from, to) of a w, to c; `from` is a multiple of kAlign.
+  void multiply(Mat<T> a, int64_t from, int64_t to, T* c, int64_t ld, bool accumulate) const {
+    if constexpr (std::is_same_v<T, float>)
+      if (panels_) return multiply_panels(a, from, to, c, ld, accumulate);
+    linalg::gemm(a, w_.t().slice(from, to).t(), Mat<T>{c, a.m(), to - from, ld}, accumulate);
+  }
+
+ private:
+  void pack(OpContext& ctx, const Panels& panels) {
+    const int64_t k = w_.m(), n = w_.n(), wide = panels.wide, count = (n + wide - 1) / wide;
+    T* packed = ctx.scratch_of<T>(count * wide * k);
+    panels_ = &panels, packed_ = packed;
+    const int64_t row = w_.transposed ? 1 : w_.ld, column = w_.transposed ? w_.ld : 1;
+    ctx.parallel_for(count, std::max<int64_t>(1, count / kPieces), [&](int64_t b, int64_t e) {
+      for (int64_t i = b; i < e; ++i) {
+        T* to = packed + i * wide * k;
+        const T* from = w_.data + i * wide * column;
+        const int64_t have = std::min(wide, n - i * wide);
+        if (have == wide && !w_.transposed) {
+          for (int64_t q = 0; q < k; ++q) std::copy_n(from + q * row, wide, to + q * wide);
+        } else if (have == wide) {
+          for (int64_t j = 0; j < wide; ++j)
+            for (int64_t q = 0; q < k; ++q) to[q * wide + j] = from[j * column + q];
+        } else {
+          for (int64_t q = 0; q < k; ++q)
+            for (int64_t j = 0; j < wide; ++j)
+              to[q * wide + j] = j < have ? from[q * row + j * column] : T(0);
+        }
+      }
+    });
+  }
+  void multiply_panels(Mat<T> a, int64_t from, int64_t to, T* c, int64_t ld, bool add) const {
+    const int64_t k = w_.m(), wide = panels_->wide;
+    for (int64_t j = from; j < to; j += wide)
+      panels_->multiply(a.data, a.ld, a.rows, packed_ + j * k, k, c + (j - from), ld,
+                        std::min(wide, to - j), add);
+  }
+  Mat<T> w_;
+  const Panels* panels_ = nullptr;
+  const T* packed_ = nullptr;
+};
+
+// --- one layer, one direction -------------------------------------------------------------------
+template <class T>
+struct Layer {
+  const RnnParam& p;
+  const Sizes& s;
+  OpContext& ctx;
+  const Panels* panels;
+  const int64_t* lengths;  // of each sequence, or null
+  int64_t into;            // features of its input
+  bool backwards;          // in time
+  // The parameters.
+  const T *wx, *wh, *wr, *bx, *bh;
+  // What is saved.
+  T *gates, *cell, *state;
+  const T *h0, *c0;
+
+  Layer(const RnnParam& param, const Sizes& sizes, OpContext& context, const Panels* products,
+        const int64_t* sequence_lengths, int64_t layer, int64_t direction, const T* parameters,
+        T* saved, const T* states, const T* cells)
+      : p(param),
+        s(sizes),
+        ctx(context),
+        panels(products),
+        lengths(sequence_lengths),
+        into(s.into(layer)),
+        backwards(direction == 1) {
+    const Places at(p, s, layer, direction);
+    wx = parameters + at.x, wh = parameters + at.h, wr = parameters + at.r;
+    bx = parameters + at.bias, bh = bx + s.all_gates();
+    const Saved keeps(p, s);
+    T* mine = saved + layer * keeps.size + direction * keeps.direction;
+    gates = mine + keeps.gates, cell = mine + keeps.cell, state = mine + keeps.state;
+    const int64_t i = layer * s.directions + direction;
+    h0 = states + i * s.batch * s.given;
+    c0 = cells ? cells + i * s.batch * s.hidden : nullptr;
+  }
+  // The step that is number `i` in this direction.
+  int64_t step(int64_t i) const { return backwards ? s.steps - 1 - i : i; }
+  bool beyond(int64_t t, int64_t b) const { return lengths && t >= lengths[b]; }
+  // The first step of sequence b that this direction sees; -1: none.
+  int64_t first(int64_t b) const {
+    const int64_t n = lengths ? lengths[b] : s.steps;
+    return n == 0 ? -1 : backwards ? n - 1 : 0;
+  }
+  T low() const { return T(p.clips() ? *p.lstm_state_clip_min : 0); }
+  T high() const { return T(p.clips() ? *p.lstm_state_clip_max : 0); }
+  Mat<T> weights(const T* w, int64_t rows, int64_t cols) const {
+    return mat(const_cast<T*>(w), rows, cols);
+  }
+};
+
+template <class T>
+auto forward_row(Mode mode) {
+  return mode == Mode::kLstm   ? HEDDLE_PICK(lstm_row<T>)
+         : mode == Mode::kGru  ? HEDDLE_PICK(gru_row<T>)
+         : mode == Mode::kTanh ? HEDDLE_PICK(rnn_row<T, false>)
+                               : HEDDLE_PICK(rnn_row<T, true>);
+}
+template <class T>
+auto backward_row(Mode mode) {
+  return mode == Mode::kLstm   ? HEDDLE_PICK(lstm_row_backward<T>)
+         : mode == Mode::kGru  ? HEDDLE_PICK(gru_row_backward<T>)
+         : mode == Mode::kTanh ? HEDDLE_PICK(rnn_row_backward<T, false>)
+                               : HEDDLE_PICK(rnn_row_backward<T, true>);
+}
+
+// What the inputs add to the gates at every step, and the biases; the bias of what the state adds
+// to gru's last gate is left out, for the reset gate multiplies it.
+template <class T>
+void input_gates(const Layer<T>& l, const T* x) {
+  const int64_t n = l.s.all_gates(), both = l.p.gru() ? 2 * l.s.hidden : n;
+  T* bias = l.ctx.template scratch_of<T>(n);
+  for (int64_t i = 0; i < n; ++i) bias[i] = i < both ? l.bx[i] + l.bh[i] : l.bx[i];
+  linalg::gemm_bias(l.ctx, mat(const_cast<T*>(x), l.s.rows(), l.into),
+                    l.weights(l.wx, n, l.into).t(), bias, mat(l.gates, l.s.rows(), n));
+}
+
+// x: (steps, batch, into). y: rows `ld` apart. h_last, c_last: null where nobody reads them.
+template <class T>
+void forward_layer(const Layer<T>& l, const T* x, T* y, int64_t ld, T* h_last, T* c_last) {
+  ScratchScope scope;
+  const RnnParam& p = l.p;
+  const Sizes& s = l.s;
+  const int64_t batch = s.batch, hidden = s.hidden, given = s.given, wide = s.all_gates();
+  input_gates(l, x);
+  std::array<std::optional<Factor<T>>, 4> factors;
+  for (int64_t g = 0; g < s.gates; ++g)
+    factors[size_t(g)].emplace(l.ctx, l.weights(l.wh + g * hidden * given, hidden, given).t(),
+                               l.panels);
+  std::optional<Factor<T>> projection;
+  if (p.projection_size) projection.emplace(l.ctx, l.weights(l.wr, given, hidden).t(), l.panels);
+  const auto row = forward_row<T>(p.mode);
+  T* h = l.ctx.template scratch_of<T>(batch * given);
+  T* next = l.ctx.template scratch_of<T>(batch * given);
+  std::copy_n(l.h0, batch * given, h);
+  const T* c = l.c0;
+
+  for (int64_t i = 0; i < s.steps; ++i) {
+    const int64_t t = l.step(i), at = t * batch;
+    T* cell = l.cell + at * hidden;
+    l.ctx.parallel_for(
+        hidden, grain_of(hidden, batch * given * s.gates), [&](int64_t j, int64_t e) {
+          for (int64_t g = 0; g < s.gates; ++g) {
+            const bool apart = p.gru() && g == 2;
+            T* to = apart ? cell + j : l.gates + at * wide + g * hidden + j;
+            factors[size_t(g)]->multiply(mat(h, batch, given), j, e, to, apart ? hidden : wide,
+                                         !apart);
+          }
+          for (int64_t b = 0; b < batch; ++b) {
+            const int64_t here = b * hidden + j, n = e - j;
+            T* out = p.projection_size ? l.state + at * hidden + here : next + here;
+            if (l.beyond(t, b)) {
+              if (p.projection_size) std::fill_n(out, n, T(0));
+              else std::copy_n(h + here, n, out);
+              if (c) std::copy_n(c + here, n, cell + here);
+            } else {
+              row({l.gates + (at + b) * wide + j, hidden, n, p.lstm() ? c + here : h + here,
+                   p.gru() ? l.bh + 2 * hidden + j : nullptr, cell + here, out, l.low(), l.high(),
+                   p.clips(), p.lstm_state_clip_nan});
+            }
+            if (p.projection_size) continue;
+            T* shown = y + (at + b) * ld + j;
+            if (l.beyond(t, b)) std::fill_n(shown, n, T(0));
+            else std::copy_n(out, n, shown);
+          }
+        });
+    if (p.projection_size)
+      l.ctx.parallel_for(given, grain_of(given, batch * hidden), [&](int64_t j, int64_t e) {
+        projection->multiply(mat(l.state + at * hidden, batch, hidden), j, e, next + j, given,
+                             false);
+        for (int64_t b = 0; b < batch; ++b) {
+          T *shown = y + (at + b) * ld, *now = next + b * given;
+          if (l.beyond(t, b)) std::copy_n(h + b * given + j, e - j, now + j);
+          if (l.beyond(t, b)) std::fill_n(shown + j, e - j, T(0));
+          else std::copy_n(now + j, e - j, shown + j);
+        }
+      });
+    std::swap(h, next);
+    if (p.lstm()) c = cell;
+  }
+  if (h_last) std::copy_n(h, batch * given, h_last);
+  if (c_last) std::copy_n(c, batch * hidden, c_last);
+}
+
+template <class T>
+struct LayerGradients {
+  const T* dy;
+  const T *dh_last, *dc_last;  // may be null
+  T* dx;                       // null: not wanted
+  bool add_dx;
+  T* dparameters;  // null: not wanted
+  T *dh0, *dc0;    // null: not wanted
+};
+
+// The gradients of gates at every step.
+template <class T>
+struct GateGradients {
+  T *by_input, *by_state;  // the same but for gru
+  T* given;                // of the projected states; or null
+};
+
+// From the last step to the first.
+template <class T>
+GateGradients<T> backward_steps(const Layer<T>& l, const T* y, int64_t ld,
+                                const LayerGradients<T>& g) {
+  const RnnParam& p = l.p;
+  const Sizes& s = l.s;
+  OpContext& ctx = l.ctx;
+  const int64_t batch = s.batch, hidden = s.hidden, given = s.given, wide = s.all_gates();
+  GateGradients<T> d{ctx.scratch_of<T>(s.rows() * wide), nullptr, nullptr};
+  d.by_state = p.gru() ? ctx.scratch_of<T>(s.rows() * wide) : d.by_input;
+  if (p.projection_size) d.given = ctx.scratch_of<T>(s.rows() * given);
+  const Factor<T> back(ctx, l.weights(l.wh, wide, given), l.panels);
+  std::optional<Factor<T>> projection;
+  if (p.projection_size) projection.emplace(ctx, l.weights(l.wr, given, hidden), l.panels);
+  const auto row = backward_row<T>(p.mode);
+  T *dh = ctx.scratch_of<T>(batch * given), *carry = ctx.scratch_of<T>(batch * given);
+  T* dstate = p.projection_size ? ctx.scratch_of<T>(batch * hidden) : nullptr;
+  T* dc = p.lstm() ? ctx.scratch_of<T>(batch * hidden) : nullptr;
+  std::fill_n(carry, batch * given, T(0));
+  if (dc && g.dc_last) std::copy_n(g.dc_last, batch * hidden, dc);
+  else if (dc) std::fill_n(dc, batch * hidden, T(0));
+  const bool carries = p.gru() || l.lengths;
+
+  // dh[from, to): the gradient of what step i gave to step i + 1.
+  const auto from_next = [&](int64_t i, int64_t j, int64_t e) {
+    if (i == s.steps - 1) {
+      for (int64_t b = 0; b < batch; ++b)
+        if (g.dh_last) std::copy_n(g.dh_last + b * given + j, e - j, dh + b * given + j);
+        else std::fill_n(dh + b * given + j, e - j, T(0));
+      return;
+    }
+    back.multiply(mat(d.by_state + l.step(i + 1) * batch * wide, batch, wide), j, e, dh + j, given,
+                  false);
+    if (!carries) return;
+    for (int64_t b = 0; b < batch; ++b)
+      for (int64_t k = b * given + j; k < b * given + e; ++k) dh[k] += carry[k];
+  };
+  // Adds what the output's gradient brings; a sequence that is over only passes on.
+  const auto add_head = [&](int64_t t, int64_t j, int64_t e) {
+    for (int64_t b = 0; b < batch; ++b) {
+      T *to = dh + b * given, *pass = carry + b * given;
+      const T* dy = g.dy + (t * batch + b) * ld;
+      if (l.beyond(t, b)) std::copy_n(to + j, e - j, pass + j);
+      else
+        for (int64_t k = j; k < e; ++k) to[k] += dy[k];
+      if (l.lengths && !l.beyond(t, b) && !p.gru()) std::fill_n(pass + j, e - j, T(0));
+    }
+  };
+  const auto cells = [&](int64_t i, int64_t j, int64_t e, const T* from) {
+    const int64_t t = l.step(i), at = t * batch, n = e - j;
+    const int64_t before = i > 0 ? l.step(i - 1) * batch : 0;
+    for (int64_t b = 0; b < batch; ++b) {
+      const int64_t here = b * hidden + j;
+      T *by_input = d.by_input + (at + b) * wide + j, *by_state = d.by_state + (at + b) * wide + j;
+      if (l.beyond(t, b)) {
+        for (int64_t q = 0; q < s.gates; ++q)
+          std::fill_n(by_input + q * hidden, n, T(0)), std::fill_n(by_state + q * hidden, n, T(0));
+        continue;
+      }
+      const T* earlier = nullptr;
+      if (p.lstm()) earlier = i > 0 ? l.cell + before * hidden + here : l.c0 + here;
+      else earlier = t == l.first(b) ? l.h0 + here : y + (before + b) * ld + j;
+      row({l.gates + (at + b) * wide + j, hidden, n, earlier, l.cell + at * hidden + here,
+           from + here, by_input, by_state, dc ? dc + here : nullptr, carry + here, l.low(),
+           l.high(), p.clips()});
+    }
+  };
+  const int64_t grain = grain_of(given, batch * wide);
+  for (int64_t i = s.steps - 1; i >= 0; --i) {
+    const int64_t t = l.step(i);
+    ctx.parallel_for(given, grain, [&](int64_t j, int64_t e) {
+      from_next(i, j, e);
+      add_head(t, j, e);
+      if (!p.projection_size) return cells(i, j, e, dh);
+      for (int64_t b = 0; b < batch; ++b) {
+        T* to = d.given + (t * batch + b) * given;
+        if (l.beyond(t, b)) std::fill_n(to + j, e - j, T(0));
+        else std::copy_n(dh + b * given + j, e - j, to + j);
+      }
+    });
+    if (p.projection_size)
+      ctx.parallel_for(hidden, grain_of(hidden, batch * given), [&](int64_t j, int64_t e) {
+        projection->multiply(mat(d.given + t * batch * given, batch, given), j, e, dstate + j,
+                             hidden, false);
+        cells(i, j, e, dstate);
+      });
+  }
+  if (g.dh0) {
+    ctx.parallel_for(given, grain, [&](int64_t j, int64_t e) { from_next(-1, j, e); });
+    std::copy_n(dh, batch * given, g.dh0);
+  }
+  if (g.dc0) std::copy_n(dc, batch * hidden, g.dc0);
+  return d;
+}
+
+// The gradient of the weights of the state: of each step's gates by the state before, which is y
+// one step earlier, or h0. Beyond the end of a sequence gates have no gradient, and y is 0.
+template <class T>
+void state_weights(const Layer<T>& l, const T* by_state, const T* y, int64_t ld, T* dw) {
+  const Sizes& s = l.s;
+  const int64_t wide = s.all_gates(), less = std::max<int64_t>(0, s.rows() - s.batch);
+  const int64_t shift = s.rows() - less;
+  const auto gates = mat(const_cast<T*>(by_state) + (l.backwards ? 0 : shift * wide), less, wide);
+  const Mat<T> before{const_cast<T*>(y) + (l.backwards ? shift * ld : 0), less, s.given, ld};
+  const auto to = mat(dw, wide, s.given);
+  linalg::gemm(l.ctx, gates.t(), before, to);
+  T* starts = l.ctx.template scratch_of<T>(s.batch * wide);
+  for (int64_t b = 0; b < s.batch; ++b) {
+    const int64_t t = s.steps > 0 ? l.first(b) : -1;
+    if (t < 0) std::fill_n(starts + b * wide, wide, T(0));
+    else std::copy_n(by_state + (t * s.batch + b) * wide, wide, starts + b * wide);
+  }
+  linalg::gemm(l.ctx, mat(starts, s.batch, wide).t(), l.weights(l.h0, s.batch, s.given), to, true);
+}
+
+// x, y, dy: as in forward_layer.
+template <class T>
+void backward_layer(const Layer<T>& l, int64_t layer, int64_t direction, const T* x, const T* y,
+                    int64_t ld, const LayerGradients<T>& g) {
+  ScratchScope scope;
+  const Sizes& s = l.s;
+  const int64_t wide = s.all_gates(), rows = s.rows();
+  const GateGradients<T> d = backward_steps(l, y, ld, g);
+  const auto by_input = mat(d.by_input, rows, wide);
+  if (g.dx)
+    linalg::gemm(l.ctx, by_input, l.weights(l.wx, wide, l.into), mat(g.dx, rows, l.into), g.add_dx);
+  if (!g.dparameters) return;
+  const Places at(l.p, s, layer, direction);
+  T* to = g.dparameters;
+  linalg::gemm(l.ctx, by_input.t(), mat(const_cast<T*>(x), rows, l.into),
+               mat(to + at.x, wide, l.into));
+  state_weights(l, d.by_state, y, ld, to + at.h);
+  if (d.given)
+    linalg::gemm(l.ctx, mat(d.given, rows, s.given).t(), mat(l.state, rows, s.hidden),
+                 mat(to + at.r, s.given, s.hidden));
+  linalg::sum_rows(l.ctx, d.by_input, rows, wide, to + at.bias);
+  if (l.p.gru()) linalg::sum_rows(l.ctx, d.by_state, rows, wide, to + at.bias + wide);
+  else std::copy_n(to + at.bias, wide, to + at.bias + wide);
+}
+
+// --- all layers ---------------------------------------------------------------------------------
+const int64_t* lengths_of(const RnnParam& p, OpContext& ctx, const Blob* lengths, const Sizes& s) {
+  if (!p.use_sequence_length) return nullptr;
+  int64_t* n = ctx.scratch_of<int64_t>(s.batch);
+  with_dtype(lengths->dtype, "RNN", [&](auto type) {
+    const auto* from = lengths->as<decltype(type)>();
+    for (int64_t b = 0; b < s.batch; ++b) {
+      const double v = double(from[b]);
+      n[b] = v > 0 ? int64_t(std::min(v, double(s.steps))) : 0;
+    }
+  });
+  return n;
+}
+
+constexpr int64_t kElements = 16384;
+
+template <class T>
+void scale(OpContext& ctx, const T* x, const T* by, int64_t n, T* y) {
+  ctx.parallel_for(n, kElements, [&](int64_t from, int64_t to) {
+    for (int64_t i = from; i < to; ++i) y[i] = x[i] * by[i];
+  });
+}
+
+// The factors of dropout on the way to layer + 1.
+template <class T>
+void fill_mask(const RnnParam& p, OpContext& ctx, int64_t layer, int64_t n, T* mask) {
+  if (!ctx.training) return std::fill_n(mask, n, T(1)), void();
+  const float keep = 1 - p.p;
+  const T scale = keep > 0 ? T(1) / T(keep) : T(0);
+  ctx.parallel_for(n, kElements, [&](int64_t from, int64_t to) {
+    constexpr int64_t kChunk = 256;
+    float u[kChunk];
+    for (int64_t i = from; i < to; i += kChunk) {
+      const int64_t m = std::min(kChunk, to - i);
+      philox::uniforms(ctx.seed, layer * n + i, m, u);
+      for (int64_t j = 0; j < m; ++j) mask[i + j] = u[j] < keep ? scale : T(0);
+    }
+  });
+}
+
+void check_params(const RnnParam& p) {
+  const bool fits = !p.projection_size || (p.lstm() && *p.projection_size > 0);
+  check(fits, "[RNN] projection_size has the value {}, expected {}", p.projection_size.value_or(0),
+        p.lstm() ? "at least 1" : "None unless mode is lstm");
+  const bool low = p.lstm_state_clip_min.has_value(), high = p.lstm_state_clip_max.has_value();
+  check(low == high, "[RNN] found lstm_state_clip_{} alone, expected both ends of the range",
+        low ? "min" : "max");
+  check(!p.clips() || *p.lstm_state_clip_min <= *p.lstm_state_clip_max,
+        "[RNN] lstm_state_clip_min has the value {}, expected at most lstm_state_clip_max, {}",
+        p.lstm_state_clip_min.value_or(0), p.lstm_state_clip_max.value_or(0));
+}
+
+template <class T>
+void forward(const RnnParam& p, OpContext& ctx, Inputs in, Outputs out, const Panels* panels) {
+  const Sizes s(p, in[0].shape);
+  const Saved keeps(p, s);
+  const int64_t* lengths =
+      lengths_of(p, ctx, p.use_sequence_length ? &in[length_input(p)] : nullptr, s);
+  T* saved = ctx.output(out, saved_output(p)).template as<T>();
+  T* shown = ctx.output(out, 0).template as<T>();
+  T* states = p.state_outputs && ctx.wants(1) ? out[1].as<T>() : nullptr;
+  T* cells = p.state_outputs && p.lstm() && ctx.wants(2) ? out[2].as<T>() : nullptr;
+  const T* x = in[0].as<T>();
+  const int64_t n = s.rows() * s.out();
+  const bool drops = p.p > 0 && ctx.training && s.layers > 1;
+  T* dropped = drops ? ctx.scratch_of<T>(n) : nullptr;
+  for (int64_t i = 0; i < s.layers; ++i) {
+    T* mine = saved + i * keeps.size;
+    T* y = i == s.layers - 1 ? shown : mine + keeps.output;
+    for (int64_t d = 0; d < s.directions; ++d) {
+      const Layer<T> l(p, s, ctx, panels, lengths, i, d, in[1].as<T>(), saved, in[2].as<T>(),
+                       p.lstm() ? in[cell_input(p)].as<T>() : nullptr);
+      const int64_t k = i * s.directions + d;
+      forward_layer(l, x, y + d * s.given, s.out(),
+                    states ? states + k * s.batch * s.given : nullptr,
+                    cells ? cells + k * s.batch * s.hidden : nullptr);
+    }
+    x = y;
+    if (p.p == 0 || i == s.layers - 1) continue;
+    if (dropped || ctx.wants(saved_output(p))) fill_mask(p, ctx, i, n, mine + keeps.mask);
+    if (!dropped) continue;
+    scale(ctx, y, mine + keeps.mask, n, dropped);
+    x = dropped;
+  }
+}
+
+template <class T>
+void zero(OpContext& ctx, Outputs out, int i) {
+  if (i >= 0 && ctx.wants(i)) std::fill_n(out[size_t(i)].as<T>(), out[size_t(i)].size(), T(0));
+}
+
+// in: gradients of what is shown, then data, parameters, state, state_cell, sequence_length as
+// there are, then the output and what was saved.
+template <class T>
+void backward(const RnnParam& p, OpContext& ctx, Inputs in, Outputs out, const Panels* panels) {
+  const int heads = saved_output(p), inputs = in.count() - heads - 2;
+  const Sizes s(p, in[heads].shape);
+  const Saved keeps(p, s);
+  const T *data = in[heads].as<T>(), *parameters = in[heads + 1].as<T>();
+  const T* h0 = in[heads + 2].as<T>();
+  const T* c0 = p.lstm() ? in[heads + 3].as<T>() : nullptr;
+  const int64_t* lengths =
+      lengths_of(p, ctx, p.use_sequence_length ? &in[heads + length_input(p)] : nullptr, s);
+  const T* shown = in[heads + inputs].as<T>();
+  T* saved = in[heads + inputs + 1].as<T>();
+  const T* dh = p.state_outputs ? in[1].as<T>() : nullptr;
+  const T* dc = p.state_outputs && p.lstm() ? in[2].as<T>() : nullptr;
+  T* dparameters = ctx.wants(1) ? out[1].as<T>() : nullptr;
+  T* dh0 = ctx.wants(2) ? out[2].as<T>() : nullptr;
+  T* dc0 = p.lstm() && ctx.wants(3) ? out[3].as<T>() : nullptr;
+  if (p.use_sequence_length && ctx.wants(length_input(p))) {
+    const Blob& b = out[size_t(length_input(p))];
+    with_dtype(b.dtype, "RNN", [&](auto type) {
+      std::fill_n(b.as<decltype(type)>(), b.size(), decltype(type)(0));
+    });
+  }
+  const int64_t n = s.rows() * s.out();
+  T* between[2] = {};
+  if (s.layers > 1) between[0] = ctx.scratch_of<T>(n);
+  if (s.layers > 2) between[1] = ctx.scratch_of<T>(n);
+  T* dropped = p.p > 0 && s.layers > 1 ? ctx.scratch_of<T>(n) : nullptr;
+  const T* dy = in[0].as<T>();
+  for (int64_t i = s.layers - 1; i >= 0; --i) {
+    const T* y = i == s.layers - 1 ? shown : saved + i * keeps.size + keeps.output;
+    const T* below = i == 0 ? data : saved + (i - 1) * keeps.size + keeps.output;
+    const T* mask = i > 0 && dropped ? saved + (i - 1) * keeps.size + keeps.mask : nullptr;
+    const T* x = below;
+    if (mask) scale(ctx, below, mask, n, dropped), x = dropped;
+    T* dx = i > 0          ? between[i % 2 == 0 && between[1] ? 1 : 0]
+            : ctx.wants(0) ? out[0].as<T>()
+                           : nullptr;
+    for (int64_t d = 0; d < s.directions; ++d) {
+      const Layer<T> l(p, s, ctx, panels, lengths, i, d, parameters, saved, h0, c0);
+      const int64_t k = i * s.directions + d, of_h = k * s.batch * s.given,
+                    of_c = k * s.batch * s.hidden;
+      backward_layer(l, i, d, x, y + d * s.given, s.out(),
+                     LayerGradients<T>{dy + d * s.given, dh ? dh + of_h : nullptr,
+                                       dc ? dc + of_c : nullptr, dx, d > 0, dparameters,
+                                       dh0 ? dh0 + of_h : nullptr, dc0 ? dc0 + of_c : nullptr});
+    }
+    if (mask) scale(ctx, dx, mask, n, dx);
+    dy = dx;
+  }
+}
+
+// Halves are computed in float32, on copies of what the kernel reads and writes.
+bool half(const Blob& b) { return b.dtype == Dtype::kFloat16 || b.dtype == Dtype::kBfloat16; }
+
+void convert(OpContext& ctx, const Blob& from, const Blob& to) {
+  with_float(from.dtype, "RNN", [&](auto source) {
+    with_float(to.dtype, "RNN", [&](auto target) {
+      const auto* x = from.as<decltype(source)>();
+      auto* y = to.as<decltype(target)>();
+      ctx.parallel_for(from.size(), kElements, [&](int64_t b, int64_t e) {
+        for (int64_t i = b; i < e; ++i) y[i] = decltype(target)(float(x[i]));
+      });
+    });
+  });
+}
+Blob float_like(OpContext& ctx, Blob b) {
+  b.dtype = Dtype::kFloat32;
+  b.data = ctx.scratch(size_t(b.bytes()));
+  return b;
+}
+
+template <class Kernel>
+void in_float(OpContext& ctx, Inputs in, Outputs out, Kernel&& kernel) {
+  std::vector<Blob> read(in.begin(), in.end()), written(out.begin(), out.end());
+  for (Blob& b : read)
+    if (half(b)) {
+      const Blob whole = float_like(ctx, b);
+      convert(ctx, b, whole);
+      b = whole;
+    }
+  for (size_t i = 0; i < written.size(); ++i)
+    if (half(written[i]) && ctx.wants(int(i))) written[i] = float_like(ctx, written[i]);
+  for (size_t i = 0; i < written.size(); ++i)
+    if (!ctx.wants(int(i))) written[i].dtype = Dtype::kFloat32;
+  kernel(Inputs(read, {}), Outputs(written));
+  for (size_t i = 0; i < written.size(); ++i)
+    if (half(out[i]) && ctx.wants(int(i))) convert(ctx, written[i], out[i]);
+}
+
+void run(const RnnParam& p, OpContext& ctx, Inputs in, Outputs out, const Panels* panels) {
+  if (in[0].dtype == Dtype::kFloat64) return forward<double>(p, ctx, in, out, panels);
+  check(in[0].dtype == Dtype::kFloat32 || half(in[0]),
+        "[RNN] data has dtype {}, expected a floating type", in[0].dtype);
+  in_float(ctx, in, out, [&](Inputs x, Outputs y) { forward<float>(p, ctx, x, y, panels); });
+}
+void run_backward(const RnnParam& p, OpContext& ctx, Inputs in, Outputs out, const Panels* panels) {
+  if (in[0].dtype == Dtype::kFloat64) return backward<double>(p, ctx, in, out, panels);
+  in_float(ctx, in, out, [&](Inputs x, Outputs y) { backward<float>(p, ctx, x, y, panels); });
+}
+
+void portable(const RnnParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  run(p, ctx, in, out, nullptr);
+}
+void portable_backward(const RnnParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  run_backward(p, ctx, in, out, nullptr);
+}
+
+// --- the record ---------------------------------------------------------------------------------
+void infer(const RnnParam& p, InferContext& c) {
+  check_params(p);
+  const int64_t d = p.directions(), layers = p.num_layers * d, given = p.given();
+  // The batch, from whoever knows it.
+  c.set_in(0, {-1, -1, -1});
+  c.set_out(0, {c.in(0)[0], c.in(0)[1], d * given});
+  c.set_in(0, {c.out(0)[0], c.out(0)[1], -1});
+  c.set_in(2, {layers, c.in(0)[1], given});
+  c.set_in(0, {-1, c.in(2)[1], -1});
+  const int64_t batch = c.in(0)[1];
+  c.set_out(0, {-1, batch, d * given});
+  if (p.lstm()) c.set_in(3, {layers, batch, int64_t(p.state_size)});
+  if (p.use_sequence_length) c.set_in(length_input(p), {batch});
+  if (p.state_outputs) c.set_out(1, {layers, batch, given});
+  if (p.state_outputs && p.lstm()) c.set_out(2, {layers, batch, int64_t(p.state_size)});
+  // The features, from the parameters, or the other way round.
+  const ParameterSize size(p);
+  const Shape& parameters = c.in(1);
+  if (parameters.has_rank() && parameters.rank() == 1 && parameters[0] >= 0) {
+    const int64_t features = (parameters[0] - size.fixed) / size.per_feature;
+    check(features >= 0 && features * size.per_feature + size.fixed == parameters[0],
+          "[RNN] parameters has shape {}, expected {} + {} elements for each feature of data",
+          parameters, size.fixed, size.per_feature);
+    c.set_in(0, {-1, -1, features});
+  }
+  const Shape& data = c.in(0);
+  c.set_in(1, {data[2] < 0 ? -1 : size.fixed + size.per_feature * data[2]});
+  if (!data.known()) return;
+  const Sizes s(p, data);
+  c.set_out(saved_output(p), {Saved(p, s).total(s)});
+}
+
+void infer_dtype(const RnnParam& p, InferContext& c) {
+  const int length = length_input(p);
+  Dtype found = Dtype::kUnknown;
+  for (int i = 0; i < c.inputs(); ++i)
+    if (i != length && found == Dtype::kUnknown) found = c.in_dtype(i);
+  const int saved = saved_output(p);
+  for (int i = 0; i < saved; ++i)
+    if (found == Dtype::kUnknown) found = c.out_dtype(i);
+  if (found == Dtype::kUnknown) return;
+  for (int i = 0; i < c.inputs(); ++i)
+    if (i != length) c.set_in_dtype(i, found);
+  for (int i = 0; i < saved; ++i) c.set_out_dtype(i, found);
+  c.set_out_dtype(saved, found == Dtype::kFloat64 ? found : Dtype::kFloat32);
+  if (length >= 0 && c.in_dtype(length) == Dtype::kUnknown) c.set_in_dtype(length, found);
+}
+
+std::vector<Output> outputs(const RnnParam& p) {
+  std::vector<Output> all{{"output"}};
+  if (p.state_outputs) all.push_back({"state_output"});
+  if (p.state_outputs && p.lstm()) all.push_back({"statecell_output"});
+  all.push_back({"saved", true});
+  return all;
+}
+
+std::vector<Ref> reads(const RnnParam& p) {
+  const int last = saved_output(p), inputs = 3 + p.lstm() + p.use_sequence_length;
+  std::vector<Ref> all;
+  for (int i = 0; i < last; ++i) all.push_back(dy(i));
+  for (int i = 0; i < inputs; ++i) all.push_back(x(i));
+  all.push_back(y(0));
+  all.push_back(y(last));
+  return all;
+}
+
+bool draws(const RnnParam& p, bool training) { return training && p.p > 0 && p.num_layers > 1; }
+
+void define(OpTable& ops) {
+  ops.define({
+      .name = "RNN",
+      .aliases = {"_npx_rnn"},
+      .doc =
+          "Layers of recurrent cells over whole sequences: plain ones, h = act(W x + b + U h + "
+          "d), LSTM (gates i, f, c, o) or GRU (gates r, z, o; the reset gate multiplies U h + d). "
+          "`parameters` holds, for each layer and direction, the weights of the input, of the "
+          "state and of the projection, then in the same order the biases of input and state.",
+      .dtypes = Dtypes::kFloating,
+      .params = schema<RnnParam>(),
+      .inputs = {{"data", "(time, batch, features)"},
+                 {"parameters", "all weights and biases, one after the other"},
+                 {"state", "(layers * directions, batch, state_size or projection_size)"},
+                 {.name = "state_cell",
+                  .doc = "(layers * directions, batch, state_size): lstm's memory",
+                  .when = when("mode", "lstm")},
+                 {.name = "sequence_length",
+                  .doc = "(batch): steps beyond give 0 and leave the state",
+                  .when = when("use_sequence_length", true)}},
+      .outputs = outputs,
+      .infer = infer,
+      .infer_dtype = infer_dtype,
+      .cpu = portable,
+      .backward = {.reads = reads, .run = portable_backward},
+      .draws = draws,
+  });
+}
+
+}  // namespace heddle::ops::rnn

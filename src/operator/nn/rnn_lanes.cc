@@ -1,0 +1,43 @@
+// RNN in float32 with the weights of the state brought into panels once, for all steps: a step's
+// few rows would not pay for what a product of a library does first.
+#include "operator/nn/rnn.h"
+
+#define HEDDLE_LOOPS "operator/nn/rnn_lanes.inl.h"
+#include "operator/simd/each_target.h"
+
+namespace heddle::ops::rnn_lanes {
+
+using rnn::Panels;
+using rnn::RnnParam;
+
+// The panels of the machine's level, not of simd::level(): see convolution_lanes.cc.
+const Panels& panels() {
+  static const Panels p = [] {
+    void (*const each[])(Panels&) = HEDDLE_EACH(step_panels);
+    Panels of_machine{};
+    each[simd::best_level() - 2](of_machine);
+    return of_machine;
+  }();
+  return p;
+}
+
+void forward(const RnnParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  rnn::run(p, ctx, in, out, &panels());
+}
+void backward(const RnnParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  rnn::run_backward(p, ctx, in, out, &panels());
+}
+
+// Enough steps to pay for the panels.
+bool suits(const Blob& data) {
+  return simd::best_level() >= 3 && data.dtype == Dtype::kFloat32 && data.shape[0] >= 2;
+}
+bool accepts(const RnnParam&, const Situation& s) { return suits(s.in[0]); }
+bool accepts_backward(const RnnParam&, const Situation& s) { return suits(s.in[0]); }
+
+void define(OpTable& ops) {
+  ops.kernel("RNN", Device::kCpu, "lanes", forward, accepts);
+  ops.kernel("_backward_RNN", Device::kCpu, "lanes", backward, accepts_backward);
+}
+
+}  // namespace heddle::ops::rnn_lanes
