@@ -1,5 +1,6 @@
 // What an operator is. One OpDef record serves eager calls, graphs, gradients, docs and bindings.
 #pragma once
+#include <atomic>
 #include <memory>
 #include <span>
 #include <string>
@@ -485,10 +486,14 @@ class HEDDLE_API OpTable {
   std::vector<const OpDef*> list() const;  // in order of definition
   // Records and kernels that follow are remembered as this file's: a line of all_ops.def.
   void in_file(std::string_view stem);
+  // define(table) while others may look operators up: all of it, or nothing when it throws. Returns
+  // the names of the new operators.
+  std::vector<std::string> extend(std::string_view file, void (*define)(OpTable&));
 
  private:
   struct State;
-  State* state_ = nullptr;
+  State& state();
+  std::atomic<State*> state_ = nullptr;  // extend() puts another one in its place
 };
 
 // Defined by all_ops.cc; calls every file named in all_ops.def.

@@ -72,7 +72,7 @@ _atexit.register(_core.finish)
 
 
 # Imported when asked for: test_utils needs NumPy, the others much of Python's library.
-_LATER = {"operator": "operator", "test_utils": "test_utils", "visualization": "visualization", "viz": "visualization"}
+_LATER = {"library": "library", "operator": "operator", "runtime": "runtime", "test_utils": "test_utils", "visualization": "visualization", "viz": "visualization"}
 
 
 def install_as(alias: str) -> None:
@@ -81,7 +81,9 @@ def install_as(alias: str) -> None:
 
 
 if TYPE_CHECKING:
+    from . import library as library
     from . import operator as operator
+    from . import runtime as runtime
     from . import test_utils as test_utils
     from . import visualization as visualization
     viz = visualization

@@ -59,11 +59,31 @@ def places(name: str) -> Iterator[tuple[str, str]]:
             yield module, name[len(prefix):]
 
 
+_filled: list[tuple[Mapping[str, ModuleType], Face, ModuleType]] = []
+
+
 def fill(modules: Mapping[str, ModuleType], face: Face) -> None:
     """Puts a function for every operator under each of its names into the modules where it is found.
 
-    modules: "op", "_internal", "contrib", "image" and "linalg" to modules.
+    modules: "op", "_internal", "contrib", "image" and "linalg" to modules of one package.
     """
+    import sys
+    _filled.append((modules, face, sys.modules[modules["op"].__name__.rpartition(".")[0]]))
+    _put(modules, face, _core.op_names())
+
+
+def add(operators: Sequence[str]) -> None:
+    """The same for operators that are new since, in all namespaces; those of "op" are found in the package itself."""
+    names = [(operator, aliases) for operator, aliases in _core.op_names() if operator in operators]
+    for modules, face, package in _filled:
+        _put(modules, face, names)
+        for name in (name for operator, aliases in names for name in (operator, *aliases)):
+            if hasattr(modules["op"], name) and not hasattr(package, name):
+                setattr(package, name, getattr(modules["op"], name))
+
+
+def _put(modules: Mapping[str, ModuleType], face: Face, names: Sequence[tuple[str, Sequence[str]]]) -> None:
+    """fill() for these operators and their other names."""
 
     def make(operator: str, name: str) -> Any:
         op = Op.of(operator)
@@ -78,7 +98,7 @@ def fill(modules: Mapping[str, ModuleType], face: Face) -> None:
         op = Op.of(operator)
         return signature(op, face.type_name, face.trailing, face.symbolic), docstring(op, face.type_name)
 
-    for operator, aliases in _core.op_names():
+    for operator, aliases in names:
         for name in (operator, *aliases):
             for place, called in places(name) if not name.startswith("_backward") else ():
                 module = modules.get(place)

@@ -1,5 +1,9 @@
 // The rest of the library: the engine, autograd's flags, random seeds, memory, the catalogue.
+#include "heddle/library.h"
+
 #include <pybind11/stl.h>
+
+#include <set>
 
 #include "base/settings.h"
 #include "common.h"
@@ -111,6 +115,13 @@ void define_library(py::module_& m) {
   m.def("seed", [](int64_t s) { seed(uint64_t(s)); });
   m.def("seed_device",
         [](int64_t s, const std::string& type, int id) { seed(uint64_t(s), device_of(type, id)); });
+  m.def("load_library", [](const std::string& path) { return load_library(path); });
+  m.def("kernel_libraries", [] {
+    std::set<std::string> names;
+    for (const OpDef* op : OpTable::get().list())
+      for (const auto& k : op->kernels) names.insert(k.library);
+    return names;
+  });
   m.def("wait_all", [] {
     Unlocked u;
     Engine::get().wait_all();

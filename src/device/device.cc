@@ -8,6 +8,7 @@
 
 #include "base/settings.h"
 #include "device/cpu.h"
+#include "device/shared_object.h"
 
 namespace heddle {
 namespace device {
@@ -43,18 +44,19 @@ std::string folder_of_this_library() {
 void load_cuda() {
   std::string path = setting("HEDDLE_CUDA_LIBRARY");
   if (path.empty()) path = folder_of_this_library() + kCudaLibrary;
-  void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (!library) {
-    const char* why = dlerror();
-    fail(
-        "[gpu] the CUDA part of heddle could not be loaded ({}): build it with HEDDLE_CUDA=ON, or "
-        "name it in HEDDLE_CUDA_LIBRARY",
-        why ? why : path.c_str());
-  }
-  auto entry = reinterpret_cast<void (*)()>(dlsym(library, kCudaEntry));
-  check(entry != nullptr, "[gpu] '{}' has no {}: it is not the CUDA part of heddle", path,
-        kCudaEntry);
-  entry();  // throws when the driver or the card is missing; else calls set_device_api
+  attempt(
+      [&] {
+        const auto entry = SharedObject(path).function<void()>(kCudaEntry);
+        check(entry != nullptr, "'{}' has no {}: it is not the CUDA part of heddle", path,
+              kCudaEntry);
+        return entry;
+      },
+      [&](std::string_view text) -> void (*)() {
+        fail(
+            "[gpu] the CUDA part of heddle could not be loaded ({}): build it with HEDDLE_CUDA=ON, "
+            "or name it in HEDDLE_CUDA_LIBRARY",
+            text);
+      })();  // throws when the driver or the card is missing; else calls set_device_api
 }
 
 DeviceApi& make(Device::Kind kind) {

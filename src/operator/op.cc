@@ -411,12 +411,19 @@ struct OpTable::State {
   std::vector<const OpDef*> order;
   const OpDef* meanings[8] = {};  // the first of each Meaning
   std::string file;               // where define() and kernel() are called from
+  // Kernels of a library for operators that are there already: they are added when all went well.
+  size_t old = 0;  // how many operators those are
+  std::vector<std::pair<OpDef*, OpDef::Implementation>> later;
 };
+
+OpTable::State& OpTable::state() {
+  if (!state_) state_ = new State;
+  return *state_;
+}
 
 OpTable& OpTable::get() {
   static OpTable* table = [] {
     auto* t = new OpTable;
-    t->state_ = new State;
     define_all_ops(*t);
     prefer_kernels(setting("HEDDLE_KERNELS"));
     return t;
@@ -425,19 +432,19 @@ OpTable& OpTable::get() {
 }
 
 const OpDef& OpTable::define(OpDef def) {
-  if (!state_) state_ = new State;
+  State& table = state();
   auto* d = new OpDef(std::move(def));
   d->kernels.reserve(8);  // CUDA's are added while others look: the list must not move then
   if (d->hint.empty()) d->hint = catalogue::lower(d->name);
   if (d->json_name.empty()) d->json_name = d->name;
-  d->file = state_->file;
-  check(state_->names.emplace(d->name, d).second, "operator '{}' is defined twice", d->name);
+  d->file = table.file;
+  check(table.names.emplace(d->name, d).second, "operator '{}' is defined twice", d->name);
   for (const std::string& alias : d->aliases)
-    check(state_->names.emplace(alias, d).second, "operator '{}': the alias '{}' is taken", d->name,
+    check(table.names.emplace(alias, d).second, "operator '{}': the alias '{}' is taken", d->name,
           alias);
-  state_->order.push_back(d);
+  table.order.push_back(d);
   if (d->meaning != Meaning::kNone)
-    if (const OpDef*& first = state_->meanings[size_t(d->meaning)]; !first) first = d;
+    if (const OpDef*& first = table.meanings[size_t(d->meaning)]; !first) first = d;
   if (d->cpu) kernel(d->name, Device::kCpu, "portable", d->cpu, nullptr, d->wants);
   if (d->backward.run) {
     const OpDef& b = define(catalogue::backward_of(*d));
@@ -450,21 +457,27 @@ const OpDef& OpTable::define(OpDef def) {
 
 void OpTable::kernel(std::string_view op, Device::Kind on, std::string_view library, Kernel run,
                      Accepts accepts, Wants wants) {
-  auto it = state_->names.find(op);
-  check(it != state_->names.end(), "a {} kernel names '{}', which is not an operator", library, op);
-  it->second->kernels.push_back({on, std::string(library), run, accepts, wants, state_->file});
+  State& table = state();
+  const auto it = table.names.find(op);
+  check(it != table.names.end(), "a {} kernel names '{}', which is not an operator", library, op);
+  OpDef* const d = it->second;
+  OpDef::Implementation k{on, std::string(library), run, accepts, wants, table.file};
+  const auto old = table.order.begin() + ptrdiff_t(table.old);
+  if (std::find(table.order.begin(), old, d) == old) d->kernels.push_back(std::move(k));
+  else table.later.emplace_back(d, std::move(k));
 }
 
 const OpDef* OpTable::find(std::string_view name) const {
-  auto it = state_->names.find(name);
-  return it == state_->names.end() ? nullptr : it->second;
+  const State& table = *state_;
+  const auto it = table.names.find(name);
+  return it == table.names.end() ? nullptr : it->second;
 }
 
 const OpDef& OpTable::at(std::string_view name) const {
   if (const OpDef* d = find(name)) return *d;
   std::string near;
   int best = 3;  // names further away are no help
-  for (const auto& [known, d] : state_->names) {
+  for (const auto& [known, d] : state_.load()->names) {
     const int far = catalogue::distance(catalogue::lower(name), catalogue::lower(known));
     if (far < best) best = far, near = known;
   }
@@ -473,23 +486,40 @@ const OpDef& OpTable::at(std::string_view name) const {
 }
 
 const OpDef& OpTable::of(Meaning meaning) const {
-  const OpDef* d = state_->meanings[size_t(meaning)];
+  const OpDef* d = state_.load()->meanings[size_t(meaning)];
   check(d, "no operator has the meaning {}", int(meaning));
   return *d;
 }
 
 const OpDef* OpTable::serving(std::string_view symbol, Notation::Form form) const {
-  for (const OpDef* d : state_->order)
+  for (const OpDef* d : state_.load()->order)
     for (const Notation& n : d->notation)
       if (n.symbol == symbol && n.form == form) return d;
   return nullptr;
 }
 
-std::vector<const OpDef*> OpTable::list() const { return state_->order; }
+std::vector<const OpDef*> OpTable::list() const { return state_.load()->order; }
 
-void OpTable::in_file(std::string_view stem) {
-  if (!state_) state_ = new State;
-  state_->file = stem;
+void OpTable::in_file(std::string_view stem) { state().file = stem; }
+
+std::vector<std::string> OpTable::extend(std::string_view file, void (*define)(OpTable&)) {
+  static std::mutex one_at_a_time;
+  std::lock_guard lock(one_at_a_time);
+  OpTable next;
+  State& table = *(next.state_ = new State(*state_));
+  table.file = file, table.old = table.order.size();
+  attempt([&] { define(next); },
+          [&](std::string_view text) {
+            delete &table;  // its records stay where they are: somebody may have kept one
+            fail("{}: {}", file, text);
+          });
+  std::vector<std::string> names;
+  for (size_t i = table.old; i < table.order.size(); ++i)
+    if (!table.order[i]->forward) names.push_back(table.order[i]->name);
+  for (auto& [d, k] : table.later) d->kernels.push_back(std::move(k));
+  table.later.clear(), table.old = 0;
+  state_ = &table;  // the old one stays: others may be looking something up
+  return names;
 }
 
 }  // namespace heddle

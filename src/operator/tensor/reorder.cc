@@ -114,7 +114,7 @@ namespace heddle {
 OpCallRef make_reorder(const Layout& to) {
   std::vector<int64_t> blocks;
   for (const Layout::Block& b : to.blocks)
-    if (b.axis >= 0) blocks.insert(blocks.end(), {b.axis, b.size});
+    if (b.axis >= 0) blocks.push_back(b.axis), blocks.push_back(b.size);
   return make_call(OpTable::get().of(Meaning::kReorder),
                    {{"blocks", param::print(blocks)}, {"last", param::print(int(to.last))}});
 }
