@@ -82,7 +82,8 @@ def supported(row, dtype):
 
 # Inputs of several types, or of one that a parameter names: no single dtype fits all.
 MIXED = {"BatchNorm", "BatchNorm_v1", "_contrib_SyncBatchNorm", "_contrib_BatchNormWithReLU",
-         "mp_sgd_update", "mp_sgd_mom_update", "mp_nag_mom_update"}
+         "mp_sgd_update", "mp_sgd_mom_update", "mp_nag_mom_update", "_contrib_quantize", "_contrib_dequantize", "_contrib_requantize",
+         "_contrib_quantize_v2", "_contrib_calibrate_entropy"}
 
 
 def first_rows():

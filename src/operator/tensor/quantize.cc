@@ -1,0 +1,291 @@
+// Numbers of 8 bits: quantize, quantize_v2, dequantize, requantize, and calibrate_entropy.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "heddle/op.h"
+
+namespace heddle::ops::quantize {
+
+// Which type comes out: as asked for or, for auto, unsigned where a given range has no negatives.
+enum class Type { kAuto, kInt8, kUint8 };
+enum class FixedType { kInt8, kUint8 };
+
+constexpr int64_t kGrain = 16384;
+
+// --- ranges -------------------------------------------------------------------------------------
+struct Range {
+  float low, high;
+  float reach() const { return std::max(std::abs(low), std::abs(high)); }
+};
+Range range_of(const Blob& low, const Blob& high) { return {*low.as<float>(), *high.as<float>()}; }
+void write(OpContext& ctx, Outputs out, Range r) {
+  if (ctx.wants(1)) *out[1].as<float>() = r.low;
+  if (ctx.wants(2)) *out[2].as<float>() = r.high;
+}
+// The least and largest number.
+template <class T>
+Range extent(const Blob& x) {
+  Range r{0, 0};
+  for (int64_t i = 0; i < x.size(); ++i) {
+    const float v = float(x.as<T>()[i]);
+    if (i == 0) r = {v, v};
+    r = {std::min(r.low, v), std::max(r.high, v)};
+  }
+  return r;
+}
+
+// to[i] = from(i) as the nearest whole number within [low, high]; ties go to even ones.
+template <class Q, class From>
+void store(const OpContext& ctx, const Blob& to, float low, float high, From&& from) {
+  Q* q = to.as<Q>();
+  ctx.parallel_for(to.size(), kGrain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const float v = std::nearbyint(from(i));
+      q[i] = Q(v > low ? (v < high ? v : high) : low);  // NaN becomes low
+    }
+  });
+}
+template <class From>
+void store_scaled(const OpContext& ctx, const Blob& to, float reach, float levels_int8,
+                  float levels_uint8, From&& from) {
+  const bool is_signed = to.dtype == Dtype::kInt8;
+  const float scale = reach > 0 ? (is_signed ? levels_int8 : levels_uint8) / reach : 0;
+  if (is_signed) store<int8_t>(ctx, to, -128, 127, [&](int64_t i) { return from(i) * scale; });
+  else store<uint8_t>(ctx, to, 0, 255, [&](int64_t i) { return from(i) * scale; });
+}
+
+void infer(InferContext& c) {
+  c.set_out(0, c.in(0)), c.set_in(0, c.out(0));
+  for (int i = 1; i < c.inputs(); ++i) c.set_in(i, {1});
+  for (int i = 1; i < c.outputs(); ++i) c.set_out(i, {1});
+}
+void infer_ranges(InferContext& c) {
+  for (int i = 1; i < c.inputs(); ++i) c.set_in_dtype(i, Dtype::kFloat32);
+  for (int i = 1; i < c.outputs(); ++i) c.set_out_dtype(i, Dtype::kFloat32);
+}
+
+// --- quantize -----------------------------------------------------------------------------------
+struct QuantizeParam {
+  FixedType out_type = FixedType::kUint8;
+  void fields(auto&& f) { f("out_type", out_type, "Of the output.").names({"int8", "uint8"}); }
+};
+void quantize_dtype(const QuantizeParam& p, InferContext& c) {
+  infer_ranges(c);
+  c.set_out_dtype(0, p.out_type == FixedType::kInt8 ? Dtype::kInt8 : Dtype::kUint8);
+}
+void quantize(const QuantizeParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  const Range r = range_of(in[1], in[2]);
+  const float reach = r.reach();
+  with_float(in[0].dtype, "quantize", [&](auto type) {
+    const auto* x = in[0].as<decltype(type)>();
+    store_scaled(ctx, out[0], reach, 127, 255, [&](int64_t i) { return float(x[i]); });
+  });
+  write(ctx, out, p.out_type == FixedType::kInt8 ? Range{-reach, reach} : r);
+}
+
+// --- quantize_v2 --------------------------------------------------------------------------------
+struct CalibratedParam {
+  Type out_type = Type::kInt8;
+  std::optional<float> min_calib_range, max_calib_range;
+  void fields(auto&& f) {
+    f("out_type", out_type, "Of the output; auto: uint8 where min_calib_range has no sign.")
+        .names({"auto", "int8", "uint8"});
+    f("min_calib_range", min_calib_range, "The least number; by default that of data.");
+    f("max_calib_range", max_calib_range, "The largest number; by default that of data.");
+  }
+  bool calibrated() const { return min_calib_range && max_calib_range; }
+  Range range() const { return {*min_calib_range, *max_calib_range}; }
+  bool is_signed() const {
+    if (out_type != Type::kAuto) return out_type == Type::kInt8;
+    return !calibrated() || *min_calib_range < 0;
+  }
+};
+void calibrated_dtype(const CalibratedParam& p, InferContext& c) {
+  infer_ranges(c);
+  c.set_out_dtype(0, p.is_signed() ? Dtype::kInt8 : Dtype::kUint8);
+}
+constexpr float kInt8Levels = 127.5f, kUint8Levels = 255.5f;
+void quantize_v2(const CalibratedParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  const Blob& x = in[0];
+  if (x.dtype == Dtype::kInt8 || x.dtype == Dtype::kUint8) {  // quantized already
+    std::copy_n(static_cast<const char*>(x.data), x.bytes(), static_cast<char*>(out[0].data));
+    return write(
+        ctx, out,
+        x.dtype == Dtype::kInt8 ? Range{-kInt8Levels, kInt8Levels} : Range{0, kUint8Levels});
+  }
+  with_float(x.dtype, "quantize_v2", [&](auto type) {
+    using T = decltype(type);
+    const Range r = p.calibrated() ? p.range() : extent<T>(x);
+    store_scaled(ctx, out[0], r.reach(), kInt8Levels, kUint8Levels,
+                 [&](int64_t i) { return float(x.as<T>()[i]); });
+    write(ctx, out, p.is_signed() ? Range{-r.reach(), r.reach()} : r);
+  });
+}
+
+// --- dequantize ---------------------------------------------------------------------------------
+enum class FloatType { kFloat32 };
+struct DequantizeParam {
+  FloatType out_type = FloatType::kFloat32;
+  void fields(auto&& f) { f("out_type", out_type, "Of the output.").names({"float32"}); }
+};
+void dequantize_dtype(InferContext& c) { infer_ranges(c), c.set_out_dtype(0, Dtype::kFloat32); }
+void dequantize(OpContext& ctx, Inputs in, Outputs out) {
+  const bool is_signed = in[0].dtype == Dtype::kInt8;
+  check(is_signed || in[0].dtype == Dtype::kUint8,
+        "[dequantize] data has dtype {}, expected int8 or uint8", in[0].dtype);
+  const float reach = range_of(in[1], in[2]).reach();
+  const float scale = reach / (is_signed ? kInt8Levels : kUint8Levels);
+  ctx.parallel_for(in[0].size(), kGrain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      out[0].as<float>()[i] =
+          scale * (is_signed ? float(in[0].as<int8_t>()[i]) : float(in[0].as<uint8_t>()[i]));
+  });
+}
+
+// --- requantize ---------------------------------------------------------------------------------
+void requantize_dtype(const CalibratedParam& p, InferContext& c) {
+  c.set_in_dtype(0, Dtype::kInt32);
+  calibrated_dtype(p, c);
+}
+void requantize(const CalibratedParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  const float unit = range_of(in[1], in[2]).reach() / float(std::numeric_limits<int32_t>::max());
+  Range r = p.calibrated() ? p.range() : extent<int32_t>(in[0]);
+  if (!p.calibrated()) r = {r.low * unit, r.high * unit};
+  store_scaled(ctx, out[0], r.reach(), 127, 255,
+               [&](int64_t i) { return float(in[0].as<int32_t>()[i]) * unit; });
+  write(ctx, out, p.is_signed() ? Range{-r.reach(), r.reach()} : r);
+}
+
+// --- calibrate_entropy --------------------------------------------------------------------------
+struct EntropyParam {
+  int64_t num_quantized_bins = 255;
+  void fields(auto&& f) {
+    f("num_quantized_bins", num_quantized_bins, "Levels of the quantized numbers.").at_least(2);
+  }
+};
+void infer_entropy(const EntropyParam& p, InferContext& c) {
+  const Shape& h = c.in(0);
+  c.set_out(0, {1}), c.set_out(1, {1});
+  if (!h.known()) return;
+  check(h.rank() == 1 && h[0] % 2 == 1 && h[0] >= p.num_quantized_bins,
+        "[calibrate_entropy] hist has shape {}, expected an odd number of bins, at least {}", h,
+        p.num_quantized_bins);
+  c.set_in(1, {h[0] + 1});
+}
+void infer_entropy_dtype(InferContext& c) {
+  for (int i = 0; i < 2; ++i) c.set_in_dtype(i, Dtype::kFloat32);
+  for (int i = 0; i < 2; ++i) c.set_out_dtype(i, Dtype::kFloat32);
+}
+
+// Gives a little of what there is to empty bins; false where that takes all.
+bool smooth(std::vector<double>& v) {
+  constexpr double kLittle = 1e-4;
+  const auto empty = double(std::count(v.begin(), v.end(), 0.0)), full = double(v.size()) - empty;
+  if (full == 0 || kLittle * empty / full >= 1) return false;
+  for (double& x : v) x += x == 0 ? kLittle : -kLittle * empty / full;
+  return true;
+}
+// Kullback and Leibler's, of q from p.
+double divergence(std::vector<double> p, std::vector<double> q) {
+  if (!smooth(p) || !smooth(q)) return std::numeric_limits<double>::infinity();
+  double of_p = 0, of_q = 0, sum = 0;
+  for (size_t i = 0; i < p.size(); ++i) of_p += p[i], of_q += q[i];
+  for (size_t i = 0; i < p.size(); ++i)
+    if (p[i] > 0 && q[i] > 0) sum += p[i] / of_p * std::log(p[i] / of_p / (q[i] / of_q));
+    else if (p[i] > 0) return std::numeric_limits<double>::infinity();
+  return sum;
+}
+// What the bins [from, to) become when cut off there and quantized, and how far that is from them.
+double loss_of(const float* hist, int64_t bins, int64_t from, int64_t to, int64_t levels) {
+  std::vector<double> p(hist + from, hist + to), q(p.size(), 0.0);
+  const std::vector<double> inner = p;
+  for (int64_t i = 0; i < from; ++i) p.front() += double(hist[i]);
+  for (int64_t i = to; i < bins; ++i) p.back() += double(hist[i]);
+  const int64_t merged = (to - from) / levels;
+  for (int64_t level = 0; level < levels; ++level) {
+    const auto first = size_t(level * merged);
+    const size_t last = level + 1 == levels ? p.size() : first + size_t(merged);
+    double sum = 0, filled = 0;
+    for (size_t i = first; i < last; ++i) sum += inner[i], filled += inner[i] != 0 ? 1 : 0;
+    for (size_t i = first; i < last; ++i)
+      if (p[i] != 0 && filled > 0) q[i] = sum / filled;
+  }
+  return divergence(std::move(p), std::move(q));
+}
+
+void calibrate(const EntropyParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  const int64_t bins = in[0].size(), middle = bins / 2, first = p.num_quantized_bins / 2;
+  const int64_t count = middle - first + 1;
+  std::vector<double> loss(static_cast<size_t>(std::max<int64_t>(0, count)));
+  ctx.parallel_for(count, 16, [&](int64_t begin, int64_t end) {
+    for (int64_t k = begin; k < end; ++k)
+      loss[size_t(k)] = loss_of(in[0].as<float>(), bins, middle - first - k, middle + first + k + 1,
+                                p.num_quantized_bins);
+  });
+  const int64_t best = std::min_element(loss.begin(), loss.end()) - loss.begin();
+  if (ctx.wants(0)) *out[0].as<float>() = in[1].as<float>()[middle + first + best + 1];
+  if (ctx.wants(1)) *out[1].as<float>() = float(loss[size_t(best)]);
+}
+
+void define(OpTable& ops) {
+  const std::vector<Output> ranged = {{"output"}, {"min_range"}, {"max_range"}};
+  ops.define({
+      .name = "_contrib_quantize",
+      .doc = "Floating numbers as 8 bits: the nearest of 127 levels either side of zero (int8), or "
+             "of 255 from zero (uint8), the last being the end of the range that is further away.",
+      .params = schema<QuantizeParam>(),
+      .inputs = {{"data"}, {"min_range", "(1)"}, {"max_range", "(1)"}},
+      .outputs = ranged,
+      .infer = infer,
+      .infer_dtype = quantize_dtype,
+      .cpu = quantize,
+      .backward = {.zero = true},
+  });
+  ops.define({
+      .name = "_contrib_quantize_v2",
+      .doc = "Floating numbers as 8 bits, in a range that is given or found; what has 8 bits "
+             "already stays.",
+      .params = schema<CalibratedParam>(),
+      .outputs = ranged,
+      .infer = infer,
+      .infer_dtype = calibrated_dtype,
+      .cpu = quantize_v2,
+      .backward = {.zero = true},
+  });
+  ops.define({
+      .name = "_contrib_dequantize",
+      .doc = "Floating numbers of 8 bits in a range.",
+      .params = schema<DequantizeParam>(),
+      .inputs = {{"data", "int8 or uint8"}, {"min_range", "(1)"}, {"max_range", "(1)"}},
+      .infer = infer,
+      .infer_dtype = dequantize_dtype,
+      .cpu = dequantize,
+      .backward = {.zero = true},
+  });
+  ops.define({
+      .name = "_contrib_requantize",
+      .doc = "Numbers of 32 bits in a range as 8 bits, in a range that is given or found.",
+      .params = schema<CalibratedParam>(),
+      .inputs = {{"data", "int32"}, {"min_range", "(1)"}, {"max_range", "(1)"}},
+      .outputs = ranged,
+      .infer = infer,
+      .infer_dtype = requantize_dtype,
+      .cpu = requantize,
+      .backward = {.zero = true},
+  });
+  ops.define({
+      .name = "_contrib_calibrate_entropy",
+      .doc = "The threshold at which to cut a histogram, symmetric around zero, so that quantizing "
+             "the rest loses least information (Migacz 2017), and that loss.",
+      .params = schema<EntropyParam>(),
+      .inputs = {{"hist", "(bins)"}, {"hist_edges", "(bins + 1)"}},
+      .outputs = {{"threshold"}, {"divergence"}},
+      .infer = infer_entropy,
+      .infer_dtype = infer_entropy_dtype,
+      .cpu = calibrate,
+  });
+}
+
+}  // namespace heddle::ops::quantize
