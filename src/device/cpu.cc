@@ -4,9 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#ifdef __linux__
-#include <sys/mman.h>
-#endif
+#include "device/system.h"
 
 namespace heddle {
 namespace cpu {
@@ -28,10 +26,7 @@ class CpuDevice : public DeviceApi {
                   ? nullptr
                   : std::aligned_alloc(alignment, round_up(bytes, alignment));
     check(p != nullptr, "[{}] found no memory for {} bytes", d, bytes);
-#ifdef __linux__
-    // Fewer page faults on first use; refusal costs nothing.
-    if (alignment == kHugePage) madvise(p, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
-#endif
+    if (alignment == kHugePage) system::want_huge_pages(p, bytes / kHugePage * kHugePage);
     return p;
   }
   void free(Device, void* p, size_t) override { std::free(p); }

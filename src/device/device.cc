@@ -1,14 +1,12 @@
 // The table of device kinds, and the loading of the CUDA part at the first gpu(i).
 #include "heddle/device.h"
 
-#include <dlfcn.h>
-
 #include <atomic>
 #include <mutex>
 
 #include "base/settings.h"
 #include "device/cpu.h"
-#include "device/shared_object.h"
+#include "device/system.h"
 
 namespace heddle {
 namespace device {
@@ -32,21 +30,14 @@ std::atomic<DeviceApi*>& slot(Device::Kind kind) {
   return table().apis[kind];
 }
 
-std::string folder_of_this_library() {
-  Dl_info info = {};
-  if (!dladdr(reinterpret_cast<const void*>(&device_api), &info) || !info.dli_fname) return "";
-  const std::string path = info.dli_fname;
-  const size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "" : path.substr(0, slash + 1);
-}
-
 // The second shared object is never unloaded: its kernels stay in the table.
 void load_cuda() {
   std::string path = setting("HEDDLE_CUDA_LIBRARY");
-  if (path.empty()) path = folder_of_this_library() + kCudaLibrary;
+  if (path.empty())
+    path = system::folder_of(reinterpret_cast<const void*>(&device_api)) + kCudaLibrary;
   attempt(
       [&] {
-        const auto entry = SharedObject(path).function<void()>(kCudaEntry);
+        const auto entry = system::SharedObject(path).function<void()>(kCudaEntry);
         check(entry != nullptr, "'{}' has no {}: it is not the CUDA part of heddle", path,
               kCudaEntry);
         return entry;

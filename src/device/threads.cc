@@ -1,35 +1,16 @@
 // How many threads may work for this process, and how many do.
-#include <sched.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <cstdio>
-#include <string>
-#include <thread>
 
 #include "base/settings.h"
 #include "device/cgroup.h"
+#include "device/system.h"
 #include "heddle/device.h"
 
 namespace heddle {
 namespace threads_allowed {
-
-int in_affinity_mask() {
-#ifdef __linux__
-  // Masks grow beyond cpu_set_t's 1024 processors on large machines.
-  for (int room = 1024; room <= (1 << 20); room *= 2) {
-    cpu_set_t* set = CPU_ALLOC(room);
-    if (!set) break;
-    const size_t bytes = CPU_ALLOC_SIZE(room);
-    const bool read = sched_getaffinity(0, bytes, set) == 0;
-    const int count = read ? CPU_COUNT_S(bytes, set) : 0;
-    CPU_FREE(set);
-    if (read) return count;
-  }
-#endif
-  return static_cast<int>(std::thread::hardware_concurrency());
-}
 
 int by_default() {
   const int64_t asked = setting_int("HEDDLE_THREADS");
@@ -44,7 +25,7 @@ std::atomic<int>& chosen() {
 }  // namespace threads_allowed
 
 int usable_threads() {
-  const int mask = threads_allowed::in_affinity_mask();
+  const int mask = system::processors_of_this_process();
   const double quota = cgroup::cpu_quota("/proc/self/cgroup", "/sys/fs/cgroup");
   const int allowed = quota > 0 ? static_cast<int>(std::ceil(std::min(quota, 1e6))) : mask;
   return std::max(1, std::min(mask, allowed));

@@ -1,9 +1,8 @@
 // Sparse arrays of .params files, as dense ones.
-#include <unistd.h>
-
 #include <cstring>
 #include <vector>
 
+#include "device/system.h"
 #include "ndarray/convert.h"
 #include "ndarray/params_format.h"
 
@@ -14,7 +13,7 @@ NDArray zeros(const Reader& in, uint64_t where, const Shape& shape, Dtype dtype)
   uint64_t bytes = uint64_t(dtype_size(dtype));
   bool fits = true;
   for (int64_t d : shape) fits = fits && !__builtin_mul_overflow(bytes, uint64_t(d), &bytes);
-  const uint64_t memory = uint64_t(sysconf(_SC_AVPHYS_PAGES)) * uint64_t(sysconf(_SC_PAGESIZE));
+  const uint64_t memory = uint64_t(system::free_bytes());
   in.check_at(
       where, fits && bytes <= memory,
       "found a sparse array of shape {} of {}, expected one that fits the {} bytes of memory left",

@@ -4,14 +4,14 @@
 #include <map>
 #include <mutex>
 
-#include "device/shared_object.h"
+#include "device/system.h"
 
 namespace heddle {
 
 std::vector<std::string> load_library(const std::string& path) {
   static auto* loaded = new std::map<const void*, std::vector<std::string>>;
   static std::mutex mutex;
-  const SharedObject object(path);
+  const system::SharedObject object(path);
   std::lock_guard lock(mutex);
   if (const auto it = loaded->find(object.handle()); it != loaded->end()) return it->second;
   const auto abi = object.function<uint64_t()>("heddle_library_abi");

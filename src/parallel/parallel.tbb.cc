@@ -2,7 +2,6 @@
 // slots.
 #include "heddle/parallel.h"
 
-#include <pthread.h>
 #include <tbb/blocked_range.h>
 #include <tbb/global_control.h>
 #include <tbb/parallel_for.h>
@@ -14,6 +13,7 @@
 #include <memory>
 #include <mutex>
 
+#include "device/system.h"
 #include "parallel/in_order.h"
 
 namespace heddle {
@@ -70,7 +70,7 @@ Arena& set_width(int width) {
   std::lock_guard lock(current().changing);
   Arena* const have = current().arena.load();
   if (have && have->width == width) return *have;
-  if (!have) pthread_atfork(nullptr, nullptr, forget_in_child);
+  if (!have) system::at_fork(nullptr, nullptr, forget_in_child);
   // Tests may ask for more threads than there are processors.
   const size_t workers =
       tbb::global_control::active_value(tbb::global_control::max_allowed_parallelism);

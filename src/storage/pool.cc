@@ -1,9 +1,8 @@
 // The pools of the process, one per device.
-#include <pthread.h>
-
 #include <map>
 #include <utility>
 
+#include "device/system.h"
 #include "heddle/storage.h"
 #include "storage/pool_state.h"
 
@@ -46,7 +45,8 @@ Pool& Pool::of(Device device) {
   const int slot = int(d.all.size());
   auto* state = new storage::PoolState(device, slot < storage::kCachedPools ? slot : -1);
   auto* pool = new Pool(state);
-  if (d.all.empty()) pthread_atfork(storage::before_fork, storage::after_fork, storage::after_fork);
+  if (d.all.empty())
+    system::at_fork(storage::before_fork, storage::after_fork, storage::after_fork);
   d.all[key] = {pool, state};
   if (fast) d.fast[device.kind][device.id].store(pool, std::memory_order_release);
   return *pool;

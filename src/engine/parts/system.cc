@@ -5,10 +5,6 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <algorithm>
-
-#include "device/cgroup.h"
-
 #ifdef __linux__
 #include <linux/futex.h>
 #include <linux/membarrier.h>
@@ -44,10 +40,6 @@ bool set_up_barriers() { return false; }
 void barrier_on_all_threads() {}
 #endif
 
-void at_fork(void (*before)(), void (*in_parent)(), void (*in_child)()) {
-  pthread_atfork(before, in_parent, in_child);
-}
-
 std::thread start_thread(std::function<void()> body) {
   struct Quiet {
     sigset_t before;
@@ -59,14 +51,6 @@ std::thread start_thread(std::function<void()> body) {
     ~Quiet() { pthread_sigmask(SIG_SETMASK, &before, nullptr); }
   } const quiet;
   return std::thread(std::move(body));
-}
-
-int process() { return static_cast<int>(getpid()); }
-
-int64_t usable_bytes() {
-  const int64_t all = int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE);
-  const int64_t limit = cgroup::memory_limit("/proc/self/cgroup", "/sys/fs/cgroup");
-  return limit > 0 ? std::min(limit, all) : all;
 }
 
 }  // namespace heddle::engine::system

@@ -1,4 +1,5 @@
-// All that the engine asks of the operating system, with what to do where there is none of it.
+// What the engine asks of the operating system and nobody else does, with what to do where there is
+// none of it; the rest is in device/system.h.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -17,14 +18,8 @@ bool set_up_barriers();
 // Makes what all threads of the process wrote visible to this one, and the other way round.
 void barrier_on_all_threads();
 
-// Around each fork, also one that the engine is not told of.
-void at_fork(void (*before)(), void (*in_parent)(), void (*in_child)());
-
 // A thread that takes no signals: they are for the threads of the program.
 std::thread start_thread(std::function<void()> body);
 bool is_main_thread();  // false where that is not known
-
-int process();           // its number
-int64_t usable_bytes();  // of memory
 
 }  // namespace heddle::engine::system

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <memory>
 
+#include "device/system.h"
 #include "engine/parts/system.h"
 #include "engine/profiler/profile.h"
 
@@ -135,7 +136,7 @@ using recorder::store;
 
 void set_up() {
   static std::once_flag once;
-  std::call_once(once, system::at_fork, recorder::fork_begins, recorder::fork_ended,
+  std::call_once(once, heddle::system::at_fork, recorder::fork_begins, recorder::fork_ended,
                  recorder::fork_ended_in_child);
 }
 

@@ -5,7 +5,7 @@
 
 #include "base/atomic_file.h"
 #include "base/json.h"
-#include "engine/parts/system.h"
+#include "device/system.h"
 #include "engine/profiler/recorder.h"
 
 namespace heddle::engine::profile {
@@ -14,7 +14,7 @@ class Trace {
  public:
   // Into `file` as it goes, or else to be returned by write().
   explicit Trace(const Snapshot& all, AtomicFile* file = nullptr)
-      : all_(all), file_(file), pid_(format("{}", system::process())) {}
+      : all_(all), file_(file), pid_(format("{}", heddle::system::process())) {}
   std::string write();
 
  private:

@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "base/settings.h"
+#include "device/system.h"
 #include "engine/core.h"
 #include "engine/graph/graph.h"
 #include "engine/parts/system.h"
@@ -56,7 +57,7 @@ void enlist(Core* core) {
     Gate::set_up();
     this_slot();
     engines();
-    system::at_fork(fork_begins, fork_ended_in_parent, fork_ended_in_child);
+    heddle::system::at_fork(fork_begins, fork_ended_in_parent, fork_ended_in_child);
     std::atexit(Engine::finish);
   });
   const Critical in(this_slot());
@@ -204,7 +205,7 @@ Engine& Engine::get() {
   static Engine* const the = [] {
     std::unique_ptr<Engine> made = make(setting("HEDDLE_ENGINE"));
     const int64_t bytes = setting_int("HEDDLE_INFLIGHT_BYTES");
-    made->set_run_ahead({.bytes = bytes > 0 ? bytes : engine::system::usable_bytes() / 2});
+    made->set_run_ahead({.bytes = bytes > 0 ? bytes : heddle::system::usable_bytes() / 2});
     return made.release();  // never destroyed: stopped at exit, see Engine::finish
   }();
   return *the;

@@ -1,0 +1,40 @@
+// All that the rooms above base ask of the operating system, with what to do where there is none of
+// it; files are base's (atomic_file.h), threads and sleep the engine's (engine/parts/system.h).
+#pragma once
+#include <string>
+
+#include "heddle/base.h"
+
+namespace heddle::system {
+
+int process();                     // its number
+int processors_of_this_process();  // by its affinity mask
+int64_t usable_bytes();            // of memory: the machine's, or the limit of the control group
+int64_t free_bytes();              // of memory, now
+void want_huge_pages(void* p, size_t bytes);  // fewer page faults on first use; may do nothing
+
+// Around each fork, also one that the library is not told of; each may be null.
+void at_fork(void (*before)(), void (*in_parent)(), void (*in_child)());
+
+// The folder, with its last slash, of the file that a function of this process comes from; "" where
+// that is not known.
+std::string folder_of(const void* function);
+
+// A shared object, opened at run time; it stays until the process ends.
+class SharedObject {
+ public:
+  // Throws Error with the loader's words. A path without a slash is searched for as the loader
+  // does.
+  explicit SharedObject(const std::string& path);
+  void* find(const char* symbol) const;  // null: it has none
+  template <class F>
+  F* function(const char* symbol) const {
+    return reinterpret_cast<F*>(find(symbol));
+  }
+  const void* handle() const { return handle_; }  // the same for the same file
+
+ private:
+  void* handle_;
+};
+
+}  // namespace heddle::system
