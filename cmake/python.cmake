@@ -37,7 +37,8 @@ add_custom_command(OUTPUT ${stubs}
                    COMMAND ${Python_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tools/make_stubs.py ${CMAKE_BINARY_DIR}/python
                    DEPENDS _core tools/make_stubs.py python/heddle/_ops.py python/heddle/_namespaces.py
                            python/heddle/_distributions.py python/heddle/ndarray/_call.py
-                           python/heddle/symbol/_call.py
+                           python/heddle/symbol/_call.py python/heddle/ndarray/contrib.py
+                           python/heddle/ndarray/random.py python/heddle/symbol/random.py
                    COMMENT "Writing type stubs of the operators")
 add_custom_target(stubs ALL DEPENDS ${stubs})
 # What a wheel holds: the component "python", which pyproject.toml names.

@@ -301,3 +301,17 @@ def test_joining():
     assert [p.shape for p in mx.nd.split_v2(x, (1, 3), axis=1)] == [(3, 1), (3, 2), (3, 1)]
     assert [p.shape for p in mx.nd.split_v2(x, 2, axis=1)] == [(3, 2), (3, 2)]
     assert mx.nd.stack(x, x, axis=0).shape == (2, 3, 4)
+
+
+def test_parts_are_assigned_by_name():
+    a = mx.nd.zeros((4, 4))
+    assert a.slice_assign(mx.nd.ones((2, 2)), (1, 1), (3, 3), (None, None)) is a
+    assert a.slice_assign_scalar(7, (0, 0), (1, 4), (1, 2)) is a
+    assert a.asnumpy().tolist() == [[7, 0, 7, 0], [0, 1, 1, 0], [0, 1, 1, 0], [0, 0, 0, 0]]
+
+
+def test_what_is_not_finite():
+    a = mx.nd.array([1, float("nan"), float("inf"), -float("inf")])
+    assert mx.nd.contrib.isnan(a).asnumpy().tolist() == [0, 1, 0, 0]
+    assert mx.nd.contrib.isinf(a).asnumpy().tolist() == [0, 0, 1, 1]
+    assert mx.nd.contrib.isfinite(a).asnumpy().tolist() == [1, 0, 0, 0]

@@ -2,6 +2,7 @@
 import inspect
 import re
 
+import numpy as np
 import pytest
 
 import heddle as mx
@@ -75,3 +76,25 @@ def test_backward_after_a_prediction_draws_its_own_masks():
         share = (found[-1] == 0).mean()
         assert 0.3 < share < 0.7
     assert (found[0] == found[1]).all()
+
+
+def test_zipfian_classes():
+    classes = mx.nd.array([3, 1])
+    drawn, of_true, of_drawn = mx.nd.contrib.rand_zipfian(classes, 20000, 5)
+    assert (drawn.dtype, of_true.dtype, drawn.shape, of_drawn.shape) == ("int64", "float64", (20000,), (20000,))
+    expected = np.log((np.arange(5) + 2) / (np.arange(5) + 1)) / np.log(6) * 20000
+    np.testing.assert_allclose(of_true.asnumpy(), expected[[3, 1]])
+    np.testing.assert_allclose(of_drawn.asnumpy(), expected[drawn.asnumpy()])
+    np.testing.assert_allclose(np.bincount(drawn.asnumpy(), minlength=5), expected, rtol=0.1)
+
+
+def test_numbers_like_an_array():
+    like = mx.nd.zeros((200, 100))
+    for name, params, mean in (("uniform", {"low": 2, "high": 4}, 3), ("normal", {"loc": -1}, -1), ("exponential", {"lam": 2}, 0.5),
+                               ("gamma", {"alpha": 3, "beta": 2}, 6), ("poisson", {"lam": 4}, 4),
+                               ("negative_binomial", {"k": 2, "p": 0.5}, 2)):
+        found = getattr(mx.nd.random, name + "_like")(like, **params)
+        assert found.shape == like.shape
+        assert abs(found.asnumpy().mean() - mean) < 0.1, name
+        symbol = getattr(mx.sym.random, name + "_like")(mx.sym.Variable("x"), **params)
+        assert symbol.infer_shape(x=(3, 2))[1] == [(3, 2)]

@@ -258,6 +258,16 @@ class NDArray(Methods):
         zeros = _invoke("_zeros", (), {"shape": self.shape, "dtype": name, "ctx": f"{device}({index})"}, None)
         self._mark(zeros, GRAD_REQS[grad_req])
 
+    def slice_assign(self, rhs: NDArray, begin: Sequence[int | None], end: Sequence[int | None],
+                     step: Sequence[int | None]) -> NDArray:
+        """self with self[begin[0]:end[0]:step[0], ...] = rhs, an array of that shape; in place."""
+        return _core.invoke("_slice_assign", (self, rhs), {"begin": begin, "end": end, "step": step}, self)
+
+    def slice_assign_scalar(self, value: float, begin: Sequence[int | None], end: Sequence[int | None],
+                            step: Sequence[int | None]) -> NDArray:
+        """The same with a number."""
+        return _core.invoke("_slice_assign_scalar", (self,), {"scalar": value, "begin": begin, "end": end, "step": step}, self)
+
     def detach(self) -> NDArray:
         """The same memory outside of what autograd recorded."""
         return self._detach()

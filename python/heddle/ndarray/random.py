@@ -5,6 +5,7 @@ from .. import _core
 from .._distributions import make
 from ..base import _Null, _NullType, dtype_name, is_number
 from ..context import current_context
+from . import _internal
 from .ndarray import NDArray
 
 TYPE_CHECKING = False
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from ..context import Context
 
 __all__ = ["uniform", "normal", "randn", "poisson", "exponential", "gamma", "negative_binomial",
-           "generalized_negative_binomial", "multinomial", "shuffle", "randint"]
+           "generalized_negative_binomial", "multinomial", "shuffle", "randint", "uniform_like", "normal_like",
+           "exponential_like", "gamma_like", "poisson_like", "negative_binomial_like",
+           "generalized_negative_binomial_like"]
 
 
 def _draw(kind: str, params: dict[str, Any], shape: ShapeLike | _NullType | None, dtype: DTypeLike | _NullType | None,
@@ -57,3 +60,13 @@ def multinomial(data: NDArray, shape: ShapeLike | _NullType = _Null, get_prob: b
 def shuffle(data: NDArray, **kwargs: Any) -> NDArray:
     """The rows of data in random order."""
     return _core.invoke("_shuffle", (data,), None, kwargs.get("out"))
+
+
+# Of the shape of their first input.
+uniform_like = _internal._random_uniform_like
+normal_like = _internal._random_normal_like
+exponential_like = _internal._random_exponential_like
+gamma_like = _internal._random_gamma_like
+poisson_like = _internal._random_poisson_like
+negative_binomial_like = _internal._random_negative_binomial_like
+generalized_negative_binomial_like = _internal._random_generalized_negative_binomial_like

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from ..context import Context
 
 __all__ = ["uniform", "normal", "randn", "poisson", "exponential", "gamma", "negative_binomial",
-           "generalized_negative_binomial", "multinomial", "shuffle", "randint"]
+           "generalized_negative_binomial", "multinomial", "shuffle", "randint", "uniform_like", "normal_like",
+           "exponential_like", "gamma_like", "poisson_like", "negative_binomial_like",
+           "generalized_negative_binomial_like"]
 
 
 def _draw(kind: str, params: dict[str, Any], shape: ShapeLike | _NullType | None, dtype: DTypeLike | _NullType | None,
@@ -46,3 +48,13 @@ def multinomial(data: Symbol, shape: ShapeLike | _NullType = _Null, get_prob: bo
 def shuffle(data: Symbol, **kwargs: Any) -> Symbol:
     """The rows of data in random order."""
     return _internal._shuffle(data, **kwargs)
+
+
+# Of the shape of their first input.
+uniform_like = _internal._random_uniform_like
+normal_like = _internal._random_normal_like
+exponential_like = _internal._random_exponential_like
+gamma_like = _internal._random_gamma_like
+poisson_like = _internal._random_poisson_like
+negative_binomial_like = _internal._random_negative_binomial_like
+generalized_negative_binomial_like = _internal._random_generalized_negative_binomial_like
