@@ -208,7 +208,8 @@ struct LightingParam {
   void fields(auto&& f) { f("alpha", alpha, "How much of each of three components.").required(); }
 };
 void infer_lighting(const LightingParam& p, InferContext& c) {
-  check(p.alpha.size() == 3, "[adjust_lighting] alpha has {} numbers, expected 3", p.alpha.size());
+  check(p.alpha.size() == 3, "[_image_adjust_lighting] alpha has {} numbers, expected 3",
+        p.alpha.size());
   infer(c);
 }
 void adjust_lighting(const LightingParam& p, OpContext& ctx, Inputs in, Outputs out) {

@@ -16,8 +16,10 @@ using image::with_number;
 void infer_to_tensor(InferContext& c) {
   const Shape& x = c.in(0);
   if (!x.known()) return;
-  check(x.rank() == 3 || x.rank() == 4,
-        "[to_tensor] data has shape {}, expected (height, width, channels) or several of them", x);
+  check(
+      x.rank() == 3 || x.rank() == 4,
+      "[_image_to_tensor] data has shape {}, expected (height, width, channels) or several of them",
+      x);
   Shape y = x;
   y[-3] = x[-1], y[-2] = x[-3], y[-1] = x[-2];
   c.set_out(0, y);
@@ -55,10 +57,11 @@ void infer_normalize(const NormalizeParam& p, InferContext& c) {
   const Shape& x = c.in(0);
   if (!x.known()) return;
   check((x.rank() == 3 || x.rank() == 4) && (x[-3] == 1 || x[-3] == 3),
-        "[normalize] data has shape {}, expected (1 or 3, height, width) or several of them", x);
+        "[_image_normalize] data has shape {}, expected (1 or 3, height, width) or several of them",
+        x);
   for (const auto* v : {&p.mean, &p.std})
     check(v->size() == 1 || v->size() == size_t(x[-3]) || v->size() == 4,
-          "[normalize] {} has {} numbers, expected 1 or {}", v == &p.mean ? "mean" : "std",
+          "[_image_normalize] {} has {} numbers, expected 1 or {}", v == &p.mean ? "mean" : "std",
           v->size(), x[-3]);
 }
 // y = (x - mean) / std; the gradient (kCentred false): y = x / std.
@@ -93,10 +96,11 @@ void infer_crop(const CropParam& p, InferContext& c) {
   Shape y = c.in(0);
   if (!y.known()) return;
   check(y.rank() == 3 || y.rank() == 4,
-        "[crop] data has shape {}, expected (height, width, channels) or several of them", y);
+        "[_image_crop] data has shape {}, expected (height, width, channels) or several of them",
+        y);
   check(p.x + p.width <= y[-2] && p.y + p.height <= y[-3],
-        "[crop] found a window that ends at ({},{}), expected at most ({},{})", p.x + p.width,
-        p.y + p.height, y[-2], y[-3]);
+        "[_image_crop] found a window that ends at ({},{}), expected at most ({},{})",
+        p.x + p.width, p.y + p.height, y[-2], y[-3]);
   y[-2] = p.width, y[-3] = p.height;
   c.set_out(0, y);
 }
@@ -168,12 +172,13 @@ void infer_resize(const ResizeParam& p, InferContext& c) {
   Shape y = c.in(0);
   check(
       !p.size.empty() && p.size.size() <= 2 && *std::min_element(p.size.begin(), p.size.end()) > 0,
-      "[resize] size has {} numbers, expected one or two positive ones", p.size.size());
+      "[_image_resize] size has {} numbers, expected one or two positive ones", p.size.size());
   if (!y.known()) return;
   check(y.rank() == 3 || y.rank() == 4,
-        "[resize] data has shape {}, expected (height, width, channels) or several of them", y);
+        "[_image_resize] data has shape {}, expected (height, width, channels) or several of them",
+        y);
   const int64_t height = y[-3], width = y[-2];
-  check(height > 0 && width > 0, "[resize] data has shape {}, expected pixels", y);
+  check(height > 0 && width > 0, "[_image_resize] data has shape {}, expected pixels", y);
   const bool both = p.size.size() == 2;
   int64_t rows = p.size.back(), columns = p.size.front();
   if (!both && p.keep_ratio && height > width) rows = height * columns / width;

@@ -134,7 +134,7 @@ void dequantize_dtype(InferContext& c) { infer_ranges(c), c.set_out_dtype(0, Dty
 void dequantize(OpContext& ctx, Inputs in, Outputs out) {
   const bool is_signed = in[0].dtype == Dtype::kInt8;
   check(is_signed || in[0].dtype == Dtype::kUint8,
-        "[dequantize] data has dtype {}, expected int8 or uint8", in[0].dtype);
+        "[_contrib_dequantize] data has dtype {}, expected int8 or uint8", in[0].dtype);
   const float reach = range_of(in[1], in[2]).reach();
   const float scale = reach / (is_signed ? kInt8Levels : kUint8Levels);
   ctx.parallel_for(in[0].size(), kGrain, [&](int64_t begin, int64_t end) {
@@ -169,9 +169,10 @@ void infer_entropy(const EntropyParam& p, InferContext& c) {
   const Shape& h = c.in(0);
   c.set_out(0, {1}), c.set_out(1, {1});
   if (!h.known()) return;
-  check(h.rank() == 1 && h[0] % 2 == 1 && h[0] >= p.num_quantized_bins,
-        "[calibrate_entropy] hist has shape {}, expected an odd number of bins, at least {}", h,
-        p.num_quantized_bins);
+  check(
+      h.rank() == 1 && h[0] % 2 == 1 && h[0] >= p.num_quantized_bins,
+      "[_contrib_calibrate_entropy] hist has shape {}, expected an odd number of bins, at least {}",
+      h, p.num_quantized_bins);
   c.set_in(1, {h[0] + 1});
 }
 void infer_entropy_dtype(InferContext& c) {

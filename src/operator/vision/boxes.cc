@@ -28,8 +28,8 @@ void infer_iou(InferContext& c) {
   if (!a.known() || !b.known()) return;
   Shape y = Shape::of(a.begin(), a.begin() + std::max(0, a.rank() - 1));
   for (int i = 0; i < 2; ++i)
-    check(c.in(i).rank() >= 1 && c.in(i)[-1] == 4, "[box_iou] {} has shape {}, expected (..., 4)",
-          i ? "rhs" : "lhs", c.in(i));
+    check(c.in(i).rank() >= 1 && c.in(i)[-1] == 4,
+          "[_contrib_box_iou] {} has shape {}, expected (..., 4)", i ? "rhs" : "lhs", c.in(i));
   for (int i = 0; i + 1 < b.rank(); ++i) y.append(b[i]);
   c.set_out(0, y);
 }
@@ -74,12 +74,13 @@ void infer_nms(const NmsParam& p, InferContext& c) {
   c.set_out(0, c.in(0)), c.set_in(0, c.out(0));
   const Shape& x = c.in(0);
   if (!x.known()) return;
-  check(x.rank() >= 2, "[box_nms] data has shape {}, expected (..., boxes, numbers)", x);
+  check(x.rank() >= 2, "[_contrib_box_nms] data has shape {}, expected (..., boxes, numbers)", x);
   check(p.coord_start >= 0 && p.coord_start + 4 <= x[-1],
-        "[box_nms] coord_start is {}, expected 0 to {}", p.coord_start, x[-1] - 4);
+        "[_contrib_box_nms] coord_start is {}, expected 0 to {}", p.coord_start, x[-1] - 4);
   check(p.score_index >= 0 && p.score_index < x[-1],
-        "[box_nms] score_index is {}, expected 0 to {}", p.score_index, x[-1] - 1);
-  check(p.id_index < x[-1], "[box_nms] id_index is {}, expected at most {}", p.id_index, x[-1] - 1);
+        "[_contrib_box_nms] score_index is {}, expected 0 to {}", p.score_index, x[-1] - 1);
+  check(p.id_index < x[-1], "[_contrib_box_nms] id_index is {}, expected at most {}", p.id_index,
+        x[-1] - 1);
   Shape where = x;
   where[where.rank() - 1] = 1;
   c.set_out(1, where);
@@ -181,7 +182,8 @@ struct MatchingParam {
 void infer_matching(InferContext& c) {
   const Shape& x = c.in(0);
   if (!x.known()) return;
-  check(x.rank() >= 2, "[bipartite_matching] data has shape {}, expected (..., rows, columns)", x);
+  check(x.rank() >= 2,
+        "[_contrib_bipartite_matching] data has shape {}, expected (..., rows, columns)", x);
   c.set_out(0, Shape::of(x.begin(), x.end() - 1));
   Shape columns = Shape::of(x.begin(), x.end() - 2);
   columns.append(x[-1]);
@@ -222,10 +224,10 @@ void infer_encode(InferContext& c) {
   const Shape &s = c.in(0), &refs = c.in(3);
   c.set_in(4, {4}), c.set_in(5, {4});
   if (!s.known()) return;
-  check(s.rank() == 2, "[box_encode] samples has shape {}, expected (n, anchors)", s);
+  check(s.rank() == 2, "[_contrib_box_encode] samples has shape {}, expected (n, anchors)", s);
   c.set_in(2, {s[0], s[1], 4});
   check(!refs.known() || (refs.rank() == 3 && refs[0] == s[0] && refs[2] == 4),
-        "[box_encode] refs has shape {}, expected ({}, objects, 4)", refs, s[0]);
+        "[_contrib_box_encode] refs has shape {}, expected ({}, objects, 4)", refs, s[0]);
   c.set_out(0, {s[0], s[1], 4}), c.set_out(1, {s[0], s[1], 4});
 }
 
@@ -273,9 +275,10 @@ void infer_decode(InferContext& c) {
   c.set_out(0, c.in(0)), c.set_in(0, c.out(0));
   const Shape &x = c.in(0), &anchors = c.in(1);
   if (!x.known()) return;
-  check(x.rank() == 3 && x[2] == 4, "[box_decode] data has shape {}, expected (n, anchors, 4)", x);
+  check(x.rank() == 3 && x[2] == 4,
+        "[_contrib_box_decode] data has shape {}, expected (n, anchors, 4)", x);
   check(!anchors.known() || anchors == Shape({1, x[1], 4}),
-        "[box_decode] anchors has shape {}, expected (1,{},4)", anchors, x[1]);
+        "[_contrib_box_decode] anchors has shape {}, expected (1,{},4)", anchors, x[1]);
 }
 
 void decode(const DecodeParam& p, OpContext& ctx, Inputs in, Outputs out) {

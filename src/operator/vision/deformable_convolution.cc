@@ -74,21 +74,22 @@ struct Geometry {
 template <bool kModulated>
 void infer(const DeformableParam& p, InferContext& c) {
   const char* who = kName<kModulated>;
-  check(p.kernel.rank() == 2 && p.kernel.size() > 0, "[{}] kernel is {}, expected (height, width)",
-        who, p.kernel);
+  check(p.kernel.rank() == 2 && p.kernel.size() > 0,
+        "[_contrib_{}] kernel is {}, expected (height, width)", who, p.kernel);
   for (const Shape* s : {&p.stride, &p.dilate, &p.pad})
     check(s->rank() < 1 || (s->rank() == 2 && (s == &p.pad || ((*s)[0] > 0 && (*s)[1] > 0))),
-          "[{}] found {} for stride, dilate or pad, expected two numbers", who, *s);
+          "[_contrib_{}] found {} for stride, dilate or pad, expected two numbers", who, *s);
   const Shape& x = c.in(0);
   if (!x.known()) return;
   check(x.rank() == 4 && x[1] % p.num_group == 0 && x[1] % p.num_deformable_group == 0 &&
             p.num_filter % p.num_group == 0,
-        "[{}] data has shape {}, expected (n, c, h, w) with channels that divide into {} and {} "
+        "[_contrib_{}] data has shape {}, expected (n, c, h, w) with channels that divide into {} "
+        "and {} "
         "groups, as {} filters do into the first",
         who, x, p.num_group, p.num_deformable_group, p.num_filter);
   const Geometry g(p, x);
-  check(g.places() > 0, "[{}] data has shape {}, which is smaller than the kernel {}", who, x,
-        p.kernel);
+  check(g.places() > 0, "[_contrib_{}] data has shape {}, which is smaller than the kernel {}", who,
+        x, p.kernel);
   c.set_in(1, {g.n, 2 * g.movers * g.taps(), g.rows, g.columns});
   if (kModulated) c.set_in(2, {g.n, g.movers * g.taps(), g.rows, g.columns});
   c.set_in(kWeight<kModulated>, {g.filters, g.channels / g.groups, g.kernel[0], g.kernel[1]});

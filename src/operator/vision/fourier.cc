@@ -10,6 +10,11 @@ namespace heddle::ops::fourier {
 using vision::Wide;
 using Number = std::complex<double>;
 
+// Without the care for infinities that std::complex takes.
+Number times(Number a, Number b) {
+  return {a.real() * b.real() - a.imag() * b.imag(), a.real() * b.imag() + a.imag() * b.real()};
+}
+
 // exp(-2 pi i k / n) for all k < n.
 std::vector<Number> roots_of_unity(int64_t n) {
   std::vector<Number> w(static_cast<size_t>(n));
@@ -34,11 +39,18 @@ void mixed_radix(const Number* from, int64_t step, Number* to, int64_t n, const 
   const int64_t f = smallest_factor(n), m = n / f, all = n * root_step;
   for (int64_t r = 0; r < f; ++r)
     mixed_radix(from + r * step, step * f, to + r * m, m, w, root_step * f, work);
+  if (f == 2) {
+    for (int64_t k = 0; k < m; ++k) {
+      const Number a = to[k], b = times(to[m + k], w[k * root_step]);
+      to[k] = a + b, to[m + k] = a - b;
+    }
+    return;
+  }
   for (int64_t k = 0; k < m; ++k) {
-    for (int64_t r = 0; r < f; ++r) work[r] = to[r * m + k] * w[r * k * root_step];
+    for (int64_t r = 0; r < f; ++r) work[r] = times(to[r * m + k], w[r * k * root_step]);
     for (int64_t q = 0; q < f; ++q) {
       Number sum = work[0];
-      for (int64_t r = 1; r < f; ++r) sum += work[r] * w[(r * q % f) * (all / f)];
+      for (int64_t r = 1; r < f; ++r) sum += times(work[r], w[(r * q % f) * (all / f)]);
       to[q * m + k] = sum;
     }
   }
@@ -80,11 +92,11 @@ class Transform {
   void chirp(const Number* from, Number* to) const {
     const size_t m = filter_.size(), n = size_t(n_);
     std::vector<Number> a(m), b(m);
-    for (size_t k = 0; k < n; ++k) a[k] = from[k] * chirp_[k];
+    for (size_t k = 0; k < n; ++k) a[k] = times(from[k], chirp_[k]);
     inner_[0](a.data(), b.data());
-    for (size_t k = 0; k < m; ++k) b[k] = std::conj(b[k] * filter_[k]);
+    for (size_t k = 0; k < m; ++k) b[k] = std::conj(times(b[k], filter_[k]));
     inner_[0](b.data(), a.data());  // the inverse, conjugated
-    for (size_t k = 0; k < n; ++k) to[k] = std::conj(a[k]) * chirp_[k] / double(m);
+    for (size_t k = 0; k < n; ++k) to[k] = times(std::conj(a[k]), chirp_[k]) / double(m);
   }
 
   int64_t n_, largest_ = 1;
@@ -176,10 +188,10 @@ struct SketchParam {
 void infer_sketch(const SketchParam& p, InferContext& c) {
   Shape y = c.in(0);
   if (!y.known()) return;
-  check(y.rank() >= 1, "[count_sketch] data has shape {}, expected (..., features)", y);
+  check(y.rank() >= 1, "[_contrib_count_sketch] data has shape {}, expected (..., features)", y);
   for (int i = 1; i < 3; ++i) {
     if (!c.in(i).known()) c.set_in(i, {1, y[-1]});
-    check(c.in(i).size() == y[-1], "[count_sketch] {} has shape {}, expected (1,{})",
+    check(c.in(i).size() == y[-1], "[_contrib_count_sketch] {} has shape {}, expected (1,{})",
           i == 1 ? "h" : "s", c.in(i), y[-1]);
   }
   y[-1] = p.out_dim;

@@ -31,13 +31,14 @@ Mat<T> scores(T* data, int64_t head, int64_t rows, int64_t cols) {
 void check_projection(const char* op, const char* name, const Shape& s, const HeadsParam& p,
                       int64_t parts) {
   check(s.rank() == 3 && s[2] % (p.heads * parts) == 0 && s[2] > 0,
-        "[{}] {} has shape {}, expected (length, batch, a multiple of {})", op, name, s,
+        "[_contrib_{}] {} has shape {}, expected (length, batch, a multiple of {})", op, name, s,
         p.heads * parts);
 }
 void check_attention(const char* op, const Shape& s, int64_t heads, int64_t rows, int64_t cols) {
   check(!s.known() || s == Shape({heads, rows, cols}) ||
             (s.rank() == 3 && rows < 0 && s[0] == heads && s[2] == cols),
-        "[{}] attention has shape {}, expected ({},{},{})", op, s, heads, rows, cols);
+        "[_contrib_{}] attention has shape {}, expected ({},{},{})", op, s, heads,
+        rows < 0 ? std::string("queries") : format("{}", rows), cols);
 }
 
 template <class T>
@@ -70,8 +71,8 @@ void infer_scores(const HeadsParam& p, InferContext& c) {
     const Shape& k = c.in(1);
     check_projection(kScores<kCross>, "keys_values", k, p, 2);
     check(k[1] == q[1] && k[2] == 2 * q[2],
-          "[{}] keys_values has shape {}, expected (length, {}, {})", kScores<kCross>, k, q[1],
-          2 * q[2]);
+          "[_contrib_{}] keys_values has shape {}, expected (length, {}, {})", kScores<kCross>, k,
+          q[1], 2 * q[2]);
   }
   c.set_out(0, {q[1] * p.heads, q[0], kCross ? c.in(1)[0] : q[0]});
 }

@@ -23,12 +23,13 @@ struct PriorParam {
 
 void infer_prior(const PriorParam& p, InferContext& c) {
   check(!p.sizes.empty() && !p.ratios.empty() && p.steps.size() == 2 && p.offsets.size() == 2,
-        "[MultiBoxPrior] found {} sizes, {} ratios, {} steps and {} offsets, expected some, some, "
+        "[_contrib_MultiBoxPrior] found {} sizes, {} ratios, {} steps and {} offsets, expected "
+        "some, some, "
         "2 and 2",
         p.sizes.size(), p.ratios.size(), p.steps.size(), p.offsets.size());
   const Shape& x = c.in(0);
   if (!x.known()) return;
-  check(x.rank() == 4, "[MultiBoxPrior] data has shape {}, expected (n, c, h, w)", x);
+  check(x.rank() == 4, "[_contrib_MultiBoxPrior] data has shape {}, expected (n, c, h, w)", x);
   c.set_out(0, {1, x[2] * x[3] * p.boxes(), 4});
 }
 
@@ -78,7 +79,7 @@ struct TargetParam {
 };
 
 void check_variances(const char* who, const std::vector<double>& v) {
-  check(v.size() == 4, "[{}] variances has {} numbers, expected 4", who, v.size());
+  check(v.size() == 4, "[_contrib_{}] variances has {} numbers, expected 4", who, v.size());
 }
 
 void infer_target(const TargetParam& p, InferContext& c) {
@@ -86,12 +87,12 @@ void infer_target(const TargetParam& p, InferContext& c) {
   const Shape &anchor = c.in(0), &label = c.in(1), &pred = c.in(2);
   if (!anchor.known() || !label.known() || !pred.known()) return;
   check(anchor.rank() == 3 && anchor[0] == 1 && anchor[2] == 4,
-        "[MultiBoxTarget] anchor has shape {}, expected (1, anchors, 4)", anchor);
+        "[_contrib_MultiBoxTarget] anchor has shape {}, expected (1, anchors, 4)", anchor);
   check(label.rank() == 3 && label[2] >= 5,
-        "[MultiBoxTarget] label has shape {}, expected (n, objects, 5 or more)", label);
+        "[_contrib_MultiBoxTarget] label has shape {}, expected (n, objects, 5 or more)", label);
   check(pred.rank() == 3 && pred[0] == label[0] && pred[2] == anchor[1],
-        "[MultiBoxTarget] cls_pred has shape {}, expected ({}, classes, {})", pred, label[0],
-        anchor[1]);
+        "[_contrib_MultiBoxTarget] cls_pred has shape {}, expected ({}, classes, {})", pred,
+        label[0], anchor[1]);
   c.set_out(0, {label[0], anchor[1] * 4}), c.set_out(1, c.out(0));
   c.set_out(2, {label[0], anchor[1]});
 }
@@ -244,11 +245,12 @@ void infer_detection(const DetectionParam& p, InferContext& c) {
   const Shape &prob = c.in(0), &loc = c.in(1), &anchor = c.in(2);
   if (!prob.known() || !loc.known() || !anchor.known()) return;
   check(prob.rank() == 3,
-        "[MultiBoxDetection] cls_prob has shape {}, expected (n, classes, anchors)", prob);
+        "[_contrib_MultiBoxDetection] cls_prob has shape {}, expected (n, classes, anchors)", prob);
   check(loc.rank() == 2 && loc[0] == prob[0] && loc[1] == 4 * prob[2],
-        "[MultiBoxDetection] loc_pred has shape {}, expected ({},{})", loc, prob[0], 4 * prob[2]);
+        "[_contrib_MultiBoxDetection] loc_pred has shape {}, expected ({},{})", loc, prob[0],
+        4 * prob[2]);
   check(anchor.rank() == 3 && anchor[0] == 1 && anchor[1] == prob[2] && anchor[2] == 4,
-        "[MultiBoxDetection] anchor has shape {}, expected (1,{},4)", anchor, prob[2]);
+        "[_contrib_MultiBoxDetection] anchor has shape {}, expected (1,{},4)", anchor, prob[2]);
   c.set_out(0, {prob[0], prob[2], 6});
 }
 

@@ -23,10 +23,10 @@ struct PsParam {
 };
 
 void check_rois(const char* who, const Shape& x, const Shape& rois, int64_t channels) {
-  check(x.rank() == 4 && x[1] == channels, "[{}] data has shape {}, expected (n, {}, h, w)", who, x,
-        channels);
-  check(rois.rank() == 2 && rois[1] == 5, "[{}] rois has shape {}, expected (regions, 5)", who,
-        rois);
+  check(x.rank() == 4 && x[1] == channels,
+        "[_contrib_{}] data has shape {}, expected (n, {}, h, w)", who, x, channels);
+  check(rois.rank() == 2 && rois[1] == 5, "[_contrib_{}] rois has shape {}, expected (regions, 5)",
+        who, rois);
 }
 
 void infer(const PsParam& p, InferContext& c) {
@@ -151,10 +151,11 @@ void infer_deformable(const DeformableParam& p, InferContext& c) {
   check_rois("DeformablePSROIPooling", x, rois, p.output_dim * p.group_size * p.group_size);
   if (!p.no_trans && c.in(2).known()) {
     const Shape& t = c.in(2);
-    check(t.rank() == 4 && t[0] >= rois[0] && t[1] > 0 && t[1] % 2 == 0 && t[2] == p.parts() &&
-              t[3] == p.parts() && p.output_dim % (t[1] / 2) == 0,
-          "[DeformablePSROIPooling] trans has shape {}, expected ({}, 2 * classes, {}, {})", t,
-          rois[0], p.parts(), p.parts());
+    check(
+        t.rank() == 4 && t[0] >= rois[0] && t[1] > 0 && t[1] % 2 == 0 && t[2] == p.parts() &&
+            t[3] == p.parts() && p.output_dim % (t[1] / 2) == 0,
+        "[_contrib_DeformablePSROIPooling] trans has shape {}, expected ({}, 2 * classes, {}, {})",
+        t, rois[0], p.parts(), p.parts());
   }
   c.set_out(0, {rois[0], p.output_dim, p.pooled_size, p.pooled_size});
 }

@@ -17,30 +17,33 @@ struct Axis {
   std::vector<Row> rows;
 };
 
-// y = the two axes applied to each plane of x.
+// y = the two axes applied to each plane of x: rows are blended first, then their cells.
 template <class T, class Weight>
 void apply(const OpContext& ctx, const Blob& x, const Blob& y, const Axis<Wide<T>>& down,
            const Axis<Wide<T>>& right, Weight&& weight) {
   using A = Wide<T>;
-  const int64_t height = y.shape[2], width = y.shape[3], cells = x.shape[2] * x.shape[3];
-  ctx.parallel_for(y.shape[0] * y.shape[1] * height, vision::grain_of(8 * width),
-                   [&](int64_t from, int64_t end) {
-                     for (int64_t k = from; k < end; ++k) {
-                       const T* plane = x.as<T>() + k / height * cells;
-                       const auto& v = down.rows[size_t(k % height)];
-                       for (int64_t j = 0; j < width; ++j) {
-                         const auto& h = right.rows[size_t(j)];
-                         A sum = 0;
-                         for (int64_t a = 0; a < v.count; ++a) {
-                           A line = 0;
-                           const T* row = plane + (v.from + a) * x.shape[3] + h.from;
-                           for (int64_t b = 0; b < h.count; ++b) line += weight(h, b) * A(row[b]);
-                           sum += weight(v, a) * line;
-                         }
-                         y.as<T>()[k * width + j] = T(sum);
-                       }
-                     }
-                   });
+  const int64_t height = y.shape[2], width = y.shape[3], extent = x.shape[3];
+  const int64_t rows = y.shape[0] * y.shape[1] * height,
+                grain = vision::grain_of(2 * (width + extent));
+  ctx.parallel_for(rows, grain, [&](int64_t from, int64_t end) {
+    ScratchScope scope;
+    A* line = static_cast<A*>(thread_scratch(size_t(extent) * sizeof(A)));
+    for (int64_t k = from; k < end; ++k) {
+      const auto& v = down.rows[size_t(k % height)];
+      const T* first = x.as<T>() + (k / height * x.shape[2] + v.from) * extent;
+      std::fill_n(line, extent, A(0));
+      for (int64_t a = 0; a < v.count; ++a) {
+        const A by = weight(v, a);
+        for (int64_t j = 0; j < extent; ++j) line[j] += by * A(first[a * extent + j]);
+      }
+      for (int64_t j = 0; j < width; ++j) {
+        const auto& h = right.rows[size_t(j)];
+        A sum = 0;
+        for (int64_t b = 0; b < h.count; ++b) sum += weight(h, b) * line[h.from + b];
+        y.as<T>()[k * width + j] = T(sum);
+      }
+    }
+  });
 }
 
 // The transpose of apply().
@@ -49,16 +52,22 @@ void apply_back(const OpContext& ctx, const Blob& dy, const Blob& dx, const Axis
                 const Axis<Wide<T>>& right, Weight&& weight) {
   using A = Wide<T>;
   const int64_t height = dy.shape[2], width = dy.shape[3], extent = dx.shape[3];
-  vision::sum_planes<T>(ctx, dx, 8 * height * width, [&](int64_t plane, A* sum) {
-    const T* head = dy.as<T>() + plane * height * width;
-    for (int64_t i = 0; i < height; ++i)
+  vision::sum_planes<T>(ctx, dx, 4 * height * width, [&](int64_t plane, A* sum) {
+    A* line = static_cast<A*>(thread_scratch(size_t(extent) * sizeof(A)));
+    for (int64_t i = 0; i < height; ++i) {
+      const T* head = dy.as<T>() + (plane * height + i) * width;
+      std::fill_n(line, extent, A(0));
       for (int64_t j = 0; j < width; ++j) {
-        const auto &v = down.rows[size_t(i)], &h = right.rows[size_t(j)];
-        const A own = A(head[i * width + j]);
-        for (int64_t a = 0; a < v.count; ++a)
-          for (int64_t b = 0; b < h.count; ++b)
-            sum[(v.from + a) * extent + h.from + b] += own * weight(v, a) * weight(h, b);
+        const auto& h = right.rows[size_t(j)];
+        for (int64_t b = 0; b < h.count; ++b) line[h.from + b] += weight(h, b) * A(head[j]);
       }
+      const auto& v = down.rows[size_t(i)];
+      for (int64_t a = 0; a < v.count; ++a) {
+        A* to = sum + (v.from + a) * extent;
+        const A by = weight(v, a);
+        for (int64_t j = 0; j < extent; ++j) to[j] += by * line[j];
+      }
+    }
   });
 }
 
@@ -73,10 +82,11 @@ struct PoolingParam {
 void infer_pooling(const PoolingParam& p, InferContext& c) {
   const Shape &x = c.in(0), &size = p.output_size;
   check(size.rank() <= 2 && (size.rank() < 1 || size.size() > 0),
-        "[AdaptiveAvgPooling2D] output_size is {}, expected at most two positive numbers", size);
+        "[_contrib_AdaptiveAvgPooling2D] output_size is {}, expected at most two positive numbers",
+        size);
   if (!x.known()) return;
   check(x.rank() == 4 && x[2] > 0 && x[3] > 0,
-        "[AdaptiveAvgPooling2D] data has shape {}, expected (n, c, h, w) with cells", x);
+        "[_contrib_AdaptiveAvgPooling2D] data has shape {}, expected (n, c, h, w) with cells", x);
   const int64_t height = size.rank() < 1 ? 1 : size[0];
   c.set_out(0, {x[0], x[1], height, size.rank() == 2 ? size[1] : height});
 }
@@ -134,7 +144,7 @@ int64_t extent_of(const ResizeParam& p, int64_t in, int64_t given, std::optional
   switch (p.mode) {
     case Mode::kOddScale:
       check(scale.has_value(),
-            "[BilinearResize2D] found one scale, expected two in mode odd_scale");
+            "[_contrib_BilinearResize2D] found one scale, expected two in mode odd_scale");
       return in % 2 == 0 ? int64_t(float(in) * *scale) : int64_t(float(in - 1) * *scale) + 1;
     case Mode::kToEvenDown:
       return in - in % 2;
@@ -153,18 +163,18 @@ void infer_resize(const ResizeParam& p, InferContext& c) {
   const Shape& x = c.in(0);
   if (!x.known() || (c.inputs() == 2 && !c.in(1).known())) return;
   check(x.rank() == 4 && x[2] > 0 && x[3] > 0,
-        "[BilinearResize2D] data has shape {}, expected (n, c, h, w) with cells", x);
+        "[_contrib_BilinearResize2D] data has shape {}, expected (n, c, h, w) with cells", x);
   int64_t height = 0, width = 0;
   if (c.inputs() == 2) {
-    check(c.in(1).rank() == 4, "[BilinearResize2D] like has shape {}, expected (n, c, h, w)",
-          c.in(1));
+    check(c.in(1).rank() == 4,
+          "[_contrib_BilinearResize2D] like has shape {}, expected (n, c, h, w)", c.in(1));
     height = c.in(1)[2], width = c.in(1)[3];
   } else {
     height = extent_of(p, x[2], p.height, p.scale_height);
     width = extent_of(p, x[3], p.width, p.scale_width);
   }
-  check(height > 0 && width > 0, "[BilinearResize2D] output has shape ({},{}), expected cells",
-        height, width);
+  check(height > 0 && width > 0,
+        "[_contrib_BilinearResize2D] output has shape ({},{}), expected cells", height, width);
   c.set_out(0, {x[0], x[1], height, width});
 }
 

@@ -105,7 +105,7 @@ struct RotatedParam : AlignParam {
 
 void check_bins(const char* who, const Shape& bins) {
   check(bins.rank() == 2 && bins[0] > 0 && bins[1] > 0,
-        "[{}] pooled_size is {}, expected two positive numbers", who, bins);
+        "[_contrib_{}] pooled_size is {}, expected two positive numbers", who, bins);
 }
 
 template <int64_t kNumbers>
@@ -114,12 +114,12 @@ void infer(const AlignParam& p, InferContext& c) {
   const char* who = kNumbers == 5 ? "ROIAlign" : "RROIAlign";
   check_bins(who, bins);
   if (!x.known() || !rois.known()) return;
-  check(x.rank() == 4, "[{}] data has shape {}, expected (n, c, h, w)", who, x);
-  check(rois.rank() == 2 && rois[1] == kNumbers, "[{}] rois has shape {}, expected (regions, {})",
-        who, rois, kNumbers);
+  check(x.rank() == 4, "[_contrib_{}] data has shape {}, expected (n, c, h, w)", who, x);
+  check(rois.rank() == 2 && rois[1] == kNumbers,
+        "[_contrib_{}] rois has shape {}, expected (regions, {})", who, rois, kNumbers);
   const int64_t each = p.position_sensitive ? bins[0] * bins[1] : 1;
-  check(x[1] % each == 0, "[{}] data has {} channels, expected a multiple of the {} bins", who,
-        x[1], each);
+  check(x[1] % each == 0, "[_contrib_{}] data has {} channels, expected a multiple of the {} bins",
+        who, x[1], each);
   c.set_out(0, {rois[0], x[1] / each, bins[0], bins[1]});
 }
 
@@ -218,9 +218,10 @@ void infer_mask(const MaskParam& p, InferContext& c) {
   const Shape &rois = c.in(0), &masks = c.in(1);
   if (!rois.known()) return;
   check(rois.rank() == 3 && rois[1] == p.num_rois && rois[2] == 4,
-        "[mrcnn_mask_target] rois has shape {}, expected (n, {}, 4)", rois, p.num_rois);
+        "[_contrib_mrcnn_mask_target] rois has shape {}, expected (n, {}, 4)", rois, p.num_rois);
   check(!masks.known() || (masks.rank() == 4 && masks[0] == rois[0]),
-        "[mrcnn_mask_target] gt_masks has shape {}, expected ({}, objects, h, w)", masks, rois[0]);
+        "[_contrib_mrcnn_mask_target] gt_masks has shape {}, expected ({}, objects, h, w)", masks,
+        rois[0]);
   c.set_in(2, {rois[0], rois[1]}), c.set_in(3, {rois[0], rois[1]});
   const Shape y{rois[0], rois[1], p.num_classes, p.mask_size[0], p.mask_size[1]};
   c.set_out(0, y), c.set_out(1, y);
