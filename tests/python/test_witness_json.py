@@ -16,6 +16,12 @@ DIFFERENT = {
     "BatchNorm_v1": "MXNet takes its states by name only",
     "UpSampling": "MXNet marks a second image as a bilinear weight, and takes any num_args for that of its weight",
     "_CrossDeviceCopy": "MXNet's stands in graphs only",
+    "_contrib_BatchNormWithReLU": "MXNet counts scratch memory as outputs",
+    "BilinearSampler": "MXNet counts scratch memory as outputs",
+    "GridGenerator": "MXNet counts scratch memory as outputs",
+    "SpatialTransformer": "MXNet counts scratch memory as outputs",
+    "Correlation": "MXNet counts scratch memory as outputs",
+    "_contrib_DeformablePSROIPooling": "MXNet counts scratch memory as outputs",
 }
 
 
