@@ -32,7 +32,8 @@ class Arrays(Face):
         def call(inputs: Sequence[Any], kwargs: dict[str, Any]) -> Any:
             out = kwargs.pop("out", None)
             if op.variadic:
-                kwargs.pop(op.variadic, None)  # the library counts
+                if kwargs.get(op.variadic, 0) is None:
+                    del kwargs[op.variadic]  # the library counts
                 inputs = _by_name(op, inputs, kwargs)
             else:
                 inputs = _complete(op, inputs, kwargs)
@@ -48,7 +49,7 @@ def _by_name(op: Op, positional: Sequence[Any], kwargs: dict[str, Any]) -> Seque
     if not named:
         return positional
     count = {op.variadic: len(positional) + len(named)}
-    order = [name for name, _ in _core.call_info(op.name, {**(_parameters(op, dict(kwargs)) or {}), **count})["inputs"]]
+    order = [name for name, _ in _core.call_info(op.name, {**count, **(_parameters(op, dict(kwargs)) or {})})["inputs"]]
     unknown = set(named) - set(order[len(positional):])
     if unknown:
         raise TypeError(f"[{op.name}] found inputs called {sorted(unknown)}, expected {order[len(positional):]}")

@@ -299,4 +299,64 @@ struct MpNagMomUpdate : NagMomUpdate {
   }
 };
 
+// --- rules of multi_update.cc, which sets what is not among the parameters
+// ------------------------------------
+struct AdamwRule {
+  float lr = 0, beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f, wd = 0, eta = 0, clip_gradient = -1;
+  float rescale = 1;  // from a tensor
+  template <class T>
+  HEDDLE_HD T next(T w, T g, T& mean, T& var) const {
+    const T c = T(clip_gradient);
+    T d = T(rescale) * g;
+    d = clip_gradient >= 0 ? ew::max(ew::min(d, c), -c) : d;
+    mean = T(beta1) * mean + (1 - T(beta1)) * d;
+    var = T(beta2) * var + (1 - T(beta2)) * d * d;
+    return w - T(eta) * (T(lr) * mean / (ew::sqrt(var) + T(epsilon)) + T(wd) * w);
+  }
+};
+struct AdamwUpdate : AdamwRule {
+  static constexpr const char* states[] = {"mean", "var"};
+  template <class T>
+  HEDDLE_HD T step(T w, T g, T& mean, T& var) const {
+    return this->next(w, g, mean, var);
+  }
+};
+struct MpAdamwUpdate : AdamwRule {
+  static constexpr const char* states[] = {"mean", "var", "weight32"};
+  template <class T>
+  HEDDLE_HD T step(T, T g, T& mean, T& var, T& w32) const {
+    return w32 = this->next(w32, g, mean, var);
+  }
+};
+
+// LAMB: the direction of the step, before its length is set.
+struct LambDirection {
+  static constexpr const char* states[] = {"mean", "var"};
+  float beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-6f, wd = 0, rescale_grad = 1, clip_gradient = -1;
+  float mean_share = 1, var_share = 1;  // 1 - beta^t, where the bias is corrected
+  template <class T>
+  HEDDLE_HD T step(T w, T g, T& mean, T& var) const {
+    const T c = T(clip_gradient);
+    T d = T(rescale_grad) * g;
+    d = clip_gradient >= 0 ? ew::max(ew::min(d, c), -c) : d;
+    mean = T(beta1) * mean + (1 - T(beta1)) * d;
+    var = T(beta2) * var + (1 - T(beta2)) * d * d;
+    return mean / T(mean_share) / (ew::sqrt(var / T(var_share)) + T(epsilon)) + T(wd) * w;
+  }
+};
+struct LambStep {
+  float by = 0;
+  template <class T>
+  HEDDLE_HD T step(T w, T g) const {
+    return w - T(by) * g;
+  }
+};
+struct MpLambStep : LambStep {
+  static constexpr const char* states[] = {"weight32"};
+  template <class T>
+  HEDDLE_HD T step(T, T g, T& w32) const {
+    return w32 = LambStep::step(w32, g);
+  }
+};
+
 }  // namespace heddle::ops::opt

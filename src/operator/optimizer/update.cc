@@ -1,5 +1,7 @@
 // Turns the rules of rules.h into operators. As in MXNet the new weight is the output, which
 // callers usually let be the weight itself (out=weight); states are changed in place.
+#include "operator/optimizer/update.h"
+
 #include <vector>
 
 #include "operator/elemwise/map.h"
@@ -22,6 +24,34 @@ constexpr ew::MapLoops kUpdate = {HEDDLE_EACH(update<R, float, count_states<R>()
                                   HEDDLE_EACH(update<R, double, count_states<R>()>),
                                   {}};
 
+}  // namespace heddle::ops::update
+
+namespace heddle::ops::opt {
+
+template <class R>
+void apply(const R& rule, const OpContext& ctx, std::span<const Blob> in, const Blob& out) {
+  std::vector<ew::Operand> from(in.begin(), in.end());
+  std::vector<Blob> to{out};
+  to.insert(to.end(), in.begin() + 2, in.end());
+  ew::map(ctx, update::kUpdate<R>, from, to, &rule);
+}
+#define HEDDLE_APPLY(R) \
+  template void apply(const R&, const OpContext&, std::span<const Blob>, const Blob&);
+HEDDLE_APPLY(SgdUpdate)
+HEDDLE_APPLY(SgdMomUpdate)
+HEDDLE_APPLY(MpSgdUpdate)
+HEDDLE_APPLY(MpSgdMomUpdate)
+HEDDLE_APPLY(AdamwUpdate)
+HEDDLE_APPLY(MpAdamwUpdate)
+HEDDLE_APPLY(LambDirection)
+HEDDLE_APPLY(LambStep)
+HEDDLE_APPLY(MpLambStep)
+#undef HEDDLE_APPLY
+
+}  // namespace heddle::ops::opt
+
+namespace heddle::ops::update {
+
 void check_floating(std::string_view op, Dtype d) {
   check(is_float(d), "[{}] weight has dtype {}, expected a floating type", op, d);
 }
@@ -29,13 +59,9 @@ void check_floating(std::string_view op, Dtype d) {
 template <class R>
 void run(const R& rule, OpContext& ctx, Inputs in, Outputs out) {
   check_floating(R::name, in[0].dtype);
-  std::vector<ew::Operand> from;
-  std::vector<Blob> to{out[0]};
-  for (int i = 0; i < in.count(); ++i) {
-    from.emplace_back(in[i]);
-    if (i >= 2) to.push_back(in.mut(i));
-  }
-  ew::map(ctx, kUpdate<R>, from, to, &rule);
+  std::vector<Blob> blobs;
+  for (int i = 0; i < in.count(); ++i) blobs.push_back(i < 2 ? in[i] : in.mut(i));
+  apply(rule, ctx, blobs, out[0]);
 }
 
 template <class R>
