@@ -37,24 +37,6 @@ struct Patches {
   Shape shape() const { return {n, displacements, rows, columns}; }
   int64_t per_image() const { return displacements * rows * columns; }
   int64_t work() const { return channels * p.kernel_size * p.kernel_size; }
-
-  // Calls cell(a, b) for the cells of one channel that output `at` of an image pairs, a of data1
-  // and b of data2; -1 where one lies in the padding.
-  template <class Cell>
-  void each_pair(int64_t at, Cell&& cell) const {
-    const int64_t shift = at / (rows * columns), i = at / columns % rows, j = at % columns;
-    const int64_t side = 2 * reach + 1, pad = p.pad_size;
-    const int64_t y = i * p.stride1 + p.max_displacement - pad;
-    const int64_t x = j * p.stride1 + p.max_displacement - pad;
-    const int64_t down = (shift / side - reach) * p.stride2;
-    const int64_t right = (shift % side - reach) * p.stride2;
-    const auto inside = [&](int64_t r, int64_t c) {
-      return r >= 0 && c >= 0 && r < height && c < width ? r * width + c : -1;
-    };
-    for (int64_t h = 0; h < p.kernel_size; ++h)
-      for (int64_t w = 0; w < p.kernel_size; ++w)
-        cell(inside(y + h, x + w), inside(y + down + h, x + right + w));
-  }
 };
 
 void infer(const CorrelationParam& p, InferContext& c) {
@@ -72,53 +54,117 @@ void infer(const CorrelationParam& p, InferContext& c) {
   c.set_out(0, patches.shape());
 }
 
+// x with its padding, in the type of sums.
+template <class T>
+const Wide<T>* padded(OpContext& ctx, const Patches& s, const Blob& x) {
+  using A = Wide<T>;
+  const int64_t pad = s.p.pad_size, height = s.height + 2 * pad, width = s.width + 2 * pad;
+  const int64_t planes = s.n * s.channels;
+  A* to = ctx.scratch_of<A>(planes * height * width);
+  ctx.parallel_for(planes, vision::grain_of(height * width), [&](int64_t from, int64_t end) {
+    std::fill_n(to + from * height * width, (end - from) * height * width, A(0));
+    for (int64_t row = from * s.height; row < end * s.height; ++row) {
+      const T* line = x.as<T>() + row * s.width;
+      A* out = to + (row / s.height * height + row % s.height + pad) * width + pad;
+      for (int64_t j = 0; j < s.width; ++j) out[j] = A(line[j]);
+    }
+  });
+  return to;
+}
+
+// sum[j] += what a and b have in common at j * step.
+template <class A>
+void add_line(const A* a, const A* b, int64_t n, int64_t step, bool multiply, A* sum) {
+  if (multiply && step == 1)
+    for (int64_t j = 0; j < n; ++j) sum[j] += a[j] * b[j];
+  else if (multiply)
+    for (int64_t j = 0; j < n; ++j) sum[j] += a[j * step] * b[j * step];
+  else
+    for (int64_t j = 0; j < n; ++j) sum[j] += std::abs(a[j * step] - b[j * step]);
+}
+
 void forward(const CorrelationParam& p, OpContext& ctx, Inputs in, Outputs out) {
   const Patches s(p, in[0].shape);
-  const int64_t plane = s.height * s.width;
+  const int64_t height = s.height + 2 * int64_t(p.pad_size), side = 2 * s.reach + 1;
+  const int64_t width = s.width + 2 * int64_t(p.pad_size), plane = height * width;
   with_float(in[0].dtype, "Correlation", [&](auto type) {
     using T = decltype(type);
     using A = Wide<T>;
-    T* y = out[0].as<T>();
-    ctx.parallel_for(out[0].size(), vision::grain_of(s.work()), [&](int64_t from, int64_t end) {
-      for (int64_t o = from; o < end; ++o) {
-        const int64_t image = o / s.per_image() * s.channels * plane;
-        const T *a = in[0].as<T>() + image, *b = in[1].as<T>() + image;
-        A sum = 0;
-        s.each_pair(o % s.per_image(), [&](int64_t i, int64_t j) {
-          if (p.is_multiply ? i < 0 || j < 0 : i < 0 && j < 0) return;
-          for (int64_t c = 0; c < s.channels * plane; c += plane) {
-            const A u = i < 0 ? A(0) : A(a[c + i]), v = j < 0 ? A(0) : A(b[c + j]);
-            sum += p.is_multiply ? u * v : std::abs(u - v);
+    const A *a = padded<T>(ctx, s, in[0]), *b = padded<T>(ctx, s, in[1]);
+    const int64_t lines = s.n * s.displacements * s.rows;
+    ctx.parallel_for(lines, vision::grain_of(s.columns * s.work()), [&](int64_t from, int64_t end) {
+      ScratchScope scope;
+      A* sum = static_cast<A*>(thread_scratch(size_t(s.columns) * sizeof(A)));
+      for (int64_t k = from; k < end; ++k) {
+        const int64_t shift = k / s.rows % s.displacements;
+        const int64_t down = (shift / side - s.reach) * p.stride2;
+        const int64_t right = (shift % side - s.reach) * p.stride2;
+        const int64_t at = (k % s.rows * p.stride1 + p.max_displacement) * width +
+                           p.max_displacement + k / (s.rows * s.displacements) * s.channels * plane;
+        std::fill_n(sum, s.columns, A(0));
+        for (int64_t c = 0; c < s.channels; ++c)
+          for (int64_t i = 0; i < int64_t(p.kernel_size) * p.kernel_size; ++i) {
+            const int64_t own = at + c * plane + i / p.kernel_size * width + i % p.kernel_size;
+            add_line(a + own, b + own + down * width + right, s.columns, p.stride1, p.is_multiply,
+                     sum);
           }
-        });
-        y[o] = T(sum / A(s.work()));
+        for (int64_t j = 0; j < s.columns; ++j)
+          out[0].as<T>()[k * s.columns + j] = T(sum[j] / A(s.work()));
       }
     });
   });
 }
 
+// sum[j] += the gradient of add_line by one side, `own`, for heads dy[j] * by.
+template <class A, class T>
+void add_gradient(const T* dy, A by, const A* own, const A* other, int64_t n, int64_t step,
+                  bool multiply, bool first, A* sum) {
+  if (multiply && step == 1)
+    for (int64_t j = 0; j < n; ++j) sum[j] += by * A(dy[j]) * other[j];
+  else
+    for (int64_t j = 0; j < n; ++j) {
+      const A head = by * A(dy[j]), u = own[j * step], v = other[j * step];
+      const bool up = first ? u >= v : v < u;
+      sum[j * step] += multiply ? head * v : up ? head : -head;
+    }
+}
+
 // in: dy, data1, data2. out: gradients of both.
 void backward(const CorrelationParam& p, OpContext& ctx, Inputs in, Outputs out) {
   const Patches s(p, in[1].shape);
-  const int64_t plane = s.height * s.width;
+  const int64_t pad = p.pad_size, height = s.height + 2 * pad, width = s.width + 2 * pad;
+  const int64_t side = 2 * s.reach + 1, taps = int64_t(p.kernel_size) * p.kernel_size;
   with_float(in[0].dtype, "Correlation", [&](auto type) {
     using T = decltype(type);
     using A = Wide<T>;
-    for (int side = 0; side < 2; ++side) {
-      if (!ctx.wants(side)) continue;
-      const int64_t work = s.per_image() * p.kernel_size * p.kernel_size;
-      vision::sum_planes<T>(ctx, out[size_t(side)], work, [&](int64_t at, A* sum) {
-        const T *a = in[1].as<T>() + at * plane, *b = in[2].as<T>() + at * plane;
-        const T* dy = in[0].as<T>() + at / s.channels * s.per_image();
-        for (int64_t o = 0; o < s.per_image(); ++o) {
-          const A head = A(dy[o]) / A(s.work());
-          s.each_pair(o, [&](int64_t i, int64_t j) {
-            const int64_t to = side ? j : i;
-            if (to < 0) return;
-            const A u = i < 0 ? A(0) : A(a[i]), v = j < 0 ? A(0) : A(b[j]);
-            if (p.is_multiply) sum[to] += head * (side ? u : v);
-            else sum[to] += (u >= v) == (side == 0) ? head : -head;
-          });
+    const A *a = padded<T>(ctx, s, in[1]), *b = padded<T>(ctx, s, in[2]);
+    for (int which = 0; which < 2; ++which) {
+      if (!ctx.wants(which)) continue;
+      const A *own = which ? b : a, *other = which ? a : b;
+      ctx.parallel_for(s.n * s.channels, 1, [&](int64_t from, int64_t end) {
+        ScratchScope scope;
+        A* sum = static_cast<A*>(thread_scratch(size_t(height * width) * sizeof(A)));
+        for (int64_t k = from; k < end; ++k) {
+          std::fill_n(sum, height * width, A(0));
+          const T* dy = in[0].as<T>() + k / s.channels * s.per_image();
+          for (int64_t line = 0; line < s.displacements * s.rows; ++line) {
+            const int64_t shift = line / s.rows;
+            const int64_t there =
+                (shift / side - s.reach) * p.stride2 * width + (shift % side - s.reach) * p.stride2;
+            for (int64_t i = 0; i < taps; ++i) {
+              const int64_t at =
+                  (line % s.rows * p.stride1 + p.max_displacement + i / p.kernel_size) * width +
+                  p.max_displacement + i % p.kernel_size;
+              const int64_t mine = which ? at + there : at, theirs = which ? at : at + there;
+              add_gradient(dy + line * s.columns, 1 / A(s.work()), own + k * height * width + mine,
+                           other + k * height * width + theirs, s.columns, p.stride1, p.is_multiply,
+                           which == 0, sum + mine);
+            }
+          }
+          for (int64_t i = 0; i < s.height; ++i)
+            for (int64_t j = 0; j < s.width; ++j)
+              out[size_t(which)].as<T>()[(k * s.height + i) * s.width + j] =
+                  T(sum[(i + pad) * width + j + pad]);
         }
       });
     }
