@@ -124,7 +124,7 @@ int64_t grain_of(int64_t columns, int64_t work_of_one) {
   return ((columns + pieces - 1) / pieces + kAlign - 1) / kAlign * kAlign;
 }
 
-// The right factor of the products of every step.
+// The right factor of many products.
 template <class T>
 class Factor {
  public:
@@ -153,8 +153,7 @@ class Factor {
         if (have == wide && !w_.transposed) {
           for (int64_t q = 0; q < k; ++q) std::copy_n(from + q * row, wide, to + q * wide);
         } else if (have == wide) {
-          for (int64_t j = 0; j < wide; ++j)
-            for (int64_t q = 0; q < k; ++q) to[q * wide + j] = from[j * column + q];
+          panels.pack_transposed(from, column, k, to);
         } else {
           for (int64_t q = 0; q < k; ++q)
             for (int64_t j = 0; j < wide; ++j)
@@ -164,15 +163,25 @@ class Factor {
     });
   }
   void multiply_panels(Mat<T> a, int64_t from, int64_t to, T* c, int64_t ld, bool add) const {
-    const int64_t k = w_.m(), wide = panels_->wide;
-    for (int64_t j = from; j < to; j += wide)
-      panels_->multiply(a.data, a.ld, a.rows, packed_ + j * k, k, c + (j - from), ld,
-                        std::min(wide, to - j), add);
+    const int64_t k = w_.m();
+    (a.transposed ? panels_->multiply_transposed : panels_->multiply)(
+        a.data, a.ld, a.m(), packed_ + from * k, k, c, ld, to - from, add);
   }
   Mat<T> w_;
   const Panels* panels_ = nullptr;
   const T* packed_ = nullptr;
 };
+
+// c = a b, or c += a b: one product for all steps.
+template <class T>
+void multiply(OpContext& ctx, Mat<T> a, Mat<T> b, Mat<T> c, bool accumulate, const Panels* panels) {
+  if (!panels) return linalg::gemm(ctx, a, b, c, accumulate);
+  ScratchScope scope;
+  const Factor<T> right(ctx, b, panels);
+  ctx.parallel_for(c.rows, grain_of(c.rows, c.cols * a.n()), [&](int64_t from, int64_t to) {
+    right.multiply(a.slice(from, to), 0, c.cols, c.data + from * c.ld, c.ld, accumulate);
+  });
+}
 
 // --- one layer, one direction -------------------------------------------------------------------
 template <class T>
@@ -240,16 +249,51 @@ auto backward_row(Mode mode) {
                                : HEDDLE_PICK(rnn_row_backward<T, true>);
 }
 
-// What the inputs add to the gates at every step, and the biases; the bias of what the state adds
-// to gru's last gate is left out, for the reset gate multiplies it.
+// What the inputs add to the gates, and the biases; the bias of what the state adds to gru's last
+// gate is left out, for the reset gate multiplies it. Without panels it is one product for all
+// steps; with them it is done for a few steps at a time, by the piece that goes on with its gates.
 template <class T>
-void input_gates(const Layer<T>& l, const T* x) {
-  const int64_t n = l.s.all_gates(), both = l.p.gru() ? 2 * l.s.hidden : n;
-  T* bias = l.ctx.template scratch_of<T>(n);
-  for (int64_t i = 0; i < n; ++i) bias[i] = i < both ? l.bx[i] + l.bh[i] : l.bx[i];
-  linalg::gemm_bias(l.ctx, mat(const_cast<T*>(x), l.s.rows(), l.into),
-                    l.weights(l.wx, n, l.into).t(), bias, mat(l.gates, l.s.rows(), n));
-}
+class InputGates {
+ public:
+  InputGates(const Layer<T>& l, const T* x) : l_(l), x_(x) {
+    const Sizes& s = l.s;
+    const int64_t n = s.all_gates(), both = l.p.gru() ? 2 * s.hidden : n;
+    bias_ = l.ctx.template scratch_of<T>(n);
+    for (int64_t i = 0; i < n; ++i) bias_[i] = i < both ? l.bx[i] + l.bh[i] : l.bx[i];
+    if (!l.panels) {
+      linalg::gemm_bias(l.ctx, mat(const_cast<T*>(x), s.rows(), l.into),
+                        l.weights(l.wx, n, l.into).t(), bias_, mat(l.gates, s.rows(), n));
+      return;
+    }
+    for (int64_t g = 0; g < s.gates; ++g)
+      factors_[size_t(g)].emplace(
+          l.ctx, l.weights(l.wx + g * s.hidden * l.into, s.hidden, l.into).t(), l.panels);
+    together_ = std::max<int64_t>(1, kRows / std::max<int64_t>(1, s.batch));
+  }
+  // Before step i is computed for hidden units [j, e).
+  void prepare(int64_t i, int64_t j, int64_t e) const {
+    if (together_ == 0 || i % together_ != 0) return;
+    const Sizes& s = l_.s;
+    const int64_t end = std::min(i + together_, s.steps) - 1, wide = s.all_gates();
+    const int64_t from = std::min(l_.step(i), l_.step(end)) * s.batch;
+    const int64_t rows = (end - i + 1) * s.batch;
+    const auto x = mat(const_cast<T*>(x_) + from * l_.into, rows, l_.into);
+    for (int64_t g = 0; g < s.gates; ++g) {
+      T* to = l_.gates + from * wide + g * s.hidden + j;
+      for (int64_t r = 0; r < rows; ++r)
+        std::copy_n(bias_ + g * s.hidden + j, e - j, to + r * wide);
+      factors_[size_t(g)]->multiply(x, j, e, to, wide, true);
+    }
+  }
+
+ private:
+  static constexpr int64_t kRows = 96;
+  const Layer<T>& l_;
+  const T* x_;
+  T* bias_;
+  std::array<std::optional<Factor<T>>, 4> factors_;
+  int64_t together_ = 0;  // steps; 0: all were computed before
+};
 
 // x: (steps, batch, into). y: rows `ld` apart. h_last, c_last: null where nobody reads them.
 template <class T>
@@ -258,7 +302,7 @@ void forward_layer(const Layer<T>& l, const T* x, T* y, int64_t ld, T* h_last, T
   const RnnParam& p = l.p;
   const Sizes& s = l.s;
   const int64_t batch = s.batch, hidden = s.hidden, given = s.given, wide = s.all_gates();
-  input_gates(l, x);
+  const InputGates<T> inputs(l, x);
   std::array<std::optional<Factor<T>>, 4> factors;
   for (int64_t g = 0; g < s.gates; ++g)
     factors[size_t(g)].emplace(l.ctx, l.weights(l.wh + g * hidden * given, hidden, given).t(),
@@ -276,6 +320,7 @@ void forward_layer(const Layer<T>& l, const T* x, T* y, int64_t ld, T* h_last, T
     T* cell = l.cell + at * hidden;
     l.ctx.parallel_for(
         hidden, grain_of(hidden, batch * given * s.gates), [&](int64_t j, int64_t e) {
+          inputs.prepare(i, j, e);
           for (int64_t g = 0; g < s.gates; ++g) {
             const bool apart = p.gru() && g == 2;
             T* to = apart ? cell + j : l.gates + at * wide + g * hidden + j;
@@ -440,7 +485,7 @@ void state_weights(const Layer<T>& l, const T* by_state, const T* y, int64_t ld,
   const auto gates = mat(const_cast<T*>(by_state) + (l.backwards ? 0 : shift * wide), less, wide);
   const Mat<T> before{const_cast<T*>(y) + (l.backwards ? shift * ld : 0), less, s.given, ld};
   const auto to = mat(dw, wide, s.given);
-  linalg::gemm(l.ctx, gates.t(), before, to);
+  multiply(l.ctx, gates.t(), before, to, false, l.panels);
   T* starts = l.ctx.template scratch_of<T>(s.batch * wide);
   for (int64_t b = 0; b < s.batch; ++b) {
     const int64_t t = s.steps > 0 ? l.first(b) : -1;
@@ -460,12 +505,13 @@ void backward_layer(const Layer<T>& l, int64_t layer, int64_t direction, const T
   const GateGradients<T> d = backward_steps(l, y, ld, g);
   const auto by_input = mat(d.by_input, rows, wide);
   if (g.dx)
-    linalg::gemm(l.ctx, by_input, l.weights(l.wx, wide, l.into), mat(g.dx, rows, l.into), g.add_dx);
+    multiply(l.ctx, by_input, l.weights(l.wx, wide, l.into), mat(g.dx, rows, l.into), g.add_dx,
+             l.panels);
   if (!g.dparameters) return;
   const Places at(l.p, s, layer, direction);
   T* to = g.dparameters;
-  linalg::gemm(l.ctx, by_input.t(), mat(const_cast<T*>(x), rows, l.into),
-               mat(to + at.x, wide, l.into));
+  multiply(l.ctx, by_input.t(), mat(const_cast<T*>(x), rows, l.into), mat(to + at.x, wide, l.into),
+           false, l.panels);
   state_weights(l, d.by_state, y, ld, to + at.h);
   if (d.given)
     linalg::gemm(l.ctx, mat(d.given, rows, s.given).t(), mat(l.state, rows, s.hidden),

@@ -47,13 +47,16 @@ struct RnnParam {
   int64_t given() const { return projection_size.value_or(int64_t(state_size)); }
 };
 
-// Products of step states with a matrix that was brought into panels of `wide` columns before, one
-// panel after the other, its rows contiguous and its columns padded with zeros.
+// Products with a matrix that was brought into panels of `wide` columns before, one panel after the
+// other, its rows contiguous and its columns padded with zeros.
 struct Panels {
   int64_t wide;
-  // c(m, width) = a(m, k) panel, or c += a panel; width <= wide.
-  void (*multiply)(const float* a, int64_t lda, int64_t m, const float* panel, int64_t k, float* c,
-                   int64_t ldc, int64_t width, bool accumulate);
+  // c(m, n) = a(m, k) b, or c += a b; the second where `a` lies as (k, m).
+  using Multiply = void (*)(const float* a, int64_t lda, int64_t m, const float* b, int64_t k,
+                            float* c, int64_t ldc, int64_t n, bool accumulate);
+  Multiply multiply, multiply_transposed;
+  // One panel of the transpose of a matrix whose rows are ld apart.
+  void (*pack_transposed)(const float* from, int64_t ld, int64_t k, float* to);
 };
 
 // Without panels, by linalg.h.

@@ -29,9 +29,7 @@ void backward(const RnnParam& p, OpContext& ctx, Inputs in, Outputs out) {
 }
 
 // Enough steps to pay for the panels.
-bool suits(const Blob& data) {
-  return simd::best_level() >= 3 && data.dtype == Dtype::kFloat32 && data.shape[0] >= 2;
-}
+bool suits(const Blob& data) { return data.dtype == Dtype::kFloat32 && data.shape[0] >= 2; }
 bool accepts(const RnnParam&, const Situation& s) { return suits(s.in[0]); }
 bool accepts_backward(const RnnParam&, const Situation& s) { return suits(s.in[0]); }
 

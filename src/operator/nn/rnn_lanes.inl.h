@@ -1,13 +1,14 @@
-// Products of a few rows with a matrix in panels of two registers' width, at each instruction-set
-// level: every panel is read once, in order, while the sums of a tile of rows stay in registers.
+// Products with a matrix in panels of two registers' width, at each instruction-set level: a panel
+// is read in order while the sums of a tile of rows stay in registers.
 #include "operator/simd/lanes.inl.h"
 
 namespace heddle::ops::HEDDLE_ISA {
 
 constexpr int kStepWide = 2 * kWide, kStepRows = HEDDLE_LEVEL == 4 ? 12 : 6;
 
-// c(M, kStepWide) = a b, or c += a b.
-template <int M>
+// c(M, kStepWide) = a b, or c += a b. `a` has rows lda apart or, when packed, its M elements of
+// each k side by side.
+template <int M, bool kPacked>
 void step_tile(const float* a, int64_t lda, const float* b, int64_t k, float* c, int64_t ldc,
                bool accumulate) {
   Vec sum[M][2];
@@ -22,7 +23,7 @@ void step_tile(const float* a, int64_t lda, const float* b, int64_t k, float* c,
     if (kStepWide > 16) __builtin_prefetch(b + 16 * kStepWide + 16);
 #pragma GCC unroll 16
     for (int i = 0; i < M; ++i) {
-      const Vec v = all(a[i * lda + q]);
+      const Vec v = all(kPacked ? a[q * M + i] : a[i * lda + q]);
       sum[i][0] = fma(left, v, sum[i][0]);
       sum[i][1] = fma(right, v, sum[i][1]);
     }
@@ -34,34 +35,76 @@ void step_tile(const float* a, int64_t lda, const float* b, int64_t k, float* c,
   }
 }
 
-template <int M>
+template <int M, bool kPacked>
 void step_rows(int64_t m, const float* a, int64_t lda, const float* b, int64_t k, float* c,
                int64_t ldc, bool accumulate) {
-  if (m == M) return step_tile<M>(a, lda, b, k, c, ldc, accumulate);
-  if constexpr (M > 1) step_rows<M - 1>(m, a, lda, b, k, c, ldc, accumulate);
+  if (m == M) return step_tile<M, kPacked>(a, lda, b, k, c, ldc, accumulate);
+  if constexpr (M > 1) step_rows<M - 1, kPacked>(m, a, lda, b, k, c, ldc, accumulate);
 }
 
-void step_product(const float* a, int64_t lda, int64_t m, const float* panel, int64_t k, float* c,
-                  int64_t ldc, int64_t width, bool accumulate) {
+// One tile of at most kStepRows rows and one panel, of which `width` columns are there.
+template <bool kPacked>
+void step_panel(int64_t m, const float* a, int64_t lda, const float* b, int64_t k, float* c,
+                int64_t ldc, int64_t width, bool accumulate) {
+  if (width == kStepWide) return step_rows<kStepRows, kPacked>(m, a, lda, b, k, c, ldc, accumulate);
+  float edge[kStepRows * kStepWide];
+  for (int64_t r = 0; r < m; ++r)
+    for (int64_t j = 0; j < kStepWide; ++j)
+      edge[r * kStepWide + j] = accumulate && j < width ? c[r * ldc + j] : 0.0f;
+  step_rows<kStepRows, kPacked>(m, a, lda, b, k, edge, kStepWide, accumulate);
+  for (int64_t r = 0; r < m; ++r)
+    for (int64_t j = 0; j < width; ++j) c[r * ldc + j] = edge[r * kStepWide + j];
+}
+
+// Rows in tiles of like height; each panel is used for all of them while it is in the cache.
+void step_product(const float* a, int64_t lda, int64_t m, const float* b, int64_t k, float* c,
+                  int64_t ldc, int64_t n, bool accumulate) {
   const int64_t tiles = (m + kStepRows - 1) / kStepRows;
-  float edge[kStepRows * kStepWide];  // of a panel that is wider than c
-  for (int64_t i = 0, from = 0; i < tiles; ++i) {
-    const int64_t to = m * (i + 1) / tiles, rows = to - from;
-    float* out = c + from * ldc;
-    if (width == kStepWide) {
-      step_rows<kStepRows>(rows, a + from * lda, lda, panel, k, out, ldc, accumulate);
-    } else {
-      for (int64_t r = 0; r < rows; ++r)
-        for (int64_t j = 0; j < kStepWide; ++j)
-          edge[r * kStepWide + j] = accumulate && j < width ? out[r * ldc + j] : 0.0f;
-      step_rows<kStepRows>(rows, a + from * lda, lda, panel, k, edge, kStepWide, accumulate);
-      for (int64_t r = 0; r < rows; ++r)
-        for (int64_t j = 0; j < width; ++j) out[r * ldc + j] = edge[r * kStepWide + j];
+  for (int64_t j = 0; j < n; j += kStepWide)
+    for (int64_t i = 0, from = 0; i < tiles; ++i) {
+      const int64_t to = m * (i + 1) / tiles;
+      step_panel<false>(to - from, a + from * lda, lda, b + j * k, k, c + from * ldc + j, ldc,
+                        n - j < kStepWide ? n - j : kStepWide, accumulate);
+      from = to;
     }
-    from = to;
+}
+
+// The same where `a` is the transpose of a matrix (k, m): tiles of it are brought together first.
+void step_product_t(const float* a, int64_t lda, int64_t m, const float* b, int64_t k, float* c,
+                    int64_t ldc, int64_t n, bool accumulate) {
+  constexpr int64_t kDeep = 512;
+  float packed[kDeep * kStepRows];
+  const int64_t tiles = (m + kStepRows - 1) / kStepRows;
+  for (int64_t k0 = 0; k0 < k || k0 == 0; k0 += kDeep) {
+    const int64_t deep = k - k0 < kDeep ? k - k0 : kDeep;
+    for (int64_t i = 0, from = 0; i < tiles; ++i) {
+      const int64_t to = m * (i + 1) / tiles, rows = to - from;
+      for (int64_t q = 0; q < deep; ++q)
+        for (int64_t r = 0; r < rows; ++r) packed[q * rows + r] = a[(k0 + q) * lda + from + r];
+      for (int64_t j = 0; j < n; j += kStepWide)
+        step_panel<true>(rows, packed, 0, b + j * k + k0 * kStepWide, deep, c + from * ldc + j, ldc,
+                         n - j < kStepWide ? n - j : kStepWide, accumulate || k0 > 0);
+      from = to;
+    }
   }
 }
 
-void step_panels(rnn::Panels& p) { p = {kStepWide, step_product}; }
+// A whole panel of the transpose of a matrix whose rows are ld apart.
+void step_pack_t(const float* from, int64_t ld, int64_t k, float* to) {
+  int64_t q = 0;
+  for (; q + kWide <= k; q += kWide)
+    for (int half = 0; half < kStepWide; half += kWide) {
+      Vec r[kWide];
+#pragma GCC unroll 16
+      for (int i = 0; i < kWide; ++i) r[i] = load(from + (half + i) * ld + q);
+      transpose(r);
+#pragma GCC unroll 16
+      for (int i = 0; i < kWide; ++i) store(to + (q + i) * kStepWide + half, r[i]);
+    }
+  for (; q < k; ++q)
+    for (int j = 0; j < kStepWide; ++j) to[q * kStepWide + j] = from[j * ld + q];
+}
+
+void step_panels(rnn::Panels& p) { p = {kStepWide, step_product, step_product_t, step_pack_t}; }
 
 }  // namespace heddle::ops::HEDDLE_ISA
