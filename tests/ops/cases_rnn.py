@@ -1,4 +1,6 @@
 """Recurrent layers, step by step in NumPy, and losses over alignments."""
+import itertools
+
 import numpy as np
 
 from .case import case
@@ -103,3 +105,43 @@ recurrent(6, 3, 4, mode="lstm", state_size=5, num_layers=2, state_outputs=True, 
           lstm_state_clip_max=0.3)
 case("_rnn_param_concat", [(6,), (3,), (4,)], dim=0, ref=lambda *x: np.concatenate(x))
 case("_rnn_param_concat", [(2, 3), (2, 1)], label="columns", ref=lambda *x: np.concatenate(x, 1))
+
+
+# --- alignments -----------------------------------------------------------------------------------
+def paths(probabilities, labels, blank):
+    """The probability of the labels, path by path: after likes are merged and blanks left out, each spells them."""
+    steps, alphabet = probabilities.shape
+    total = 0.0
+    for path in itertools.product(range(alphabet), repeat=steps):
+        spelled = [k for i, k in enumerate(path) if k != blank and (i == 0 or path[i - 1] != k)]
+        if spelled == labels:
+            total += np.prod([probabilities[t, k] for t, k in enumerate(path)])
+    return total
+
+
+def ctc(data, label, *lengths, use_data_lengths=False, use_label_lengths=False, blank_label="first"):
+    lengths = [n.astype(int) for n in lengths]
+    steps = lengths.pop(0) if use_data_lengths else [len(data)] * data.shape[1]
+    end, blank = (0, 0) if blank_label == "first" else (-1, data.shape[2] - 1)
+    found = []
+    for i in range(data.shape[1]):
+        labels = [int(k) for k in label[i]]
+        count = lengths[0][i] if use_label_lengths else (labels + [end]).index(end)
+        e = np.exp(data[:steps[i], i])
+        chance = paths(e / e.sum(1, keepdims=True), labels[:count], blank)
+        found.append(-np.log(chance) if chance > 0 else 0.0)
+    return np.array(found)
+
+
+FIRST, LAST = np.array([[1, 2, 0], [3, 3, 1], [2, 0, 1]], "float32"), np.array([[0, 1, -1], [2, 2, 0], [1, -1, 0]], "float32")
+STEPS, COUNTS = np.array([5, 6, 3], "float32"), np.array([2, 3, 1], "float32")
+UNINITIALISED = "not asked: MXNet leaves gradients of labels that do not fit as memory was"
+case("CTCLoss", [(6, 3, 4), FIRST], ref=ctc, grad=(0,))
+case("CTCLoss", [(6, 3, 4), LAST], blank_label="last", ref=ctc, grad=(0,))
+case("CTCLoss", [(6, 3, 4), FIRST, STEPS], use_data_lengths=True, ref=ctc, grad=(0,))
+case("CTCLoss", [(6, 3, 4), FIRST, COUNTS], use_label_lengths=True, ref=ctc, grad=(0,))
+case("CTCLoss", [(6, 3, 4), LAST, STEPS, COUNTS], use_data_lengths=True, use_label_lengths=True, blank_label="last",
+     ref=ctc, grad=(0,))
+case("CTCLoss", [(6, 3, 4), FIRST.astype("int32"), COUNTS.astype("int64")], use_label_lengths=True, ref=ctc, grad=(0,),
+     label="integers", witness="MXNet takes labels and lengths of one dtype only")
+case("CTCLoss", [(3, 2, 3), np.array([[1, 1, 1], [0, 0, 0]], "float32")], label="unfit", ref=ctc, grad=(0,), witness=UNINITIALISED)
