@@ -126,7 +126,7 @@ class Writer {
     out_ += ", \n  \"node_row_ptr\": ";
     append_numbers(out_, row_ptr);
     out_ += ", \n  \"heads\": ";
-    append_entries(g_.outputs);
+    append_entries(g_.outputs, "  ");
     out_ += format(", \n  \"attrs\": {\"mxnet_version\": [\"int\", {}]}\n}", kFileVersion);
     return std::move(out_);
   }
@@ -144,19 +144,21 @@ class Writer {
         version_[n.inputs[i]] +=
             n.call->inputs[i].role != Role::kRead && !n.call->inputs[i].same_value;
     out_ += "      \"inputs\": ";
-    append_entries(n.inputs);
+    append_entries(n.inputs, "      ");
     out_ += "\n    }";
   }
 
   // [node, output, how often the value was changed in place until then]
-  void append_entries(const std::vector<int>& values) {
+  void append_entries(const std::vector<int>& values, std::string_view indent) {
+    const bool lines = values.size() > 10;
     out_ += '[';
     for (size_t i = 0; i < values.size(); ++i) {
       const int v = values[i], node = producer_[v];
-      out_ += format("{}[{}, {}, {}]", i ? ", " : "", node, v - g_.nodes[node].first_output,
-                     version_[v]);
+      if (i) out_ += ", ";
+      if (lines) out_ += format("\n{}  ", indent);
+      out_ += format("[{}, {}, {}]", node, v - g_.nodes[node].first_output, version_[v]);
     }
-    out_ += ']';
+    out_ += lines ? format("\n{}]", indent) : "]";
   }
 
   const Graph& g_;

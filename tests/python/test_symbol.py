@@ -203,3 +203,13 @@ def test_creation_symbols():
     assert [d.shape for d in drawn.eval()] == [(3,)] * 3
     parts = sym.split_v2(sym.Variable("x"), (1,), axis=1).eval(x=mx.nd.arange(6).reshape((2, 3)))
     assert [p.shape for p in parts] == [(2, 1), (2, 2)]
+
+
+def test_long_lists_of_inputs_stand_on_lines_of_their_own():
+    """As MXNet's writer puts more than ten items."""
+    names = [f"x{i}" for i in range(11)]
+    text = mx.sym.add_n(*map(mx.sym.Variable, names), name="sum").tojson()
+    assert '"inputs": [\n        [0, 0, 0], \n        [1, 0, 0], ' in text and "[10, 0, 0]\n      ]\n    }" in text
+    assert mx.sym.load_json(text).list_arguments() == names
+    shorter = mx.sym.add_n(*map(mx.sym.Variable, names[:10]), name="sum").tojson()
+    assert '"inputs": [[0, 0, 0], [1, 0, 0], ' in shorter

@@ -22,7 +22,12 @@ DIFFERENT = {
     "SpatialTransformer": "MXNet counts scratch memory as outputs",
     "Correlation": "MXNet counts scratch memory as outputs",
     "_contrib_DeformablePSROIPooling": "MXNet counts scratch memory as outputs",
+    "_linalg_det": "MXNet counts the factors as outputs",
+    "_linalg_slogdet": "MXNet counts the factors as outputs",
+    "RNN": "what backward reads is an output, which MXNet keeps elsewhere",
 }
+# Not asked: MXNet's process ends over an operator that nobody registered there, or that has no outputs.
+OURS_ALONE = {"Custom", "reset_arrays"}
 
 
 def different(row):
@@ -35,6 +40,8 @@ def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("symbols")
     ours = {}
     for row in CASES:
+        if row.op in OURS_ALONE:
+            continue
         try:
             ours[row.id] = to_json(mx, row)
         except (mx.base.MXNetError, TypeError):  # what only arrays can do
