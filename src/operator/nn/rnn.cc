@@ -20,7 +20,7 @@ struct ForwardRow {
   const T *before, *bias;  // lstm: the cell's memory before; gru: the state before
   T *cell, *h;
   T low, high;
-  bool clips, clips_nan;
+  bool clips_nan;
 };
 template <class T>
 struct BackwardRow {
@@ -29,7 +29,6 @@ struct BackwardRow {
   const T *before, *cell, *dh;
   T *dgates, *dstate, *dcell, *carry;
   T low, high;
-  bool clips;
 };
 
 }  // namespace heddle::ops::rnn
@@ -235,18 +234,20 @@ struct Layer {
 };
 
 template <class T>
-auto forward_row(Mode mode) {
-  return mode == Mode::kLstm   ? HEDDLE_PICK(lstm_row<T>)
-         : mode == Mode::kGru  ? HEDDLE_PICK(gru_row<T>)
-         : mode == Mode::kTanh ? HEDDLE_PICK(rnn_row<T, false>)
-                               : HEDDLE_PICK(rnn_row<T, true>);
+auto forward_row(const RnnParam& p) {
+  return p.lstm() && p.clips()   ? HEDDLE_PICK(lstm_row<T, true>)
+         : p.lstm()              ? HEDDLE_PICK(lstm_row<T, false>)
+         : p.gru()               ? HEDDLE_PICK(gru_row<T>)
+         : p.mode == Mode::kTanh ? HEDDLE_PICK(rnn_row<T, false>)
+                                 : HEDDLE_PICK(rnn_row<T, true>);
 }
 template <class T>
-auto backward_row(Mode mode) {
-  return mode == Mode::kLstm   ? HEDDLE_PICK(lstm_row_backward<T>)
-         : mode == Mode::kGru  ? HEDDLE_PICK(gru_row_backward<T>)
-         : mode == Mode::kTanh ? HEDDLE_PICK(rnn_row_backward<T, false>)
-                               : HEDDLE_PICK(rnn_row_backward<T, true>);
+auto backward_row(const RnnParam& p) {
+  return p.lstm() && p.clips()   ? HEDDLE_PICK(lstm_row_backward<T, true>)
+         : p.lstm()              ? HEDDLE_PICK(lstm_row_backward<T, false>)
+         : p.gru()               ? HEDDLE_PICK(gru_row_backward<T>)
+         : p.mode == Mode::kTanh ? HEDDLE_PICK(rnn_row_backward<T, false>)
+                                 : HEDDLE_PICK(rnn_row_backward<T, true>);
 }
 
 // What the inputs add to the gates, and the biases; the bias of what the state adds to gru's last
@@ -309,7 +310,7 @@ void forward_layer(const Layer<T>& l, const T* x, T* y, int64_t ld, T* h_last, T
                                l.panels);
   std::optional<Factor<T>> projection;
   if (p.projection_size) projection.emplace(l.ctx, l.weights(l.wr, given, hidden).t(), l.panels);
-  const auto row = forward_row<T>(p.mode);
+  const auto row = forward_row<T>(p);
   T* h = l.ctx.template scratch_of<T>(batch * given);
   T* next = l.ctx.template scratch_of<T>(batch * given);
   std::copy_n(l.h0, batch * given, h);
@@ -337,7 +338,7 @@ void forward_layer(const Layer<T>& l, const T* x, T* y, int64_t ld, T* h_last, T
             } else {
               row({l.gates + (at + b) * wide + j, hidden, n, p.lstm() ? c + here : h + here,
                    p.gru() ? l.bh + 2 * hidden + j : nullptr, cell + here, out, l.low(), l.high(),
-                   p.clips(), p.lstm_state_clip_nan});
+                   p.lstm_state_clip_nan});
             }
             if (p.projection_size) continue;
             T* shown = y + (at + b) * ld + j;
@@ -394,7 +395,7 @@ GateGradients<T> backward_steps(const Layer<T>& l, const T* y, int64_t ld,
   const Factor<T> back(ctx, l.weights(l.wh, wide, given), l.panels);
   std::optional<Factor<T>> projection;
   if (p.projection_size) projection.emplace(ctx, l.weights(l.wr, given, hidden), l.panels);
-  const auto row = backward_row<T>(p.mode);
+  const auto row = backward_row<T>(p);
   T *dh = ctx.scratch_of<T>(batch * given), *carry = ctx.scratch_of<T>(batch * given);
   T* dstate = p.projection_size ? ctx.scratch_of<T>(batch * hidden) : nullptr;
   T* dc = p.lstm() ? ctx.scratch_of<T>(batch * hidden) : nullptr;
@@ -444,7 +445,7 @@ GateGradients<T> backward_steps(const Layer<T>& l, const T* y, int64_t ld,
       else earlier = t == l.first(b) ? l.h0 + here : y + (before + b) * ld + j;
       row({l.gates + (at + b) * wide + j, hidden, n, earlier, l.cell + at * hidden + here,
            from + here, by_input, by_state, dc ? dc + here : nullptr, carry + here, l.low(),
-           l.high(), p.clips()});
+           l.high()});
     }
   };
   const int64_t grain = grain_of(given, batch * wide);

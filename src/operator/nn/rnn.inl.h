@@ -2,7 +2,6 @@
 // sequence at one step; at each instruction-set level. Gates lie `stride` apart.
 namespace heddle::ops::HEDDLE_ISA {
 
-// y may be null.
 template <class T, bool kRelu>
 void rnn_row(const rnn::ForwardRow<T> &r) {
   simd::ran(HEDDLE_LEVEL);
@@ -14,26 +13,20 @@ void rnn_row(const rnn::ForwardRow<T> &r) {
   }
 }
 
-// The memory of a cell; NaN fails both comparisons and stays, unless `nan` is clipped too.
-template <class T>
-inline __attribute__((always_inline)) T clipped(T c, T low, T high, bool nan) {
-  const T v = c < low ? low : c > high ? high : c;
-  return nan && !(v == v) ? low : v;
-}
-
-template <class T>
+// Without clipping there is nothing in the loop that would keep it from being vectorised.
+template <class T, bool kClips>
 void lstm_row(const rnn::ForwardRow<T> &r) {
   simd::ran(HEDDLE_LEVEL);
   T *in = r.gates, *forget = in + r.stride, *update = forget + r.stride, *out = update + r.stride;
   const T *before = r.before;
   T *c = r.cell, *h = r.h;
-  const T low = r.low, high = r.high;
-  const bool clips = r.clips, nan = r.clips_nan;
+  const T low = r.low, high = r.high, for_nan = r.clips_nan ? r.low : ew::kNan<T>;
 #pragma omp simd
   for (int64_t i = 0; i < r.n; ++i) {
     const T a = ew::sigmoid(in[i]), f = ew::sigmoid(forget[i]), u = ew::tanh(update[i]);
     const T o = ew::sigmoid(out[i]), sum = f * before[i] + a * u;
-    const T m = clips ? clipped(sum, low, high, nan) : sum;
+    const T within = sum < low ? low : sum > high ? high : sum;
+    const T m = kClips ? (sum == sum ? within : for_nan) : sum;
     in[i] = a, forget[i] = f, update[i] = u, out[i] = o, c[i] = m;
     h[i] = o * ew::tanh(m);
   }
@@ -65,7 +58,7 @@ void rnn_row_backward(const rnn::BackwardRow<T> &r) {
     d[i] = kRelu ? (g[i] > T(0) ? dh[i] : T(0)) : dh[i] * (T(1) - g[i] * g[i]);
 }
 
-template <class T>
+template <class T, bool kClips>
 void lstm_row_backward(const rnn::BackwardRow<T> &r) {
   simd::ran(HEDDLE_LEVEL);
   const int64_t s = r.stride;
@@ -73,12 +66,11 @@ void lstm_row_backward(const rnn::BackwardRow<T> &r) {
   const T *before = r.before, *c = r.cell, *dh = r.dh;
   T *din = r.dgates, *dforget = din + s, *dupdate = dforget + s, *dout = dupdate + s, *dc = r.dcell;
   const T low = r.low, high = r.high;
-  const bool clips = r.clips;
 #pragma omp simd
   for (int64_t i = 0; i < r.n; ++i) {
     const T a = in[i], f = forget[i], u = update[i], o = out[i], t = ew::tanh(c[i]);
     const T through = dc[i] + dh[i] * o * (T(1) - t * t);
-    const T m = clips && !(c[i] > low && c[i] < high) ? T(0) : through;
+    const T m = kClips && !(c[i] > low && c[i] < high) ? T(0) : through;
     dout[i] = dh[i] * t * (o * (T(1) - o));
     din[i] = m * u * (a * (T(1) - a));
     dupdate[i] = m * a * (T(1) - u * u);
