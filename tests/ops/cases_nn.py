@@ -152,13 +152,13 @@ for kind, function in (("relu", lambda x, **_: np.maximum(x, 0)), ("sigmoid", la
     case("Activation", [(5, 33)], act_type=kind, low=-4, high=4, label=kind, ref=function)
 case("LeakyReLU", [(5, 33)], slope=0.1, ref=lambda x, **_: np.where(x > 0, x, 0.1 * x))
 case("LeakyReLU", [(5, 33)], act_type="elu", slope=0.5, label="elu", ref=lambda x, **_: np.where(x > 0, x, 0.5 * np.expm1(x)))
-case("LeakyReLU", [(5, 33)], act_type="selu", label="selu",
+case("LeakyReLU", [(5, 33)], act_type="selu", label="selu", witness="MXNet's gradient is not the slope below 0, which is y + scale * alpha",
      ref=lambda x, **_: 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * np.expm1(x)))
 case("LeakyReLU", [(5, 33)], act_type="gelu", label="gelu", ref=lambda x, **_: x / 2 * (1 + erf(x / math.sqrt(2))))
 case("LeakyReLU", [(3, 4, 5), (4,)], act_type="prelu", label="prelu",
      ref=lambda x, g, **_: np.where(x > 0, x, g.reshape(4, 1) * x))
 case("LeakyReLU", [(3, 4, 5), (1,)], act_type="prelu", label="prelu_one", ref=lambda x, g, **_: np.where(x > 0, x, g * x))
-case("LeakyReLU", [(5, 33)], act_type="rrelu", lower_bound=0.1, upper_bound=0.3, label="rrelu",
+case("LeakyReLU", [(5, 33)], act_type="rrelu", lower_bound=0.1, upper_bound=0.3, label="rrelu", witness="MXNet shows its mask, and in prediction its gradient multiplies by that, not by the slope",
      ref=lambda x, **_: np.where(x > 0, x, 0.2 * x))
 case("Dropout", [(5, 33)], p=0.5, ref=lambda x, **_: x)
 case("Dropout", [(5, 33)], p=0.0, training=True, label="none", ref=lambda x, **_: x)
