@@ -80,7 +80,7 @@ template <class P, Role kRole>
 std::vector<Input> arrays(const P& p) {
   std::vector<Input> in;
   for (int64_t i = 0; i < p.num_arrays; ++i)
-    in.push_back({.name = "array_" + std::to_string(i), .role = kRole});
+    in.push_back({.name = format("array_{}", i), .role = kRole});
   return in;
 }
 void infer_any_dtype(InferContext& c) {
@@ -187,7 +187,7 @@ std::vector<Input> inputs(const typename M::Param& p) {
   std::vector<Input> in;
   for (int64_t i = 0; i < M::count(p); ++i)
     for (size_t k = 0; k < M::names.size(); ++k)
-      in.push_back({.name = M::names[k] + (M::kOne ? std::string() : "_" + std::to_string(i)),
+      in.push_back({.name = M::kOne ? std::string(M::names[k]) : format("{}_{}", M::names[k], i),
                     .role = k < 2 ? Role::kRead : Role::kMutate});
   for (const char* name : M::last) in.push_back({name});
   return in;
@@ -196,7 +196,7 @@ template <class M>
 std::vector<Output> outputs(const typename M::Param& p) {
   std::vector<Output> out;
   for (int64_t i = 0; i < M::count(p); ++i)
-    out.push_back({M::kOne ? std::string("output") : "output" + std::to_string(i)});
+    out.push_back({M::kOne ? std::string("output") : format("output{}", i)});
   return out;
 }
 template <class M>

@@ -123,7 +123,9 @@ TEST(ChooseKernels, WhatOthersSeeEndsInOrder) {
   EXPECT_EQ(c.graph.outputs[1], before.outputs[1]);
   const std::vector<int> producer = c.graph.producers();
   for (const Graph::Node& n : c.graph.nodes)
-    if (n.name == "b") EXPECT_EQ(n.inputs[0], value);  // who can read blocks does
+    if (n.name == "b") {
+      EXPECT_EQ(n.inputs[0], value);  // who can read blocks does
+    }
   EXPECT_EQ(c.graph.nodes[producer[value]].name, "a");
 }
 
@@ -132,7 +134,9 @@ TEST(ChooseKernels, EqualBytesNeedNoReorder) {
   const Chosen c = choose(op("flat", {a}, "end"), {2, 8, 1, 1}, true);
   EXPECT_THAT(reorders(c.graph), ElementsAre("w_reorder"));
   for (size_t i = 0; i < c.graph.nodes.size(); ++i)
-    if (c.graph.nodes[i].name == "a") EXPECT_EQ(c.choices[i].in[0].layout, kBlocked);
+    if (c.graph.nodes[i].name == "a") {
+      EXPECT_EQ(c.choices[i].in[0].layout, kBlocked);
+    }
 }
 
 TEST(ChooseKernels, VariablesAreKeptInOrderOnlyWhenAsked) {
