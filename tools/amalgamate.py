@@ -15,7 +15,7 @@ import re
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 HEADER = "predict/heddle_predict.h"
 # Files without operators, by what they need; operators follow in the order of all_ops.def.
-ROOMS = ["base/base.cc", "base/json.cc", "base/param.cc", "base/params_file.cc", "base/settings.cc", "device/scratch.cc",
+ROOMS = ["base/base.cc", "base/json.cc", "base/layout.cc", "base/param.cc", "base/params_file.cc", "base/settings.cc", "device/scratch.cc",
          "parallel/parallel.serial.cc", "operator/op.cc", "operator/linalg.cc", "operator/simd/level.cc",
          "operator/elemwise/convert.cc", "operator/elemwise/family.cc", "operator/elemwise/map.cc",
          "operator/elemwise/reduction.cc",
@@ -23,9 +23,9 @@ ROOMS = ["base/base.cc", "base/json.cc", "base/param.cc", "base/params_file.cc",
 # Files of operators: those of LeNet and ResNet, and what their records call.
 STEMS = ["activation", "batch_norm", "convolution", "dropout", "fully_connected", "leaky_relu", "pooling", "softmax",
          "softmax_output", "identity", "unary_arithmetic", "unary_math", "binary_arithmetic", "add_n", "broadcast", "reduce",
-         "reshape", "transpose", "concat"]
+         "reshape", "transpose", "concat", "reorder"]
 TAIL = ["operator/all_ops.cc", "symbol/walk.cc", "symbol/symbol.cc", "symbol/graph.cc", "symbol/infer.cc",
-        "symbol/json.cc", "symbol/upgrade.cc", "symbol/pack.cc", "symbol/plan_memory.cc", "symbol/rewrite.cc", "symbol/expand.cc", "symbol/place.cc",
+        "symbol/json.cc", "symbol/upgrade.cc", "symbol/pack.cc", "symbol/plan_memory.cc", "symbol/rewrite.cc", "symbol/expand.cc", "symbol/place.cc", "symbol/choose_kernels.cc",
         "symbol/gradient.cc", "runtime/network.cc", "runtime/plan.cc", "runtime/steps.cc", "runtime/params.cc", "runtime/session.cc",
         "predict/predict.cc"]
 INCLUDE = re.compile(r'\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>|(HEDDLE_LOOPS))')
