@@ -9,6 +9,7 @@ from .base import _Null, _NullType
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
     from typing import Any
 
     from ._typing import DTypeLike, ShapeLike
@@ -16,6 +17,15 @@ if TYPE_CHECKING:
 
     Value = Any      # an array of nd, or a symbol of sym
     Operand = Any    # that, or a number
+
+
+# Distributions of which there is an operator that draws as many numbers as its input has.
+LIKE = ("uniform", "normal", "exponential", "gamma", "poisson", "negative_binomial", "generalized_negative_binomial")
+
+
+def make_like(internal: ModuleType) -> tuple[Callable[..., Any], ...]:
+    """The functions uniform_like and so on, in the order of LIKE, from the module that has their operators."""
+    return tuple(getattr(internal, f"_random_{kind}_like") for kind in LIKE)
 
 
 def make(draw: Callable[..., Any], module: str) -> tuple[Callable[..., Any], ...]:

@@ -45,7 +45,8 @@ class Face:
         call(inputs, kwargs) does what the function does, given the inputs by position. Calls with at most `most`
         inputs by position and with keywords that are in `plain` only go to the handle instead.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not say how its functions call operators")
+        raise NotImplementedError(f"{type(self).__name__} has no bind: a subclass of Face says there how its functions call "
+                                  "operators")
 
 
 def places(name: str) -> Iterator[tuple[str, str]]:

@@ -153,11 +153,11 @@ class Function:
 
     def forward(self, *inputs: NDArray) -> Any:
         """The outputs, one NDArray or a sequence of them."""
-        raise NotImplementedError(f"{type(self).__name__} has no forward")
+        raise NotImplementedError(f"{type(self).__name__} has no forward: a subclass of Function says there what it computes")
 
     def backward(self, *output_grads: NDArray) -> Any:
         """The gradient of each input, given the gradient of each output."""
-        raise NotImplementedError(f"{type(self).__name__} has no backward")
+        raise NotImplementedError(f"{type(self).__name__} has no backward, so nothing can be differentiated through it")
 
     def __call__(self, *inputs: NDArray) -> Any:
         """forward(*inputs), recorded with this backward. Raises ValueError at the second call."""

@@ -36,7 +36,7 @@ class CustomOp:
     def forward(self, is_train: bool, req: list[str], in_data: list[NDArray], out_data: list[NDArray],
                 aux: list[NDArray]) -> None:
         """Writes each of `out_data` by assign(out_data[i], req[i], value)."""
-        raise NotImplementedError(f"{type(self).__name__} has no forward")
+        raise NotImplementedError(f"{type(self).__name__} has no forward: a subclass of CustomOp says there what it computes")
 
     def backward(self, req: list[str], out_grad: list[NDArray], in_data: list[NDArray], out_data: list[NDArray],
                  in_grad: list[NDArray], aux: list[NDArray]) -> None:
@@ -44,7 +44,7 @@ class CustomOp:
 
         Arrays that declare_backward_dependency did not name are None.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no backward")
+        raise NotImplementedError(f"{type(self).__name__} has no backward, so nothing can be differentiated through it")
 
     def assign(self, dst: NDArray, req: str, src: Any) -> None:
         """Stores `src`, an array or number, in `dst`: not at all ("null"), in its place ("write"), or added ("add")."""
@@ -96,7 +96,8 @@ class CustomOpProp:
 
     def create_operator(self, ctx: Context, in_shapes: Shapes, in_dtypes: list[Any]) -> CustomOp:
         """The CustomOp of a call, made before its first forward."""
-        raise NotImplementedError(f"{type(self).__name__} does not make its operator")
+        raise NotImplementedError(f"{type(self).__name__} has no create_operator: a subclass of CustomOpProp makes its CustomOp "
+                                  "there")
 
 
 class _Host:

@@ -46,7 +46,8 @@ bool is_label(const Graph& g, std::string_view name) {
 Session bind(std::string_view json, std::string_view bytes,
              const std::map<std::string, Shape, std::less<>>& inputs) {
   auto params = read_params(bytes);
-  const Graph graph = Graph::of(Symbol::from_json(json));
+  Symbol symbol = Symbol::from_json(json);
+  const Graph graph = Graph::of(symbol);
   NetworkSpec spec{.training = false};
   for (const auto& [name, t] : params)
     spec.known[name] = {t.blob.shape, t.blob.dtype, Stype::kDense};
@@ -54,7 +55,7 @@ Session bind(std::string_view json, std::string_view bytes,
     params.erase(name);
     spec.known[name] = {shape, Dtype::kFloat32, Stype::kDense};
   }
-  Network network = analyse(Symbol::from_json(json), std::move(spec));
+  Network network = analyse(std::move(symbol), std::move(spec));
   for (const auto& [name, shape] : inputs)
     check(network.find(name) >= 0, "[predict] found input '{}', expected a variable of the network",
           name);

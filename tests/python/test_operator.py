@@ -395,7 +395,7 @@ class NumpySoftmax(mx.operator.NumpyOp):
         in_grad[0][np.arange(label.shape[0]), label] -= 1
 
 
-class TwiceOp(mx.operator.NDArrayOp):
+class DoubleOp(mx.operator.NDArrayOp):
     def forward(self, in_data, out_data):
         out_data[0][:] = in_data[0] * 2
 
@@ -405,7 +405,7 @@ class TwiceOp(mx.operator.NDArrayOp):
 
 def test_older_operators_stand_in_networks():
     x, label = np.random.default_rng(3).normal(size=(4, 3)).astype("float32"), np.array([0, 1, 2, 0], "float32")
-    net = NumpySoftmax()(TwiceOp().get_symbol(mx.sym.Variable("data"), name="twice"), name="softmax")
+    net = NumpySoftmax()(DoubleOp().get_symbol(mx.sym.Variable("data"), name="double"), name="softmax")
     assert net.list_arguments() == ["data", "softmax_label"]
     exe = net.simple_bind(mx.cpu(), data=(4, 3))
     exe.arg_dict["data"][:], exe.arg_dict["softmax_label"][:] = x, label

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from .. import _core
-from .._distributions import make
+from .._distributions import make, make_like
 from ..base import _Null, _NullType, dtype_name, is_number
 from ..context import current_context
 from . import _internal
@@ -62,11 +62,5 @@ def shuffle(data: NDArray, **kwargs: Any) -> NDArray:
     return _core.invoke("_shuffle", (data,), None, kwargs.get("out"))
 
 
-# Of the shape of their first input.
-uniform_like = _internal._random_uniform_like
-normal_like = _internal._random_normal_like
-exponential_like = _internal._random_exponential_like
-gamma_like = _internal._random_gamma_like
-poisson_like = _internal._random_poisson_like
-negative_binomial_like = _internal._random_negative_binomial_like
-generalized_negative_binomial_like = _internal._random_generalized_negative_binomial_like
+(uniform_like, normal_like, exponential_like, gamma_like, poisson_like, negative_binomial_like,
+ generalized_negative_binomial_like) = make_like(_internal)

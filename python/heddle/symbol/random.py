@@ -1,7 +1,7 @@
 """Random symbols. Parameters of a distribution are numbers, or symbols with one setting per element."""
 from __future__ import annotations
 
-from .._distributions import make
+from .._distributions import make, make_like
 from ..base import _Null, _NullType, dtype_name, is_number
 from . import _internal
 from .symbol import Symbol
@@ -50,11 +50,5 @@ def shuffle(data: Symbol, **kwargs: Any) -> Symbol:
     return _internal._shuffle(data, **kwargs)
 
 
-# Of the shape of their first input.
-uniform_like = _internal._random_uniform_like
-normal_like = _internal._random_normal_like
-exponential_like = _internal._random_exponential_like
-gamma_like = _internal._random_gamma_like
-poisson_like = _internal._random_poisson_like
-negative_binomial_like = _internal._random_negative_binomial_like
-generalized_negative_binomial_like = _internal._random_generalized_negative_binomial_like
+(uniform_like, normal_like, exponential_like, gamma_like, poisson_like, negative_binomial_like,
+ generalized_negative_binomial_like) = make_like(_internal)
