@@ -23,6 +23,7 @@ struct FileNode {
 };
 struct File {
   int version = kOldestVersion;
+  bool every_parameter = false;  // releases up to 0.8 wrote those with their defaults too
   std::vector<FileNode> nodes;
   std::vector<FileEntry> heads;
 };

@@ -68,7 +68,10 @@ File read_file(std::string_view text) {
     }
   const Json::Array& nodes = member(json, "nodes", "it").array("nodes");
   check(nodes.size() < size_t(1) << 30, "symbol file: {} nodes are too many", nodes.size());
-  for (size_t i = 0; i < nodes.size(); ++i) f.nodes.push_back(read_node(nodes[i], i));
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    f.nodes.push_back(read_node(nodes[i], i));
+    f.every_parameter = f.every_parameter || nodes[i].find("param");
+  }
   for (const Json& id : member(json, "arg_nodes", "it").array("arg_nodes")) {
     const int64_t i = id.integer("arg_nodes");
     check(i >= 0 && i < int64_t(nodes.size()) && f.nodes[i].op == "null",

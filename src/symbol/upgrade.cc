@@ -79,8 +79,22 @@ std::string current_name(const FileNode& n) {
   return n.op;
 }
 
-OpCallRef parse_call(const FileNode& n, Kwargs parameters, int version) {
+// What a parameter meant before it was there: files that hold every parameter, but not this one,
+// are older than it. Pooling rounded its extents up, BatchNorm took gamma as it was.
+void add_what_was_fixed(const OpDef& op, Kwargs& parameters) {
+  struct Then {
+    std::string_view op, parameter, value;
+  };
+  constexpr std::array<Then, 2> kThen = {Then{"Pooling", "pooling_convention", "full"},
+                                         {"BatchNorm", "fix_gamma", "False"}};
+  for (const Then& then : kThen)
+    if (op.name == then.op) parameters.try_emplace(std::string(then.parameter), then.value);
+}
+
+OpCallRef parse_call(const FileNode& n, Kwargs parameters, const File& file) {
+  const int version = file.version;
   const OpDef& op = OpTable::get().at(n.op);
+  if (file.every_parameter) add_what_was_fixed(op, parameters);
   auto axis = parameters.find("axis");
   if (version < kFlattenIsNone && (op.name == "argmax" || op.name == "argmin") &&
       axis != parameters.end() && axis->second == "-1")
@@ -126,7 +140,7 @@ std::vector<std::shared_ptr<Node>> upgrade(File file) {
       Kwargs parameters;
       for (auto& [key, value] : from.attrs)
         (is_private_key(key) ? n->attrs : parameters)[key] = std::move(value);
-      n->call = parse_call(from, std::move(parameters), file.version);
+      n->call = parse_call(from, std::move(parameters), file);
     }
     connect(*n, from, nodes, file.version);
     for (const GraphAttribute& a : graph_attributes) give_graph_attribute(*n, a);
