@@ -2,7 +2,6 @@
 #include <pybind11/stl.h>
 
 #include "common.h"
-#include "operator/variadic.h"
 #include "symbol/passes.h"
 
 namespace heddle::python {
@@ -12,7 +11,8 @@ using Named = std::map<std::string, Symbol>;
 Symbol apply(const std::string& op, Kwargs kwargs, const std::vector<Symbol>& positional,
              const Named& named, const std::string& name, const Kwargs& attrs) {
   const OpDef& def = OpTable::get().at(op);
-  count_inputs(def, kwargs, positional.size() + named.size());
+  if (!def.variadic.empty())
+    kwargs.emplace(def.variadic, std::to_string(positional.size() + named.size()));
   return Symbol::apply(make_call(def, std::move(kwargs)), positional, named, name, attrs);
 }
 

@@ -111,6 +111,8 @@ def cast(op, to, low, high, **more):
 for _to in ("float64", "float16", "float32", "int32", "uint8", "int64", "int8"):
     cast("Cast", _to, 0, 100, grad=None if _to in ("float32", "float64") else False)
 cast("amp_cast", "float16", -2, 2)
+case("amp_cast", [(5, 7)], dtype="int32", low=-300, high=300, label="whole", ref=lambda x, **_: x, dtypes=())
+ROWS[-1].params["dtype"] = "float16"
 
 # --- binary ---------------------------------------------------------------------------------------
 PAIR = [(5, 1, 7), (3, 7)]

@@ -137,6 +137,7 @@ case("Pooling", [(2, 3, 7)], kernel=(3,), stride=(2,), pool_type="max", pooling_
      ref=pooling, witness="MXNet 1.9.1 fails on its own 1-D windows of this convention")
 case("Pooling", [(1, 2, 4, 5, 6)], kernel=(2, 3, 2), stride=(1, 2, 2), pool_type="avg", label="3d", ref=pooling)
 case("Pooling", [(2, 2, 5, 5)], kernel=(2, 2), pool_type="lp", p_value=2, low=0.2, ref=pooling)
+case("Pooling", [(2, 2, 5, 5)], kernel=(2, 2), pool_type="lp", p_value=1, low=0.2, ref=pooling, label="sum")
 case("Pooling", [(2, 2, 6, 6)], kernel=(3, 3), stride=(3, 3), pool_type="max", label="tiles", training=True, ref=pooling)
 
 
@@ -208,6 +209,8 @@ case("log_softmax", [(4, 33)], ref=lambda x, **p: np.log(softmax(x, **p)))
 case("log_softmax", [(3, 5, 7)], axis=1, ref=lambda x, **p: np.log(softmax(x, **p)))
 case("softmin", [(4, 9)], ref=lambda x, **p: softmax(-x, **p))
 case("SoftmaxActivation", [(3, 8)], ref=lambda x, **_: softmax(x.reshape(3, -1)).reshape(x.shape))
+case("SoftmaxActivation", [(3, 4, 2, 5)], label="rows", ref=lambda x, **_: softmax(x),
+     witness="MXNet's gradient is that of one softmax for the whole instance")
 case("SoftmaxActivation", [(3, 4, 2, 2)], mode="channel", ref=lambda x, **_: softmax(x, 1))
 
 LABELS = np.array([1, 0, 3, 1, 2], "float32")

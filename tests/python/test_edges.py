@@ -163,3 +163,22 @@ def test_pooling_of_nothing(shape, window, dtype):
         assert last == value and np.signbit(last) == (kind == "max"), kind
         assert np.isfinite(y.asnumpy()).all() and np.isfinite(x.grad.asnumpy()).all()
         assert x.grad.asnumpy().ravel()[0] > 0
+
+
+# --- arrays without elements
+@pytest.mark.parametrize("op", ["softmax", "log_softmax", "softmin"])
+@pytest.mark.parametrize("shape", [(2, 3, 4, 0), (0, 3, 4), (2, 0)])
+def test_softmax_of_nothing(op, shape):
+    x = nd.zeros(shape)
+    x.attach_grad()
+    for axis in range(len(shape)):
+        with mx.autograd.record():
+            y = getattr(nd, op)(x, axis=axis)
+        y.backward()
+        assert y.shape == x.grad.shape == shape and x.grad.asnumpy().size == 0
+
+
+def test_deconvolution_refuses_a_target_out_of_reach():
+    x, w = nd.ones((1, 2, 4, 4)), nd.ones((2, 3, 2, 2))
+    with pytest.raises(mx.MXNetError, match="adj.*stride"):
+        nd.Deconvolution(x, w, kernel=(2, 2), num_filter=3, target_shape=(4, 4))

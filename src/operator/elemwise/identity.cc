@@ -37,6 +37,11 @@ struct CastParam {
   void fields(auto&& f) { f("dtype", dtype, "The dtype of the result.").required(); }
 };
 void infer_cast_dtype(const CastParam& p, InferContext& c) { c.set_out_dtype(0, p.dtype); }
+// Mixed precision concerns floating numbers: others stay as they are.
+void infer_amp_cast(const CastParam& p, InferContext& c) {
+  const Dtype x = c.in_dtype(0);
+  if (x != Dtype::kUnknown) c.set_out_dtype(0, is_float(x) ? p.dtype : x);
+}
 void cast(const CastParam&, OpContext& ctx, Inputs in, Outputs out) {
   copy_broadcast(ctx, in[0], out[0]);
 }
@@ -86,11 +91,13 @@ void define(OpTable& ops) {
               .cpu = cast,
               .wants = wants_same,
               .backward = {.reads = {dy()}, .run = cast, .linear = Linear::kYes}});
-  ops.define(
-      {.name = "amp_cast",
-       .doc = "Cast, as put in by automatic mixed precision.",
-       .params = schema<CastParam>(),
-       .compose = [](Builder& b) { return std::vector{b.call("Cast", {b.x()}, b.kwargs())}; }});
+  ops.define({.name = "amp_cast",
+              .doc = "Cast, as put in by automatic mixed precision. Integers stay as they are.",
+              .params = schema<CastParam>(),
+              .infer_dtype = infer_amp_cast,
+              .cpu = cast,
+              .wants = wants_same,
+              .backward = {.reads = {dy()}, .run = cast, .linear = Linear::kYes}});
 }
 
 }  // namespace heddle::ops::identity

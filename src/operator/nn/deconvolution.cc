@@ -113,6 +113,9 @@ void infer(const DeconvolutionParam& p, InferContext& c) {
     weight.append(p.kernel[i]);
     check(nn::axis_of(p.adj, i, 0) < nn::axis_of(p.stride, i, 1) || has_target(p),
           "[Deconvolution] adj {} must be smaller than stride {}", p.adj, p.stride);
+    check(!has_target(p) || x[2 + i] < 0 || Axis(p, i, x[2 + i]).adj < nn::axis_of(p.stride, i, 1),
+          "[Deconvolution] target_shape {} needs an adj that is not smaller than stride {}",
+          p.target_shape, p.stride);
     y.append(x[2 + i] < 0 ? -1 : Axis(p, i, x[2 + i]).extent());
     check(y[2 + i] != 0, "[Deconvolution] padding {} leaves nothing of data {}", p.pad, x);
   }

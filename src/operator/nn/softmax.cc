@@ -18,6 +18,7 @@ using Wide = std::conditional_t<(sizeof(T) < 4), float, T>;
 template <class Body>
 void each_group(const OpContext& ctx, Extents e, const int64_t* lengths, Body&& body) {
   constexpr int64_t kLanes = 16;
+  if (e.inner == 0) return;
   const int64_t lanes = lengths ? 1 : std::min(kLanes, e.inner);
   const int64_t groups = (e.inner + lanes - 1) / lanes;
   const int64_t grain = std::max<int64_t>(1, 8192 / std::max<int64_t>(1, e.axis * lanes));
@@ -222,11 +223,11 @@ enum class Mode { kInstance, kChannel };
 struct SoftmaxActivationParam {
   Mode mode = Mode::kInstance;
   void fields(auto&& f) {
-    f("mode", mode, "One softmax per instance, or one over the channels of each position.")
+    f("mode", mode, "Over the last axis, or over the channels of each position.")
         .names({"instance", "channel"});
   }
   Extents extents(const Shape& s) const {
-    if (mode == Mode::kInstance) return {s[0], s.size(1), 1};
+    if (mode == Mode::kInstance) return extents_of(s, s.rank() - 1);
     return {s[0], s[1], s.size(2)};
   }
 };
@@ -263,7 +264,7 @@ void define(OpTable& ops) {
   ops.define(record<Kind::kMin>("softmin", "softmax of -x."));
   ops.define({
       .name = "SoftmaxActivation",
-      .doc = "Softmax over everything but the batch, or over the channels of each position.",
+      .doc = "Softmax over the last axis, or over the channels of each position.",
       .dtypes = Dtypes::kFloating,
       .params = schema<SoftmaxActivationParam>(),
       .infer = infer_activation,

@@ -1,0 +1,118 @@
+"""Where heddle and MXNet 1.9.1 answer a draw differently on purpose, and why.
+
+An entry serves some operators, under a condition, for findings of one kind. One that no draw needs any more fails.
+"""
+import dataclasses
+import re
+from collections.abc import Callable
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Difference:
+    ops: tuple                               # names of operators
+    says: str                                # a regular expression that finds it in what judge.py found
+    reason: str
+    when: Callable = lambda draw: True       # a condition of the draw
+
+    def explains(self, draw, finding):
+        return draw.op in self.ops and re.search(self.says, finding) is not None and self.when(draw)
+
+
+DIFFERENCES = []
+
+
+def differs(ops, says, reason, when=lambda draw: True):
+    DIFFERENCES.append(Difference(tuple(ops.split()), says, reason, when))
+
+
+# --- conditions -------------------------------------------------------------------------------------
+def adds(draw):
+    return "add" in draw.reqs
+
+
+def empty(draw):
+    return draw.empty
+
+
+def whole(draw):
+    return np.dtype(draw.dtype).kind in "iu"
+
+
+def integer_arguments(draw):
+    return any(a.dtype.kind in "iu" for a in draw.arrays())
+
+
+# --- arrays without elements ------------------------------------------------------------------------
+differs("LayerNorm GroupNorm mean nanprod elemwise_add Reshape Flatten amp_cast amp_multicast repeat pick broadcast_add InstanceNorm "
+        "LinearRegressionOutput LogisticRegressionOutput SequenceLast SequenceReverse", r"MXNet('s gradient)? (raises|dies)",
+        "MXNet's kernel does not expect an empty array", empty)
+
+# --- what MXNet has no kernels for ------------------------------------------------------------------
+differs("Activation MakeLoss hard_sigmoid Pad", r"raises \w+: .*floating point types", "heddle takes integers, too", whole)
+differs("Convolution Convolution_v1 Deconvolution FullyConnected UpSampling dot batch_dot",
+        r"MXNet raises .*(FP16 gemm on cpu not implemented|float16 fully connected|dot only supports float32/float64)",
+        "MXNet multiplies no halves on CPUs", lambda draw: draw.dtype == "float16")
+differs("InstanceNorm LRN SoftmaxActivation Pooling Crop BatchNorm_v1 fill_element_0index _onehot_encode",
+        r"MXNet('s gradient)? raises .*(data type do not match|Unsupported data type|only support float32)",
+        "MXNet's kernel knows float32 only", lambda draw: draw.dtype != "float32")
+differs("sort argsort topk", r"MXNet raises .*does not support float16", "MXNet sorts no halves where a gradient is asked for",
+        lambda draw: draw.dtype == "float16")
+differs("amp_cast amp_multicast", r"MXNet (raises .*unknown type for MKLDNN|dies)", "MXNet's oneDNN casts neither float64 nor wide integers")
+differs("amp_cast", r"out0 differs", "MXNet's oneDNN rounds to whole numbers where Cast truncates",
+        lambda draw: np.dtype(draw.params["dtype"]).kind in "iu")
+differs("_grad_add khatri_rao batch_take _slice_assign _slice_assign_scalar _onehot_encode",
+        r"MXNet('s gradient)? raises \w+: .*non-differentiable", "heddle has a gradient where MXNet has none")
+differs("khatri_rao", r"MXNet raises .*Not implmented", "MXNet multiplies floating numbers only", whole)
+differs("Deconvolution", r"MXNet('s gradient)? raises .*could not create", "MXNet's oneDNN has no kernel for it",
+        lambda draw: draw.dtype == "float32")
+differs("log_softmax softmin", r"MXNet raises .*(argument 'length'|name length not found)",
+        "MXNet's takes use_length but no lengths", lambda draw: draw.params.get("use_length"))
+differs("softmax", r"MXNet raises .*must be in range", "MXNet takes lengths along the last axis only",
+        lambda draw: draw.params.get("use_length") and draw.params["axis"] not in (-1, len(draw.shapes()[0]) - 1))
+differs("dot", r"MXNet raises .*Cannot transpose vectors", "a vector transposed is itself",
+        lambda draw: draw.params["transpose_a"] or draw.params["transpose_b"])
+differs("reverse", r"MXNet raises .*must be in range", "heddle counts axes from the end, too",
+        lambda draw: min(np.ravel(draw.params["axis"])) < 0)
+differs("tile", r"MXNet raises Too many reduction axes|MXNet raises .*Too many reduction axes", "MXNet's gradient adds along few axes only")
+differs("sort argsort", r"MXNet raises .*Invalid Parameter format for axis", "MXNet's gradient knows no default axis",
+        lambda draw: "axis" not in draw.params)
+differs("BatchNorm_v1", r"eager: MXNet raises .*moving_var", "MXNet's eager function takes no moving averages")
+
+# --- gradients that are added -----------------------------------------------------------------------
+differs("clip mean moments SVMOutput SoftmaxOutput LinearRegressionOutput LogisticRegressionOutput MAERegressionOutput MakeLoss "
+        "Convolution Convolution_v1 Pooling_v1 reverse _split_v2 Crop amp_multicast", r"grad\d differs",
+        "MXNet's gradient overwrites or scales what it should be added to", adds)
+differs("elemwise_add elemwise_sub", r"bound: grad\d differs",
+        "MXNet's plan lets both gradients share memory, of which one is added", adds)
+
+# --- values -----------------------------------------------------------------------------------------
+differs("elemwise_div broadcast_div _div_scalar", r"MXNet dies", "MXNet dies of an integer divided by zero", whole)
+differs("_rdiv_scalar", r"out0 differs: 0 ", "heddle says 0 for an integer divided by zero, MXNet the smallest one", whole)
+differs("_power broadcast_power _power_scalar _rpower_scalar", r"out0 differs", "MXNet raises integers to a power in float32", whole)
+differs("_minimum_scalar _maximum_scalar", r"out0 differs", "MXNet squeezes the number into the array's type before it compares",
+        lambda draw: draw.dtype == "uint8" and draw.params.get("scalar", 1) < 0)
+differs("norm", r"out0 differs", "MXNet rounds the sum of squares at every element", whole)
+differs("nanprod", r"grad0 differs: 0.0 .*MXNet nan", "a NaN that counts as 1 has no gradient; MXNet's is NaN")
+differs("argmax argmin argmax_channel", r"out0 is float32, in MXNet", "an index keeps its value, which small types cannot hold",
+        lambda draw: draw.dtype in ("float16", "uint8", "int8"))
+differs("LeakyReLU", r"out1 is missing in heddle", "MXNet shows its mask", lambda draw: draw.params["act_type"] == "rrelu")
+differs("Pooling_v1", r"out0 differs|grad0 differs", "MXNet pads with zeros, which win over negative data",
+        lambda draw: draw.params["pool_type"] == "max" and draw.params["pooling_convention"] == "full")
+differs("SequenceLast", r"MXNet dies", "MXNet dies of an added gradient without lengths, or with them along axis 1")
+differs("all_finite", r"out0 differs", "MXNet adds to memory that nobody has written", lambda draw: not draw.params.get("init_output", True))
+differs("_histogram", r"out0 differs", "MXNet rounds the range to the data's type", whole)
+differs("BatchNorm BatchNorm_v1", r"bound: mut1 differs: 1.0", "heddle makes a fixed gamma 1 also where nobody wants its gradient",
+        lambda draw: draw.params["fix_gamma"])
+differs("BatchNorm_v1", r"grad1 differs", "MXNet adds up in float32 one by one", lambda draw: max(draw.shapes()[0]) > 10)
+differs("SoftmaxActivation", r"grad0 differs", "MXNet's gradient is that of one softmax for the whole instance",
+        lambda draw: draw.params["mode"] == "instance" and len(draw.shapes()[0]) > 2)
+differs("SoftmaxOutput", r"grad0 differs", "MXNet multiplies by the output instead of the output's gradient", lambda draw: draw.params.get("out_grad"))
+differs("SoftmaxOutput", r"(out|grad)0 differs", "MXNet's oneDNN takes the last axis where its own kernel takes the instance",
+        lambda draw: len(draw.shapes()[0]) > 2 and not draw.params.get("multi_output") and not draw.params.get("preserve_shape"))
+differs("gammaln", r"grad0 differs: nan", "the digamma function has no value at 0")
+differs("SoftmaxOutput", r"grad0 differs", "MXNet forgets to smooth the labels of several outputs",
+        lambda draw: draw.params.get("multi_output") and draw.params.get("smooth_alpha"))
+differs("Convolution_v1", r"grad[01] differs", "MXNet's gradient mixes up groups", lambda draw: draw.params.get("num_group", 1) > 1)
+differs("_arange", r"out0 differs", "MXNet counts in the array's own halves", lambda draw: draw.params["dtype"] == "float16")
