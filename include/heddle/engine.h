@@ -5,6 +5,7 @@
 // what it writes: tasks that need it are skipped and carry the first cause, the next wait throws
 // it, everything else keeps running. The engine knows nothing of arrays, operators or libraries.
 #pragma once
+#include <atomic>
 #include <cstdint>
 #include <exception>
 #include <functional>
@@ -27,6 +28,7 @@ struct Running;   // a task on its way
 struct Failure;   // why a task failed
 class Prepared;   // a task made ready to be pushed many times
 class PreparedGraph;
+struct Inside;  // how the engine gets at what these classes hold
 HEDDLE_API void share(VarState* var);
 HEDDLE_API void drop(VarState* var) noexcept;
 }  // namespace engine
@@ -52,9 +54,9 @@ class HEDDLE_API Var {
   bool poisoned() const;     // did the last completed write fail?
   explicit operator bool() const { return state_ != nullptr; }
   bool operator==(const Var&) const = default;
-  engine::VarState* state() const { return state_; }
 
  private:
+  friend engine::Inside;
   engine::VarState* state_ = nullptr;
 };
 
@@ -81,13 +83,14 @@ struct HEDDLE_API RunContext {
 // call is ignored.
 class HEDDLE_API Done {
  public:
-  explicit Done(engine::Running* task) : task_(task) {}
   Done(Done&& o) noexcept : task_(std::exchange(o.task_, nullptr)) {}
   Done& operator=(Done&&) = delete;
   ~Done();
   void operator()(std::exception_ptr error = nullptr, EventRef event = nullptr);
 
  private:
+  friend engine::Inside;
+  explicit Done(engine::Running* task) : task_(task) {}
   engine::Running* task_;
 };
 
@@ -109,12 +112,12 @@ struct HEDDLE_API TaskError : Error {
 // is poisoned with "cancelled".
 class HEDDLE_API CancelToken {
  public:
-  CancelToken() : flag_(std::make_shared<bool>(false)) {}
-  void cancel() { __atomic_store_n(flag_.get(), true, __ATOMIC_RELEASE); }
-  bool cancelled() const { return __atomic_load_n(flag_.get(), __ATOMIC_ACQUIRE); }
+  CancelToken() : flag_(std::make_shared<std::atomic<bool>>(false)) {}
+  void cancel() { flag_->store(true, std::memory_order_release); }
+  bool cancelled() const { return flag_->load(std::memory_order_acquire); }
 
  private:
-  std::shared_ptr<bool> flag_;
+  std::shared_ptr<std::atomic<bool>> flag_;
 };
 
 // What a push says of a task, beside its body and the variables it uses.

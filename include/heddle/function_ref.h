@@ -13,7 +13,7 @@ namespace heddle {
 template <class F>
 class FunctionRef;
 template <class R, class... A>
-class HEDDLE_API FunctionRef<R(A...)> {
+class FunctionRef<R(A...)> {
  public:
   FunctionRef() = default;
   template <class F>

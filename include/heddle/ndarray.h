@@ -1,6 +1,5 @@
 // NDArray: a handle on a tensor whose contents the engine keeps in order.
 #pragma once
-#include <atomic>
 #include <map>
 #include <memory>
 #include <string>
@@ -17,42 +16,8 @@ namespace heddle {
 // Where an array stands on the autograd tape. Defined by the executor room; arrays only carry it.
 struct TapeEntry;
 
-// Storage and the variable that guards it. Shared by all views of one array.
-class HEDDLE_API Chunk {
- public:
-  Chunk(Device device, size_t bytes)
-      : var(Var::make()), device(device), bytes(bytes), reached_by_(packed(device)) {}
-  ~Chunk();
-  Chunk(const Chunk&) = delete;
-  Chunk& operator=(const Chunk&) = delete;
-  // Allocates on first use; only inside a task that named var. Null when there are no bytes.
-  void* data() {
-    void* p = data_.load(std::memory_order_acquire);
-    return p || bytes == 0 ? p : allocate();
-  }
-  // Work on `other`, an asynchronous device, has reached this memory: it is freed in that order.
-  void reached_by(Device other) { reached_by_.store(packed(other), std::memory_order_relaxed); }
-  // Copies foreign memory into memory of its own and lets go of it. Only while no task uses var.
-  void adopt();
-  // How many recorded calls wrote over this memory: autograd knows of the array they wrote to, not
-  // of the views that were there before.
-  void note_recorded_write() { recorded_.fetch_add(1, std::memory_order_relaxed); }
-  uint32_t recorded_writes() const { return recorded_.load(std::memory_order_relaxed); }
-  const Var var;
-  const Device device;
-  const size_t bytes;
-
- private:
-  friend class NDArray;
-  void* allocate();
-  std::atomic<void*> data_{nullptr};
-  std::shared_ptr<void> owner_;  // of foreign or arena memory; then data_ is not the pool's
-  // In one word: not every compiler has atomics of structs without a library of its own.
-  static uint32_t packed(Device d) { return uint32_t(d.kind) << 24 | uint32_t(d.id); }
-  static Device unpacked(uint32_t d) { return {Device::Kind(d >> 24), int(d & 0xffffff)}; }
-  std::atomic<uint32_t> reached_by_;
-  std::atomic<uint32_t> recorded_{0};
-};
+// Memory and the variable that guards it, shared by all views of one array (src/ndarray/chunk.h).
+class Chunk;
 
 // Copying an NDArray shares the data. Arrays are contiguous, in C order; views are row ranges and
 // reshapes, and share the variable. Reading the host value waits for pending writes. A copy of a
@@ -71,19 +36,19 @@ class HEDDLE_API NDArray {
   explicit operator bool() const { return chunk_ != nullptr; }
   const Shape& shape() const { return shape_; }
   Dtype dtype() const { return dtype_; }
-  Device device() const { return chunk_->device; }
+  Device device() const;
   int64_t size() const { return shape_.size(); }
   int64_t bytes() const { return size() * dtype_size(dtype_); }
-  const Var& var() const { return chunk_->var; }  // what a task names to read or write this array
-  bool whole() const { return bytes() == int64_t(chunk_->bytes); }  // does it cover its chunk?
+  const Var& var() const;  // what a task names to read or write this array
+  bool whole() const;      // does it cover its chunk?
   // How a task that sets every element of this array uses var(): a slice updates, a whole
   // overwrites.
   Access write_access() const { return whole() ? Access::kOverwrite : Access::kUpdate; }
   bool shares_memory(const NDArray& o) const { return chunk_ == o.chunk_; }
-  const std::shared_ptr<Chunk>& chunk() const { return chunk_; }
+  const std::shared_ptr<Chunk>& chunk() const { return chunk_; }  // for the rooms of the library
   bool is_view() const { return view_; }  // made by slice, at, reshape or view
   // A view of memory that a recorded call has written since: the tape does not know what it shows.
-  bool left_behind() const { return view_ && seen_ != chunk_->recorded_writes(); }
+  bool left_behind() const;
   int64_t offset() const { return offset_; }  // bytes from the start of the chunk
 
   NDArray slice(int64_t begin, int64_t end) const;  // rows [begin, end), same memory
@@ -100,6 +65,10 @@ class HEDDLE_API NDArray {
   // Copies bytes() from host memory before it returns; where tasks still use the array, through
   // a copy that the engine keeps in order. Waits for nothing.
   void copy_from(const void* src) const;
+
+  // Before the memory that wrap() was lent goes back to its lender: other handles on this array, if
+  // there are any, get a copy. Only while no task uses the array.
+  void leave_borrowed_memory();
 
   Blob blob() const;  // only inside a task that named var()
 

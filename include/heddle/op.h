@@ -66,7 +66,7 @@ constexpr Ref shape_of(Ref r) { return {r.kind, r.index, true}; }
 // --- functions with the parameters erased -----------------------------------------------------
 // Built from a plain function f(const P&, rest...) or f(rest...); P is deduced.
 template <class R, class... Rest>
-class HEDDLE_API Erased {
+class Erased {
  public:
   Erased() = default;
   Erased(std::nullptr_t) {}
@@ -91,7 +91,7 @@ class HEDDLE_API Erased {
 // A list that is fixed but for its items' conditions, or, where the parameters decide how many
 // there are, a function of them (f(const P&)).
 template <class T>
-class HEDDLE_API ListOf {
+class ListOf {
  public:
   ListOf() = default;
   ListOf(std::initializer_list<T> fixed) : fixed_(fixed) {}

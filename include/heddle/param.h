@@ -120,7 +120,7 @@ struct IsOptional<std::optional<T>> : std::true_type {};
 }  // namespace param
 
 // Handed to P::fields(). Parses the struct from strings, describes it, or prints it.
-class HEDDLE_API FieldVisitor {
+class FieldVisitor {  // not shown as a whole: every type of a field has a function here
  public:
   explicit FieldVisitor(const Kwargs* from) : from_(from) {}
 
@@ -163,21 +163,21 @@ class HEDDLE_API FieldVisitor {
     return *this;
   }
   // The texts of an enum's values 0, 1, 2 ...; must follow the field of an enum.
-  FieldVisitor& names(std::initializer_list<const char*> texts);
-  FieldVisitor& required();
-  FieldVisitor& at_least(double lo);
-  FieldVisitor& range(double lo, double hi);  // inclusive
-  FieldVisitor& ignored();                    // accepted, and without effect
+  HEDDLE_API FieldVisitor& names(std::initializer_list<const char*> texts);
+  HEDDLE_API FieldVisitor& required();
+  HEDDLE_API FieldVisitor& at_least(double lo);
+  HEDDLE_API FieldVisitor& range(double lo, double hi);  // inclusive
+  HEDDLE_API FieldVisitor& ignored();                    // accepted, and without effect
 
   // Throws on a keyword that no field took. Keys like __ctx_group__ belong to the graph and pass.
-  void finish(std::string_view op) const;
+  HEDDLE_API void finish(std::string_view op) const;
 
   std::vector<FieldInfo> fields;
 
  private:
-  const std::string* take(std::string_view name) const;
-  [[noreturn]] void bad_value(std::string_view name, std::string_view text,
-                              std::string_view type) const;
+  HEDDLE_API const std::string* take(std::string_view name) const;
+  [[noreturn]] HEDDLE_API void bad_value(std::string_view name, std::string_view text,
+                                         std::string_view type) const;
   const Kwargs* from_;
   bool given_ = false;
   double value_ = 0;

@@ -59,7 +59,7 @@ class Lent {
     for (NDArray& a : arrays_) {
       if (!a) continue;
       a.wait_to_write();
-      if (a.chunk().use_count() > 1) a.chunk()->adopt();
+      a.leave_borrowed_memory();
     }
   }
 

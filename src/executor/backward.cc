@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "executor/call.h"
+#include "ndarray/chunk.h"
 
 namespace heddle {
 

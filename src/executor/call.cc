@@ -6,6 +6,7 @@
 
 #include "executor/start.h"
 #include "heddle/imperative.h"
+#include "ndarray/chunk.h"
 
 namespace heddle {
 

@@ -5,6 +5,7 @@
 
 #include "executor/call.h"
 #include "executor/tape.h"
+#include "ndarray/chunk.h"
 
 namespace heddle {
 

@@ -1,8 +1,10 @@
 // Chunk: memory on first use, freed in the order of whoever worked on it.
+#include "ndarray/chunk.h"
+
 #include <mutex>
 #include <utility>
 
-#include "heddle/ndarray.h"
+#include "heddle/storage.h"
 
 namespace heddle {
 namespace chunk {

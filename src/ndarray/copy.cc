@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "heddle/ndarray.h"
+#include "ndarray/chunk.h"
 #include "ndarray/convert.h"
 
 namespace heddle {

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "device/system.h"
+#include "ndarray/chunk.h"
 #include "ndarray/convert.h"
 #include "ndarray/params_format.h"
 

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <vector>
 
+#include "ndarray/chunk.h"
 #include "ndarray/params_format.h"
 
 namespace heddle {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/settings.h"
+#include "ndarray/chunk.h"
 #include "ndarray/convert.h"
 
 namespace heddle {
@@ -43,6 +44,11 @@ NDArray::NDArray(Shape shape, Device device, Dtype dtype)
   if (device.kind != Device::kCpu)
     device_api(device);  // a missing card is an error here, not later
 }
+
+Device NDArray::device() const { return chunk_->device; }
+const Var& NDArray::var() const { return chunk_->var; }
+bool NDArray::whole() const { return bytes() == int64_t(chunk_->bytes); }
+bool NDArray::left_behind() const { return view_ && seen_ != chunk_->recorded_writes(); }
 
 NDArray NDArray::from_host(const void* src, Shape shape, Dtype dtype, Device device) {
   NDArray a(shape, device, dtype);
@@ -110,6 +116,10 @@ NDArray NDArray::detach() const {
   a.tape = nullptr;
   a.view_ = false;  // who detaches wants a constant
   return a;
+}
+
+void NDArray::leave_borrowed_memory() {
+  if (chunk_.use_count() > 1) chunk_->adopt();
 }
 
 Blob NDArray::blob() const {

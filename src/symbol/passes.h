@@ -16,7 +16,7 @@ using Placement = std::vector<Device>;      // indexed by node
 
 // Puts, for every node whose operator is composed of others, the nodes of those in its place. The
 // last of them keeps its name. Every other pass wants a graph without such nodes.
-Graph expand(Graph g);
+HEDDLE_API Graph expand(Graph g);
 
 // Propagates known shapes, dtypes and storage kinds both ways until nothing changes. `known` names
 // variables; attributes __shape__ and __dtype__ of variables take part. Gradients take the types of

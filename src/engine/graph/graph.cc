@@ -41,8 +41,8 @@ void PreparedGraph::list_vars() {
   for (Use& u : uses) vars.push_back({std::move(u.var), u.access});
   auto position = [&](const Var& v) {
     const auto at =
-        std::lower_bound(vars.begin(), vars.end(), v.state(),
-                         [](const Outside& o, const VarState* s) { return o.var.state() < s; });
+        std::lower_bound(vars.begin(), vars.end(), state_of(v),
+                         [](const Outside& o, const VarState* s) { return state_of(o) < s; });
     return static_cast<int>(at - vars.begin());
   };
   self = position(own);
@@ -294,7 +294,7 @@ void Core::settle_node(RunningNode* r, const FailureRef& failure, const EventRef
   run.events[node] = event;
   run.failures[node] = failure;
   for (const Use& use : r->task().uses) {
-    VarState& v = *use.var.state();
+    VarState& v = *state_of(use);
     std::lock_guard lock(v.lock);
     v.settle(use.access, failure, event ? &pending : nullptr);
   }
@@ -303,7 +303,7 @@ void Core::settle_node(RunningNode* r, const FailureRef& failure, const EventRef
 void Core::finish_graph(Slot& slot, GraphRun& run, ReadyList& ready, Leftovers* leftovers) {
   PreparedGraph& graph = run.graph;
   RunningGraph* const head = run.head;
-  VarState& own = *graph.vars[graph.self].var.state();
+  VarState& own = *state_of(graph.vars[graph.self]);
   head->after.clear();
   if (run.suspect.load(std::memory_order_relaxed)) {
     std::lock_guard lock(own.lock);

@@ -100,13 +100,13 @@ struct GraphRun {
   std::vector<EventRef> events;      // per node
 };
 
-inline VarState* state_of(const PreparedGraph::Outside& use) { return use.var.state(); }
+inline VarState* state_of(const PreparedGraph::Outside& use) { return state_of(use.var); }
 
 // Hands each use of the record's task to each(variable, access).
 template <class Each>
 void each_use(const Job* r, const Each& each) {
   if (const auto* node = as<RunningNode>(r)) {
-    for (const Use& u : node->task().uses) each(*u.var.state(), u.access);
+    for (const Use& u : node->task().uses) each(*state_of(u.var), u.access);
   } else {
     for (int i = 0; i < r->count; ++i) each(*r->requests[i].var, r->requests[i].access);
   }

@@ -11,8 +11,8 @@
 
 namespace heddle::engine {
 
-inline VarState* state_of(const Use& use) { return use.var.state(); }
-inline VarState* state_of(const Engine::BorrowedUse& use) { return use.var->state(); }
+inline VarState* state_of(const Use& use) { return state_of(use.var); }
+inline VarState* state_of(const Engine::BorrowedUse& use) { return state_of(*use.var); }
 inline VarState* state_of(const Request& request) { return request.var; }
 
 template <class AnyUse>

@@ -14,6 +14,13 @@ namespace heddle::engine {
 
 struct Slot;
 
+// What the public classes keep to themselves.
+struct Inside {
+  static VarState* state(const Var& var) { return var.state_; }
+  static Done done_of(Running* task) { return Done(task); }
+};
+inline VarState* state_of(const Var& var) { return Inside::state(var); }
+
 // One use of one variable by one record. The variable has it in its queue while it waits, linked by
 // `next`, then among those that hold it.
 struct Request {

@@ -107,7 +107,7 @@ void Core::call_start(Slot& slot, Job* r) {
   const Frame frame(slot, r);
   RunContext context{r->device, nullptr};
   try {
-    Done done(r);
+    Done done = Inside::done_of(r);
     context.stream = prepare_stream(r);
     (*r->start)(context, std::move(done));
   } catch (...) {

@@ -81,7 +81,7 @@ class Absent {
 };
 
 void Core::wait_for(const Var& var, Access access) {
-  VarState* const v = var.state();
+  VarState* const v = state_of(var);
   if (!v) return;
   Slot& slot = this_slot();
   if (slot.current && waiting::owns(slot.current, v)) waiting::throw_own(slot.current);

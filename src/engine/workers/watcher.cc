@@ -25,7 +25,7 @@ bool Core::must_wait_for_events(Job* r) {
   const Stream* const stream = r->group->stream();
   if (const auto* node = as<RunningNode>(r)) {
     const PreparedGraph& graph = r->run->graph;
-    look(*graph.vars[graph.self].var.state(), Access::kUpdate);
+    look(*state_of(graph.vars[graph.self]), Access::kUpdate);
     for (int p : graph.nodes[node->index()].after)
       if (const EventRef& e = r->run->events[p]; e && !e->done())
         r->after.push_back({e, r->run->nodes[p].group->stream(), true});

@@ -1,0 +1,50 @@
+// Chunk: the memory of an array and the variable that guards it. Shared by all views of one array.
+#pragma once
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "heddle/device.h"
+#include "heddle/engine.h"
+#include "heddle/ndarray.h"
+
+namespace heddle {
+
+class Chunk {
+ public:
+  Chunk(Device device, size_t bytes)
+      : var(Var::make()), device(device), bytes(bytes), reached_by_(packed(device)) {}
+  ~Chunk();
+  Chunk(const Chunk&) = delete;
+  Chunk& operator=(const Chunk&) = delete;
+  // Allocates on first use; only inside a task that named var. Null when there are no bytes.
+  void* data() {
+    void* p = data_.load(std::memory_order_acquire);
+    return p || bytes == 0 ? p : allocate();
+  }
+  // Work on `other`, an asynchronous device, has reached this memory: it is freed in that order.
+  void reached_by(Device other) { reached_by_.store(packed(other), std::memory_order_relaxed); }
+  // Copies foreign memory into memory of its own and lets go of it. Only while no task uses var.
+  void adopt();
+  // How many recorded calls wrote over this memory: autograd knows of the array they wrote to, not
+  // of the views that were there before.
+  void note_recorded_write() { recorded_.fetch_add(1, std::memory_order_relaxed); }
+  uint32_t recorded_writes() const { return recorded_.load(std::memory_order_relaxed); }
+  const Var var;
+  const Device device;
+  const size_t bytes;
+
+ private:
+  friend class NDArray;
+  void* allocate();
+  std::atomic<void*> data_{nullptr};
+  std::shared_ptr<void> owner_;  // of foreign or arena memory; then data_ is not the pool's
+  // In one word: not every compiler has atomics of structs without a library of its own.
+  static uint32_t packed(Device d) { return uint32_t(d.kind) << 24 | uint32_t(d.id); }
+  static Device unpacked(uint32_t d) { return {Device::Kind(d >> 24), int(d & 0xffffff)}; }
+  std::atomic<uint32_t> reached_by_;
+  std::atomic<uint32_t> recorded_{0};
+};
+
+}  // namespace heddle
