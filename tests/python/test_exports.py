@@ -30,7 +30,9 @@ def test_what_is_not_said_to_be_shown_is_hidden(shown):
     hidden = ("heddle::ops::[a-z0-9_]+::", "heddle::plan_memory", "heddle::gradient", "heddle::runtime::", "heddle::Chunk",
               "heddle::FunctionRef", "heddle::Erased", "heddle::ListOf", "heddle::engine::(?!share|drop)")
     pattern = re.compile("|".join(hidden))
-    assert [name for name in shown if pattern.match(name) and not name.startswith("heddle::ops::simd::")] == []
+    # What the Python module sets in tests, and what the second shared object, with CUDA's kernels, hands over.
+    needed = ("heddle::ops::simd::", "heddle::ops::linalg::offer(")
+    assert [name for name in shown if pattern.match(name) and not name.startswith(needed)] == []
 
 
 def test_the_interface_is_there(shown):
