@@ -99,11 +99,11 @@ class ListOf {
   template <class P>
   ListOf(std::vector<T> (*f)(const P&)) : function_(f) {}
   // Records are made in hundreds of places: these are compiled once, in op.cc.
-  ListOf(const ListOf&);
-  ListOf(ListOf&&) noexcept;
-  ListOf& operator=(const ListOf&);
-  ListOf& operator=(ListOf&&) noexcept;
-  ~ListOf();
+  HEDDLE_API ListOf(const ListOf&);
+  HEDDLE_API ListOf(ListOf&&) noexcept;
+  HEDDLE_API ListOf& operator=(const ListOf&);
+  HEDDLE_API ListOf& operator=(ListOf&&) noexcept;
+  HEDDLE_API ~ListOf();
   std::vector<T> operator()(const void* params) const {
     return function_ ? function_(params) : fixed_;
   }
