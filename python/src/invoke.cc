@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "operator/variadic.h"
+
 namespace heddle::python {
 
 struct PyHandle {
@@ -42,7 +44,7 @@ bool matches(const Handle::Known& k, Keywords keywords, int variadic) {
 OpCallRef new_call(const Handle& h, Keywords keywords, int variadic) {
   Kwargs texts;
   for (const auto& [key, value] : keywords) texts[text_of(key)] = text_of(value);
-  if (variadic >= 0) texts.emplace(h.op->variadic, std::to_string(variadic));
+  if (variadic >= 0) count_inputs(*h.op, texts, size_t(variadic));
   return make_call(*h.op, std::move(texts));
 }
 

@@ -2,6 +2,7 @@
 #include <pybind11/stl.h>
 
 #include "common.h"
+#include "operator/variadic.h"
 #include "symbol/passes.h"
 
 namespace heddle::python {
@@ -11,8 +12,7 @@ using Named = std::map<std::string, Symbol>;
 Symbol apply(const std::string& op, Kwargs kwargs, const std::vector<Symbol>& positional,
              const Named& named, const std::string& name, const Kwargs& attrs) {
   const OpDef& def = OpTable::get().at(op);
-  if (!def.variadic.empty())
-    kwargs.emplace(def.variadic, std::to_string(positional.size() + named.size()));
+  count_inputs(def, kwargs, positional.size() + named.size());
   return Symbol::apply(make_call(def, std::move(kwargs)), positional, named, name, attrs);
 }
 

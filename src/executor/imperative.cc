@@ -6,6 +6,7 @@
 #include "executor/call.h"
 #include "executor/tape.h"
 #include "ndarray/chunk.h"
+#include "operator/variadic.h"
 
 namespace heddle {
 
@@ -266,7 +267,7 @@ std::vector<NDArray> invoke(std::string_view op, const std::vector<NDArray>& inp
   std::vector<const NDArray*> in;
   for (const NDArray& a : inputs) in.push_back(&a);
   const OpDef& def = OpTable::get().at(op);
-  if (!def.variadic.empty()) kwargs.try_emplace(def.variadic, param::print(uint64_t(in.size())));
+  count_inputs(def, kwargs, in.size());
   std::vector<NDArray> out;
   invoke(make_call(def, std::move(kwargs)), in, out, device);
   return out;

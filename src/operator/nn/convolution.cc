@@ -41,6 +41,30 @@ Window window_of(const ConvolutionParam& p, const Shape& data, const Shape& out)
   return w;
 }
 
+void infer_convolution(const ConvolutionParam& p, InferContext& c) {
+  const auto who = c.op().name;
+  check_window(who, p);
+  if (!p.no_bias) c.set_in(2, {p.num_filter});
+  const int rank = p.kernel.rank();
+  const Shape& x = c.in(0);
+  if (!x.has_rank()) return;
+  check(x.rank() == rank + 2, "[{}] data has shape {}, expected {} axes for kernel {}", who, x,
+        rank + 2, p.kernel);
+  check(x[1] < 0 || x[1] % p.num_group == 0,
+        "[{}] data has {} channels, which do not divide into {} groups", who, x[1], p.num_group);
+  Shape weight{p.num_filter, x[1] < 0 ? -1 : x[1] / p.num_group}, y{x[0], p.num_filter};
+  for (int i = 0; i < rank; ++i) {
+    weight.append(p.kernel[i]);
+    const int64_t reach = axis_of(p.dilate, i, 1) * (p.kernel[i] - 1) + 1;
+    const int64_t padded = x[2 + i] + 2 * axis_of(p.pad, i, 0);
+    check(x[2 + i] < 0 || reach <= padded, "[{}] kernel {} is larger than the padded data {}", who,
+          p.kernel, x);
+    y.append(x[2 + i] < 0 ? -1 : (padded - reach) / axis_of(p.stride, i, 1) + 1);
+  }
+  c.set_in(1, weight);
+  c.set_out(0, y);
+}
+
 // The outputs [from, to) along an axis whose tap falls inside the data.
 struct Span {
   int64_t from, to;
@@ -108,6 +132,7 @@ HEDDLE_FOLD(float)
 HEDDLE_FOLD(double)
 HEDDLE_FOLD(float16)
 HEDDLE_FOLD(bfloat16)
+HEDDLE_FOLD(int8_t)
 #undef HEDDLE_FOLD
 
 template <class T>
@@ -136,30 +161,6 @@ namespace heddle::ops::convolution {
 using linalg::mat;
 using nn::ConvolutionParam;
 using nn::Window;
-
-void infer(const ConvolutionParam& p, InferContext& c) {
-  const auto who = c.op().name;
-  nn::check_window(who, p);
-  if (!p.no_bias) c.set_in(2, {p.num_filter});
-  const int rank = p.kernel.rank();
-  const Shape& x = c.in(0);
-  if (!x.has_rank()) return;
-  check(x.rank() == rank + 2, "[{}] data has shape {}, expected {} axes for kernel {}", who, x,
-        rank + 2, p.kernel);
-  check(x[1] < 0 || x[1] % p.num_group == 0,
-        "[{}] data has {} channels, which do not divide into {} groups", who, x[1], p.num_group);
-  Shape weight{p.num_filter, x[1] < 0 ? -1 : x[1] / p.num_group}, y{x[0], p.num_filter};
-  for (int i = 0; i < rank; ++i) {
-    weight.append(p.kernel[i]);
-    const int64_t reach = nn::axis_of(p.dilate, i, 1) * (p.kernel[i] - 1) + 1;
-    const int64_t padded = x[2 + i] + 2 * nn::axis_of(p.pad, i, 0);
-    check(x[2 + i] < 0 || reach <= padded, "[{}] kernel {} is larger than the padded data {}", who,
-          p.kernel, x);
-    y.append(x[2 + i] < 0 ? -1 : (padded - reach) / nn::axis_of(p.stride, i, 1) + 1);
-  }
-  c.set_in(1, weight);
-  c.set_out(0, y);
-}
 
 void forward(const ConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out) {
   with_float(in[0].dtype, "Convolution", [&](auto type) {
@@ -266,7 +267,7 @@ void define(OpTable& ops) {
       .inputs = {{"data", "(n, c, ...)"},
                  {"weight", "(num_filter, c / num_group, *kernel)"},
                  {.name = "bias", .doc = "(num_filter)", .when = when("no_bias", false)}},
-      .infer = infer,
+      .infer = nn::infer_convolution,
       .cpu = forward,
       .backward = {.reads = {dy(), x(0), x(1)}, .run = backward, .linear = Linear::kFactors},
   });

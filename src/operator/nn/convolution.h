@@ -66,6 +66,10 @@ inline int64_t axis_of(const Shape& s, int i, int64_t none) { return s.rank() > 
 // Checks kernel, stride, dilate, pad and layout of `who` against each other.
 void check_window(std::string_view who, const ConvolutionParam& p);
 
+// Shapes of data, weight, bias (unless no_bias) and output, the inputs and the output that come
+// first.
+void infer_convolution(const ConvolutionParam& p, InferContext& c);
+
 // The window of a convolution from `data` (n, c, ...) to `out` (n, filters, ...).
 Window window_of(const ConvolutionParam& p, const Shape& data, const Shape& out);
 

@@ -1,35 +1,16 @@
 // FullyConnected: the linear layer, on the matrix products of linalg.h.
+#include "operator/nn/fully_connected.h"
+
 #include "operator/linalg.h"
 
-namespace heddle::ops::fully_connected {
+namespace heddle::ops::nn {
 
-using linalg::mat;
-
-struct FullyConnectedParam {
-  int64_t num_hidden = 0;
-  bool no_bias = false;
-  bool flatten = true;
-
-  void fields(auto&& f) {
-    f("num_hidden", num_hidden, "Number of output units.").required().at_least(1);
-    f("no_bias", no_bias, "Leave the bias out.");
-    f("flatten", flatten, "Treat every axis of data after the first as one.");
-  }
-};
-
-int64_t rows(const FullyConnectedParam& p, const Shape& x) {
-  return p.flatten ? x[0] : x.size(0, x.rank() - 1);
-}
-int64_t features(const FullyConnectedParam& p, const Shape& x) {
-  return p.flatten ? x.size(1) : x[-1];
-}
-
-void infer(const FullyConnectedParam& p, InferContext& c) {
+void infer_fully_connected(const FullyConnectedParam& p, InferContext& c) {
   c.set_in(1, {p.num_hidden, -1});
   if (!p.no_bias) c.set_in(2, {p.num_hidden});
   const Shape& x = c.in(0);
   if (!x.has_rank()) return;
-  check(x.rank() >= 1, "[FullyConnected] data has shape {}, expected at least one axis", x);
+  check(x.rank() >= 1, "[{}] data has shape {}, expected at least one axis", c.op().name, x);
   if (p.flatten) {
     c.set_out(0, {x[0], p.num_hidden});
     if (c.out(0).has_rank() && x[0] < 0) {
@@ -50,6 +31,15 @@ void infer(const FullyConnectedParam& p, InferContext& c) {
   if (known) c.set_in(1, {p.num_hidden, features(p, x)});
   else if (p.flatten && x.rank() == 2) c.set_in(0, {-1, c.in(1)[1]});
 }
+
+}  // namespace heddle::ops::nn
+
+namespace heddle::ops::fully_connected {
+
+using linalg::mat;
+using nn::features;
+using nn::FullyConnectedParam;
+using nn::rows;
 
 void forward(const FullyConnectedParam& p, OpContext& ctx, Inputs in, Outputs out) {
   with_float(in[0].dtype, "FullyConnected", [&](auto type) {
@@ -83,7 +73,7 @@ void define(OpTable& ops) {
       .inputs = {{"data", "(batch, ...)"},
                  {"weight", "(num_hidden, features)"},
                  {.name = "bias", .doc = "(num_hidden)", .when = when("no_bias", false)}},
-      .infer = infer,
+      .infer = nn::infer_fully_connected,
       .cpu = forward,
       .backward = {.reads = {dy(), x(0), x(1)}, .run = backward, .linear = Linear::kFactors},
   });

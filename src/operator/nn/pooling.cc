@@ -22,11 +22,58 @@ Window window_of(const PoolingParam& p, const Shape& data, const Shape& out) {
   return w;
 }
 
+void check_params(std::string_view who, const PoolingParam& p, int rank) {
+  static constexpr PoolingLayout kOf[] = {PoolingLayout::kNcw, PoolingLayout::kNchw,
+                                          PoolingLayout::kNcdhw};
+  check(!p.layout || *p.layout == kOf[rank - 1],
+        "[{}] layout does not fit {} spatial axes: expected NCW, NCHW or NCDHW", who, rank);
+  check(p.pool_type != PoolType::kLp || (p.p_value && *p.p_value >= 1 && *p.p_value <= 3),
+        "[{}] lp pooling needs p_value 1, 2 or 3", who);
+  if (p.global_pool) return;
+  check(p.kernel.rank() == rank, "[{}] kernel is {}, expected {} extents", who, p.kernel, rank);
+  for (const Shape* list : {&p.stride, &p.pad})
+    check(list->rank() <= 0 || list->rank() == rank, "[{}] {} is {}, expected {} numbers", who,
+          list == &p.pad ? "pad" : "stride", *list, rank);
+  for (int i = 0; i < rank; ++i) {
+    const int64_t pad = axis_of(p.pad, i, 0);
+    check(p.kernel[i] >= 1, "[{}] kernel is {}, expected at least 1 on every axis", who, p.kernel);
+    check(axis_of(p.stride, i, 1) >= 1, "[{}] stride is {}, expected at least 1", who, p.stride);
+    check(pad >= 0 && pad < p.kernel[i], "[{}] pad {} is not smaller than kernel {}", who, p.pad,
+          p.kernel);
+    check(p.pooling_convention != PoolingConvention::kSame || rank > 1 || pad == 0,
+          "[{}] pad is {}, but the convention 'same' takes none", who, p.pad);
+  }
+}
+
+void infer_pooling(const PoolingParam& p, InferContext& c) {
+  const std::string& who = c.op().name;
+  const Shape& x = c.in(0);
+  if (!x.has_rank()) return;
+  const int rank = x.rank() - 2;
+  check(rank >= 1 && rank <= Window::kAxes, "[{}] data has shape {}, expected 3 to 5 axes", who, x);
+  check_params(who, p, rank);
+  Shape y{x[0], x[1]};
+  for (int i = 0; i < rank; ++i) {
+    int64_t n = 1;
+    if (!p.global_pool && x[2 + i] < 0) n = -1;
+    else if (!p.global_pool) {
+      const int64_t s = axis_of(p.stride, i, 1), padded = x[2 + i] + 2 * axis_of(p.pad, i, 0);
+      const int64_t room = padded - p.kernel[i];
+      check(room >= 0, "[{}] kernel {} is larger than the padded data {}", who, p.kernel, x);
+      if (p.pooling_convention == PoolingConvention::kValid) n = room / s + 1;
+      else if (p.pooling_convention == PoolingConvention::kSame && rank == 1)
+        n = (x[2 + i] + s - 1) / s;
+      else n = (room + s - 1) / s + 1;
+    }
+    y.append(n);
+  }
+  c.set_out(0, y);
+}
+
 }  // namespace heddle::ops::nn
 
 namespace heddle::ops::pooling {
 
-using nn::PoolingConvention;
 using nn::PoolingParam;
 using nn::PoolType;
 using nn::Window;
@@ -44,86 +91,6 @@ struct PoolingV1Param : PoolingParam {
     f("pad", pad, "Cells added on both sides; 0 by default.");
   }
 };
-
-void check_params(std::string_view who, const PoolingParam& p, int rank) {
-  static constexpr nn::PoolingLayout kOf[] = {nn::PoolingLayout::kNcw, nn::PoolingLayout::kNchw,
-                                              nn::PoolingLayout::kNcdhw};
-  check(!p.layout || *p.layout == kOf[rank - 1],
-        "[{}] layout does not fit {} spatial axes: expected NCW, NCHW or NCDHW", who, rank);
-  check(p.pool_type != PoolType::kLp || (p.p_value && *p.p_value >= 1 && *p.p_value <= 3),
-        "[{}] lp pooling needs p_value 1, 2 or 3", who);
-  if (p.global_pool) return;
-  check(p.kernel.rank() == rank, "[{}] kernel is {}, expected {} extents", who, p.kernel, rank);
-  for (const Shape* list : {&p.stride, &p.pad})
-    check(list->rank() <= 0 || list->rank() == rank, "[{}] {} is {}, expected {} numbers", who,
-          list == &p.pad ? "pad" : "stride", *list, rank);
-  for (int i = 0; i < rank; ++i) {
-    const int64_t pad = nn::axis_of(p.pad, i, 0);
-    check(p.kernel[i] >= 1, "[{}] kernel is {}, expected at least 1 on every axis", who, p.kernel);
-    check(nn::axis_of(p.stride, i, 1) >= 1, "[{}] stride is {}, expected at least 1", who,
-          p.stride);
-    check(pad >= 0 && pad < p.kernel[i], "[{}] pad {} is not smaller than kernel {}", who, p.pad,
-          p.kernel);
-    check(p.pooling_convention != PoolingConvention::kSame || rank > 1 || pad == 0,
-          "[{}] pad is {}, but the convention 'same' takes none", who, p.pad);
-  }
-}
-
-void infer(const PoolingParam& p, InferContext& c) {
-  const std::string& who = c.op().name;
-  const Shape& x = c.in(0);
-  if (!x.has_rank()) return;
-  const int rank = x.rank() - 2;
-  check(rank >= 1 && rank <= Window::kAxes, "[{}] data has shape {}, expected 3 to 5 axes", who, x);
-  check_params(who, p, rank);
-  Shape y{x[0], x[1]};
-  for (int i = 0; i < rank; ++i) {
-    int64_t n = 1;
-    if (!p.global_pool && x[2 + i] < 0) n = -1;
-    else if (!p.global_pool) {
-      const int64_t s = nn::axis_of(p.stride, i, 1),
-                    padded = x[2 + i] + 2 * nn::axis_of(p.pad, i, 0);
-      const int64_t room = padded - p.kernel[i];
-      check(room >= 0, "[{}] kernel {} is larger than the padded data {}", who, p.kernel, x);
-      if (p.pooling_convention == PoolingConvention::kValid) n = room / s + 1;
-      else if (p.pooling_convention == PoolingConvention::kSame && rank == 1)
-        n = (x[2 + i] + s - 1) / s;
-      else n = (room + s - 1) / s + 1;
-    }
-    y.append(n);
-  }
-  c.set_out(0, y);
-}
-
-// Calls body(output index, d, h, w reaches) for every window of a plane.
-template <class Body>
-void each_window(const Window& w, Body&& body) {
-  int64_t at = 0;
-  for (int64_t d = 0; d < w.out[0]; ++d)
-    for (int64_t h = 0; h < w.out[1]; ++h)
-      for (int64_t v = 0; v < w.out[2]; ++v)
-        body(at++, nn::reach(w, 0, d), nn::reach(w, 1, h), nn::reach(w, 2, v));
-}
-// Calls body(input index) for every cell of a window, in order.
-template <class Body>
-void each_cell(const Window& w, const nn::Reach& d, const nn::Reach& h, const nn::Reach& v,
-               Body&& body) {
-  for (int64_t i = d.from; i < d.to; ++i)
-    for (int64_t j = h.from; j < h.to; ++j)
-      for (int64_t k = v.from; k < v.to; ++k) body((i * w.in[1] + j) * w.in[2] + k);
-}
-
-// What the sum over a window is divided by: at least 1, as a window that lies outside of the data
-// and its padding has no cells, and the average of nothing is 0.
-template <class A>
-A divisor(const PoolingParam& p, const Window& w, const nn::Reach& d, const nn::Reach& h,
-          const nn::Reach& v) {
-  if (p.pool_type != PoolType::kAvg) return A(1);
-  if (p.divides_by_window) return A(w.taps());
-  if (p.count_include_pad.value_or(true))
-    return A(std::max<int64_t>(1, d.padded * h.padded * v.padded));
-  return A(std::max<int64_t>(1, (d.to - d.from) * (h.to - h.from) * (v.to - v.from)));
-}
 
 template <class A>
 A power(A x, int p) {
@@ -145,31 +112,31 @@ constexpr A kSmall = sizeof(A) == 4 ? A(1e-10) : A(1e-80);
 template <class T>
 void forward_plane(const PoolingParam& p, const Window& w, const T* x, T* y) {
   using A = std::conditional_t<(sizeof(T) < 4), float, T>;
-  each_window(w, [&](int64_t at, const nn::Reach& d, const nn::Reach& h, const nn::Reach& v) {
+  nn::each_window(w, [&](int64_t at, const nn::Reach& d, const nn::Reach& h, const nn::Reach& v) {
     if (p.pool_type == PoolType::kMax) {
       // Of nothing: the lowest finite number, which calculations survive.
       A m = d.to > d.from && h.to > h.from && v.to > v.from ? -std::numeric_limits<A>::infinity()
                                                             : kLowest<T>;
-      each_cell(w, d, h, v, [&](int64_t i) { m = A(x[i]) > m ? A(x[i]) : m; });
+      nn::each_cell(w, d, h, v, [&](int64_t i) { m = A(x[i]) > m ? A(x[i]) : m; });
       y[at] = T(m);
     } else if (p.pool_type == PoolType::kLp) {
       const auto norm = [&](A scale) {
         double sum = 0;
-        each_cell(w, d, h, v,
-                  [&](int64_t i) { sum += double(power(A(x[i]) / scale, *p.p_value)); });
+        nn::each_cell(w, d, h, v,
+                      [&](int64_t i) { sum += double(power(A(x[i]) / scale, *p.p_value)); });
         return A(*p.p_value == 1 ? sum : *p.p_value == 2 ? std::sqrt(sum) : std::cbrt(sum)) * scale;
       };
       A length = norm(1);
       if (!(std::abs(length) > kSmall<A> && std::abs(length) < 1 / kSmall<A>)) {
         A most = 0;  // powers may have left what A holds: once more with elements of at most 1
-        each_cell(w, d, h, v, [&](int64_t i) { most = std::max(most, A(std::abs(A(x[i])))); });
+        nn::each_cell(w, d, h, v, [&](int64_t i) { most = std::max(most, A(std::abs(A(x[i])))); });
         if (most > 0 && most <= std::numeric_limits<A>::max()) length = norm(most);
       }
       y[at] = T(length);
     } else {
       double sum = 0;
-      each_cell(w, d, h, v, [&](int64_t i) { sum += double(A(x[i])); });
-      y[at] = T(A(sum / divisor<double>(p, w, d, h, v)));
+      nn::each_cell(w, d, h, v, [&](int64_t i) { sum += double(A(x[i])); });
+      y[at] = T(A(sum / nn::divisor<double>(p, w, d, h, v)));
     }
   });
 }
@@ -179,22 +146,22 @@ template <class T, class A>
 void backward_plane(const PoolingParam& p, const Window& w, const T* dy, const T* x, const T* y,
                     A* dx) {
   std::fill_n(dx, w.in_size(), A(0));
-  each_window(w, [&](int64_t at, const nn::Reach& d, const nn::Reach& h, const nn::Reach& v) {
+  nn::each_window(w, [&](int64_t at, const nn::Reach& d, const nn::Reach& h, const nn::Reach& v) {
     const A head = A(dy[at]);
     if (p.pool_type == PoolType::kMax) {
       A m = -std::numeric_limits<A>::infinity();
       int64_t best = -1;  // the first maximum
-      each_cell(w, d, h, v, [&](int64_t i) {
+      nn::each_cell(w, d, h, v, [&](int64_t i) {
         if (A(x[i]) > m || best < 0) m = A(x[i]), best = i;
       });
       if (best >= 0) dx[best] += head;
     } else if (p.pool_type == PoolType::kLp) {
       if (A(y[at]) == 0 && *p.p_value > 1) return;
-      each_cell(w, d, h, v,
-                [&](int64_t i) { dx[i] += head * power(A(x[i]) / A(y[at]), *p.p_value - 1); });
+      nn::each_cell(w, d, h, v,
+                    [&](int64_t i) { dx[i] += head * power(A(x[i]) / A(y[at]), *p.p_value - 1); });
     } else {
-      const A share = head / divisor<A>(p, w, d, h, v);
-      each_cell(w, d, h, v, [&](int64_t i) { dx[i] += share; });
+      const A share = head / nn::divisor<A>(p, w, d, h, v);
+      nn::each_cell(w, d, h, v, [&](int64_t i) { dx[i] += share; });
     }
   });
 }
@@ -283,7 +250,7 @@ void define(OpTable& ops) {
           "(n, c, d, h, w).",
       .dtypes = Dtypes::kFloating,
       .params = schema<PoolingParam>(),
-      .infer = infer,
+      .infer = nn::infer_pooling,
       .cpu = forward,
       .backward = {.reads = reads, .run = backward},
   };

@@ -1,29 +1,23 @@
-// Numbers of 8 bits: quantize, quantize_v2, dequantize, requantize, and calibrate_entropy.
-#include <algorithm>
-#include <cmath>
-#include <limits>
+// Numbers of 8 bits and back: quantize, quantize_v2, quantize_asym, dequantize, requantize, and
+// calibrate_entropy.
+#include <optional>
 #include <vector>
 
-#include "heddle/op.h"
+#include "operator/quantized/quantized.h"
 
 namespace heddle::ops::quantize {
+
+using quantized::kGrain;
+using quantized::kInt8Levels;
+using quantized::kUint8Levels;
+using quantized::Range;
+using quantized::range_of;
+using quantized::write;
 
 // Which type comes out: as asked for or, for auto, unsigned where a given range has no negatives.
 enum class Type { kAuto, kInt8, kUint8 };
 enum class FixedType { kInt8, kUint8 };
 
-constexpr int64_t kGrain = 16384;
-
-// --- ranges -------------------------------------------------------------------------------------
-struct Range {
-  float low, high;
-  float reach() const { return std::max(std::abs(low), std::abs(high)); }
-};
-Range range_of(const Blob& low, const Blob& high) { return {*low.as<float>(), *high.as<float>()}; }
-void write(OpContext& ctx, Outputs out, Range r) {
-  if (ctx.wants(1)) *out[1].as<float>() = r.low;
-  if (ctx.wants(2)) *out[2].as<float>() = r.high;
-}
 // The least and largest number.
 template <class T>
 Range extent(const Blob& x) {
@@ -36,35 +30,19 @@ Range extent(const Blob& x) {
   return r;
 }
 
-// to[i] = from(i) as the nearest whole number within [low, high]; ties go to even ones.
-template <class Q, class From>
-void store(const OpContext& ctx, const Blob& to, float low, float high, From&& from) {
-  Q* q = to.as<Q>();
-  ctx.parallel_for(to.size(), kGrain, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const float v = std::nearbyint(from(i));
-      q[i] = Q(v > low ? (v < high ? v : high) : low);  // NaN becomes low
-    }
-  });
-}
 template <class From>
 void store_scaled(const OpContext& ctx, const Blob& to, float reach, float levels_int8,
                   float levels_uint8, From&& from) {
   const bool is_signed = to.dtype == Dtype::kInt8;
   const float scale = reach > 0 ? (is_signed ? levels_int8 : levels_uint8) / reach : 0;
-  if (is_signed) store<int8_t>(ctx, to, -128, 127, [&](int64_t i) { return from(i) * scale; });
-  else store<uint8_t>(ctx, to, 0, 255, [&](int64_t i) { return from(i) * scale; });
+  quantized::store(ctx, to, [&](int64_t i) { return from(i) * scale; });
 }
 
 void infer(InferContext& c) {
   c.set_out(0, c.in(0)), c.set_in(0, c.out(0));
-  for (int i = 1; i < c.inputs(); ++i) c.set_in(i, {1});
-  for (int i = 1; i < c.outputs(); ++i) c.set_out(i, {1});
+  quantized::infer_ranges(c, 1);
 }
-void infer_ranges(InferContext& c) {
-  for (int i = 1; i < c.inputs(); ++i) c.set_in_dtype(i, Dtype::kFloat32);
-  for (int i = 1; i < c.outputs(); ++i) c.set_out_dtype(i, Dtype::kFloat32);
-}
+void infer_ranges(InferContext& c) { quantized::infer_range_dtypes(c, 1); }
 
 // --- quantize -----------------------------------------------------------------------------------
 struct QuantizeParam {
@@ -106,7 +84,6 @@ void calibrated_dtype(const CalibratedParam& p, InferContext& c) {
   infer_ranges(c);
   c.set_out_dtype(0, p.is_signed() ? Dtype::kInt8 : Dtype::kUint8);
 }
-constexpr float kInt8Levels = 127.5f, kUint8Levels = 255.5f;
 void quantize_v2(const CalibratedParam& p, OpContext& ctx, Inputs in, Outputs out) {
   const Blob& x = in[0];
   if (x.dtype == Dtype::kInt8 || x.dtype == Dtype::kUint8) {  // quantized already
@@ -122,6 +99,41 @@ void quantize_v2(const CalibratedParam& p, OpContext& ctx, Inputs in, Outputs ou
                  [&](int64_t i) { return float(x.as<T>()[i]); });
     write(ctx, out, p.is_signed() ? Range{-r.reach(), r.reach()} : r);
   });
+}
+
+// --- quantize_asym ------------------------------------------------------------------------------
+struct AsymParam {
+  std::optional<float> min_calib_range, max_calib_range;
+  void fields(auto&& f) {
+    f("min_calib_range", min_calib_range, "The least number; by default that of data.");
+    f("max_calib_range", max_calib_range, "The largest number; by default that of data.");
+  }
+};
+void asym_dtype(InferContext& c) {
+  c.set_out_dtype(0, Dtype::kUint8);
+  infer_ranges(c);
+}
+void quantize_asym(const AsymParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  const Blob& x = in[0];
+  float scale = 1, shift = 0;
+  if (x.dtype == Dtype::kInt8 || x.dtype == Dtype::kUint8) {  // quantized already
+    shift = x.dtype == Dtype::kInt8 ? 128 : 0;
+    quantized::with_8_bits(x.dtype, [&](auto type) {
+      const auto* q = x.as<decltype(type)>();
+      quantized::store(ctx, out[0], [&](int64_t i) { return float(q[i]) + shift; });
+    });
+    return write(ctx, out, {scale, shift});
+  }
+  with_float(x.dtype, "_contrib_quantize_asym", [&](auto type) {
+    using T = decltype(type);
+    const Range r = p.min_calib_range && p.max_calib_range
+                        ? Range{*p.min_calib_range, *p.max_calib_range}
+                        : extent<T>(x);
+    if (r.high > r.low) scale = 255 / (r.high - r.low);
+    shift = 255 - r.high * scale;
+    quantized::store(ctx, out[0], [&](int64_t i) { return float(x.as<T>()[i]) * scale + shift; });
+  });
+  write(ctx, out, {scale, shift});
 }
 
 // --- dequantize ---------------------------------------------------------------------------------
@@ -150,7 +162,7 @@ void requantize_dtype(const CalibratedParam& p, InferContext& c) {
   calibrated_dtype(p, c);
 }
 void requantize(const CalibratedParam& p, OpContext& ctx, Inputs in, Outputs out) {
-  const float unit = range_of(in[1], in[2]).reach() / float(std::numeric_limits<int32_t>::max());
+  const float unit = range_of(in[1], in[2]).reach() / quantized::kInt32Levels;
   Range r = p.calibrated() ? p.range() : extent<int32_t>(in[0]);
   if (!p.calibrated()) r = {r.low * unit, r.high * unit};
   store_scaled(ctx, out[0], r.reach(), 127, 255,
@@ -253,6 +265,16 @@ void define(OpTable& ops) {
       .infer = infer,
       .infer_dtype = calibrated_dtype,
       .cpu = quantize_v2,
+      .backward = {.zero = true},
+  });
+  ops.define({
+      .name = "_contrib_quantize_asym",
+      .doc = "Numbers as uint8, data * scale + shift: the range, given or found, fills all levels.",
+      .params = schema<AsymParam>(),
+      .outputs = {{"output"}, {"scale"}, {"shift"}},
+      .infer = infer,
+      .infer_dtype = asym_dtype,
+      .cpu = quantize_asym,
       .backward = {.zero = true},
   });
   ops.define({
