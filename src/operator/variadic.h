@@ -7,6 +7,6 @@ namespace heddle {
 // Sets the parameter that counts an operator's inputs, unless it is given or there is none: to how
 // many things have `inputs` inputs together, where each may come as several (a weight, its gradient
 // and its states).
-void count_inputs(const OpDef& op, Kwargs& kwargs, size_t inputs);
+HEDDLE_API void count_inputs(const OpDef& op, Kwargs& kwargs, size_t inputs);
 
 }  // namespace heddle
