@@ -322,12 +322,14 @@ namespace catalogue {
 template <class Fits>
 const OpDef::Implementation& first_kernel(const OpCall& call, Device device, const Situation& s,
                                           Fits&& fits) {
+  // Pinned memory is the host's.
+  const Device::Kind kind = device.kind == Device::kPinned ? Device::kCpu : device.kind;
   const auto& kernels = call.op->kernels;
   const std::string* library = preferred;
   for (const bool any : {false, true}) {
     if (!any && !library) continue;
     for (auto k = kernels.rbegin(); k != kernels.rend(); ++k)
-      if (k->on == device.kind && (any || k->library == *library) &&
+      if (k->on == kind && (any || k->library == *library) &&
           (!k->accepts || k->accepts(call.params.get(), s)) && fits(*k))
         return *k;
   }

@@ -198,3 +198,16 @@ case("topk", [distinct((3, 4))], k=5, axis=None, ret_typ="value", label="flat",
 case("_copyto", [(3, 4)], ref=lambda x: x, witness="MXNet's cannot be called by itself")
 case("_CrossDeviceCopy", [(3, 4)], ref=lambda x: x, witness="MXNet's stands in graphs only")
 case("_reorder", [(2, 16, 3, 3)], blocks=(1, 16), witness="absent", ref=lambda x, **_: x)
+
+
+# --- running sums ---------------------------------------------------------------------------------
+def cumsum(a, axis=None, dtype=None):
+    return np.cumsum(a, axis, dtype or a.dtype)
+
+
+case("_np_cumsum", [(3, 4, 5)], ref=cumsum)
+case("_np_cumsum", [(3, 4, 5)], axis=1, label="middle", ref=cumsum)
+case("_np_cumsum", [(3, 700)], axis=0, label="first", ref=cumsum)
+case("_np_cumsum", [(3, 4, 5)], axis=-1, label="last", ref=cumsum, witness="it takes no axis from the end")
+case("_np_cumsum", [(3, 40)], axis=1, label="int", dtype="int32", low=-90, high=90, ref=cumsum)
+case("_np_cumsum", [(3, 40)], axis=1, label="small", dtype="int8", low=-90, high=90, ref=cumsum)

@@ -49,6 +49,21 @@ def test_mxnets_names_stand_once():
     assert len(names) == len(set(names)) == 627
 
 
+def test_parameters_have_mxnets_order():
+    """nd.sgd_mom_update(w, g, m, 0.1, 0.9) has a rate of 0.1 in both."""
+    records = {name: record for record in RECORDS.values() for name in (record["name"], *record["aliases"])}
+    checked = 0
+    for line in (ROOT / "tests/ops/parameters_1_9.txt").read_text().splitlines():
+        name, _, wanted = line.partition(": ")
+        if line.startswith("#") or name not in records:
+            continue
+        have = [p["name"] for p in records[name]["params"]]
+        wanted = wanted.split()
+        assert [p for p in have if p in wanted] == [p for p in wanted if p in have], name
+        checked += 1
+    assert checked > 150
+
+
 def test_every_record_has_a_file():
     stems = {p.name.removesuffix(".cc").replace(".", "_") for p in (ROOT / "src/operator").rglob("*.cc")}
     for record in RECORDS.values():

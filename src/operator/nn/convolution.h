@@ -19,10 +19,14 @@ struct ConvolutionParam {
   std::optional<AxisOrder> layout;
 
   void fields(auto&& f) {
+    fields(f, [] {});
+  }
+  void fields(auto&& f, auto&& after_pad) {  // programs give parameters by position too
     f("kernel", kernel, "Extent of the window: (w), (h, w) or (d, h, w).").required();
     f("stride", stride, "Step of the window; 1 by default.");
     f("dilate", dilate, "Distance between the taps of the window; 1 by default.");
     f("pad", pad, "Zeros added on both sides; 0 by default.");
+    after_pad();
     f("num_filter", num_filter, "Number of output channels.").required().at_least(1);
     f("num_group", num_group, "Channels are split into this many groups.").at_least(1);
     f("workspace", workspace, "Megabytes that cuDNN might use; ignored.").ignored();
@@ -40,9 +44,11 @@ struct DeconvolutionParam : ConvolutionParam {
   Shape adj = Shape::unknown(0), target_shape = adj;
   DeconvolutionParam() { no_bias = true, workspace = 512; }
   void fields(auto&& f) {
-    ConvolutionParam::fields(f);
-    f("adj", adj, "Added to the extents of the output, which a stride leaves open; 0 by default.");
-    f("target_shape", target_shape, "Extents of the output: chooses pad and adj.");
+    ConvolutionParam::fields(f, [&] {
+      f("adj", adj,
+        "Added to the extents of the output, which a stride leaves open; 0 by default.");
+      f("target_shape", target_shape, "Extents of the output: chooses pad and adj.");
+    });
   }
 };
 

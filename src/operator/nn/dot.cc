@@ -185,17 +185,20 @@ struct Gemm2Param {
   double alpha = 1;
   int64_t axis = -2;
   void fields(auto&& f) {
+    fields(f, [] {});
+  }
+  void fields(auto&& f, auto&& before_axis) {  // programs give parameters by position too
     f("transpose_a", transpose_a, "Use the transpose of A.");
     f("transpose_b", transpose_b, "Use the transpose of B.");
     f("alpha", alpha, "Multiplies the product.");
+    before_axis();
     f("axis", axis, "The axis of the rows; only -2, where the last two axes hold the matrices.");
   }
 };
 struct GemmParam : Gemm2Param {
   double beta = 1;
   void fields(auto&& f) {
-    Gemm2Param::fields(f);
-    f("beta", beta, "Multiplies C.");
+    Gemm2Param::fields(f, [&] { f("beta", beta, "Multiplies C."); });
   }
 };
 

@@ -10,16 +10,20 @@ struct SequenceParam {
   bool use_sequence_length = false;
   int64_t axis = 0;
   void fields(auto&& f) {
+    fields(f, [] {});
+  }
+  void fields(auto&& f, auto&& before_axis) {  // programs give parameters by position too
     f("use_sequence_length", use_sequence_length,
       "Take a second input: the length of each sequence.");
+    before_axis();
     f("axis", axis, "The axis of time: 0 or 1; the batch is the other one.").range(0, 1);
   }
 };
 struct MaskParam : SequenceParam {
   float value = 0;
   void fields(auto&& f) {
-    SequenceParam::fields(f);
-    f("value", value, "What stands beyond the end of a sequence.");
+    SequenceParam::fields(f,
+                          [&] { f("value", value, "What stands beyond the end of a sequence."); });
   }
 };
 

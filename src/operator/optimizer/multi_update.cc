@@ -353,27 +353,31 @@ struct MultiSgd {
 struct AdamwParam {
   float lr = 0, beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f, wd = 0, eta = 0, clip_gradient = -1;
   int64_t num_weights = 1;
-  void shared(auto&& f) {
+  void averages(auto&& f) {
     f("beta1", beta1, "Decay of the mean.");
     f("beta2", beta2, "Decay of the variance.");
     f("epsilon", epsilon, "Keeps the divisor above zero.");
+  }
+  void limit(auto&& f) {
     f("clip_gradient", clip_gradient, "Limits the gradient to [-c, c]; off when negative.");
   }
   void fields(auto&& f) {
     f("lr", lr, "Learning rate.").required();
-    f("eta", eta, "Multiplies the rate and the decay.").required();
+    averages(f);
     f("wd", wd, "Weight decay, outside the gradient.");
-    shared(f);
+    f("eta", eta, "Multiplies the rate and the decay.").required();
+    limit(f);
   }
 };
 struct MultiAdamwParam : AdamwParam {
   std::vector<double> lrs, wds, etas;
   void fields(auto&& f) {
     f("lrs", lrs, "Learning rates.").required();
+    averages(f);
     f("wds", wds, "Weight decays, outside the gradient.").required();
     f("etas", etas, "Multiply rates and decays.").required();
+    limit(f);
     f("num_weights", num_weights, "How many weights.").at_least(1);
-    shared(f);
   }
 };
 template <bool kMixed, bool kMany>
@@ -418,12 +422,16 @@ struct Adamw {
 struct LambParam {
   float beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-6f, rescale_grad = 1, clip_gradient = -1;
   bool bias_correction = true;
-  void fields(auto&& f) {
+  void averages(auto&& f) {
     f("beta1", beta1, "Decay of the mean.");
     f("beta2", beta2, "Decay of the variance.");
     f("epsilon", epsilon, "Keeps the divisor above zero.");
+  }
+  void correction(auto&& f) {
     f("bias_correction", bias_correction, "Divide both averages by 1 - beta^t.");
-    f("rescale_grad", rescale_grad, "Multiplies the gradient first.");
+  }
+  void scale(auto&& f) { f("rescale_grad", rescale_grad, "Multiplies the gradient first."); }
+  void limit(auto&& f) {
     f("clip_gradient", clip_gradient, "Limits the gradient to [-c, c]; off when negative.");
   }
   LambDirection direction(double wd, int64_t t) const {
@@ -452,9 +460,11 @@ struct Phase1Param : LambParam {
   int64_t t = 1;
   float wd = 0;
   void fields(auto&& f) {
+    averages(f);
     f("t", t, "Number of the update, from 1.").required();
+    correction(f);
     f("wd", wd, "Weight decay.").required();
-    LambParam::fields(f);
+    scale(f), limit(f);
   }
 };
 struct Phase2Param : BoundsParam {
@@ -470,10 +480,11 @@ struct MultiLambParam : LambParam, BoundsParam {
   int64_t num_tensors = 1;
   void fields(auto&& f) {
     f("learning_rates", learning_rates, "Learning rates.").required();
+    averages(f);
     f("wds", wds, "Weight decays.").required();
+    scale(f), BoundsParam::fields(f), limit(f), correction(f);
     f("step_count", step_count, "Numbers of the updates, from 1.").required();
     f("num_tensors", num_tensors, "How many weights.").at_least(1);
-    LambParam::fields(f), BoundsParam::fields(f);
   }
 };
 

@@ -12,7 +12,12 @@ namespace heddle::ops::opt {
 struct Step {  // shared by most rules
   float lr = 0, wd = 0, rescale_grad = 1, clip_gradient = -1;
   void fields(auto&& f) {
+    fields(f, [] {});
+  }
+  // With those of a rule after the rate: programs give parameters by position, in MXNet's order.
+  void fields(auto&& f, auto&& of_rule) {
     f("lr", lr, "Learning rate.").required();
+    of_rule();
     f("wd", wd, "Weight decay.");
     f("rescale_grad", rescale_grad, "Multiplies the gradient first.");
     f("clip_gradient", clip_gradient, "Limits the gradient to [-c, c]; off when negative.");
@@ -60,8 +65,8 @@ struct SgdMomUpdate : Step, Lazy {
   static constexpr const char* states[] = {"mom"};
   float momentum = 0;
   void fields(auto&& f) {
-    f("momentum", momentum, "Share of the last step that is kept.");
-    Step::fields(f), Lazy::fields(f);
+    Step::fields(f, [&] { f("momentum", momentum, "Share of the last step that is kept."); });
+    Lazy::fields(f);
   }
   template <class T>
   HEDDLE_HD T step(T w, T g, T& mom) const {
@@ -78,8 +83,7 @@ struct NagMomUpdate : Step {
   static constexpr const char* states[] = {"mom"};
   float momentum = 0;
   void fields(auto&& f) {
-    f("momentum", momentum, "Share of the last step that is kept.");
-    Step::fields(f);
+    Step::fields(f, [&] { f("momentum", momentum, "Share of the last step that is kept."); });
   }
   template <class T>
   HEDDLE_HD T step(T w, T g, T& mom) const {
@@ -97,10 +101,12 @@ struct AdamUpdate : Step, Lazy {
   static constexpr const char* states[] = {"mean", "var"};
   float beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f;
   void fields(auto&& f) {
-    f("beta1", beta1, "Decay of the mean.");
-    f("beta2", beta2, "Decay of the variance.");
-    f("epsilon", epsilon, "Keeps the divisor above zero.");
-    Step::fields(f), Lazy::fields(f);
+    Step::fields(f, [&] {
+      f("beta1", beta1, "Decay of the mean.");
+      f("beta2", beta2, "Decay of the variance.");
+      f("epsilon", epsilon, "Keeps the divisor above zero.");
+    });
+    Lazy::fields(f);
   }
   template <class T>
   HEDDLE_HD T step(T w, T g, T& mean, T& var) const {
@@ -113,8 +119,8 @@ struct AdamUpdate : Step, Lazy {
 
 struct ClipWeights : Step {
   float clip_weights = -1;
-  void fields(auto&& f) {
-    Step::fields(f);
+  void fields(auto&& f, auto&& of_rule) {
+    Step::fields(f, of_rule);
     f("clip_weights", clip_weights, "Limits the weight to [-c, c]; off when negative.");
   }
   template <class T>
@@ -132,9 +138,10 @@ struct RmspropUpdate : ClipWeights {
   static constexpr const char* states[] = {"n"};
   float gamma1 = 0.95f, epsilon = 1e-8f;
   void fields(auto&& f) {
-    f("gamma1", gamma1, "Decay of the average.");
-    f("epsilon", epsilon, "Keeps the divisor above zero.");
-    ClipWeights::fields(f);
+    ClipWeights::fields(f, [&] {
+      f("gamma1", gamma1, "Decay of the average.");
+      f("epsilon", epsilon, "Keeps the divisor above zero.");
+    });
   }
   template <class T>
   HEDDLE_HD T step(T w, T g, T& n) const {
@@ -152,10 +159,11 @@ struct RmspropalexUpdate : ClipWeights {
   static constexpr const char* states[] = {"n", "g", "delta"};
   float gamma1 = 0.95f, gamma2 = 0.9f, epsilon = 1e-8f;
   void fields(auto&& f) {
-    f("gamma1", gamma1, "Decay of the averages.");
-    f("gamma2", gamma2, "Share of the last step that is kept.");
-    f("epsilon", epsilon, "Keeps the divisor above zero.");
-    ClipWeights::fields(f);
+    ClipWeights::fields(f, [&] {
+      f("gamma1", gamma1, "Decay of the averages.");
+      f("gamma2", gamma2, "Share of the last step that is kept.");
+      f("epsilon", epsilon, "Keeps the divisor above zero.");
+    });
   }
   template <class T>
   HEDDLE_HD T step(T w, T grad, T& n, T& g, T& delta) const {
@@ -175,9 +183,10 @@ struct FtrlUpdate : Step {
   static constexpr const char* states[] = {"z", "n"};
   float lamda1 = 0.01f, beta = 1;
   void fields(auto&& f) {
-    f("lamda1", lamda1, "Weight of the L1 penalty.");
-    f("beta", beta, "Learning rates start near lr / beta.");
-    Step::fields(f);
+    Step::fields(f, [&] {
+      f("lamda1", lamda1, "Weight of the L1 penalty.");
+      f("beta", beta, "Learning rates start near lr / beta.");
+    });
   }
   template <class T>
   HEDDLE_HD T step(T w, T g, T& z, T& n) const {
@@ -239,9 +248,8 @@ struct SignumUpdate : Step {
   static constexpr const char* states[] = {"mom"};
   float momentum = 0, wd_lh = 0;
   void fields(auto&& f) {
-    f("momentum", momentum, "Share of the last momentum that is kept.");
+    Step::fields(f, [&] { f("momentum", momentum, "Share of the last momentum that is kept."); });
     f("wd_lh", wd_lh, "Weight decay outside the gradient.");
-    Step::fields(f);
   }
   template <class T>
   HEDDLE_HD T step(T w, T g, T& mom) const {
@@ -258,8 +266,7 @@ struct AdagradUpdate : Step {
   static constexpr const char* states[] = {"history"};
   float epsilon = 1e-7f;
   void fields(auto&& f) {
-    f("epsilon", epsilon, "Keeps the divisor above zero.");
-    Step::fields(f);
+    Step::fields(f, [&] { f("epsilon", epsilon, "Keeps the divisor above zero."); });
   }
   template <class T>
   HEDDLE_HD T step(T w, T g, T& history) const {

@@ -9,18 +9,23 @@
 namespace heddle::ops::creation {
 
 // Writes value(i) to every element; the pieces are the same however many threads there are.
-template <class Value>
-void generate(const OpContext& ctx, const Blob& y, Value&& value) {
-  const auto store = ew::store_of<double>(y.dtype);
+template <class C, class Value>
+void generate_as(const OpContext& ctx, const Blob& y, Value&& value) {
+  const auto store = ew::store_of<C>(y.dtype);
   const int64_t size = dtype_size(y.dtype);
   ctx.parallel_for(y.size(), ew::kGrain, [&](int64_t begin, int64_t end) {
-    double buffer[ew::kTile];
+    C buffer[ew::kTile];
     for (int64_t at = begin; at < end; at += ew::kTile) {
       const int64_t n = std::min(ew::kTile, end - at);
       for (int64_t i = 0; i < n; ++i) buffer[i] = value(at + i);
       store(buffer, static_cast<char*>(y.data) + at * size, n);
     }
   });
+}
+
+template <class Value>
+void generate(const OpContext& ctx, const Blob& y, Value&& value) {
+  generate_as<double>(ctx, y, value);
 }
 
 void zero(const Blob& y) { std::memset(y.data, 0, size_t(y.bytes())); }
@@ -104,6 +109,12 @@ void infer_arange(const ArangeParam& p, InferContext& c) {
 }
 void arange(const ArangeParam& p, OpContext& ctx, Inputs, Outputs out) {
   const double from = p.stop || p.infer_range ? p.start : 0;
+  if (!is_float(out[0].dtype) && std::fabs(from) < 9e18 && std::fabs(p.step) < 9e18) {
+    // Whole numbers: start and step are, too, and nothing is rounded on the way.
+    const int64_t first = int64_t(from), step = int64_t(p.step);
+    generate_as<int64_t>(ctx, out[0], [&](int64_t i) { return first + i / p.repeat * step; });
+    return;
+  }
   generate(ctx, out[0], [&](int64_t i) { return from + double(i / p.repeat) * p.step; });
 }
 

@@ -25,8 +25,9 @@ int64_t* places(std::string_view op, OpContext& ctx, const Blob& indices, const 
     for (int64_t d = 0; d < depth; ++d) {
       const int64_t extent = x[int(d)], found = at[d * n + i];
       const int64_t k = found < 0 ? found + extent : found;
-      check(k >= 0 && k < extent, "[{}] indices holds {} for axis {} of extent {}", op, found, d,
-            extent);
+      check(k >= 0 && k < extent,
+            "IndexError: [{}] indices holds {} for axis {}, expected {} to {}", op, found, d,
+            -extent, extent - 1);
       row = row * extent + k;
     }
     at[i] = row;  // this column has been read

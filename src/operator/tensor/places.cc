@@ -156,7 +156,8 @@ void index_copy(OpContext& ctx, Inputs in, Outputs out) {
   const int64_t* at = rows::read_indices(ctx, in[1]);
   for (int64_t i = 0; i < n; ++i)
     check(at[i] >= 0 && at[i] < extent,
-          "[_contrib_index_copy] index_vector holds {}, expected 0 to {}", at[i], extent - 1);
+          "IndexError: [_contrib_index_copy] index_vector holds {}, expected 0 to {}", at[i],
+          extent - 1);
   view::copy_all(ctx, in[0], out[0]);
   rows::scatter_write(ctx, Layout(in[0].shape, 0), in[2], at, n, out[0]);
 }

@@ -42,7 +42,8 @@ void bring_in_range(std::string_view op, int64_t* at, int64_t n, int64_t rows, M
   check(n == 0 || rows > 0, "[{}] there is nothing to take from an empty axis", op);
   for (int64_t i = 0; i < n; ++i) {
     if (at[i] >= 0 && at[i] < rows) continue;
-    check(mode != Mode::kRaise, "[{}] indices holds {}, expected 0 to {}", op, at[i], rows - 1);
+    check(mode != Mode::kRaise, "IndexError: [{}] indices holds {}, expected 0 to {}", op, at[i],
+          rows - 1);
     if (mode == Mode::kClip) at[i] = std::clamp<int64_t>(at[i], 0, rows - 1);
     else at[i] = (at[i] % rows + rows) % rows;
   }

@@ -18,7 +18,10 @@ struct DeformableParam {
   bool no_bias = false;
   std::optional<ImageLayout> layout;
   uint32_t im2col_step = 64;
-  void shared_fields(auto&& f) {
+  void fields(auto&& f) {
+    fields(f, [] {});
+  }
+  void fields(auto&& f, auto&& before_layout) {  // programs give parameters by position too
     f("kernel", kernel, "(height, width) of the filters.").required();
     f("stride", stride, "Step of the filters; 1 by default.");
     f("dilate", dilate, "Distance of their taps; 1 by default.");
@@ -29,16 +32,17 @@ struct DeformableParam {
         .at_least(1);
     f("workspace", workspace, "Megabytes that a GPU might use; ignored.").ignored();
     f("no_bias", no_bias, "There is no bias.");
+    before_layout();
     f("layout", layout, "Order of the axes; NCHW in any case.")
         .names({"NCW", "NCHW", "NCDHW"})
         .ignored();
   }
-  void fields(auto&& f) { shared_fields(f); }
 };
 struct ModulatedParam : DeformableParam {
   void fields(auto&& f) {
-    shared_fields(f);
-    f("im2col_step", im2col_step, "Images that a GPU does at once; ignored.").ignored();
+    DeformableParam::fields(f, [&] {
+      f("im2col_step", im2col_step, "Images that a GPU does at once; ignored.").ignored();
+    });
   }
 };
 
