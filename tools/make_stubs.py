@@ -18,7 +18,7 @@ HEAD = '''"""{doc}
 
 Made from the catalogue by tools/make_stubs.py.
 """
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from heddle import _core

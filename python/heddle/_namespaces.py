@@ -106,7 +106,8 @@ def _put(modules: Mapping[str, ModuleType], face: Face, names: Sequence[tuple[st
                 if module is not None:
                     setattr(module, called, _core.function(called, module.__name__, operator, make, describe))
     for module in modules.values():
-        vars(module)["__all__"] = [n for n, value in vars(module).items() if callable(value)]
+        vars(module)["__all__"] = [n for n, value in vars(module).items() if isinstance(value, _core.Function)
+                                   or callable(value) and not n.startswith("_")]
 
 
 def adopt(klass: type[Any], op: ModuleType) -> None:

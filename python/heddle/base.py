@@ -12,6 +12,26 @@ if TYPE_CHECKING:
     from ._typing import DTypeLike
 
 MXNetError = _core.Error
+MXNetIndexError = _core.IndexError
+MXNetValueError = _core.ValueError
+
+
+class NotImplementedForSymbol(MXNetError, NotImplementedError):
+    """Raised by what arrays have and symbols cannot: a symbol has no value before it is bound."""
+
+    def __init__(self, function: Any, alias: str | None = None, *args: Any) -> None:
+        name = getattr(function, "__name__", str(function))
+        operator = f" (the operator {alias})" if alias else ""
+        super().__init__(f"[Symbol.{name}]{operator} found a symbol, which has no value yet, expected an NDArray: bind it, or "
+                         "call its eval")
+
+
+class NotSupportedForSparseNDArray(MXNetError):
+    """Raised for what sparse arrays cannot do."""
+
+    def __init__(self, function: Any, alias: str | None = None, *args: Any) -> None:
+        name = getattr(function, "__name__", str(function))
+        super().__init__(f"[{name}] found a sparse array, expected a dense one")
 
 
 class _NullType:
@@ -92,7 +112,7 @@ class DType(str):
 
 _DTYPES = {name: DType(name) for name in DTYPE_CODES}
 _CODES = {code: name for name, code in DTYPE_CODES.items()}
-_PYTHON_TYPES = {float: "float32", int: "int32", bool: "bool"}
+_PYTHON_TYPES = {float: "float64", int: "int64", bool: "bool"}  # as in NumPy
 mx_real_t = _DTYPES["float32"]
 
 

@@ -48,7 +48,7 @@ class Initializer:
     def set_verbosity(self, verbose: bool = False, print_func: Callable[[NDArray], str] | None = None) -> Initializer:
         """Logs what is initialised, with a measure of the values (their root mean square by default)."""
         self._verbose = verbose
-        self._print_func = print_func or (lambda x: str((x.norm() / math.sqrt(x.size)).asscalar()))
+        self._print_func = print_func or (lambda x: str((x.norm() / math.sqrt(x.size)).item()))
         return self
 
     def dumps(self) -> str:
@@ -271,7 +271,7 @@ def _nearest_orthonormal(matrix: NDArray) -> NDArray:
     for _ in range(100):
         square = op.dot(x, x, transpose_b=True)
         step = 1.5 * x - 0.5 * op.dot(square, x)
-        done = (step - x).norm().asscalar() < 1e-9
+        done = (step - x).norm().item() < 1e-9
         x = step
         if done:
             break

@@ -77,5 +77,5 @@ def _text(values: Any) -> str:
     for value in values:
         if not isinstance(value, NDArray):
             raise TypeError("the argument must be NDArray")
-        texts.append(str(value.asscalar()) if value.size == 1 else str(value.tolist()))
+        texts.append(str(value.item()) if value.size == 1 else str(value.tolist()))
     return "\t".join(texts) + "\t"

@@ -1,6 +1,8 @@
 """Seeds, and the distributions of mx.nd.random."""
 from __future__ import annotations
 
+import operator
+
 from . import _core, _shuffle
 from .context import Context
 from .ndarray.random import *  # noqa: F401,F403
@@ -15,8 +17,10 @@ def seed(seed_state: int, ctx: str | Context = "all") -> None:
     With ctx="all" every device gets a stream of its own; equal seeds given to single devices give equal streams.
     The orders in which iterators shuffle follow the seed of all devices, or of a cpu.
     """
-    if not isinstance(seed_state, int):
-        seed_state = int(seed_state)
+    try:
+        seed_state = operator.index(seed_state)
+    except TypeError:
+        raise ValueError(f"[seed] found seed_state {seed_state!r}, expected an int") from None
     if ctx == "all":
         _core.seed(seed_state)
     else:

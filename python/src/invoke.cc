@@ -234,6 +234,21 @@ bool number_of(PyObject* o, double& v) {
   return true;
 }
 
+// Python's operand(value, array): an array of NumPy as an NDArray, NotImplemented for other values.
+PyObject* make_operand = nullptr;
+
+PyObject* apply(Trio& t, PyObject* a, PyObject* b, bool in_place);
+
+// With the operand that is no array and no number made into one, or NotImplemented.
+PyObject* apply_converted(Trio& t, PyObject* a, PyObject* b, bool in_place) {
+  PyObject* const array = is_array(a) ? a : b;
+  if (!make_operand) Py_RETURN_NOTIMPLEMENTED;
+  auto made = py::reinterpret_steal<py::object>(
+      PyObject_CallFunctionObjArgs(make_operand, array == a ? b : a, array, nullptr));
+  if (!made || !is_array(made.ptr())) return made.release().ptr();
+  return array == a ? apply(t, a, made.ptr(), in_place) : apply(t, made.ptr(), b, in_place);
+}
+
 PyObject* apply(Trio& t, PyObject* a, PyObject* b, bool in_place) {
   return guarded<PyObject*>(nullptr, [&]() -> PyObject* {
     const bool left = is_array(a), right = is_array(b);
@@ -254,7 +269,7 @@ PyObject* apply(Trio& t, PyObject* a, PyObject* b, bool in_place) {
                              &need_array(b, "the right operand")};
       return done(run(t.arrays.call(), in, out, given));
     }
-    if (!number_of(left ? b : a, scalar)) Py_RETURN_NOTIMPLEMENTED;
+    if (!number_of(left ? b : a, scalar)) return apply_converted(t, a, b, in_place);
     const NDArray* in[] = {&need_array(left ? a : b, "the operand")};
     return done(run((left ? t.scalar : t.reflected).call(scalar), in, out, given));
   });
@@ -293,6 +308,7 @@ void define_invoke(py::module_& m) {
   handle_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
   if (!handle_type) throw py::error_already_set();
   m.attr("Operator") = py::handle(reinterpret_cast<PyObject*>(handle_type));
+  m.def("set_operand_maker", [](py::object f) { make_operand = f.release().ptr(); });
   m.def("op_handle", [](const std::string& name) {
     PyObject* o = handle_type->tp_alloc(handle_type, 0);
     if (!o) throw py::error_already_set();

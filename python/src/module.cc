@@ -5,13 +5,31 @@ namespace heddle::python {
 
 PyObject* error_type = nullptr;
 
+// Texts name Python's type of an error as MXNet's do: "IndexError: [take] indices holds 5".
+struct Kind {
+  std::string_view prefix;
+  PyObject* builtin;
+  PyObject* type = nullptr;  // that, and MXNetError
+};
+Kind kinds[] = {{"IndexError: ", PyExc_IndexError}, {"ValueError: ", PyExc_ValueError}};
+
+void set_error(std::string text) {
+  for (const Kind& kind : kinds) {
+    const size_t at = text.find(std::string(kind.prefix) + "[");
+    if (at == std::string::npos || (at > 0 && text[at - 1] != ' ')) continue;
+    text.erase(at, kind.prefix.size());
+    return PyErr_SetString(kind.type, text.c_str());
+  }
+  PyErr_SetString(error_type, text.c_str());
+}
+
 void set_python_error() {
   try {
     throw;
   } catch (py::error_already_set& e) {
     e.restore();
   } catch (const Error& e) {
-    PyErr_SetString(error_type, e.what());
+    set_error(e.what());
   } catch (const std::bad_alloc&) {
     PyErr_SetString(PyExc_MemoryError, "out of memory");
   } catch (const std::exception& e) {
@@ -24,8 +42,8 @@ void set_python_error() {
 std::string text_of_type(PyObject* type) {
   const std::string name = reinterpret_cast<PyTypeObject*>(type)->tp_name;
   const std::string leaf = name.substr(name.rfind('.') + 1);  // numpy.float32
-  if (leaf == "float") return "float32";
-  if (leaf == "int") return "int32";
+  if (leaf == "float") return "float64";
+  if (leaf == "int") return "int64";
   if (leaf == "bool_") return "bool";
   return leaf;
 }
@@ -118,6 +136,15 @@ PYBIND11_MODULE(_core, m) {
                                              "What the library raises; MXNet's name is kept.",
                                              PyExc_RuntimeError, nullptr);
   m.attr("Error") = pybind11::handle(hp::error_type);
+  for (hp::Kind& kind : hp::kinds) {
+    const std::string name(kind.prefix.substr(0, kind.prefix.find(':')));
+    const auto bases =
+        pybind11::make_tuple(pybind11::handle(hp::error_type), pybind11::handle(kind.builtin));
+    kind.type = PyErr_NewExceptionWithDoc(("heddle.base.MXNet" + name).c_str(),
+                                          "What the library raises, of Python's type too.",
+                                          bases.ptr(), nullptr);
+    m.attr(name.c_str()) = pybind11::handle(kind.type);
+  }
   pybind11::register_exception_translator([](std::exception_ptr p) {
     try {
       if (p) std::rethrow_exception(p);

@@ -464,8 +464,8 @@ int get_buffer(PyObject* o, Py_buffer* view, int flags) {
                       "an NDArray's buffer is read-only: the engine orders writes");
       throw py::error_already_set();
     }
-    check(a.device().kind == Device::kCpu, "the array is on {}, only arrays on a cpu have a buffer",
-          a.device());
+    check(a.device().kind == Device::kCpu || a.device().kind == Device::kPinned,
+          "the array is on {}, only arrays on a cpu have a buffer", a.device());
     check(format_of(a.dtype()) != nullptr, "dtype {} has no buffer format", a.dtype());
     wait_unlocked(a);
     auto e = std::make_unique<Exposed>();
@@ -538,6 +538,25 @@ py::object array_from_buffer(py::object source, py::object dtype, const std::str
     }
   }
   return py::reinterpret_steal<py::object>(wrap(std::move(a)));
+}
+
+// An array that shares the memory of a contiguous buffer, which it keeps alive; writes of either
+// side are seen by the other. Memory in the other byte order is copied.
+py::object share_buffer(py::object source) {
+  auto b = std::make_unique<Buffer>(source.ptr(), PyBUF_C_CONTIGUOUS | PyBUF_FORMAT);
+  const Dtype dtype = dtype_of_format(b->view.format, b->view.itemsize);
+  const Shape shape = Shape::of(b->view.shape, b->view.shape + b->view.ndim);
+  Asked here;
+  if (b->native() != b->view.buf)
+    return py::reinterpret_steal<py::object>(wrap(NDArray::from_host(b->native(), shape, dtype)));
+  void* data = b->view.buf;
+  auto owner = std::shared_ptr<void>(b.release(), [](void* p) {
+    if (!Py_IsInitialized()) return;  // its Python owner is gone with the interpreter
+    const Locked lock;                // the last use may end on an engine thread
+    delete static_cast<Buffer*>(p);
+  });
+  return py::reinterpret_steal<py::object>(
+      wrap(NDArray::wrap(data, shape, dtype, {}, std::move(owner))));
 }
 
 // --- nested lists
@@ -653,6 +672,7 @@ void define_ndarray(py::module_& m) {
   });
   m.def("array_from_buffer", array_from_buffer);
   m.def("array_from_list", array_from_list);
+  m.def("share_buffer", share_buffer);
   m.def("from_dlpack", from_dlpack);
   m.def("from_bytes", [](py::bytes b) {
     return py::reinterpret_steal<py::object>(wrap(array_from_bytes(std::string_view(b))));

@@ -90,8 +90,8 @@ NDArray NDArray::slice(int64_t begin, int64_t end) const {
   check(shape_.rank() > 0, "[slice] found an array of shape {}, expected at least one axis",
         shape_);
   check(0 <= begin && begin <= end && end <= shape_[0],
-        "[slice] found rows [{}, {}), expected them within [0, {}) of shape {}", begin, end,
-        shape_[0], shape_);
+        "IndexError: [slice] found rows [{}, {}), expected them within [0, {}) of shape {}", begin,
+        end, shape_[0], shape_);
   Shape rows = shape_;
   rows[0] = end - begin;
   return view(rows, dtype_, offset_ + begin * shape_.size(1) * dtype_size(dtype_));
@@ -100,14 +100,16 @@ NDArray NDArray::slice(int64_t begin, int64_t end) const {
 NDArray NDArray::at(int64_t index) const {
   check(shape_.rank() > 0, "[at] found an array of shape {}, expected at least one axis", shape_);
   check(0 <= index && index < shape_[0],
-        "[at] found index {}, expected it within [0, {}) of shape {}", index, shape_[0], shape_);
+        "IndexError: [at] found index {}, expected it within [0, {}) of shape {}", index, shape_[0],
+        shape_);
   const NDArray row = slice(index, index + 1);
   return shape_.rank() == 1 ? row : row.reshape(Shape::of(shape_.begin() + 1, shape_.end()));
 }
 
 NDArray NDArray::reshape(Shape shape) const {
   check(ndarray::bytes_of("reshape", shape, dtype_) == size_t(bytes()),
-        "[reshape] found shape {}, expected {} elements as in {}", shape, size(), shape_);
+        "ValueError: [reshape] found shape {}, expected {} elements as in {}", shape, size(),
+        shape_);
   return view(shape, dtype_, offset_);
 }
 

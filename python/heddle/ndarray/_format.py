@@ -24,6 +24,8 @@ def format_array(array: NDArray) -> str:
         return "[]"
     summarize = array.size > _SUMMARIZE_ABOVE
     values = _edges(array, summarize)
+    if array.ndim == 0:
+        return _cell_format([values], array.dtype)(values)
     cell = _cell_format(list(_leaves(values)), array.dtype)
     return _nested(values, cell, len(array.shape), 1)
 

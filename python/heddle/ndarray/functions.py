@@ -4,9 +4,13 @@ from __future__ import annotations
 import os
 
 from .. import _core
-from ..base import dtype_name, is_number
+from .._storage import check_dense
+from ..base import MXNetError, MXNetValueError, dtype_name, is_number, is_numpy
 from ..context import current_context
+from . import _internal
 from ._convert import to_ndarray
+from ._numpy import operand
+from .indexing import get_indexing_dispatch_code, get_oshape_of_gather_nd_op, indexing_key_expand_implicit_axes
 from .joining import concatenate, moveaxis, split_v2
 from .ndarray import NDArray
 
@@ -20,7 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NDArray", "add", "arange", "array", "concatenate", "divide", "empty", "equal", "eye", "from_dlpack",
-    "from_numpy", "full", "greater", "greater_equal", "lesser", "lesser_equal", "linspace", "load",
+    "from_numpy", "full", "get_indexing_dispatch_code", "get_oshape_of_gather_nd_op", "greater", "greater_equal", "histogram",
+    "indexing_key_expand_implicit_axes", "lesser", "lesser_equal", "linspace", "load",
     "load_frombuffer", "logical_and", "logical_or", "logical_xor", "maximum", "minimum", "modulo",
     "moveaxis", "multiply", "not_equal", "ones", "onehot_encode", "power", "save", "split_v2", "subtract",
     "to_dlpack_for_read", "to_dlpack_for_write", "true_divide", "waitall", "zeros"]
@@ -38,17 +43,21 @@ def _shape(shape: ShapeLike) -> Shape:
     return (shape,) if isinstance(shape, int) else tuple(shape)
 
 
-def _create(name: str, ctx: Context | None, dtype: DTypeLike | None, out: NDArray | None = None, **params: Any) -> Any:
+def _create(name: str, ctx: Context | None, dtype: DTypeLike | None, more: dict[str, Any] | None = None,
+            **params: Any) -> Any:
+    """The result of an operator without inputs; `more` are keywords of the user's: what no operator has is an error."""
+    more = {key: value for key, value in (more or {}).items() if key not in ("name", "attr")}
+    out = more.pop("out", None)
     params["ctx"] = str(ctx or current_context())
     params["dtype"] = "float32" if dtype is None else dtype_name(dtype)
-    return _core.invoke(name, (), params, out)
+    return _core.invoke(name, (), {**more, **params}, out)
 
 
 def array(source_array: ArrayLike, ctx: Context | None = None, dtype: DTypeLike | None = None) -> NDArray:
     """An array with the values of a list, a number, a buffer, a NumPy array or another array. Always a copy.
 
-    Its dtype is float32 unless the source is an NDArray or dtype is given; a number gives shape (1,). Raises MXNetError
-    for lists whose parts differ in length.
+    Its dtype is float32 unless the source is an NDArray or dtype is given; a number gives shape (). Texts that are numbers
+    are read. Raises MXNetError for lists whose parts differ in length, TypeError for what holds no numbers in order.
     """
     if isinstance(source_array, NDArray):
         made = empty(source_array.shape, ctx, dtype or source_array.dtype)
@@ -57,21 +66,25 @@ def array(source_array: ArrayLike, ctx: Context | None = None, dtype: DTypeLike 
     return to_ndarray(source_array, ctx or current_context(), dtype or "float32")
 
 
-def empty(shape: ShapeLike, ctx: Context | None = None, dtype: DTypeLike | None = None) -> NDArray:
+def empty(shape: ShapeLike, ctx: Context | None = None, dtype: DTypeLike | None = None,
+          stype: str | None = None) -> NDArray:
     """An array of a shape and dtype (float32 by default) whose values are undefined."""
+    check_dense("nd.empty", stype)
     ctx = ctx or current_context()
     name = "float32" if dtype is None else dtype_name(dtype)
     return _core.empty(_shape(shape), name, ctx.device_type, ctx.device_id)
 
 
-def zeros(shape: ShapeLike, ctx: Context | None = None, dtype: DTypeLike | None = None, **kwargs: Any) -> NDArray:
+def zeros(shape: ShapeLike, ctx: Context | None = None, dtype: DTypeLike | None = None, stype: str | None = None,
+          **kwargs: Any) -> NDArray:
     """An array of zeros, of dtype float32 by default. With `out`, that array filled with them."""
-    return _create("_zeros", ctx, dtype, kwargs.get("out"), shape=_shape(shape))
+    check_dense("nd.zeros", stype)
+    return _create("_zeros", ctx, dtype, kwargs, shape=_shape(shape))
 
 
 def ones(shape: ShapeLike, ctx: Context | None = None, dtype: DTypeLike | None = None, **kwargs: Any) -> NDArray:
     """An array of ones, of dtype float32 by default. With `out`, that array filled with them."""
-    return _create("_ones", ctx, dtype, kwargs.get("out"), shape=_shape(shape))
+    return _create("_ones", ctx, dtype, kwargs, shape=_shape(shape))
 
 
 def full(shape: ShapeLike, val: Any, ctx: Context | None = None, dtype: DTypeLike | None = None,
@@ -88,27 +101,65 @@ def arange(start: float, stop: float | None = None, step: float = 1.0, repeat: i
     ceil((stop - start) / step) * repeat elements, float32 by default."""
     if stop is None:
         start, stop = 0, start
+    if dtype is not None and dtype_name(dtype) == "int64" and max(abs(start), abs(stop)) > 1 << 53:
+        # More digits than a parameter keeps: all but the count of steps is computed in int64.
+        first, last, by = int(start), int(stop), int(step)
+        counted = _create("_arange", ctx, dtype, start=0, stop=max(0, -((first - last) // by)), step=1, repeat=repeat)
+        return counted * array([by], ctx, dtype) + array([first], ctx, dtype)
     return _create("_arange", ctx, dtype, start=start, stop=stop, step=step, repeat=repeat)
 
 
 def linspace(start: float, stop: float, num: int, endpoint: bool = True, ctx: Context | None = None,
              dtype: DTypeLike | None = None) -> NDArray:
     """A vector of num numbers at equal distances from start to stop, which is left out if endpoint is false."""
-    gaps = num - 1 if endpoint else num
-    step = (stop - start) / gaps if gaps else 0.0
-    return array([start + i * step for i in range(num)], ctx, dtype)
+    return _create("_linspace", ctx, dtype, start=start, stop=stop, num=num, endpoint=endpoint)
 
 
-def eye(N: int, M: int = 0, k: int = 0, ctx: Context | None = None, dtype: DTypeLike | None = None) -> NDArray:
+def eye(N: int, M: int = 0, k: int = 0, ctx: Context | None = None, dtype: DTypeLike | None = None,
+        **kwargs: Any) -> NDArray:
     """A matrix of shape (N, M or N) with ones on its k-th diagonal (above the main one for k > 0), else zeros."""
-    columns = M or N
-    rows = [[1 if c - r == k else 0 for c in range(columns)] for r in range(N)]
-    return array(rows, ctx, dtype)
+    return _create("_eye", ctx, dtype, kwargs, N=N, M=M, k=k)
 
 
-def from_numpy(ndarray: Any, zero_copy: bool = True) -> NDArray:
-    """An array with the values and dtype of a NumPy array. Always a copy."""
-    return to_ndarray(ndarray, None, ndarray.dtype)
+def histogram(a: NDArray, bins: int | NDArray = 10, range: tuple[float, float] | None = None) -> Any:
+    """[counts, edges] of the elements of an array.
+
+    bins: how many, all equally wide, or their edges in ascending order. range: from where to where; by default from the
+    smallest element to the largest, and the counts are float32 then, as in MXNet, else int64. The last bin holds its upper
+    edge too.
+    """
+    if isinstance(bins, NDArray):
+        return _internal._histogram(a, bins)
+    if not isinstance(bins, int):
+        raise ValueError(f"[histogram] found bins of type {type(bins).__name__}, expected an int or an NDArray")
+    if range is not None:
+        return _internal._histogram(a, bin_cnt=bins, range=range)
+    low, high = (float(a.min().item()), float(a.max().item())) if a.size else (0.0, 1.0)
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    counts, edges = _internal._histogram(a, bin_cnt=bins, range=(low, high))
+    return counts.astype("float32"), edges.astype("float32")
+
+
+def from_numpy(ndarray: Any, zero_copy: bool = True, array_cls: type[NDArray] = NDArray) -> NDArray:
+    """An array with the values, shape and dtype of a NumPy array.
+
+    With zero_copy it shares the memory, and the NumPy array becomes read-only: what is written to the new array is seen
+    there. Raises ValueError for arrays that are not contiguous then, TypeError for other values than NumPy's arrays.
+    """
+    if not is_numpy(ndarray):
+        raise TypeError(f"[from_numpy] found {type(ndarray).__name__}, expected an array of NumPy")
+    if not zero_copy:
+        return to_ndarray(ndarray, None, ndarray.dtype)
+    if not ndarray.flags["C_CONTIGUOUS"]:
+        raise ValueError(f"[from_numpy] found an array of shape {ndarray.shape} that is not contiguous in C order, expected one "
+                         "that is, or zero_copy=False")
+    try:
+        made = _core.share_buffer(ndarray)
+    except MXNetError as error:
+        raise MXNetValueError(f"[from_numpy] {error}") from None
+    ndarray.flags["WRITEABLE"] = False
+    return made
 
 
 def from_dlpack(dlpack: Any) -> NDArray:
@@ -142,6 +193,10 @@ def _binary(name: str, doc: str, symbol: str, numbers: Callable[[Any, Any], Any]
     (arrays, _), _, (right_scalar, _), (left_scalar, _) = _NOTATION[symbol]
 
     def function(lhs: NDArray | float, rhs: NDArray | float) -> Any:
+        if is_numpy(lhs) and isinstance(rhs, NDArray):
+            lhs = operand(lhs, rhs)
+        elif is_numpy(rhs) and isinstance(lhs, NDArray):
+            rhs = operand(rhs, lhs)
         if isinstance(lhs, NDArray):
             if isinstance(rhs, NDArray):
                 return _core.invoke(arrays, (lhs, rhs), None, None)
@@ -152,8 +207,7 @@ def _binary(name: str, doc: str, symbol: str, numbers: Callable[[Any, Any], Any]
                 return _core.invoke(left_scalar, (rhs,), {"scalar": float(lhs)}, None)
             if is_number(rhs):
                 return numbers(lhs, rhs)
-        raise TypeError(f"{name}: found {type(lhs).__name__} and {type(rhs).__name__}, "
-                        "expected arrays or numbers")
+        raise TypeError(f"[{name}] found {type(lhs).__name__} and {type(rhs).__name__}, expected arrays or numbers")
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = doc
@@ -166,20 +220,27 @@ multiply = _binary("multiply", "lhs * rhs, broadcast.", "*", lambda a, b: a * b)
 divide = _binary("divide", "lhs / rhs, broadcast.", "/", lambda a, b: a / b)
 true_divide = divide
 modulo = _binary("modulo", "lhs % rhs, broadcast; the sign is the divisor's.", "%", lambda a, b: a % b)
-power = _binary("power", "base ** exp, broadcast.", "**", lambda a, b: a ** b)
+_power = _binary("power", "base ** exp, broadcast.", "**", lambda a, b: a ** b)
+
+
+def power(base: NDArray | float, exp: NDArray | float) -> Any:
+    """base ** exp, broadcast."""
+    return _power(base, exp)
+
+
 maximum = _binary("maximum", "The larger of each pair, broadcast.", "maximum", max)
 minimum = _binary("minimum", "The smaller of each pair, broadcast.", "minimum", min)
-equal = _binary("equal", "1 where lhs == rhs, else 0.", "==", lambda a, b: float(a == b))
-not_equal = _binary("not_equal", "1 where lhs != rhs, else 0.", "!=", lambda a, b: float(a != b))
-greater = _binary("greater", "1 where lhs > rhs, else 0.", ">", lambda a, b: float(a > b))
-greater_equal = _binary("greater_equal", "1 where lhs >= rhs, else 0.", ">=", lambda a, b: float(a >= b))
-lesser = _binary("lesser", "1 where lhs < rhs, else 0.", "<", lambda a, b: float(a < b))
-lesser_equal = _binary("lesser_equal", "1 where lhs <= rhs, else 0.", "<=", lambda a, b: float(a <= b))
+equal = _binary("equal", "1 where lhs == rhs, else 0.", "==", lambda a, b: int(a == b))
+not_equal = _binary("not_equal", "1 where lhs != rhs, else 0.", "!=", lambda a, b: int(a != b))
+greater = _binary("greater", "1 where lhs > rhs, else 0.", ">", lambda a, b: int(a > b))
+greater_equal = _binary("greater_equal", "1 where lhs >= rhs, else 0.", ">=", lambda a, b: int(a >= b))
+lesser = _binary("lesser", "1 where lhs < rhs, else 0.", "<", lambda a, b: int(a < b))
+lesser_equal = _binary("lesser_equal", "1 where lhs <= rhs, else 0.", "<=", lambda a, b: int(a <= b))
 logical_and = _binary("logical_and", "1 where both are nonzero, else 0.", "and",
-                      lambda a, b: float(bool(a) and bool(b)))
-logical_or = _binary("logical_or", "1 where one is nonzero, else 0.", "or", lambda a, b: float(bool(a) or bool(b)))
+                      lambda a, b: int(bool(a) and bool(b)))
+logical_or = _binary("logical_or", "1 where one is nonzero, else 0.", "or", lambda a, b: int(bool(a) or bool(b)))
 logical_xor = _binary("logical_xor", "1 where exactly one is nonzero, else 0.", "xor",
-                      lambda a, b: float(bool(a) != bool(b)))
+                      lambda a, b: int(bool(a) != bool(b)))
 
 
 # --- files
@@ -193,14 +254,18 @@ def save(fname: str | os.PathLike[str], data: Any) -> None:
     if isinstance(data, NDArray):
         data = [data]
     if isinstance(data, dict):
-        names, arrays = [str(n) for n in data], list(data.values())
+        for name in data:
+            if not isinstance(name, str):
+                raise TypeError(f"[save] found {name!r} among the names, expected str")
+        names, arrays = list(data), list(data.values())
     elif isinstance(data, (list, tuple)):
         names, arrays = [], list(data)
     else:
-        raise ValueError("data needs to either be a NDArray, dict of str, NDArray pairs or a list of NDarrays.")
+        raise ValueError(f"[save] found {type(data).__name__}, expected an NDArray, a list of them, or a dict from names to "
+                         "them")
     for value in arrays:
         if not isinstance(value, NDArray):
-            raise TypeError(f"save: found {type(value).__name__} among the arrays, expected NDArray")
+            raise TypeError(f"[save] found {type(value).__name__} among the arrays, expected NDArray")
     _core.save(os.fspath(fname), arrays, names)
 
 

@@ -22,13 +22,24 @@ def moveaxis(tensor: NDArray, source: int | Sequence[int], destination: int | Se
     sources = [source] if isinstance(source, int) else list(source)
     targets = [destination] if isinstance(destination, int) else list(destination)
     if len(sources) != len(targets):
-        raise ValueError("`source` and `destination` arguments must have the same number of elements")
+        raise ValueError(f"[moveaxis] found {len(sources)} axes in source and {len(targets)} in destination, expected as many")
     rank = tensor.ndim
-    sources, targets = ([a % rank for a in axes] for axes in (sources, targets))
+    sources, targets = _axes("source", sources, rank), _axes("destination", targets, rank)
     order = [axis for axis in range(rank) if axis not in sources]
     for target, axis in sorted(zip(targets, sources)):
         order.insert(target, axis)
     return op.transpose(tensor, axes=tuple(order))
+
+
+def _axes(what: str, axes: list[int], rank: int) -> list[int]:
+    """Axes counted from 0. Raises ValueError where one is not there, or is named twice."""
+    for axis in axes:
+        if not -rank <= axis < rank:
+            raise ValueError(f"[moveaxis] found axis {axis} in {what}, expected {-rank} to {rank - 1}")
+    counted = [axis % rank for axis in axes]
+    if len(set(counted)) != len(counted):
+        raise ValueError(f"[moveaxis] found a repeated axis in {what}={tuple(axes)}, expected different ones")
+    return counted
 
 
 def split_v2(ary: NDArray, indices_or_sections: int | Sequence[int], axis: int = 0,
@@ -40,7 +51,8 @@ def split_v2(ary: NDArray, indices_or_sections: int | Sequence[int], axis: int =
     size = ary.shape[axis]
     if isinstance(indices_or_sections, int):
         if size % indices_or_sections:
-            raise ValueError("array split does not result in an equal division")
+            raise ValueError(f"[split_v2] array split does not result in an equal division: axis {axis} has {size} elements, "
+                             f"found {indices_or_sections} sections")
         part = size // indices_or_sections
         bounds = list(range(0, size + 1, part))
     else:

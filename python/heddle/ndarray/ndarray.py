@@ -1,10 +1,13 @@
 """The array: MXNet's methods over the library's handle."""
 from __future__ import annotations
 
+import math
+
 from .. import _core
+from .._storage import check_dense
 from ..base import MXNetError, as_dtype, dtype_name
 from ..context import Context, context_of
-from . import _internal, op
+from . import _internal, _numpy, op
 from ._format import format_array
 from .indexing import get_item, set_item
 from .joining import split_v2
@@ -41,9 +44,26 @@ class NDArray(Methods):
     """
 
     __slots__ = ()
-    __array_ufunc__ = None  # NumPy's operators leave NDArrays alone
+    __array_priority__ = 1000.0
+
+    def __new__(cls, handle: NDArray | None = None, writable: bool = True) -> NDArray:
+        """A second handle on an array (MXNet's constructor), or one without contents."""
+        return Methods.__new__(cls) if handle is None else handle._reshape(handle.shape)
+
+    def __init__(self, handle: NDArray | None = None, writable: bool = True) -> None:
+        pass
 
     # --- what it is
+    @property
+    def handle(self) -> NDArray:
+        """What NDArray() takes to make another handle on the same memory: the array itself."""
+        return self
+
+    @property
+    def writable(self) -> bool:
+        """Whether it may be written to: always."""
+        return True
+
     @property
     def dtype(self) -> DType:
         """The element type, equal to the NumPy type of the same name."""
@@ -74,17 +94,18 @@ class NDArray(Methods):
         if size == 0:
             return False
         if size == 1:
-            return bool(self.asscalar())
-        raise ValueError("The truth value of an NDArray with multiple elements is ambiguous.")
+            return bool(self._item())
+        raise ValueError(f"The truth value of an NDArray with multiple elements is ambiguous: found shape {self.shape}, "
+                         "expected one element.")
 
     def __float__(self) -> float:
-        return float(self.asscalar())
+        return float(self.item())
 
     def __int__(self) -> int:
-        return int(self.asscalar())
+        return int(self.item())
 
     def __index__(self) -> int:
-        value = self.asscalar()
+        value = self.item()
         if not isinstance(value, int):
             raise TypeError("only integer scalar arrays can be converted to a scalar index")
         return value
@@ -110,13 +131,27 @@ class NDArray(Methods):
         value = self.asnumpy()
         return value if dtype is None else value.astype(dtype)
 
-    def asscalar(self) -> Any:
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return _numpy.apply(ufunc, method, inputs, kwargs)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        return func(*map(_numpy.to_numpy, args), **{key: _numpy.to_numpy(value) for key, value in kwargs.items()})
+
+    def item(self) -> Any:
         """The value of an array with one element, as a Python number. Waits."""
         if self.size != 1:
-            raise ValueError("The current array is not a scalar")
+            raise ValueError(f"The current array is not a scalar: found shape {self.shape}, expected one element")
         return self._item()
 
-    item = asscalar
+    def asscalar(self) -> Any:
+        """The value of an array with one element, as a NumPy scalar of its dtype, or as a Python number where there is no
+        NumPy. Waits."""
+        value = self.item()
+        try:
+            import numpy
+        except ImportError:
+            return value
+        return numpy.dtype("float32" if self.dtype_name == "bfloat16" else self.dtype_name).type(value)
 
     def __iter__(self) -> Iterator[NDArray]:
         for i in range(len(self)):
@@ -160,6 +195,10 @@ class NDArray(Methods):
             self._copyto(other)
         return other
 
+    def as_nd_ndarray(self) -> NDArray:
+        """This array, which is of mx.nd already."""
+        return self
+
     def as_in_context(self, context: Context) -> NDArray:
         """This array if it is on that device, else a copy that is."""
         return self if context == self.context else self.copyto(context)
@@ -175,8 +214,7 @@ class NDArray(Methods):
 
     def tostype(self, stype: str) -> NDArray:
         """The array in another storage type; there is one here, "default"."""
-        if stype != "default":
-            raise ValueError(f"found storage type {stype!r}, expected 'default'")
+        check_dense("NDArray.tostype", stype)
         return self
 
     # --- shapes
@@ -199,17 +237,31 @@ class NDArray(Methods):
         return op.reshape(self, shape=wanted) if _core.is_recording() else self._reshape(wanted)
 
     def expand_dims(self, axis: int, inplace: bool = False) -> NDArray:
-        """The array with a new axis of extent 1 at the place `axis`. Always a copy: inplace is ignored."""
-        return op.expand_dims(self, axis=axis)
+        """The array with a new axis of extent 1 at the place `axis`: a copy, or with inplace a view."""
+        if not inplace:
+            return op.expand_dims(self, axis=axis)
+        if not -self.ndim - 1 <= axis <= self.ndim:
+            raise ValueError(f"[expand_dims] found axis {axis} for {self.ndim} axes, expected {-self.ndim - 1} to {self.ndim}")
+        at = axis + self.ndim + 1 if axis < 0 else axis
+        return self.reshape((*self.shape[:at], 1, *self.shape[at:]))
 
     def flatten(self, inplace: bool = False) -> NDArray:
-        """A matrix: the first axis, and all others as one. Always a copy: inplace is ignored."""
-        return op.flatten(self)
+        """A matrix: the first axis, and all others as one. A copy, or with inplace a view."""
+        return self.reshape((self.shape[0], math.prod(self.shape[1:]))) if inplace else op.flatten(self)
 
-    def squeeze(self, axis: int | None = None, inplace: bool = False) -> NDArray:
-        """The array without its axes of extent 1, or without those given. Raises MXNetError where the extent is not
-        1."""
-        return op.squeeze(self) if axis is None else op.squeeze(self, axis=axis)
+    def squeeze(self, axis: int | Sequence[int] | None = None, inplace: bool = False) -> NDArray:
+        """The array without its axes of extent 1, or without those given: a copy, or with inplace a view. Raises MXNetError
+        where the extent is not 1."""
+        if not inplace:
+            return op.squeeze(self) if axis is None else op.squeeze(self, axis=axis)
+        if axis is None:
+            return self.reshape([n for n in self.shape if n != 1] or (1,))
+        gone = set()
+        for a in (axis,) if isinstance(axis, int) else axis:
+            if not -self.ndim <= a < self.ndim or self.shape[a] != 1:
+                raise ValueError(f"[squeeze] found axis {a} of shape {self.shape}, expected one of extent 1")
+            gone.add(a % self.ndim)
+        return self.reshape([n for a, n in enumerate(self.shape) if a not in gone] or (1,))
 
     def transpose(self, *axes: Any, **kwargs: Any) -> NDArray:
         """The array with its axes in the order given, by default reversed."""
@@ -252,8 +304,7 @@ class NDArray(Methods):
 
     def attach_grad(self, grad_req: str = "write", stype: str | None = None) -> None:
         """Makes a gradient for this array: backward writes it there. Cuts its history."""
-        if stype not in (None, "default"):
-            raise ValueError(f"found storage type {stype!r}, expected 'default'")
+        check_dense("NDArray.attach_grad", stype)
         name, (device, index) = self.dtype_name, self.device
         zeros = _invoke("_zeros", (), {"shape": self.shape, "dtype": name, "ctx": f"{device}({index})"}, None)
         self._mark(zeros, GRAD_REQS[grad_req])
@@ -307,3 +358,4 @@ class NDArray(Methods):
 
 
 _core.set_ndarray_type(NDArray)
+_core.set_operand_maker(_numpy.operand)

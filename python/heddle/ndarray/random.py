@@ -22,8 +22,8 @@ __all__ = ["uniform", "normal", "randn", "poisson", "exponential", "gamma", "neg
 
 
 def _draw(kind: str, params: dict[str, Any], shape: ShapeLike | _NullType | None, dtype: DTypeLike | _NullType | None,
-          ctx: Context | None, out: NDArray | None, _: dict[str, Any]) -> NDArray:
-    kwargs: dict[str, Any] = {}
+          ctx: Context | None, out: NDArray | None, more: dict[str, Any]) -> NDArray:
+    kwargs = {key: value for key, value in more.items() if key not in ("name", "attr")}  # others the operator refuses
     if not isinstance(shape, _NullType) and shape is not None:
         kwargs["shape"] = (shape,) if isinstance(shape, int) else tuple(shape)
     if not isinstance(dtype, _NullType) and dtype is not None:

@@ -360,8 +360,8 @@ class LARS(SGD):
         name = self.idx2name.get(index, str(index))
         if name.endswith(("gamma", "beta", "bias")):
             return lr
-        w = weight.norm().asscalar()
-        g = self._gradient(grad).norm().asscalar()
+        w = weight.norm().item()
+        g = self._gradient(grad).norm().item()
         return lr * self.eta * w / (g + wd * w + self.eps) if w > 0 and g > 0 else lr
 
     def update(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
@@ -411,12 +411,12 @@ class LAMB(Optimizer):
         else:
             direction = mean / (op.sqrt(square) + self.epsilon)
         direction += wd * weight
-        size = weight.norm().asscalar()
+        size = weight.norm().item()
         if self.lower_bound:
             size = max(size, self.lower_bound)
         if self.upper_bound:
             size = min(size, self.upper_bound)
-        length = direction.norm().asscalar()
+        length = direction.norm().item()
         weight -= (lr * size / length if size and length else lr) * direction
 
 

@@ -6,7 +6,7 @@ from ._call import Symbols
 fill({"op": op, "_internal": _internal, "contrib": contrib, "image": image, "linalg": linalg}, Symbols())
 
 from .op import *  # noqa: E402,F401,F403
-from . import random  # noqa: E402
+from . import random, sparse  # noqa: E402
 from .functions import *  # noqa: E402,F401,F403
 from .symbol import Symbol  # noqa: E402
 

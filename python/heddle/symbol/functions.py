@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from .._typing import DTypeLike, ShapeLike
 
-__all__ = ["Group", "Symbol", "Variable", "arange", "eye", "full", "hypot", "linspace", "load", "load_json",
+__all__ = ["Group", "Symbol", "Variable", "arange", "eye", "full", "histogram", "hypot", "linspace", "load", "load_json",
            "maximum", "minimum", "ones", "pow", "power", "split_v2", "var", "zeros"]
 
 
@@ -71,6 +71,17 @@ def linspace(start: float, stop: float, num: int, endpoint: bool = True, name: s
     gaps = num - 1 if endpoint else num
     step = (stop - start) / gaps if gaps else 0.0
     return arange(num, dtype=dtype) * step + start
+
+
+def histogram(a: Symbol, bins: int | Symbol = 10, range: tuple[float, float] | None = None, **kwargs: Any) -> Symbol:
+    """Counts and edges of the elements: bins is how many (then range says from where to where), or their edges."""
+    if isinstance(bins, Symbol):
+        return _internal._histogram(a, bins, **kwargs)
+    if not isinstance(bins, int):
+        raise ValueError(f"[histogram] found bins of type {type(bins).__name__}, expected an int or a Symbol")
+    if range is None:
+        raise ValueError("[histogram] found no range, expected one: a symbol has no values to find it in")
+    return _internal._histogram(a, bin_cnt=bins, range=range, **kwargs)
 
 
 def eye(N: int, M: int = 0, k: int = 0, dtype: DTypeLike | None = None, **kwargs: Any) -> Symbol:

@@ -37,9 +37,10 @@ def _draw(kind: str, params: dict[str, Any], shape: ShapeLike | _NullType | None
  randint) = make(_draw, __name__)
 
 
-def multinomial(data: Symbol, shape: ShapeLike | _NullType = _Null, get_prob: bool = False, dtype: DTypeLike = "int32",
+def multinomial(data: Symbol, shape: ShapeLike | _NullType = _Null, get_prob: bool = True, dtype: DTypeLike = "int32",
                 **kwargs: Any) -> Symbol:
-    """Indices drawn with the probabilities in the last axis of data; with get_prob also their log probabilities."""
+    """Indices drawn with the probabilities in the last axis of data; with get_prob also their log probabilities. (As in
+    MXNet, where nd.random.multinomial leaves those out by default.)"""
     if not isinstance(shape, _NullType):
         kwargs["shape"] = shape
     return _internal._sample_multinomial(data, get_prob=get_prob, dtype=dtype_name(dtype), **kwargs)

@@ -6,7 +6,7 @@ import warnings
 
 from .. import _core, attribute
 from .. import name as _name
-from ..base import DTYPE_CODES, as_dtype, dtype_name, is_number
+from ..base import DTYPE_CODES, NotImplementedForSymbol, as_dtype, dtype_name, is_number
 from ..context import current_context
 from ..executor import Executor, bind_arrays
 from . import op
@@ -14,7 +14,7 @@ from . import op
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from typing import Any
+    from typing import Any, NoReturn
 
     from .._typing import DTypeLike, GivenArrays, GradReq, Groups, ShapeLike
     from ..context import Context
@@ -73,7 +73,40 @@ class Symbol(Methods):
         return self._core.size
 
     def __bool__(self) -> bool:
-        raise NotImplementedError("a Symbol has no truth value: it is not computed yet")
+        raise NotImplementedForSymbol("__bool__")
+
+    # --- what arrays have only
+    def wait_to_read(self) -> NoReturn:
+        """Raises NotImplementedForSymbol, as the others here: a symbol has no value."""
+        raise NotImplementedForSymbol("wait_to_read")
+
+    def asnumpy(self) -> NoReturn:
+        """Raises NotImplementedForSymbol."""
+        raise NotImplementedForSymbol("asnumpy")
+
+    def asscalar(self) -> NoReturn:
+        """Raises NotImplementedForSymbol."""
+        raise NotImplementedForSymbol("asscalar")
+
+    def copy(self) -> NoReturn:
+        """Raises NotImplementedForSymbol."""
+        raise NotImplementedForSymbol("copy")
+
+    def as_in_context(self, context: Context | None = None) -> NoReturn:
+        """Raises NotImplementedForSymbol."""
+        raise NotImplementedForSymbol("as_in_context")
+
+    def detach(self) -> NoReturn:
+        """Raises NotImplementedForSymbol."""
+        raise NotImplementedForSymbol("detach")
+
+    def backward(self) -> NoReturn:
+        """Raises NotImplementedForSymbol."""
+        raise NotImplementedForSymbol("backward")
+
+    def as_nd_ndarray(self) -> Symbol:
+        """This symbol, which is of mx.sym already."""
+        return self
 
     def __iter__(self) -> Iterator[Symbol]:
         return (self[i] for i in range(len(self)))

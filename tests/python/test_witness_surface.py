@@ -1,0 +1,82 @@
+"""What mx.nd, mx.sym and mx.random have in the real MXNet is here too, under its name and with its parameters."""
+import json
+
+import pytest
+
+import heddle as mx
+from test_witness import ask
+from witness.surface import MODULES, surface
+
+# Names that are missing, and why.
+ABSENT = {
+    "mx.np has not been made": {"as_np_ndarray", "np", "npx", "numpy", "numpy_extension"},
+    "operators on graphs, and on sparse arrays": {
+        "dgl_adjacency", "dgl_csr_neighbor_non_uniform_sample", "dgl_csr_neighbor_uniform_sample", "dgl_graph_compact",
+        "dgl_subgraph", "edge_id", "getnnz", "SparseEmbedding", "cast_storage", "quantize_asym"},
+    "pictures are read elsewhere": {"imdecode"},
+    "loops in graphs": {"CachedOp", "foreach", "while_loop", "cond"},
+    "gradients, which no program calls": {"backward_gradientmultiplier", "backward_hawkesll", "backward_index_copy",
+                                          "backward_quadratic"},
+    "operators that call other libraries": {"intgemm_fully_connected", "intgemm_maxabsolute", "intgemm_prepare_data",
+                                            "intgemm_prepare_weight", "intgemm_take_weight", "tvm_dot", "tvm_dot_fallback",
+                                            "tvm_vadd"},
+    "partitions for other libraries": {"optimize_for", "get_backend_symbol"},
+}
+# Python's, ctypes' and NumPy's names that modules of MXNet happen to hold.
+FOREIGN = {"AttrScope", "Context", "DLContext", "DLDataType", "DLManagedTensor", "DLPackHandle", "DLTensor", "DeleterFunc",
+           "ExecutorHandle", "Features", "MXNetError", "NDArrayBase", "NDArrayHandle", "NotImplementedForSymbol", "Number",
+           "PyCapsuleDestructor", "SymbolBase", "SymbolHandle", "array", "c_array", "c_array_buf", "c_handle_array", "c_str",
+           "c_str_array", "check_boolean_array_dimension", "check_call", "ctypes2buffer", "current_context",
+           "dl_managed_tensor_deleter", "integer_types", "is_np_array", "is_np_shape", "mx_int", "mx_int64", "mx_real_t",
+           "mx_uint", "native_array", "numeric_types", "py_slice", "py_str", "reduce", "string_types", "NDArray", "Symbol",
+           "uniform", "csr_matrix", "row_sparse_array", "NotSupportedForSparseNDArray", "gs_retain", "py_sum"}
+# Functions that take something else, and what a program that calls MXNet's may meet.
+DIFFERENT = {
+    "BatchNorm_v1": "moving averages are inputs of the operator, as BatchNorm's",
+    "IdentityAttachKLSparseReg": "its moving average is an input",
+    "Custom": "parameters of the user's operator", "split_v2": "a function of its own in both",
+}
+COUNTED = {"name", "attr", "out", "kwargs", "self", "is_int"}
+
+
+def missing(module, theirs, ours):
+    known = set().union(*ABSENT.values()) | FOREIGN
+    return sorted(n for n in theirs if n not in ours and n not in known)
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    path = tmp_path_factory.mktemp("surface") / "names.json"
+    ask("surface.py", str(path))
+    return json.loads(path.read_text()), surface(mx)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_names(module, found):
+    theirs, ours = found
+    assert not missing(module, theirs[module], ours[module])
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_parameters(module, found):
+    """Those of theirs come in the same order: a call by position means the same."""
+    theirs, ours = (side[module] for side in found)
+    wrong = []
+    for name in set(theirs) & set(ours) - set(DIFFERENT):
+        wanted, have = theirs[name], ours[name]
+        if wanted is None or have is None:
+            continue
+        both = [p for p in wanted if p in have and p not in COUNTED]
+        if both != [p for p in have if p in both]:
+            wrong.append(f"{name}: {have}, in MXNet {wanted}")
+        elif module in ("nd.random", "nd.utils", "nd.ndarray", "random") and set(wanted) - set(have) - COUNTED:
+            wrong.append(f"{name}: {have} lacks {set(wanted) - set(have)}")
+    assert not wrong
+
+
+def test_what_is_absent_is_absent(found):
+    """An entry that is no longer needed goes."""
+    theirs, ours = found
+    gone = [n for names in ABSENT.values() for n in names
+            if all(n in ours[m] for m in MODULES if n in theirs[m]) and any(n in theirs[m] for m in MODULES)]
+    assert not gone
