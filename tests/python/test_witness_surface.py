@@ -12,7 +12,8 @@ ABSENT = {
     "mx.np has not been made": {"as_np_ndarray", "np", "npx", "numpy", "numpy_extension"},
     "operators on graphs, and on sparse arrays": {
         "dgl_adjacency", "dgl_csr_neighbor_non_uniform_sample", "dgl_csr_neighbor_uniform_sample", "dgl_graph_compact",
-        "dgl_subgraph", "edge_id", "getnnz", "SparseEmbedding", "cast_storage", "quantize_asym"},
+        "dgl_subgraph", "edge_id", "getnnz", "SparseEmbedding", "cast_storage"},
+    "cells of 8 bits": {"quantized_rnn"},
     "pictures are read elsewhere": {"imdecode"},
     "loops in graphs": {"CachedOp", "foreach", "while_loop", "cond"},
     "gradients, which no program calls": {"backward_gradientmultiplier", "backward_hawkesll", "backward_index_copy",
@@ -24,7 +25,7 @@ ABSENT = {
 }
 # Python's, ctypes' and NumPy's names that modules of MXNet happen to hold.
 FOREIGN = {"AttrScope", "Context", "DLContext", "DLDataType", "DLManagedTensor", "DLPackHandle", "DLTensor", "DeleterFunc",
-           "ExecutorHandle", "Features", "MXNetError", "NDArrayBase", "NDArrayHandle", "NotImplementedForSymbol", "Number",
+           "ExecutorHandle", "Features", "handle", "MXNetError", "NDArrayBase", "NDArrayHandle", "NotImplementedForSymbol", "Number",
            "PyCapsuleDestructor", "SymbolBase", "SymbolHandle", "array", "c_array", "c_array_buf", "c_handle_array", "c_str",
            "c_str_array", "check_boolean_array_dimension", "check_call", "ctypes2buffer", "current_context",
            "dl_managed_tensor_deleter", "integer_types", "is_np_array", "is_np_shape", "mx_int", "mx_int64", "mx_real_t",
