@@ -32,10 +32,11 @@ foreach(room ${rooms})
 endforeach()
 
 # A network without engine, arrays or libraries: the objects of the rooms below the executor, those
-# of operators' libraries left out, and all_ops.cc compiled again without knowing of them.
+# of libraries left out, and the tables of what there is compiled again without knowing of them.
 if(TARGET heddle_runtime AND NOT HEDDLE_SANITIZE)
-  add_executable(runtime_train tests/runtime/train.cc src/operator/all_ops.cc src/parallel/parallel.serial.cc
-                 $<FILTER:$<TARGET_OBJECTS:heddle_operator>,EXCLUDE,\(onednn|blas|all_ops\)[.]cc[.]o$>)
+  add_executable(runtime_train tests/runtime/train.cc src/operator/all_ops.cc src/image/formats.cc src/parallel/parallel.serial.cc
+                 $<FILTER:$<TARGET_OBJECTS:heddle_operator>,EXCLUDE,\(onednn|blas|all_ops\)[.]cc[.]o$>
+                 $<FILTER:$<TARGET_OBJECTS:heddle_image>,EXCLUDE,\(jpeg|png|formats\)[.]cc[.]o$>)
   target_include_directories(runtime_train PRIVATE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
   target_compile_options(runtime_train PRIVATE ${HEDDLE_FLAGS} ${HEDDLE_TEST_FLAGS})
   foreach(room runtime symbol device base)  # by file: as targets they would bring what operators link

@@ -4,7 +4,7 @@ predictor needs. Takes no options; prints one line per offence.
 
 - A room includes only the rooms its line in layers.txt names, and CMakeLists.txt links the same.
 - Headers of libraries appear only in files that carry the library's name (x.onednn.cc, onednn.h, x.blas.cc,
-  x.tbb.cc, x.cu ...), in device/ and in io/; other files include the standard library, POSIX and our own headers.
+  x.tbb.cc, x.jpeg.cc, x.cu ...), in device/ and in io/; other files include the standard library, POSIX and our own headers.
 - No anonymous namespace, no `using namespace std`; headers have #pragma once; a loop body (x.inl.h)
   is included by another or through each_target.h; an operator file x.cc keeps to namespace heddle::ops::x and all_ops.def names it.
 - The first line of a file says what the file is.
@@ -21,6 +21,7 @@ ROOM_OF_HEADER = {"api": "base", "function_ref": "base", "half": "base", "layout
 # Headers of libraries, and the file names that may include them.
 LIBRARIES = [(r"dnnl|oneapi/dnnl|omp\.h", r"(\.|^)onednn\.(cc|h)$"), (r"cblas|openblas", r"(\.|^)blas\.(cc|h)$"),
              (r"tbb/|oneapi/tbb", r"(\.|^)tbb\.(cc|h)$"),
+             (r"jpeglib|jerror|jconfig|turbojpeg", r"(\.|^)jpeg\.(cc|h)$"), (r"png", r"(\.|^)png\.(cc|h)$"),
              (r"cublas", r"\.cu$|\.cublas\.cc$"), (r"cudnn", r"\.cudnn\.cc$"), (r"cuda|cub/|nvrtc|nccl|curand", r"\.cuh?$|\.(cuda|cublas|cudnn)\.cc$")]
 FREE_ROOMS = {"device", "io"}  # these may speak to drivers and decoders
 POSIX = re.compile(r"(sys/\w+|pthread|sched|unistd|fcntl|dlfcn|signal|errno|time|stddef|stdint|immintrin|linux/\w+)\.h$")

@@ -48,6 +48,8 @@ from . import monitor
 from . import monitor as mon
 from . import module
 from . import module as mod
+from . import image
+from . import image as img
 from . import contrib, engine, libinfo, log, profiler, util
 from .libinfo import __version__ as __version__
 from .profiler import trace_waits
@@ -58,8 +60,8 @@ Symbol = symbol.Symbol
 
 __all__ = [
     "attribute", "AttrScope", "autograd", "base", "callback", "Context", "context", "contrib", "cpu", "cpu_pinned",
-    "current_context", "engine", "Error", "executor", "gpu", "gpu_memory_info", "init", "initializer", "install_as",
-    "io", "kv", "kvstore", "libinfo", "log", "lr_scheduler", "metric", "mod", "model", "module", "mon", "monitor",
+    "current_context", "engine", "Error", "executor", "gpu", "gpu_memory_info", "image", "img", "init", "initializer",
+    "install_as", "io", "kv", "kvstore", "libinfo", "log", "lr_scheduler", "metric", "mod", "model", "module", "mon", "monitor",
     "MXNetError", "name", "nd", "NDArray", "ndarray", "num_gpus", "optimizer", "profiler", "random", "registry",
     "rnd", "sym", "Symbol", "symbol", "trace_waits", "util"]
 

@@ -840,3 +840,25 @@ def up_sampling(d):
     if count > 1:
         d.params["multi_input_mode"] = d.pick("concat", "sum")
     return [d.values((n, c, h, w)) for _ in range(count)]
+
+
+# --- images -----------------------------------------------------------------------------------------
+def picture(d):
+    """Bytes or float32, of one to four channels."""
+    d.dtype, d.grads, d.bindable, d.special = d.pick("uint8", "float32"), False, False, False  # MXNet's stand in no graph
+    shape = (d.between(1, 12), d.between(1, 12), d.between(1, 4))
+    return d.integers(shape, 0, 255) if d.dtype == "uint8" else d.values(shape, 0, 255)
+
+
+@spec("_cvimresize")
+def cvimresize(d):
+    d.params.update(w=d.between(1, 30), h=d.between(1, 30), interp=d.between(0, 1) if d.chance(0.5) else 3)
+    return [picture(d)]
+
+
+@spec("_cvcopyMakeBorder")
+def cv_copy_make_border(d):
+    d.params.update({side: d.between(0, 5) for side in ("top", "bot", "left", "right")}, type=d.between(0, 4))
+    if d.chance(0.5):
+        d.params["value"] = d.pick(0.0, 3.0, 300.0, -1.0)
+    return [picture(d)]

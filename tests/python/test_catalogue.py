@@ -100,7 +100,7 @@ MIXED = {"BatchNorm", "BatchNorm_v1", "_contrib_SyncBatchNorm", "_contrib_BatchN
          "mp_sgd_update", "mp_sgd_mom_update", "mp_nag_mom_update", "_contrib_quantize", "_contrib_dequantize", "_contrib_requantize",
          "_contrib_quantize_v2", "_contrib_calibrate_entropy", "multi_mp_sgd_update", "multi_mp_sgd_mom_update",
          "preloaded_multi_mp_sgd_update", "preloaded_multi_mp_sgd_mom_update", "_mp_adamw_update", "_multi_mp_adamw_update",
-         "mp_lamb_update_phase1", "mp_lamb_update_phase2", "_multi_mp_lamb_update", "_contrib_quantize_asym",
+         "mp_lamb_update_phase1", "mp_lamb_update_phase2", "_multi_mp_lamb_update", "_contrib_quantize_asym", "_imdecode",
          *(name for name in RECORDS if name.startswith("_contrib_quantized_"))}
 
 

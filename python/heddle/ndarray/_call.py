@@ -82,7 +82,7 @@ def _parameters(op: Op, kwargs: dict[str, Any]) -> dict[str, Any] | None:
         dtype = kwargs.pop("dtype")
         if dtype is not None:
             kwargs["dtype"] = dtype if dtype == "None" else dtype_name(dtype)
-    if not op.inputs and not op.variadic:
+    if not op.inputs and not op.variadic and "ctx" in op.param_names:
         kwargs["ctx"] = str(kwargs.get("ctx") or current_context())
     elif "ctx" in kwargs:
         kwargs["ctx"] = str(kwargs["ctx"])

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NDArray", "add", "arange", "array", "concatenate", "divide", "empty", "equal", "eye", "from_dlpack",
-    "from_numpy", "full", "get_indexing_dispatch_code", "get_oshape_of_gather_nd_op", "greater", "greater_equal", "histogram",
+    "from_numpy", "full", "get_indexing_dispatch_code", "get_oshape_of_gather_nd_op", "greater", "greater_equal", "histogram", "imdecode",
     "indexing_key_expand_implicit_axes", "lesser", "lesser_equal", "linspace", "load",
     "load_frombuffer", "logical_and", "logical_or", "logical_xor", "maximum", "minimum", "modulo",
     "moveaxis", "multiply", "not_equal", "ones", "onehot_encode", "power", "save", "split_v2", "subtract",
@@ -175,6 +175,28 @@ def to_dlpack_for_read(data: NDArray) -> Any:
 def to_dlpack_for_write(data: NDArray) -> Any:
     """A DLPack capsule of an array that nothing reads or writes any more."""
     return data.to_dlpack_for_write()
+
+
+def imdecode(str_img: bytes, clip_rect: tuple[int, int, int, int] = (0, 0, 0, 0), out: NDArray | None = None, index: int = 0,
+             channels: int = 3, mean: NDArray | None = None) -> NDArray:
+    """Decodes a JPEG or PNG file to float32 (channels, height, width); `image.imdecode` is what new programs call.
+
+    str_img: the bytes of the file.
+    clip_rect: the window (x0, y0, x1, y1) to keep; all of the image where x1 and y1 are 0.
+    out: an array of the result's shape, or (n, channels, height, width), of which image `index` is written.
+    channels: 1 for grey, 3 for colours, red first.
+    mean: what is taken from the window, of its shape.
+
+    Raises MXNetError where the file is broken, or the window lies outside of the image.
+    """
+    x0, y0, x1, y1 = clip_rect
+    data = bytes(str_img)
+    made = _internal._imdecode(empty((1,)) if mean is None else mean, index=index, x0=x0, y0=y0, x1=x1, y1=y1, c=channels,
+                               size=len(data), str_img=data.hex())
+    if out is None:
+        return made
+    (out[index] if len(out.shape) == 4 else out)[:] = made
+    return out
 
 
 def onehot_encode(indices: NDArray, out: NDArray) -> NDArray:

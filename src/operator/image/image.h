@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "heddle/op.h"
+#include "image/resize.h"
 
 namespace heddle::ops::image {
 
@@ -36,5 +37,8 @@ inline void check_image(InferContext& c, bool colours = false) {
 }
 
 constexpr int64_t kGrain = 4096;
+
+// One image or several, (height, width, channels), of any dtype but bool.
+void resize(OpContext& ctx, const Blob& from, const Blob& to, heddle::image::Interpolation how);
 
 }  // namespace heddle::ops::image

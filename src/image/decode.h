@@ -1,0 +1,40 @@
+// Files of images to pixels.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "heddle/base.h"
+#include "heddle/function_ref.h"
+
+namespace heddle::image {
+
+using Bytes = std::span<const uint8_t>;
+
+enum class Colours : uint8_t { kGray, kRgb, kBgr };
+inline int64_t channels_of(Colours c) { return c == Colours::kGray ? 1 : 3; }
+
+// Gives memory for the pixels, once their number is known: (height, width, channels).
+using Allocate = FunctionRef<uint8_t*(int64_t height, int64_t width)>;
+
+// Decodes a JPEG or PNG file: 8 bits a channel, whatever the file has; what is transparent is
+// dropped; grey is the luminance of Rec. 601. The orientation that a camera noted is not obeyed.
+// Throws Error, which begins with [who], where the file is broken, of another format, or of one
+// whose library this build has not.
+void decode(std::string_view who, Bytes file, Colours colours, Allocate allocate);
+
+// --- for the files of formats -------------------------------------------------------------------
+// A format of files: how they begin, and what reads them, if it is there.
+struct Format {
+  std::string_view name, begins, library;
+  void (*decode)(std::string_view who, Bytes file, Colours colours, Allocate allocate);
+};
+std::span<const Format> formats();
+
+// Refuses a picture that is larger than `most` pixels for each byte of its file, or than 2^30.
+void check_size(std::string_view who, std::string_view format, Bytes file, int64_t height,
+                int64_t width, int64_t most);
+// Red to blue and back, in `count` pixels of three bytes.
+void swap_red_and_blue(uint8_t* pixels, int64_t count);
+
+}  // namespace heddle::image

@@ -1,0 +1,104 @@
+// PNG files, by libpng.
+#include "image/decode.h"
+
+#include <png.h>
+
+#include <csetjmp>
+#include <cstring>
+#include <memory>
+
+namespace heddle::image {
+
+// One file. Calls of the library that fail come back by longjmp, so each is made in a function that
+// holds nothing which would have to be destroyed.
+class Png {
+ public:
+  Png(std::string_view who, Bytes file) : who_(who), file_(file) {
+    png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, this, leave, ignore);
+    info_ = png_ ? png_create_info_struct(png_) : nullptr;
+    check(info_, "[{}] libpng cannot be used: it is of another version than its headers", who);
+  }
+  ~Png() { png_destroy_read_struct(&png_, &info_, nullptr); }
+  Png(const Png&) = delete;
+  Png& operator=(const Png&) = delete;
+
+  void decode(Colours colours, Allocate allocate) {
+    need(open());
+    const int64_t height = png_get_image_height(png_, info_),
+                  width = png_get_image_width(png_, info_);
+    // Data that is compressed has at least a thousandth of its size left, and a pixel one bit.
+    check_size(who_, "PNG", file_, height, width, 1040 * 8);
+    colours_ = colours;
+    need(start());
+    check(int64_t(png_get_rowbytes(png_, info_)) == width * channels_of(colours),
+          "[{}] the PNG file has {} bytes a row, expected {}", who_, png_get_rowbytes(png_, info_),
+          width * channels_of(colours));
+    height_ = height, length_ = width * channels_of(colours);
+    pixels_ = allocate(height, width);
+    need(read());
+  }
+
+ private:
+  void need(bool done) const {
+    check(done, "[{}] the PNG file is broken: {}", who_, std::string_view(message_));
+  }
+  bool open() {
+    if (setjmp(back_)) return false;
+    png_set_read_fn(png_, this, next);
+    png_read_info(png_, info_);
+    return true;
+  }
+  bool start() {
+    if (setjmp(back_)) return false;
+    const int kind = png_get_color_type(png_, info_), depth = png_get_bit_depth(png_, info_);
+    const bool coloured = (kind & PNG_COLOR_MASK_COLOR) != 0;
+    if (depth == 16) png_set_strip_16(png_);
+    png_set_strip_alpha(png_);
+    if (kind == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(png_);
+    if (!coloured && depth < 8) png_set_expand_gray_1_2_4_to_8(png_);
+    if (coloured && colours_ == Colours::kBgr) png_set_bgr(png_);
+    if (colours_ != Colours::kGray) png_set_gray_to_rgb(png_);
+    else if (coloured) png_set_rgb_to_gray(png_, PNG_ERROR_ACTION_NONE, 0.299, 0.587);
+    passes_ = png_set_interlace_handling(png_);
+    png_read_update_info(png_, info_);
+    return true;
+  }
+  bool read() {
+    if (setjmp(back_)) return false;
+    for (int pass = 0; pass < passes_; ++pass)
+      for (int64_t i = 0; i < height_; ++i) png_read_row(png_, pixels_ + i * length_, nullptr);
+    png_read_end(png_, nullptr);
+    return true;
+  }
+
+  static void next(png_structp png, png_bytep to, size_t count) {
+    auto* self = static_cast<Png*>(png_get_io_ptr(png));
+    if (count > self->file_.size() - self->at_) png_error(png, "it ends early");
+    std::memcpy(to, self->file_.data() + self->at_, count);
+    self->at_ += count;
+  }
+  [[noreturn]] static void leave(png_structp png, png_const_charp text) {
+    auto* self = static_cast<Png*>(png_get_error_ptr(png));
+    std::strncpy(self->message_, text, sizeof self->message_ - 1);
+    longjmp(self->back_, 1);
+  }
+  static void ignore(png_structp, png_const_charp) {}
+
+  std::string_view who_;
+  Bytes file_;
+  size_t at_ = 0;
+  png_structp png_ = nullptr;
+  png_infop info_ = nullptr;
+  jmp_buf back_;
+  char message_[256] = {};
+  Colours colours_ = Colours::kRgb;
+  int passes_ = 1;
+  int64_t height_ = 0, length_ = 0;
+  uint8_t* pixels_ = nullptr;
+};
+
+void decode_png(std::string_view who, Bytes file, Colours colours, Allocate allocate) {
+  std::make_unique<Png>(who, file)->decode(colours, allocate);
+}
+
+}  // namespace heddle::image

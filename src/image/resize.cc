@@ -1,0 +1,165 @@
+// Resizing: the weights of each axis, then rows across and down.
+#include "image/resize.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <type_traits>
+
+namespace heddle::image {
+
+using Taps = Resize::Taps;
+
+double cubic(double x) {  // of Keys (1981), with a slope of -3/4
+  const double a = -0.75;
+  x = std::abs(x);
+  if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
+  return x < 2 ? ((x - 5) * x + 8) * x * a - 4 * a : 0;
+}
+double lanczos(double x) {
+  if (x == 0) return 1;
+  const double t = std::numbers::pi * x;
+  return std::abs(x) < 4 ? 4 * std::sin(t) * std::sin(t / 4) / (t * t) : 0;
+}
+Taps area_of(double from, double to, int64_t in) {
+  Taps t;
+  for (auto i = int64_t(std::floor(from)); i < in && double(i) < to - 1e-9; ++i) {
+    const double part = std::min(to, double(i + 1)) - std::max(from, double(i));
+    if (part > 1e-3) t.at.push_back(i), t.weight.push_back(float(part / (to - from)));
+  }
+  return t;
+}
+
+// Areas shrink as wholes only where both axes do (`shrinks`).
+std::vector<Taps> taps_of(int64_t in, int64_t out, Interpolation how, bool shrinks) {
+  std::vector<Taps> all(static_cast<size_t>(out));
+  const double step = double(in) / double(out);
+  for (int64_t i = 0; i < out; ++i) {
+    Taps& t = all[size_t(i)];
+    if (how == Interpolation::kNearest) {
+      t = {{std::min(int64_t(std::floor(double(i) * step)), in - 1)}, {1}};
+      continue;
+    }
+    if (how == Interpolation::kArea && shrinks) {
+      t = area_of(double(i) * step, std::min(double(in), double(i + 1) * step), in);
+      continue;
+    }
+    double at = float((double(i) + 0.5) * step - 0.5);
+    if (how == Interpolation::kArea) {  // enlarged by area: linear, and flat inside a pixel
+      const auto cell = std::floor(double(i) * step);
+      const double part = (double(i) + 1) - (cell + 1) / step;
+      at = cell + (part <= 0 ? 0 : part - std::floor(part));
+    }
+    const double low = std::floor(at), part = float(at - low);
+    const bool is_cubic = how == Interpolation::kCubic, is_lanczos = how == Interpolation::kLanczos;
+    const int reach = is_cubic ? 2 : is_lanczos ? 4 : 1;
+    double sum = 0;
+    std::vector<double> weight;
+    for (int k = 1 - reach; k <= reach; ++k) {
+      const double x = part - k;
+      weight.push_back(is_cubic     ? cubic(x)
+                       : is_lanczos ? lanczos(x)
+                                    : std::max(0.0, 1 - std::abs(x)));
+      sum += weight.back();
+      t.at.push_back(std::clamp<int64_t>(int64_t(low) + k, 0, in - 1));
+    }
+    for (double w : weight) t.weight.push_back(float(w / sum));
+  }
+  return all;
+}
+
+Resize::Resize(Extent from, Extent to, Interpolation how) : from_(from), to_(to), how_(how) {
+  quarters_ = from.height == 2 * to.height && from.width == 2 * to.width;
+  if (how == Interpolation::kLinear && quarters_) how_ = Interpolation::kArea;  // as there
+  const bool shrinks = to.height <= from.height && to.width <= from.width;
+  area_ = how_ == Interpolation::kArea && shrinks;
+  down_ = taps_of(from.height, to.height, how_, shrinks);
+  right_ = taps_of(from.width, to.width, how_, shrinks);
+}
+
+// across(weight, element) is an addend of a line, down(taps, lines, element) an element made of
+// lines. A line that the row before needed too is not made again.
+template <class T, class Line, class Across, class Down>
+void Resize::blend(const T* from, T* to, int64_t begin, int64_t end, Across&& across,
+                   Down&& down) const {
+  const int64_t pixel = from_.channels, length = to_.width * pixel;
+  std::vector<std::vector<Line>> made;
+  std::vector<int64_t> row_of;  // the row that a line was made of
+  std::vector<const Line*> lines;
+  for (int64_t r = begin; r < end; ++r) {
+    const Taps& v = down_[size_t(r)];
+    lines.clear();
+    for (size_t a = 0; a < v.at.size(); ++a) {
+      auto place = std::find(row_of.begin(), row_of.end(), v.at[a]);
+      if (place == row_of.end()) {  // where one lies that this row does not need, or at the end
+        place = std::find_if(row_of.begin(), row_of.end(), [&](int64_t have) {
+          return std::find(v.at.begin(), v.at.end(), have) == v.at.end();
+        });
+        if (place == row_of.end()) {
+          made.emplace_back(size_t(length));
+          place = row_of.insert(row_of.end(), v.at[a]);
+        }
+        *place = v.at[a];
+        std::vector<Line>& line = made[size_t(place - row_of.begin())];
+        const T* row = from + v.at[a] * from_.width * pixel;
+        for (int64_t j = 0; j < to_.width; ++j) {
+          const Taps& h = right_[size_t(j)];
+          for (int64_t c = 0; c < pixel; ++c) {
+            Line sum = 0;
+            for (size_t b = 0; b < h.at.size(); ++b)
+              sum += across(h.weight[b], row[h.at[b] * pixel + c]);
+            line[size_t(j * pixel + c)] = sum;
+          }
+        }
+      }
+    }
+    for (int64_t at : v.at)
+      lines.push_back(
+          made[size_t(std::find(row_of.begin(), row_of.end(), at) - row_of.begin())].data());
+    for (int64_t j = 0; j < length; ++j) to[r * length + j] = down(v, lines, j);
+  }
+}
+
+constexpr int kBits = 11;
+int fixed(float w) { return int(std::lrint(w * float(1 << kBits))); }
+
+template <class T>
+void Resize::rows(const T* from, T* to, int64_t begin, int64_t end) const {
+  if constexpr (!std::is_same_v<T, uint8_t>) {
+    blend<T, T>(
+        from, to, begin, end, [](float w, T x) { return T(w) * x; },
+        [](const Taps& v, const auto& lines, int64_t j) {
+          T sum = 0;
+          for (size_t a = 0; a < lines.size(); ++a) sum += T(v.weight[a]) * lines[a][j];
+          return sum;
+        });
+  } else if (area_) {  // in float and rounded to even; of four pixels, halves go up
+    blend<T, float>(
+        from, to, begin, end, [](float w, T x) { return w * float(x); },
+        [quarters = quarters_](const Taps& v, const auto& lines, int64_t j) {
+          float sum = 0;
+          for (size_t a = 0; a < lines.size(); ++a) sum += v.weight[a] * lines[a][j];
+          const long value = quarters ? long(std::floor(sum + 0.5f)) : std::lrint(sum);
+          return uint8_t(std::clamp<long>(value, 0, 255));
+        });
+  } else {
+    const bool linear = how_ == Interpolation::kLinear || how_ == Interpolation::kArea;
+    blend<T, int32_t>(
+        from, to, begin, end, [](float w, T x) { return fixed(w) * int32_t(x); },
+        [linear](const Taps& v, const auto& lines, int64_t j) {
+          int64_t sum = 0;
+          for (size_t a = 0; a < lines.size(); ++a) {
+            const int64_t w = fixed(v.weight[a]), line = lines[a][j];
+            sum += linear ? (w * (line >> 4)) >> 16 : w * line;
+          }
+          const int64_t value =
+              linear ? (sum + 2) >> 2 : (sum + (1 << (2 * kBits - 1))) >> (2 * kBits);
+          return uint8_t(std::clamp<int64_t>(value, 0, 255));
+        });
+  }
+}
+template void Resize::rows(const uint8_t*, uint8_t*, int64_t, int64_t) const;
+template void Resize::rows(const float*, float*, int64_t, int64_t) const;
+template void Resize::rows(const double*, double*, int64_t, int64_t) const;
+
+}  // namespace heddle::image
