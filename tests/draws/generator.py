@@ -8,6 +8,7 @@ from heddle import _core
 from ops.apply import DEPENDS_ON_MODE, operator
 
 from .run import Draw
+from . import specs_other, specs_vision  # noqa: F401
 from .specs import PARAMS, SPECS
 
 FLOATS = ("float32", "float64", "float16")
@@ -29,6 +30,8 @@ class Drawer:
         self.scale = 1.0
         self.grads = True      # whether gradients are asked for
         self.bindable = True
+        self.out = []
+        self.by_name = any(i["optional"] for i in record["inputs"]) and not record["variadic"]
         self.training = self.chance(0.5)
 
     # --- choices ---
@@ -191,7 +194,8 @@ def draw(record, seed):
     known = (list(known) + [(f"more{i}", "read") for i in range(len(inputs))])[:len(inputs)]
     roles = [role for _, role in known]
     made = Draw(record["name"], seed, names, d.params, inputs, [name for name, _ in known], roles, [], d.training, record["random"],
-                d.bindable and not record["dynamic"], d.dtype, d.scale)
+                d.bindable and not record["dynamic"],
+                d.by_name, d.out, d.dtype, d.scale)
     arrays = made.arrays()
     made.empty = any(a.size == 0 for a in arrays)
     made.reqs = [d.pick("write", "write", "write", "add", "null") if role == "read" and a.dtype.kind == "f" and ".integers(" not in text else "null"

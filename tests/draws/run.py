@@ -26,6 +26,8 @@ class Draw:
     training: bool = False
     shapes_only: bool = False  # random numbers: the two agree on shapes and dtypes alone
     bindable: bool = True
+    by_name: bool = False      # inputs are given by name: MXNet's functions count optional ones otherwise
+    out: list = dataclasses.field(default_factory=list)  # the inputs that the call writes over, by out=
     dtype: str = "float32"
     scale: float = 1.0         # of the tolerance
     empty: bool = False        # some extent is zero, which MXNet allows under np_shape only
@@ -76,13 +78,9 @@ def function_of(package, draw):
 
 
 def call(function, draw, inputs, **more):
-    """By position, but by name where a function knows fewer inputs by position than there are."""
-    try:
-        return function(*inputs, **draw.params, **more)
-    except TypeError as error:
-        if "multiple values" not in str(error):
-            raise
+    if draw.by_name:
         return function(**dict(zip(draw.arguments, inputs)), **draw.params, **more)
+    return function(*inputs, **draw.params, **more)
 
 
 def run_eager(mx, draw, arrays):
@@ -96,7 +94,8 @@ def run_eager(mx, draw, arrays):
     found = {}
     try:
         with mode(train_mode=draw.training) if wrt else mode():
-            outs = as_list(call(function_of(mx.nd, draw), draw, ins))
+            more = {"out": [ins[i] for i in draw.out]} if draw.out else {}
+            outs = as_list(call(function_of(mx.nd, draw), draw, ins, **more))
         outs = [o for o in outs if o is not None]
         found |= {f"out{i}": o.asnumpy() for i, o in enumerate(outs)}
         found |= {f"mut{i}": ins[i].asnumpy() for i, role in enumerate(draw.roles) if role != "read"}
@@ -203,6 +202,9 @@ def script(draw):
                      + (f"; x{i}.grad[:] = 1" if draw.reqs[i] == "add" else ""))
     scope = f"mx.autograd.record(train_mode={draw.training})" if wrt else \
         f"mx.autograd.{'train' if draw.training else 'predict'}_mode()"
+    if draw.by_name:
+        ins = [f"{name}={x}" for name, x in zip(draw.arguments, ins)]
+    given += f", out=[{', '.join(f'x{i}' for i in draw.out)}]" if draw.out else ""
     arguments = (", ".join(ins) + given).removeprefix(", ")
     lines += [f"with {scope}:", f"    y = {call}({arguments})",
               "y = y if isinstance(y, (list, tuple)) else [y]",

@@ -658,6 +658,7 @@ def batch_norm(d):
     shape = d.shape(2, 5) if d.size != "large" else (8, 5, 40, 41)
     if name == "BatchNorm_v1":
         shape = d.shape(4, 4)
+        d.by_name = True
     axis = d.axis(shape) if name in ("BatchNorm", "_contrib_BatchNormWithReLU") and d.chance(0.4) else 1
     d.params.update(fix_gamma=d.chance(0.5), eps=d.pick(1e-3, 1e-2), momentum=d.pick(0.9, 0.5))
     if axis != 1:
@@ -665,7 +666,7 @@ def batch_norm(d):
     if d.chance(0.3):
         d.params["use_global_stats"] = True
     if name == "_contrib_SyncBatchNorm":
-        d.params["key"] = "k"
+        d.params["key"] = f"k{d.between(0, 10**9)}"  # under one key, MXNet waits for others of one shape
     c = (shape[axis],)
     kind = "float32" if d.dtype == "float16" else d.dtype
     return [d.values(shape, -1, 3), d.values(c, 0.5, 1.5, kind), d.values(c, -1, 1, kind), d.values(c, -0.5, 0.5, kind),

@@ -74,6 +74,8 @@ case("_contrib_allclose", [np.array([1, np.nan], "float32"), np.array([1, np.nan
      grad=False, dtypes=(), ref=lambda a, b: np.uint8(0), witness="MXNet's result has no axes")
 case("_contrib_allclose", [(400, 500), (400, 500)], rtol=0.5, label="far", grad=False, dtypes=(), ref=lambda a, b: np.uint8(0),
      witness="MXNet's result has no axes")
+case("_contrib_quadratic", [(33, 9)], dtype="int32", low=-9, high=9, a=0.5, b=0.25, c=0.75, label="whole", dtypes=(),
+     ref=lambda x, a, b, c: np.trunc(a * x * x + b * x + c))
 case("_contrib_quadratic", [(33, 9)], a=0.5, b=-2.0, c=3.0, ref=lambda x, a, b, c: a * x * x + b * x + c)
 case("_contrib_div_sqrt_dim", [(5, 6, 7)], ref=lambda x: x / np.sqrt(7))
 case("_contrib_gradientmultiplier", [(5, 7)], scalar=-2.5, ref=lambda x: x,

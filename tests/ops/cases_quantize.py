@@ -39,7 +39,7 @@ def requantize(q, low, high, out_type="int8", min_calib_range=None, max_calib_ra
     x = q * (max(abs(low[0]), abs(high[0])) / (2 ** 31 - 1))
     low, high = (x.min(), x.max()) if min_calib_range is None else (min_calib_range, max_calib_range)
     reach, is_signed = max(abs(low), abs(high)), out_type == "int8" or out_type == "auto" and low < 0
-    return [eight_bits(x, reach, is_signed, 127 if is_signed else 255), [-reach if is_signed else low], [reach if is_signed else high]]
+    return [eight_bits(x, reach, is_signed, 127 if is_signed else 255), [-reach if is_signed else 0], [reach]]
 
 
 for kind in ("int8", "uint8"):
@@ -54,6 +54,7 @@ for kind in ("int8", "uint8", "auto"):
 case("_contrib_quantize_v2", [(40, 7)], low=-4, high=4, out_type="auto", min_calib_range=0.0, max_calib_range=3.0, dtypes=(),
      ref=quantize_v2, label="positive")
 case("_contrib_quantize_v2", [np.arange(-3, 4).astype("int8")], out_type="int8", ref=lambda x, **_: [x, [-127.5], [127.5]])
+case("_contrib_requantize", [integers("int32", -2**30, 2**29), LOW, HIGH], out_type="uint8", ref=requantize, dtypes=(), rtol=1e-6, label="found")
 case("_contrib_requantize", [integers("int32", -2**30, 2**29), LOW, HIGH], ref=requantize, dtypes=(), rtol=1e-6)
 
 
@@ -69,6 +70,7 @@ def calibrate_entropy(hist, edges, num_quantized_bins=255):
         p = inner.astype("float64").copy()
         p[0] += hist[:middle - i].sum()
         p[-1] += hist[middle + i + 1:].sum()
+        inner = np.r_[0, inner[1:]]  # as in MXNet, the first bin is one of those that were cut off
         width, q = len(inner) // num_quantized_bins, np.zeros(len(inner))
         for k in range(num_quantized_bins):
             part = slice(k * width, (k + 1) * width if k + 1 < num_quantized_bins else None)
@@ -86,7 +88,7 @@ def bell(bins):
     return np.histogram(np.random.default_rng(0).normal(size=5000), bins=bins, range=(-4, 4))[0].astype("float32")
 
 
-for bins, levels in ((301, 31), (1001, 255)):
+for bins, levels in ((301, 31), (1001, 255), (35, 7)):
     case("_contrib_calibrate_entropy", [bell(bins), np.linspace(-4, 4, bins + 1)], num_quantized_bins=levels, dtypes=(), grad=False,
          rtol=1e-4, ref=calibrate_entropy)
 

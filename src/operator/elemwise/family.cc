@@ -14,21 +14,21 @@ std::vector<Ref> Formula::reads() const {
   return {heddle::dy()};
 }
 
-void map_with(const OpContext& ctx, const MapLoops& loops, std::span<const Blob> in, Numbers params,
-              const Blob& out) {
+void map_with(const OpContext& ctx, const Formula& f, const MapLoops& loops,
+              std::span<const Blob> in, Numbers params, const Blob& out) {
   Operand operands[kMaxInputs] = {0.0, 0.0, 0.0, 0.0, 0.0, 0.0};
-  const auto rest = std::copy(in.begin(), in.end(), operands);
-  const auto end = std::copy(params.begin(), params.end(), rest);
+  Operand* end = std::copy(in.begin(), in.end(), operands);
+  for (double p : params) *end++ = f.whole ? Operand(p) : Operand::parameter(p);
   map(ctx, loops, std::span<const Operand>(operands, end), std::span(&out, 1));
 }
 
 void run(const Formula& f, const OpContext& ctx, const Blob& x, Numbers params, const Blob& y) {
-  map_with(ctx, *f.value, std::span(&x, 1), params, y);
+  map_with(ctx, f, *f.value, std::span(&x, 1), params, y);
 }
 
 void run_gradient(const Formula& f, const OpContext& ctx, const Inputs& in, Numbers params,
                   const Blob& dx) {
-  map_with(ctx, *f.gradient, std::span(in.begin(), in.end()), params, dx);
+  map_with(ctx, f, *f.gradient, std::span(in.begin(), in.end()), params, dx);
 }
 
 std::vector<GradContext::Value> build_gradient(const Formula& f, GradContext& g, Numbers params) {

@@ -62,6 +62,7 @@ const Formula& formula() {
       made.gradient = &kLoops<UnaryGrad<F, kParams>>;
       made.graph = unary_graph<F, kParams>;
     }
+    if constexpr (requires { F::whole; }) made.whole = F::whole;
     return made;
   }();
   return f;

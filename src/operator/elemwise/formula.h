@@ -15,6 +15,7 @@ struct Formula {
   const MapLoops* gradient;  // of dy, what was saved, and the parameters; null: nothing flows back
   Symbolic (*graph)(const Symbolic& dy, const Symbolic& saved, const Symbolic* params);
   Saved saved;
+  bool whole = false;  // F::whole: beside integers the parameters are whole numbers, too
 
   std::vector<Ref> reads() const;
 };

@@ -16,7 +16,8 @@ class Source {
   // `y` is the shape and `d` the dtype of the output. A constant beside integers is one: 1.7 is 1.
   void set(const Operand& o, const Shape& y, Dtype d) {
     if (!o.blob()) {
-      constant_ = is_float(d) ? C(o.constant()) : C(static_cast<int64_t>(o.constant()));
+      const bool whole = !is_float(d) && !o.is_parameter();
+      constant_ = whole ? C(static_cast<int64_t>(o.constant())) : C(o.constant());
       return;
     }
     const Blob& b = *o.blob();

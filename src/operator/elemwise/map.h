@@ -31,6 +31,13 @@ class Operand {
  public:
   Operand(const Blob& b) : blob_(&b) {}
   Operand(double constant) : constant_(constant) {}
+  // A parameter of the formula, which stays as it is beside integers: there, a constant becomes
+  // one.
+  static Operand parameter(double number) {
+    Operand o(number);
+    o.parameter_ = true;
+    return o;
+  }
   // Reads as 1 where the element is not zero (NaN included), as 0 elsewhere.
   static Operand truth(const Blob& b) {
     Operand o(b);
@@ -40,11 +47,12 @@ class Operand {
   const Blob* blob() const { return blob_; }
   double constant() const { return constant_; }
   bool is_truth() const { return truth_; }
+  bool is_parameter() const { return parameter_; }
 
  private:
   const Blob* blob_ = nullptr;
   double constant_ = 0;
-  bool truth_ = false;
+  bool truth_ = false, parameter_ = false;
 };
 
 // out[k][i] = formula(in[0][i], in[1][i], ...). Outputs have the same shape. The compute type

@@ -23,13 +23,25 @@ struct QuadraticParam {
     f("c", c, "The constant.");
   }
 };
-Values compose_quadratic(Builder& g) {
-  const auto& p = *static_cast<const QuadraticParam*>(g.params());
+struct Quadratic {
+  HEDDLE_HD static auto f(auto x, auto a, auto b, auto c) { return (a * x + b) * x + c; }
+};
+struct QuadraticGrad {
+  HEDDLE_HD static auto f(auto dy, auto x, auto a, auto b) { return dy * (2 * a * x + b); }
+};
+void quadratic(const QuadraticParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  const auto number = Operand::parameter;
+  map(ctx, kLoops<Quadratic>, {in[0], number(p.a), number(p.b), number(p.c)}, out[0]);
+}
+void quadratic_grad(const QuadraticParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  map(ctx, kLoops<QuadraticGrad>, {in[0], in[1], p.a, p.b}, out[0]);
+}
+Values build_quadratic(const QuadraticParam& p, GradContext& g) {
   auto by = [&](const char* op, Value x, double number) {
     return g.call(op, {x}, {{"scalar", param::print(number)}});
   };
-  const Value slope = by("_plus_scalar", by("_mul_scalar", g.x(), p.a), p.b);
-  return {by("_plus_scalar", g.call("elemwise_mul", {slope, g.x()}), p.c)};
+  const Value slope = by("_plus_scalar", by("_mul_scalar", g.x(), 2 * double(p.a)), p.b);
+  return {g.call("elemwise_mul", {g.dy(), slope})};
 }
 struct RoundSte {
   static constexpr auto name = "_contrib_round_ste",
@@ -210,7 +222,13 @@ void define(OpTable& ops) {
   ops.define({.name = "_contrib_quadratic",
               .doc = "a x^2 + b x + c.",
               .params = schema<QuadraticParam>(),
-              .compose = compose_quadratic});
+              .inplace = {{0, 0}},
+              .cpu = quadratic,
+              .wants = wants_same,
+              .backward = {.reads = {dy(), x(0)},
+                           .run = quadratic_grad,
+                           .build = build_quadratic,
+                           .inplace = {{0, 0}, {1, 0}}}});
   OpDef round = unary_def<RoundSte>();
   round.aliases = {"_sparse__contrib_round_ste"};
   ops.define(round);

@@ -167,7 +167,7 @@ void requantize(const CalibratedParam& p, OpContext& ctx, Inputs in, Outputs out
   if (!p.calibrated()) r = {r.low * unit, r.high * unit};
   store_scaled(ctx, out[0], r.reach(), 127, 255,
                [&](int64_t i) { return float(in[0].as<int32_t>()[i]) * unit; });
-  write(ctx, out, p.is_signed() ? Range{-r.reach(), r.reach()} : r);
+  write(ctx, out, {p.is_signed() ? -r.reach() : 0, r.reach()});
 }
 
 // --- calibrate_entropy --------------------------------------------------------------------------
@@ -213,7 +213,8 @@ double divergence(std::vector<double> p, std::vector<double> q) {
 // What the bins [from, to) become when cut off there and quantized, and how far that is from them.
 double loss_of(const float* hist, int64_t bins, int64_t from, int64_t to, int64_t levels) {
   std::vector<double> p(hist + from, hist + to), q(p.size(), 0.0);
-  const std::vector<double> inner = p;
+  std::vector<double> inner = p;
+  inner.front() = 0;  // MXNet counts the first bin among those that were cut off
   for (int64_t i = 0; i < from; ++i) p.front() += double(hist[i]);
   for (int64_t i = to; i < bins; ++i) p.back() += double(hist[i]);
   const int64_t merged = (to - from) / levels;

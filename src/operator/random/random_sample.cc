@@ -15,7 +15,7 @@ struct Param {
   RealType dtype = RealType::kNone;
   void fields(auto&& f) {
     f("shape", shape, "The shape of the draws for each element of the parameters.");
-    f("dtype", dtype, "The dtype of the result; that of the parameters when None.")
+    f("dtype", dtype, "The dtype of the result; None is float32.")
         .names({"None", "float16", "float32", "float64"});
   }
 };
@@ -31,9 +31,8 @@ void infer(const Param& p, InferContext& c) {
 void infer_dtype(const Param& p, InferContext& c) {
   for (int i = 0; i < c.inputs(); ++i)
     for (int j = 0; j < c.inputs(); ++j) c.set_in_dtype(i, c.in_dtype(j));
-  const Dtype given = c.in_dtype(0);
-  if (p.dtype != RealType::kNone) c.set_out_dtype(0, kRealTypes[int(p.dtype)]);
-  else if (given != Dtype::kUnknown) c.set_out_dtype(0, is_float(given) ? given : Dtype::kFloat32);
+  const bool given = p.dtype != RealType::kNone;
+  c.set_out_dtype(0, given ? kRealTypes[int(p.dtype)] : Dtype::kFloat32);
 }
 
 double number(const Blob& b, int64_t i) {

@@ -181,7 +181,8 @@ void infer_resize(const ResizeParam& p, InferContext& c) {
 template <class A>
 Axis<A> neighbours(int64_t in, int64_t out, bool align) {
   Axis<A> axis;
-  const A step = align ? (out > 1 ? A(in - 1) / A(out - 1) : A(0)) : A(in) / A(out);
+  // A single cell lies at the start, as in MXNet.
+  const A step = out == 1 ? A(0) : align ? A(in - 1) / A(out - 1) : A(in) / A(out);
   for (int64_t i = 0; i < out; ++i) {
     const A at = align ? step * A(i) : std::max(A(0), step * (A(i) + A(0.5)) - A(0.5));
     const int64_t from = std::min(int64_t(at), in - 1);
