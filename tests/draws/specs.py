@@ -163,6 +163,16 @@ def reduction(d):
     return [d.values(shape)]
 
 
+@spec("_np_cumsum")
+def cumsum(d):
+    shape = d.shape()
+    if d.chance(0.7):
+        d.params["axis"] = d.axis(shape, negative=d.chance(0.1))
+    if d.chance(0.4):
+        d.params["dtype"] = d.pick("float32", "float64", "int32", "int64")
+    return [d.values(shape)]
+
+
 @spec("moments")
 def moments(d):
     shape = d.shape()

@@ -1,7 +1,7 @@
 """Operators that move elements: shapes, joins, slices, indices, order."""
 import numpy as np
 
-from .case import case
+from .case import ROWS, case
 
 
 def whole(low, high, shape, dtype="float32"):
@@ -209,5 +209,7 @@ case("_np_cumsum", [(3, 4, 5)], ref=cumsum)
 case("_np_cumsum", [(3, 4, 5)], axis=1, label="middle", ref=cumsum)
 case("_np_cumsum", [(3, 700)], axis=0, label="first", ref=cumsum)
 case("_np_cumsum", [(3, 4, 5)], axis=-1, label="last", ref=cumsum, witness="it takes no axis from the end")
+case("_np_cumsum", [(3, 40)], axis=1, label="converted", low=-9, high=9, grad=False, dtypes=(), ref=lambda a, axis, **_: np.cumsum(a, axis, "int32"))
+ROWS[-1].params["dtype"] = "int32"
 case("_np_cumsum", [(3, 40)], axis=1, label="int", dtype="int32", low=-90, high=90, ref=cumsum)
 case("_np_cumsum", [(3, 40)], axis=1, label="small", dtype="int8", low=-90, high=90, ref=cumsum)

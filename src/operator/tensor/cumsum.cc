@@ -67,10 +67,11 @@ void run_as(const OpContext& ctx, const Lines& l, const Blob& x, const Blob& y, 
   });
 }
 
-// Floating sums are carried in double: a running sum in float32 drifts.
+// Floating sums are carried in double: a running sum in float32 drifts. Toward whole numbers the
+// elements are converted, not the sums, as in NumPy.
 void run(const OpContext& ctx, const Lines& l, const Blob& x, const Blob& y, bool backwards) {
   if (x.size() == 0) return;
-  if (is_float(x.dtype) || is_float(y.dtype)) run_as<double>(ctx, l, x, y, backwards);
+  if (is_float(y.dtype)) run_as<double>(ctx, l, x, y, backwards);
   else run_as<int64_t>(ctx, l, x, y, backwards);
 }
 
