@@ -83,12 +83,36 @@ void gemm_through_float(Mat<T> a, Mat<T> b, Mat<T> c, bool accumulate) {
     for (int64_t j = 0; j < c.cols; ++j) c.data[i * c.ld + j] = T(sum.data[i * c.cols + j]);
 }
 
+// Libraries may count in 32 bits: what has more rows, columns or distance between rows than this is
+// cut, or not given to them.
+constexpr int64_t kMost = int64_t(1) << 30;
+
+// One row has no next one: any distance will do.
+template <class T>
+Mat<T> close(Mat<T> m) {
+  if (m.rows <= 1) m.ld = m.cols;
+  return m;
+}
+
 // One product of a library, or the portable one.
 template <class T>
 void plain_gemm(Mat<T> a, Mat<T> b, Mat<T> c, bool accumulate) {
   if constexpr (std::is_floating_point_v<T>) {
+    for (int64_t from = 0; c.rows > kMost && from < c.rows; from += kMost) {
+      const int64_t to = std::min(c.rows, from + kMost);
+      plain_gemm(a.slice(from, to), b, c.slice(from, to), accumulate);
+      if (to == c.rows) return;
+    }
+    for (int64_t from = 0; c.cols > kMost && from < c.cols; from += kMost) {
+      const int64_t to = std::min(c.cols, from + kMost);
+      plain_gemm(a, b.t().slice(from, to).t(), Mat<T>{c.data + from, c.rows, to - from, c.ld},
+                 accumulate);
+      if (to == c.cols) return;
+    }
+    a = close(a), b = close(b), c = close(c);
     const int64_t k = a.n();
-    const bool use = k > 0 && offers_used.load(std::memory_order_relaxed);
+    const bool near = a.ld <= kMost && b.ld <= kMost && c.ld <= kMost;
+    const bool use = k > 0 && near && offers_used.load(std::memory_order_relaxed);
     for (int i = use ? offer_count : 0; i-- > 0;)
       if (auto* f = product_of<T>(offers[i]); f && offers[i].takes(c.rows, c.cols, k))
         return f(a, b, c, accumulate);

@@ -119,6 +119,90 @@ def test_records_tell_the_dtypes(row):
     assert tuple(d for d in DTYPES["any"] if supported(row, d)) == wanted
 
 
+def gradients(row, dtype):
+    """Of the sum of the row's outputs, by input, with floating inputs that bfloat16 holds."""
+    inputs = [mx.nd.array(a, dtype=a.dtype).astype("bfloat16").astype(dtype) if a.dtype.kind == "f"
+              else mx.nd.array(a, dtype=a.dtype) for a in row.arrays()]
+    params = dict(row.params)
+    if RECORDS[row.op]["variadic"]:
+        params.setdefault(RECORDS[row.op]["variadic"], len(inputs))
+    for x in inputs:
+        x.attach_grad()
+    mx.random.seed(3)
+    with mx.autograd.record():
+        out = _core.invoke(row.op, inputs, params)
+    mx.autograd.backward(list(out) if isinstance(out, (list, tuple)) else [out])
+    return [x.grad.astype("float32").asnumpy() for x in inputs]
+
+
+@pytest.mark.parametrize("row", [row for row in first_rows() if RECORDS[row.op]["differentiable"]
+                                 and not RECORDS[row.op]["zero_gradient"]], ids=lambda row: row.op)
+def test_gradients_in_bfloat16(row):
+    try:
+        wanted = gradients(row, "float32")
+    except mx.MXNetError as error:  # several outputs, of which one has no gradient
+        pytest.skip(str(error))
+    for found, exact in zip(gradients(row, "bfloat16"), wanted):
+        assert found.shape == exact.shape and np.isfinite(found).all() == np.isfinite(exact).all()
+        if exact.size:
+            np.testing.assert_allclose(found, exact, rtol=0.1, atol=0.05 + 0.1 * np.abs(exact).max())
+
+
+def test_refused_dtypes_have_a_reason():
+    """No operator refuses a dtype that is not named in tests/ops/refused_dtypes.txt, and none is named that takes all."""
+    named, kinds, kind = set(), {}, None
+    for line in (ROOT / "tests/ops/refused_dtypes.txt").read_text().splitlines():
+        if line.startswith("#"):
+            kind = "numbers" if line.startswith("# bool only") else "floating"
+            continue
+        for name in line.split():
+            assert name not in named, f"{name} stands twice"
+            named.add(name)
+            kinds[name] = kind
+    found = {name: record["dtypes"] for name, record in RECORDS.items()
+             if record["dtypes"] != "any" and not name.startswith("_backward")}
+    assert kinds == found
+
+
+# Long sums of numbers that halves hold exactly: in half precision they stop growing at 2048 (or 256) terms.
+LONG_SUMS = {
+    "sum": lambda op, x: op.sum(x), "mean": lambda op, x: op.mean(x), "nansum": lambda op, x: op.nansum(x),
+    "sum of rows": lambda op, x: op.sum(x.reshape((-1, 2)), axis=0), "norm": lambda op, x: op.norm(x),
+    "dot": lambda op, x: op.dot(x, x), "cumsum": lambda op, x: op.cumsum(x),
+    "matrices": lambda op, x: op.dot(x.reshape((1, -1)), x.reshape((-1, 1))),
+    "batch_dot": lambda op, x: op.batch_dot(x.reshape((1, 1, -1)), x.reshape((1, -1, 1))),
+    "FullyConnected": lambda op, x: op.FullyConnected(x.reshape((1, -1)), x.reshape((1, -1)), no_bias=True, num_hidden=1),
+    "Pooling": lambda op, x: op.Pooling(x.reshape((1, 1, 64, 64)), global_pool=True, pool_type="avg", kernel=(1, 1)),
+    "Convolution": lambda op, x: op.Convolution(x.reshape((1, 1, 64, 64)), x.reshape((1, 1, 64, 64)), kernel=(64, 64),
+                                                num_filter=1, no_bias=True),
+    "softmax": lambda op, x: op.softmax(x), "log_softmax": lambda op, x: op.log_softmax(x),
+    "LayerNorm": lambda op, x: op.LayerNorm(x.reshape((1, -1)), x * 0 + 1, x * 0), "moments": lambda op, x: op.moments(x, axes=(0,))[1],
+    "L2Normalization": lambda op, x: op.L2Normalization(x.reshape((1, -1))), "linalg_gemm2": lambda op, x: op.linalg_gemm2(
+        x.reshape((1, -1)), x.reshape((-1, 1))),
+    "broadcast gradient": "gradient",
+}
+
+
+@pytest.mark.parametrize("dtype, digits", [("float16", 10), ("bfloat16", 7)])
+@pytest.mark.parametrize("name", LONG_SUMS)
+def test_halves_are_summed_in_float32(name, dtype, digits):
+    values = 0.25 * (1 + np.arange(4096) % 3)
+    if name == "broadcast gradient":
+        def function(op, x):
+            w = mx.nd.ones((1,), dtype=x.dtype)
+            w.attach_grad()
+            with mx.autograd.record():
+                y = op.broadcast_mul(x, w)
+            y.backward()
+            return w.grad
+    else:
+        function = LONG_SUMS[name]
+    exact = function(mx.nd.op, mx.nd.array(values, dtype="float64")).asnumpy()
+    found = function(mx.nd.op, mx.nd.array(values, dtype=dtype))
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found.asnumpy().astype("float64"), exact, rtol=2.0 ** -digits, atol=2.0 ** (-digits - 4))
+
+
 def test_inputs_that_a_parameter_calls_for_are_optional():
     found = {(name, i["name"]): i["when"] for name, record in RECORDS.items() for i in record["inputs"] if i["optional"]}
     assert found[("Convolution", "bias")] == {"param": "no_bias", "value": "False"}

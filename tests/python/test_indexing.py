@@ -275,10 +275,10 @@ def test_indices_of_arrays_are_checked_one_by_one():
     x = mx.nd.array(VALUE[0, 0])
     for key in ((mx.nd.array([0]), mx.nd.array([5])), (mx.nd.array([1]), mx.nd.array([-6])), mx.nd.array([4]),
                 (slice(None), mx.nd.array([5]))):
-        with pytest.raises(IndexError, match="expected"):
+        with pytest.raises(IndexError, match="expected|out of bounds"):
             x[key].wait_to_read()
         y = x.copy()
-        with pytest.raises(IndexError, match="expected"):
+        with pytest.raises(IndexError, match="expected|out of bounds"):
             y[key] = 1
             y.wait_to_read()
     mx.nd.waitall()

@@ -285,10 +285,10 @@ class _Picked:
         total = None
         for index, size, stride, axis in zip(self.indices, shape, strides, self.at):
             rows = _rows(index, size, axis, like)
-            if isinstance(index, _core.NDArrayBase):  # a sum of several would hide what is out of range
-                rows = op.take(_counted(size, like) * stride, rows, mode="raise")
-            elif stride != 1:
-                rows = rows * stride
+            if isinstance(index, _core.NDArrayBase):  # checked here: the sum would hide what is out of range
+                for value in _limits(index):
+                    _position(value, size, axis)
+            rows = rows if stride == 1 else rows * stride
             total = rows if total is None else op.broadcast_add(*_same_rank(total, rows))
         assert total is not None
         return total
@@ -388,8 +388,8 @@ def _rows(index: Any, size: int, axis: int, like: NDArray) -> NDArray:
 
 
 def _limits(index: Any) -> tuple[int, ...]:
-    """The smallest and the largest number in nested lists or an array of NumPy, if there is any."""
-    if is_numpy(index):
+    """The smallest and the largest number in nested lists or an array, if there is any. Waits for arrays."""
+    if is_numpy(index) or isinstance(index, _core.NDArrayBase):
         return (int(index.min()), int(index.max())) if index.size else ()
     values = _flatten(index)
     return (min(values), max(values)) if values else ()
