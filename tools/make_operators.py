@@ -15,6 +15,17 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs/operators.md"
 GRADIENTS = {"kernel": "kernel", "composed": "composed", "derived": "of its parts", "zero": "zero", "none": "-"}
+# Names of MXNet that heddle does not have on purpose, or not yet, and why.
+ABSENT = [
+    (r"_contrib_dgl_|_contrib_edge_id", "they sample graphs that are sparse matrices, for the library DGL"),
+    (r"_contrib_intgemm_", "they wrap another library of 8-bit products, for x86; `_contrib_quantized_fully_connected` is there"),
+    (r"_contrib_tvm_", "they are compiled by TVM, which MXNet's own packages are built without"),
+    (r"_sg_mkldnn_|_FusedOp|_TensorRT", "MXNet's passes make them while it binds a network; no program names them"),
+    (r"_CachedOp|_CustomFunction", "MXNet keeps Python's functions in them while it records; no file has them"),
+    (r"_cond|_foreach|_while_loop", "loops and branches of graphs come later"),
+    (r"_contrib_SparseEmbedding|_contrib_getnnz|_scatter_|_sparse_|_square_sum|cast_storage", "arrays are stored dense; sparse ones come later"),
+    (r"_np", "`mx.np` comes later"),
+]
 HEAD = """# Operators
 
 Made from the catalogue (`catalogue.json` in the build tree) by `tools/make_operators.py`: edit the records, not this page.
@@ -64,6 +75,15 @@ def row(op, files, cuda):
     return f"| {' | '.join(cells)} |"
 
 
+def absences(names):
+    """What is not there: by reason, the rest as missing."""
+    found = {}
+    for name in names:
+        reason = next((reason for pattern, reason in ABSENT if re.match(pattern, name)), "")
+        found.setdefault(reason, []).append(f"`{name}`")
+    return [f"{'Not there' if reason else 'Missing'}: {', '.join(listed)}{': ' if reason else ''}{reason}.\n" for reason, listed in found.items()]
+
+
 def page(catalogue):
     """The text of docs/operators.md."""
     operators = {op["name"]: op for op in catalogue["operators"]}
@@ -87,9 +107,7 @@ def page(catalogue):
         shown |= present.keys()
         if present:
             lines.append(table + "\n".join(row(operators[n], files, cuda) for n in present) + "\n")
-        absent = [f"`{n}`" for n in names if n not in known]
-        if absent:
-            lines.append(f"Missing: {', '.join(absent)}.\n")
+        lines += absences([n for n in names if n not in known])
     own = sorted(operators.keys() - shown)
     lines.append("## Not in MXNet's tables\n\nWhat gradients and programs of heddle use, and names of older versions.\n")
     lines.append(table + "\n".join(row(operators[n], files, cuda) for n in own))

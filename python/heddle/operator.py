@@ -205,7 +205,11 @@ class PythonOp:
         if not self._op_type:
             self._op_type = f"_{type(self).__name__}_{next(self._count)}"
             _registered[self._op_type] = lambda: _OldProp(self)
-        return symbol.Custom(*args, op_type=self._op_type, **kwargs)
+        return self._node(*args, info=self._op_type, **kwargs)
+
+    def _node(self, *args: Any, **kwargs: Any) -> Symbol:
+        """The operator of the library that calls it."""
+        return symbol._internal._NDArray(*args, **kwargs)
 
     def forward(self, in_data: list[Any], out_data: list[Any]) -> None:
         """Writes into each of `out_data`; a copy of the first input by default."""
@@ -246,6 +250,9 @@ class NDArrayOp(PythonOp):
 
 class NumpyOp(PythonOp):
     """A PythonOp whose functions get NumPy arrays, and write into them."""
+
+    def _node(self, *args: Any, **kwargs: Any) -> Symbol:
+        return symbol._internal._Native(*args, need_top_grad=self.need_top_grad(), **kwargs)
 
     def _arrays(self, arrays: list[NDArray]) -> list[Any]:
         return [None if a is None else a.asnumpy() for a in arrays]

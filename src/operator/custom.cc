@@ -1,4 +1,4 @@
-// Custom: an operator that the host program computes.
+// Operators that the host program computes: Custom, and _Native and _NDArray of old programs.
 #include "heddle/custom.h"
 
 #include <atomic>
@@ -44,6 +44,36 @@ std::vector<FieldInfo> describe() {
 
 std::vector<std::string> values(const void* params) {
   return {static_cast<const CustomParam*>(params)->op_type, "0"};
+}
+
+// Old programs know one keyword, the address of their functions. Here it is the name under which
+// these are registered, as op_type is; whether they read gradients is theirs to say.
+std::shared_ptr<const void> parse_old(std::string_view who, const Kwargs& kwargs) {
+  const auto info = kwargs.find("info");
+  check(info != kwargs.end(), "[{}] parameter info is missing, expected the name of an operator",
+        who);
+  for (const auto& [key, value] : kwargs)
+    check(key == "info" || key == "need_top_grad" || key == "num_args" || key.starts_with("__"),
+          "[{}] parameter '{}' is unknown, expected info", who, key);
+  return parse(who, {{"op_type", info->second}});
+}
+template <bool kChoice>
+std::vector<FieldInfo> describe_old() {
+  FieldInfo info{"info", "string", {}, "The name that the operator was registered under."};
+  info.required = true;
+  std::vector<FieldInfo> all{info};
+  if (kChoice) {
+    FieldInfo grad{"need_top_grad", "bool", "True", "Ignored: the operator says it."};
+    all.push_back(grad);
+  }
+  all.push_back({"num_args", "int", "0", "The number of inputs; ignored, the operator knows."});
+  return all;
+}
+template <bool kChoice>
+std::vector<std::string> values_old(const void* params) {
+  const std::string& name = static_cast<const CustomParam*>(params)->op_type;
+  return kChoice ? std::vector<std::string>{name, "True", "0"}
+                 : std::vector<std::string>{name, "0"};
 }
 
 std::vector<Input> inputs(const CustomParam& p) {
@@ -100,19 +130,29 @@ void backward(const CustomParam& p, OpContext& ctx, Inputs in, Outputs out) {
   p.op->backward(t, ctx.training);
 }
 
+OpDef record(std::string name, std::string doc, ParamSchema params) {
+  return {.name = std::move(name),
+          .doc = std::move(doc),
+          .params = std::move(params),
+          .inputs = inputs,
+          .outputs = outputs,
+          .variadic = "num_args",
+          .infer = infer,
+          .infer_dtype = infer_dtype,
+          .cpu = forward,
+          .backward = {.reads = reads, .run = backward},
+          .stateful = true};
+}
+
 void define(OpTable& ops) {
-  ops.define({.name = "Custom",
-              .doc = "An operator that the host program computes: a CustomOp of Python, found by "
-                     "op_type.",
-              .params = {parse, describe, values},
-              .inputs = inputs,
-              .outputs = outputs,
-              .variadic = "num_args",
-              .infer = infer,
-              .infer_dtype = infer_dtype,
-              .cpu = forward,
-              .backward = {.reads = reads, .run = backward},
-              .stateful = true});
+  ops.define(record("Custom",
+                    "An operator that the host program computes: a CustomOp of Python, found by "
+                    "op_type.",
+                    {parse, describe, values}));
+  ops.define(record("_Native", "What a NumpyOp of Python is in a network.",
+                    {parse_old, describe_old<true>, values_old<true>}));
+  ops.define(record("_NDArray", "What an NDArrayOp of Python is in a network.",
+                    {parse_old, describe_old<false>, values_old<false>}));
 }
 
 }  // namespace heddle::ops::custom

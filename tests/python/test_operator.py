@@ -1,5 +1,6 @@
 """Operators written in Python: CustomOp, NumpyOp, NDArrayOp and autograd.Function."""
 import gc
+import json
 import pathlib
 import subprocess
 import sys
@@ -520,3 +521,13 @@ def test_functions_on_several_threads():
         t = 1 / (1 + np.exp(-s))
         assert grad == pytest.approx(t * (1 - t) * s * (1 - s), rel=1e-4)
     assert len(found) == 4
+
+
+def test_old_operators_are_saved_by_the_names_that_mxnet_gives_them():
+    for op, name, more in ((NumpySoftmax(), "_Native", {"need_top_grad"}), (DoubleOp(), "_NDArray", set())):
+        node = json.loads(op(data=mx.sym.var("data"), name="it").tojson())["nodes"][-1]
+        assert node["op"] == name and node["attrs"].keys() >= {"info"} | more
+    with pytest.raises(mx.MXNetError, match=r"_Native\] parameter info is missing"):
+        mx.sym._internal._Native(mx.sym.var("x"))
+    with pytest.raises(mx.MXNetError, match="op_type.*nobody|nobody|unknown|not registered|no operator"):
+        mx.sym._internal._NDArray(mx.sym.var("x"), info="nobody")

@@ -64,12 +64,19 @@ void run(const R& rule, OpContext& ctx, Inputs in, Outputs out) {
   apply(rule, ctx, blobs, out[0]);
 }
 
+// Those that MXNet has for sparse arrays too, which serve dense ones under both names.
+template <class R>
+constexpr bool kSparseName = std::is_same_v<R, SgdUpdate> || std::is_same_v<R, SgdMomUpdate> ||
+                             std::is_same_v<R, AdamUpdate> || std::is_same_v<R, FtrlUpdate>;
+
 template <class R>
 OpDef def() {
   std::vector<Input> in{{"weight"}, {"grad"}};
   if constexpr (count_states<R>() > 0)
     for (const char* state : R::states) in.push_back({.name = state, .role = Role::kMutate});
   return {.name = R::name,
+          .aliases = kSparseName<R> ? std::vector<std::string>{format("_sparse_{}", R::name)}
+                                    : std::vector<std::string>{},
           .doc = R::doc,
           .dtypes = Dtypes::kFloating,
           .params = schema<R>(),
@@ -90,7 +97,7 @@ void infer_precise_dtype(InferContext& c) {
 
 template <class... R>
 void define_rules(OpTable& ops) {
-  (ops.define(def<R>()), ...);
+  for (OpDef d : {def<R>()...}) ops.define(d);
 }
 template <class... R>
 void define_precise(OpTable& ops) {

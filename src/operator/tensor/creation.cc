@@ -47,6 +47,24 @@ void infer_dtype(const P& p, InferContext& c) {
   c.set_out_dtype(0, p.dtype == Dtype::kUnknown ? Dtype::kFloat32 : p.dtype);
 }
 
+// Files have MXNet's number of a dtype, programs its name.
+struct ZerosParam {
+  std::string ctx;
+  Shape shape = Shape::unknown(0);
+  std::string dtype = "-1";
+  void fields(auto&& f) {
+    f("shape", shape, "The result's shape; a 0 is found by inference.");
+    f("ctx", ctx, "The device, as \"cpu(0)\"; for eager calls.");
+    f("dtype", dtype, "A dtype or MXNet's number of it; -1: that of what reads the result.");
+  }
+};
+void infer_given_dtype(const ZerosParam& p, InferContext& c) {
+  int number = -1;
+  if (!param::parse(p.dtype, number)) c.set_out_dtype(0, dtype_from_name(p.dtype));
+  else if (number >= 0) c.set_out_dtype(0, Dtype(number));
+}
+void infer_nothing(InferContext&) {}
+
 // --- _zeros, _ones, _full
 // -------------------------------------------------------------------------
 struct ShapeParam : Where {
@@ -73,7 +91,7 @@ void infer_shape(const P& p, InferContext& c) {
   }
   c.set_out(0, y);
 }
-void zeros(const ShapeParam&, OpContext&, Inputs, Outputs out) { zero(out[0]); }
+void zeros(OpContext&, Inputs, Outputs out) { zero(out[0]); }
 void ones(const ShapeParam&, OpContext& ctx, Inputs, Outputs out) { constant(ctx, out[0], 1); }
 void full(const FullParam& p, OpContext& ctx, Inputs, Outputs out) {
   constant(ctx, out[0], p.value);
@@ -173,6 +191,22 @@ void define(OpTable& ops) {
   ops.define(def<LinspaceParam>("_linspace", "A number of evenly spaced values from start to stop.",
                                 infer_linspace, linspace));
   ops.define(def<EyeParam>("_eye", "Ones on a diagonal, zeros elsewhere.", infer_eye, eye));
+  ops.define({.name = "_zeros_without_dtype",
+              .doc = "Zeros of the dtype that those who read them expect.",
+              .params = schema<ZerosParam>(),
+              .inputs = {},
+              .infer = infer_shape<ZerosParam>,
+              .infer_dtype = infer_given_dtype,
+              .cpu = zeros,
+              .backward = {.zero = true}});
+  ops.define({.name = "_NoGradient",
+              .doc = "Stands in a network where there is no gradient: zeros of the type that those "
+                     "who read it expect.",
+              .inputs = {},
+              .infer = infer_nothing,
+              .infer_dtype = infer_nothing,
+              .cpu = zeros,
+              .backward = {.zero = true}});
   ops.define({.name = "zeros_like",
               .doc = "Zeros in the shape and dtype of data.",
               .inputs = {{.name = "data", .shape_only = true}},
