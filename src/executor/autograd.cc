@@ -17,6 +17,34 @@ void check_head_grads(std::span<const NDArray> heads, std::span<const NDArray> h
             head_grads[i].shape(), head_grads[i].dtype(), heads[i].shape(), heads[i].dtype());
 }
 
+// Invokes a call while recording is as said.
+void invoke_recording(bool on, const OpCallRef& call, std::span<const NDArray* const> in,
+                      std::vector<NDArray>& out) {
+  const bool recording = set_recording(on);
+  try {
+    invoke(call, in, out);
+  } catch (...) {
+    set_recording(recording);
+    throw;
+  }
+  set_recording(recording);
+}
+
+// The gradient of what nothing flows back to. One that is differentiated again is zeros like the
+// variable, on the tape as all others are.
+NDArray no_gradient(const NDArray& variable, bool create_graph) {
+  if (create_graph) {
+    static const auto* zeros = new OpCallRef(make_call(OpTable::get().of(Meaning::kZeros), {}));
+    std::vector<NDArray> out;
+    const NDArray* in[] = {&variable};
+    invoke_recording(true, *zeros, in, out);
+    return out[0];
+  }
+  NDArray made(variable.shape(), variable.device(), variable.dtype());
+  fill_zero(made);
+  return made;
+}
+
 // Puts a gradient where the leaf wants it.
 void deliver(const NDArray& found, const NDArray& into, GradReq req) {
   if (!found) {
@@ -25,14 +53,7 @@ void deliver(const NDArray& found, const NDArray& into, GradReq req) {
     static const auto* add = new OpCallRef(make_call(OpTable::get().of(Meaning::kAdd), {}));
     std::vector<NDArray> out = {into};
     const NDArray* in[] = {&into, &found};
-    const bool recording = set_recording(false);
-    try {
-      invoke(*add, in, out);
-    } catch (...) {
-      set_recording(recording);
-      throw;
-    }
-    set_recording(recording);
+    invoke_recording(false, *add, in, out);
   } else if (!found.shares_memory(into) || found.offset() != into.offset()) {
     copy(found, into);
   }
@@ -85,11 +106,8 @@ std::vector<NDArray> grad(std::span<const NDArray> heads, std::span<const NDArra
                              .retain_graph = retain_graph,
                              .create_graph = create_graph,
                              .training = training});
-  for (size_t i = 0; i < found.size(); ++i) {
-    if (found[i]) continue;
-    found[i] = NDArray(variables[i].shape(), variables[i].device(), variables[i].dtype());
-    fill_zero(found[i]);
-  }
+  for (size_t i = 0; i < found.size(); ++i)
+    if (!found[i]) found[i] = no_gradient(variables[i], create_graph);
   return found;
 }
 

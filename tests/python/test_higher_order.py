@@ -78,3 +78,19 @@ def test_second_derivative_matches_differences_of_the_first(function, shapes, lo
                 ends.append(first(moved))
             wanted[at] = (ends[0] - ends[1]) / (2 * step)
         np.testing.assert_allclose(arrays[k].grad.asnumpy(), wanted, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("function, slope", [
+    (mx.nd.ceil, 0), (mx.nd.BlockGrad, 0), (mx.nd.zeros_like, 0), (mx.nd.shape_array, 0), (lambda x: x > 1, 0), (lambda x: mx.nd.argmax(x, axis=0), 0),
+    (lambda x: mx.nd.topk(x, k=1), 0), (mx.nd.make_loss, 1), (lambda x: mx.nd.contrib.index_array(x), 0)])
+def test_gradients_that_are_constant_can_be_differentiated(function, slope):
+    """As in MXNet, to zero."""
+    x = mx.nd.array([1.5, 2.5])
+    for used in (lambda g: g, lambda g: (g * g + x * x)):
+        x.attach_grad()
+        with mx.autograd.record():
+            slopes_of, = mx.autograd.grad([function(x)], [x], create_graph=True)
+            y = used(slopes_of)
+        y.backward()
+        assert slopes_of.asnumpy().tolist() == [slope] * 2
+        assert x.grad.asnumpy().tolist() == ([0, 0] if y is slopes_of else [3, 5])

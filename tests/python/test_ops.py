@@ -336,7 +336,7 @@ def check_finite_differences(row, wrt, most=120):
 
 def composed(row):
     """Whether the record says that the gradient has a gradient, and finite differences can tell."""
-    once = row.params.get("act_type") == "prelu" or row.params.get("use_length")  # whose build() says so
+    once = row.params.get("act_type") == "prelu" or row.params.get("use_length") or row.params.get("ret_typ") == "value"  # whose build() says so
     return not once and not row.ref_grad and record_of(row)["second_gradient"] and smooth(row) and "float64" in (row.dtype, *row.dtypes) \
         and bool(differentiated(row, row.arrays()))
 

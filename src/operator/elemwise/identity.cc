@@ -52,6 +52,8 @@ void copy_first(OpContext& ctx, Inputs in, Outputs out) {
 }
 void ones(OpContext& ctx, Inputs, Outputs out) { map(ctx, kLoops<Identity>, {1.0}, out[0]); }
 
+std::vector<Builder::Value> ones_like(GradContext& g) { return {g.call("ones_like", {g.x(0)})}; }
+
 void define(OpTable& ops) {
   ops.define({.name = "_copy",
               .aliases = {"identity"},
@@ -74,7 +76,7 @@ void define(OpTable& ops) {
               .inplace = {{0, 0}},
               .cpu = run,
               .wants = wants_same,
-              .backward = {.run = ones, .ignores_head = true}});
+              .backward = {.run = ones, .build = ones_like, .ignores_head = true}});
   ops.define({.name = "_identity_with_attr_like_rhs",
               .doc = "A copy of lhs, which has the shape and dtype of rhs.",
               .inputs = {{"lhs"}, {.name = "rhs", .shape_only = true}},

@@ -251,6 +251,11 @@ void topk_backward(const TopkParam& p, OpContext& ctx, Inputs in, Outputs out) {
   if (in.count() == 0) view::zero(ctx, out[0]);  // indices and masks have no gradient
   else put_back(ctx, p.axis, in, out);
 }
+// What is zero can be differentiated again.
+std::vector<Builder::Value> topk_build(const TopkParam& p, GradContext& g) {
+  if (p.ret_typ != Return::kIndices && p.ret_typ != Return::kMask) return {};
+  return {g.call("zeros_like", {g.x(0)})};
+}
 
 void define(OpTable& ops) {
   ops.define({.name = "sort",
@@ -277,7 +282,7 @@ void define(OpTable& ops) {
               .infer = infer_topk,
               .infer_dtype = infer_topk_dtype,
               .cpu = topk,
-              .backward = {.reads = topk_reads, .run = topk_backward}});
+              .backward = {.reads = topk_reads, .run = topk_backward, .build = topk_build}});
 }
 
 }  // namespace heddle::ops::sort
