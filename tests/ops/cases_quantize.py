@@ -283,3 +283,51 @@ for kind in ("int8", "uint8"):
              witness="not asked: oneDNN rounds its scales, which moves some numbers by a step")
 of_8_bits("_contrib_quantized_embedding", [np.array([[0, 3], [1, 2]], "float32"), bits("int8", 4, 5), *ends(-1, 2)], input_dim=4, output_dim=5,
      ref=lambda at, w, *r, **_: [w[at.astype(int)], *r])
+
+
+def quantized_rnn(x, parameters, h, c, scale, shift, state_size, num_layers, bidirectional=False, state_outputs=False, mode="lstm",
+                  lstm_state_clip_min=None, lstm_state_clip_max=None):
+    n, directions, at = state_size, 1 + bidirectional, 0
+    widths = [x.shape[2]] + [directions * n] * (num_layers - 1)
+
+    def take(*shape):
+        nonlocal at
+        at += int(np.prod(shape))
+        return parameters[at - int(np.prod(shape)):at].reshape(shape)
+
+    def rows(w):
+        step = np.abs(w).max(1, keepdims=True) / 127
+        return np.rint(w / step) * step
+
+    def sigmoid(v):
+        return 1 / (1 + np.exp(-v))
+
+    weights = [[(rows(take(4 * n, width)), rows(take(4 * n, n))) for _ in range(directions)] for width in widths]
+    biases = [[take(4 * n) + take(4 * n) for _ in range(directions)] for _ in widths]
+    line, ends = (x - shift) / scale, ([], [])
+    for layer in range(num_layers):
+        given = []
+        for d in range(directions):
+            state, memory = h[layer * directions + d], c[layer * directions + d]
+            (wx, wh), out = weights[layer][d], [None] * len(x)
+            for t in range(len(x))[::-1 if d else 1]:
+                gates = line[t] @ wx.T + np.rint(state * 127) / 127 @ wh.T + biases[layer][d]
+                i, f, g, o = np.split(gates, 4, -1)
+                memory = sigmoid(f) * memory + sigmoid(i) * np.tanh(g)
+                if lstm_state_clip_min is not None:
+                    memory = np.clip(memory, lstm_state_clip_min, lstm_state_clip_max)
+                state = out[t] = sigmoid(o) * np.tanh(memory)
+            given.append(np.stack(out))
+            ends[0].append(state)
+            ends[1].append(memory)
+        exact = np.concatenate(given, -1)
+        line = np.rint(exact * 127) / 127
+    return [exact, np.stack(ends[0]), np.stack(ends[1])] if state_outputs else [exact]
+
+
+for layers, both, more in ((1, False, {}), (2, True, {"state_outputs": True}), (1, True, {"lstm_state_clip_min": -0.2, "lstm_state_clip_max": 0.1, "state_outputs": True})):
+    directions, hidden = 1 + both, 6
+    count = directions * 4 * hidden * (5 + hidden + (layers - 1) * (directions + 1) * hidden + 2 * layers)
+    of_8_bits("_contrib_quantized_rnn", [bits("uint8", 7, 3, 5), (count,), *[(layers * directions, 3, hidden)] * 2, *ends(60.0, 120.0)], low=-0.7, high=0.7,
+              state_size=hidden, num_layers=layers, bidirectional=both, mode="lstm", **more, ref=quantized_rnn, grad=False, rtol=1e-4, atol=1e-4,
+              witness="not asked: MXNet's oneDNN has no kernel that brings its weights in order")

@@ -79,6 +79,21 @@ def test_sums_are_the_same_for_every_kernel_and_number_of_threads(shape, filters
             assert a.tobytes() == b.tobytes()
 
 
+@pytest.mark.parametrize("layers, bidirectional", [(1, False), (2, True)])
+def test_an_lstm_of_8_bits_is_the_one_of_floats_within_its_steps(layers, bidirectional):
+    rng, hidden, directions = np.random.default_rng(7), 32, 1 + bidirectional
+    x = mx.nd.array(rng.normal(size=(20, 5, 24)))
+    count = directions * 4 * hidden * (24 + hidden + (layers - 1) * (directions + 1) * hidden + 2 * layers)
+    parameters = mx.nd.array(rng.uniform(-0.2, 0.2, count))
+    state, cell = (mx.nd.array(rng.uniform(-0.5, 0.5, (layers * directions, 5, hidden))) for _ in range(2))
+    how = {"state_size": hidden, "num_layers": layers, "bidirectional": bidirectional, "mode": "lstm", "state_outputs": True}
+    wanted = mx.nd.RNN(x, parameters, state, cell, **how)
+    q, scale, shift = mx.nd.contrib.quantize_asym(x)
+    found = mx.nd.contrib.quantized_rnn(q, parameters, state, cell, scale, shift, **how)
+    for a, b in zip(found, wanted):
+        assert a.dtype == np.float32 and np.abs((a - b).asnumpy()).max() < 0.01 and np.abs(b.asnumpy()).max() > 0.2
+
+
 def test_counted_inputs_need_no_count():
     a, b = mx.nd.array([[1, 2]], dtype="int8"), mx.nd.array([[4]], dtype="int8")
     ends = [mx.nd.array([v]) for v in (-1, 1, -1, 1)]
@@ -96,6 +111,7 @@ def test_counted_inputs_need_no_count():
     (lambda c, q, e: c.quantized_flatten(q.astype("float32"), *e), r"quantized_flatten\] data has dtype float32, expected int8 or uint8"),
     (lambda c, q, e: c.quantized_batch_norm(q, *[mx.nd.ones((2,))] * 4, *e), "quantized_batch_norm.*min_calib_range"),
     (lambda c, q, e: c.quantized_concat(q, q.reshape((4, 1)), *e, *e), "quantized_concat.*arg1 has shape"),
+    (lambda c, q, e: c.quantized_rnn(q, q, q, q, *e, state_size=1, num_layers=1, mode="gru"), "quantized_rnn.*expected 'lstm'"),
     (lambda c, q, e: c.quantized_conv(q, q, *e, *e, kernel=(3, 3), num_filter=1, no_bias=True), "quantized_conv.*data has shape"),
     (lambda c, q, e: c.quantized_fully_connected(q, q.astype("uint8"), *e, *e, num_hidden=2, no_bias=True), "weight.*expected int8"),
 ])

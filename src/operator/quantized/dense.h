@@ -12,6 +12,33 @@
 
 namespace heddle::ops::quantized {
 
+// The Gemm that needs no library.
+struct Loops {
+  static void product(int64_t m, int64_t n, int64_t k, const int8_t* a, const int8_t* b,
+                      const int32_t* offset, int32_t* y) {
+    for (int64_t i = 0; i < m; ++i) {
+      auto* row = reinterpret_cast<uint32_t*>(y + i * n);  // wraps around
+      std::fill_n(row, n, uint32_t(offset[i]));
+      for (int64_t j = 0; j < k; ++j) {
+        const int32_t factor = a[i * k + j];
+        const int8_t* from = b + j * n;
+        for (int64_t l = 0; l < n; ++l) row[l] += uint32_t(factor * from[l]);
+      }
+    }
+  }
+  template <class T>
+  static void product_with_rows(int64_t m, int64_t n, int64_t k, const T* a, const int8_t* b,
+                                const int32_t* offset, int32_t* y, int64_t step) {
+    for (int64_t i = 0; i < m; ++i)
+      for (int64_t j = 0; j < n; ++j) {
+        auto sum = uint32_t(offset[j]);
+        for (int64_t l = 0; l < k; ++l)
+          sum += uint32_t(int32_t(a[i * k + l]) * int32_t(b[j * k + l]));
+        y[i * step + j] = int32_t(sum);
+      }
+  }
+};
+
 // Where the inputs are: data, weight, bias unless there is none, then both ends of each range.
 struct Places {
   int bias, min_data, min_weight, min_bias;

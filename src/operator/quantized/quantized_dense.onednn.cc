@@ -1,9 +1,9 @@
-// Convolution and fully connected layer on numbers of 8 bits, by oneDNN's products of matrices:
-// their sums are int32 throughout, where its convolutions pass through float32. On processors
-// without dot products of 8 bits (VNNI) these would saturate pairs to 16 bits, so there they are
-// not taken.
+// Convolution, fully connected layer and LSTM on numbers of 8 bits, by oneDNN's products of
+// matrices: their sums are int32 throughout, where its convolutions pass through float32. On
+// processors without dot products of 8 bits (VNNI) these would saturate pairs to 16 bits, so there
+// they are not taken.
 #include "operator/nn/onednn.h"
-#include "operator/quantized/dense.h"
+#include "operator/quantized/lstm.h"
 
 namespace heddle::ops::quantized_dense_onednn {
 
@@ -46,6 +46,7 @@ void define(OpTable& ops) {
              accepts);
   ops.kernel("_contrib_quantized_fully_connected", Device::kCpu, "onednn",
              quantized::connect<Products>, accepts);
+  ops.kernel("_contrib_quantized_rnn", Device::kCpu, "onednn", quantized::lstm<Products>, accepts);
 }
 
 }  // namespace heddle::ops::quantized_dense_onednn
