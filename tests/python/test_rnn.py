@@ -135,3 +135,25 @@ def test_halves_are_computed_in_float(dtype, tolerance):
         found.append([v.astype("float32").asnumpy() for v in (y, *(a.grad for a in ins))])
     for half, single in zip(*found):
         np.testing.assert_allclose(half, single, atol=tolerance * np.abs(single).max())
+
+
+@pytest.mark.parametrize("mode", ["lstm", "gru", "rnn_tanh"])
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_what_is_kept_for_the_gradient_changes_no_bit(mode, bidirectional):
+    """A call that nobody differentiates keeps the gates of a few steps at a time."""
+    steps, batch, features, width, layers, gates = 21, 5, 7, 40, 3, {"lstm": 4, "gru": 3}.get(mode, 1)
+    sides = 1 + bidirectional
+    count = sum(sides * gates * width * ((width * sides if i else features) + width + 2) for i in range(layers))
+    rng = np.random.default_rng(5)
+    shapes = [(steps, batch, features), (count,)] + [(layers * sides, batch, width)] * (1 + (mode == "lstm"))
+    ins = [mx.nd.array(rng.uniform(-0.4, 0.4, shape)) for shape in shapes]
+    ins[1].attach_grad()
+    found = []
+    for scope in (mx.autograd.train_mode, mx.autograd.record):
+        mx.random.seed(9)
+        with scope():
+            outputs = mx.nd.RNN(*ins, mode=mode, state_size=width, num_layers=layers, bidirectional=bidirectional, p=0.3,
+                                state_outputs=True)
+        found.append([o.asnumpy() for o in outputs])
+    for one, other in zip(*found):
+        assert one.tobytes() == other.tobytes()

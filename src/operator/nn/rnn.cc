@@ -1,13 +1,13 @@
 // RNN: layers of recurrent cells (plain, LSTM, GRU) over whole sequences. What inputs add to the
-// gates is one product for all steps; each step then adds one of its states, split by hidden units,
-// and computes its cells while their gates are in the cache.
+// gates is one product for all steps, or for a few; each step then adds one of its states, split by
+// hidden units, and computes its cells while their gates are in the cache.
 #include "operator/nn/rnn.h"
 
 #include <algorithm>
-#include <array>
 
 #include "operator/elemwise/scalar.h"
 #include "operator/linalg.h"
+#include "operator/phases.h"
 #include "operator/random/philox.h"
 
 namespace heddle::ops::rnn {
@@ -116,59 +116,95 @@ int saved_output(const RnnParam& p) { return p.state_outputs ? (p.lstm() ? 3 : 2
 
 // --- products -----------------------------------------------------------------------------------
 // Pieces of a step hold at least this many multiplications, and are at most kPieces.
-constexpr int64_t kWork = int64_t(1) << 18, kPieces = 8, kAlign = 64;
+constexpr int64_t kWork = int64_t(1) << 18, kPieces = 16, kAlign = 32;
 
 int64_t grain_of(int64_t columns, int64_t work_of_one) {
   const int64_t pieces = std::clamp<int64_t>(columns * work_of_one / kWork, 1, kPieces);
   return ((columns + pieces - 1) / pieces + kAlign - 1) / kAlign * kAlign;
 }
 
-// The right factor of many products.
+// Rows of n, ld apart, that will be read after much else.
+template <class T>
+void bring_near(const T* x, int64_t rows, int64_t ld, int64_t n) {
+  constexpr int64_t kLine = 64 / sizeof(T);
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t i = 0; i < n; i += kLine) __builtin_prefetch(x + r * ld + i, 0, 2);
+}
+
+// The columns of a step, in pieces.
+struct Split {
+  int64_t columns, grain;
+  Split(int64_t n, int64_t work_of_one) : columns(n), grain(grain_of(n, work_of_one)) {}
+  int64_t pieces() const { return std::max<int64_t>(1, (columns + grain - 1) / grain); }
+  // f(begin, end) of a piece, if there is such a one.
+  template <class F>
+  void with(int64_t piece, F&& f) const {
+    const int64_t begin = piece * grain, end = std::min(columns, begin + grain);
+    if (begin < end) f(begin, end);
+  }
+};
+
+// The right factor of many products. Where there are panels, pack() comes first, for all columns.
 template <class T>
 class Factor {
  public:
+  Factor() = default;
   Factor(OpContext& ctx, Mat<T> w, const Panels* panels) : w_(w) {
     if constexpr (std::is_same_v<T, float>)
-      if (panels) pack(ctx, *panels);
+      if (panels) {
+        panels_ = panels;
+        packed_ =
+            ctx.scratch_of<T>((w.n() + panels->wide - 1) / panels->wide * panels->wide * w.m());
+      }
+  }
+  int64_t panels() const { return panels_ ? (w_.n() + panels_->wide - 1) / panels_->wide : 0; }
+  // The panels of columns [from, to); both are multiples of kAlign, or the end.
+  void pack_columns(int64_t from, int64_t to) const {
+    if (panels_) pack(from / panels_->wide, (to + panels_->wide - 1) / panels_->wide);
+  }
+  // Panels [begin, end).
+  void pack(int64_t begin, int64_t end) const {
+    const int64_t k = w_.m(), n = w_.n(), wide = panels_->wide;
+    const int64_t row = w_.transposed ? 1 : w_.ld, column = w_.transposed ? w_.ld : 1;
+    for (int64_t i = begin; i < end; ++i) {
+      T* to = packed_ + i * wide * k;
+      const T* from = w_.data + i * wide * column;
+      const int64_t have = std::min(wide, n - i * wide);
+      if (have == wide && !w_.transposed) {
+        for (int64_t q = 0; q < k; ++q) std::copy_n(from + q * row, wide, to + q * wide);
+        continue;
+      }
+      if constexpr (std::is_same_v<T, float>)
+        if (have == wide) {
+          panels_->pack_transposed(from, column, k, to);
+          continue;
+        }
+      for (int64_t q = 0; q < k; ++q)
+        for (int64_t j = 0; j < wide; ++j)
+          to[q * wide + j] = j < have ? from[q * row + j * column] : T(0);
+    }
   }
   // Columns [from, to) of a w, to c; `from` is a multiple of kAlign.
   void multiply(Mat<T> a, int64_t from, int64_t to, T* c, int64_t ld, bool accumulate) const {
     if constexpr (std::is_same_v<T, float>)
-      if (panels_) return multiply_panels(a, from, to, c, ld, accumulate);
+      if (panels_) return multiply_panels(a, from, to, c, ld, nullptr, accumulate);
     linalg::gemm(a, w_.t().slice(from, to).t(), Mat<T>{c, a.m(), to - from, ld}, accumulate);
+  }
+  // The same with a row (of w's columns) added to each.
+  void multiply_add(Mat<T> a, int64_t from, int64_t to, const T* row, T* c, int64_t ld) const {
+    if constexpr (std::is_same_v<T, float>) multiply_panels(a, from, to, c, ld, row + from, false);
   }
 
  private:
-  void pack(OpContext& ctx, const Panels& panels) {
-    const int64_t k = w_.m(), n = w_.n(), wide = panels.wide, count = (n + wide - 1) / wide;
-    T* packed = ctx.scratch_of<T>(count * wide * k);
-    panels_ = &panels, packed_ = packed;
-    const int64_t row = w_.transposed ? 1 : w_.ld, column = w_.transposed ? w_.ld : 1;
-    ctx.parallel_for(count, std::max<int64_t>(1, count / kPieces), [&](int64_t b, int64_t e) {
-      for (int64_t i = b; i < e; ++i) {
-        T* to = packed + i * wide * k;
-        const T* from = w_.data + i * wide * column;
-        const int64_t have = std::min(wide, n - i * wide);
-        if (have == wide && !w_.transposed) {
-          for (int64_t q = 0; q < k; ++q) std::copy_n(from + q * row, wide, to + q * wide);
-        } else if (have == wide) {
-          panels.pack_transposed(from, column, k, to);
-        } else {
-          for (int64_t q = 0; q < k; ++q)
-            for (int64_t j = 0; j < wide; ++j)
-              to[q * wide + j] = j < have ? from[q * row + j * column] : T(0);
-        }
-      }
-    });
-  }
-  void multiply_panels(Mat<T> a, int64_t from, int64_t to, T* c, int64_t ld, bool add) const {
+  void multiply_panels(Mat<T> a, int64_t from, int64_t to, T* c, int64_t ld, const T* start,
+                       bool add) const {
     const int64_t k = w_.m();
     (a.transposed ? panels_->multiply_transposed : panels_->multiply)(
-        a.data, a.ld, a.m(), packed_ + from * k, k, c, ld, to - from, add);
+        a.data, a.ld, a.m(), packed_ + from * k, k, c, ld, to - from, start, add);
   }
-  Mat<T> w_;
+  Mat<T> w_{};
   const Panels* panels_ = nullptr;
-  const T* packed_ = nullptr;
+  T* packed_ = nullptr;
 };
 
 // c = a b, or c += a b: one product for all steps.
@@ -177,6 +213,9 @@ void multiply(OpContext& ctx, Mat<T> a, Mat<T> b, Mat<T> c, bool accumulate, con
   if (!panels) return linalg::gemm(ctx, a, b, c, accumulate);
   ScratchScope scope;
   const Factor<T> right(ctx, b, panels);
+  const int64_t all = right.panels();
+  ctx.parallel_for(all, std::max<int64_t>(1, all / kPieces),
+                   [&](int64_t from, int64_t to) { right.pack(from, to); });
   ctx.parallel_for(c.rows, grain_of(c.rows, c.cols * a.n()), [&](int64_t from, int64_t to) {
     right.multiply(a.slice(from, to), 0, c.cols, c.data + from * c.ld, c.ld, accumulate);
   });
@@ -196,8 +235,10 @@ struct Layer {
   const T *wx, *wh, *wr, *bx, *bh;
   // What is saved.
   T *gates, *cell, *state;
+  bool all_kept;
   const T *h0, *c0;
 
+  // saved: null where nobody reads it, and the memory of a few steps will do.
   Layer(const RnnParam& param, const Sizes& sizes, OpContext& context, const Panels* products,
         const int64_t* sequence_lengths, int64_t layer, int64_t direction, const T* parameters,
         T* saved, const T* states, const T* cells)
@@ -211,15 +252,39 @@ struct Layer {
     const Places at(p, s, layer, direction);
     wx = parameters + at.x, wh = parameters + at.h, wr = parameters + at.r;
     bx = parameters + at.bias, bh = bx + s.all_gates();
-    const Saved keeps(p, s);
-    T* mine = saved + layer * keeps.size + direction * keeps.direction;
-    gates = mine + keeps.gates, cell = mine + keeps.cell, state = mine + keeps.state;
+    all_kept = saved != nullptr;
+    if (all_kept) {
+      const Saved keeps(p, s);
+      T* mine = saved + layer * keeps.size + direction * keeps.direction;
+      gates = mine + keeps.gates, cell = mine + keeps.cell, state = mine + keeps.state;
+    } else {
+      const int64_t one = s.batch * s.hidden;
+      gates = ctx.scratch_of<T>(std::min(together(), s.steps) * s.gates * one);
+      cell = ctx.scratch_of<T>(2 * one), state = ctx.scratch_of<T>(one);
+    }
     const int64_t i = layer * s.directions + direction;
     h0 = states + i * s.batch * s.given;
     c0 = cells ? cells + i * s.batch * s.hidden : nullptr;
   }
   // The step that is number `i` in this direction.
   int64_t step(int64_t i) const { return backwards ? s.steps - 1 - i : i; }
+  // Steps for which what the inputs add is computed at once: all of them, or with panels as many as
+  // the cache holds.
+  int64_t together() const {
+    constexpr int64_t kRows = 48;
+    return panels ? std::max<int64_t>(1, kRows / std::max<int64_t>(1, s.batch)) : s.steps;
+  }
+  // The first in time of the steps that are computed together with step number `i`.
+  int64_t first_together(int64_t i) const {
+    const int64_t from = i / together() * together();
+    return std::min(step(from), step(std::min(from + together(), s.steps) - 1));
+  }
+  // What step number `i` has of its own.
+  T* gates_of(int64_t i) const {
+    return gates + (step(i) - (all_kept ? 0 : first_together(i))) * s.batch * s.all_gates();
+  }
+  T* cell_of(int64_t i) const { return cell + (all_kept ? step(i) : i % 2) * s.batch * s.hidden; }
+  T* state_of(int64_t i) const { return state + (all_kept ? step(i) : 0) * s.batch * s.hidden; }
   bool beyond(int64_t t, int64_t b) const { return lengths && t >= lengths[b]; }
   // The first step of sequence b that this direction sees; -1: none.
   int64_t first(int64_t b) const {
@@ -250,6 +315,15 @@ auto backward_row(const RnnParam& p) {
                                  : HEDDLE_PICK(rnn_row_backward<T, true>);
 }
 
+// The weights of each gate, (hidden, from), for products from the left.
+template <class T>
+std::vector<Factor<T>> factors_of_gates(const Layer<T>& l, const T* w, int64_t from) {
+  std::vector<Factor<T>> all;
+  for (int64_t g = 0; g < l.s.gates; ++g)
+    all.emplace_back(l.ctx, l.weights(w + g * l.s.hidden * from, l.s.hidden, from).t(), l.panels);
+  return all;
+}
+
 // What the inputs add to the gates, and the biases; the bias of what the state adds to gru's last
 // gate is left out, for the reset gate multiplies it. Without panels it is one product for all
 // steps; with them it is done for a few steps at a time, by the piece that goes on with its gates.
@@ -266,34 +340,28 @@ class InputGates {
                         l.weights(l.wx, n, l.into).t(), bias_, mat(l.gates, s.rows(), n));
       return;
     }
-    for (int64_t g = 0; g < s.gates; ++g)
-      factors_[size_t(g)].emplace(
-          l.ctx, l.weights(l.wx + g * s.hidden * l.into, s.hidden, l.into).t(), l.panels);
-    together_ = std::max<int64_t>(1, kRows / std::max<int64_t>(1, s.batch));
+    factors_ = factors_of_gates(l, l.wx, l.into);
+  }
+  void pack(int64_t j, int64_t e) const {
+    for (const Factor<T>& f : factors_) f.pack_columns(j, e);
   }
   // Before step i is computed for hidden units [j, e).
   void prepare(int64_t i, int64_t j, int64_t e) const {
-    if (together_ == 0 || i % together_ != 0) return;
+    if (!l_.panels || i % l_.together() != 0) return;
     const Sizes& s = l_.s;
-    const int64_t end = std::min(i + together_, s.steps) - 1, wide = s.all_gates();
-    const int64_t from = std::min(l_.step(i), l_.step(end)) * s.batch;
-    const int64_t rows = (end - i + 1) * s.batch;
+    const int64_t from = l_.first_together(i) * s.batch, wide = s.all_gates();
+    const int64_t rows = std::min(l_.together(), s.steps - i) * s.batch;
     const auto x = mat(const_cast<T*>(x_) + from * l_.into, rows, l_.into);
-    for (int64_t g = 0; g < s.gates; ++g) {
-      T* to = l_.gates + from * wide + g * s.hidden + j;
-      for (int64_t r = 0; r < rows; ++r)
-        std::copy_n(bias_ + g * s.hidden + j, e - j, to + r * wide);
-      factors_[size_t(g)]->multiply(x, j, e, to, wide, true);
-    }
+    T* to = l_.gates + (l_.all_kept ? from * wide : 0);
+    for (int64_t g = 0; g < s.gates; ++g)
+      factors_[size_t(g)].multiply_add(x, j, e, bias_ + g * s.hidden, to + g * s.hidden + j, wide);
   }
 
  private:
-  static constexpr int64_t kRows = 96;
   const Layer<T>& l_;
   const T* x_;
   T* bias_;
-  std::array<std::optional<Factor<T>>, 4> factors_;
-  int64_t together_ = 0;  // steps; 0: all were computed before
+  std::vector<Factor<T>> factors_;
 };
 
 // x: (steps, batch, into). y: rows `ld` apart. h_last, c_last: null where nobody reads them.
@@ -304,64 +372,80 @@ void forward_layer(const Layer<T>& l, const T* x, T* y, int64_t ld, T* h_last, T
   const Sizes& s = l.s;
   const int64_t batch = s.batch, hidden = s.hidden, given = s.given, wide = s.all_gates();
   const InputGates<T> inputs(l, x);
-  std::array<std::optional<Factor<T>>, 4> factors;
-  for (int64_t g = 0; g < s.gates; ++g)
-    factors[size_t(g)].emplace(l.ctx, l.weights(l.wh + g * hidden * given, hidden, given).t(),
-                               l.panels);
-  std::optional<Factor<T>> projection;
-  if (p.projection_size) projection.emplace(l.ctx, l.weights(l.wr, given, hidden).t(), l.panels);
+  const auto factors = factors_of_gates(l, l.wh, given);
+  Factor<T> projection;
+  if (p.projection_size) projection = {l.ctx, l.weights(l.wr, given, hidden).t(), l.panels};
   const auto row = forward_row<T>(p);
-  T* h = l.ctx.template scratch_of<T>(batch * given);
-  T* next = l.ctx.template scratch_of<T>(batch * given);
-  std::copy_n(l.h0, batch * given, h);
-  const T* c = l.c0;
+  T* const states = l.ctx.template scratch_of<T>(2 * batch * given);
+  const auto state_before = [&](int64_t i) { return states + i % 2 * batch * given; };
+  std::copy_n(l.h0, batch * given, states);
 
-  for (int64_t i = 0; i < s.steps; ++i) {
-    const int64_t t = l.step(i), at = t * batch;
-    T* cell = l.cell + at * hidden;
-    l.ctx.parallel_for(
-        hidden, grain_of(hidden, batch * given * s.gates), [&](int64_t j, int64_t e) {
-          inputs.prepare(i, j, e);
-          for (int64_t g = 0; g < s.gates; ++g) {
-            const bool apart = p.gru() && g == 2;
-            T* to = apart ? cell + j : l.gates + at * wide + g * hidden + j;
-            factors[size_t(g)]->multiply(mat(h, batch, given), j, e, to, apart ? hidden : wide,
-                                         !apart);
-          }
-          for (int64_t b = 0; b < batch; ++b) {
-            const int64_t here = b * hidden + j, n = e - j;
-            T* out = p.projection_size ? l.state + at * hidden + here : next + here;
-            if (l.beyond(t, b)) {
-              if (p.projection_size) std::fill_n(out, n, T(0));
-              else std::copy_n(h + here, n, out);
-              if (c) std::copy_n(c + here, n, cell + here);
-            } else {
-              row({l.gates + (at + b) * wide + j, hidden, n, p.lstm() ? c + here : h + here,
-                   p.gru() ? l.bh + 2 * hidden + j : nullptr, cell + here, out, l.low(), l.high(),
-                   p.lstm_state_clip_nan});
-            }
-            if (p.projection_size) continue;
-            T* shown = y + (at + b) * ld + j;
-            if (l.beyond(t, b)) std::fill_n(shown, n, T(0));
-            else std::copy_n(out, n, shown);
-          }
-        });
-    if (p.projection_size)
-      l.ctx.parallel_for(given, grain_of(given, batch * hidden), [&](int64_t j, int64_t e) {
-        projection->multiply(mat(l.state + at * hidden, batch, hidden), j, e, next + j, given,
-                             false);
-        for (int64_t b = 0; b < batch; ++b) {
-          T *shown = y + (at + b) * ld, *now = next + b * given;
-          if (l.beyond(t, b)) std::copy_n(h + b * given + j, e - j, now + j);
-          if (l.beyond(t, b)) std::fill_n(shown + j, e - j, T(0));
-          else std::copy_n(now + j, e - j, shown + j);
+  const auto pack = [&](int64_t j, int64_t e) {
+    inputs.pack(j, e);
+    for (const Factor<T>& f : factors) f.pack_columns(j, e);
+  };
+  // Hidden units [j, e) of step number i.
+  const auto cells = [&](int64_t i, int64_t j, int64_t e) {
+    const int64_t t = l.step(i), at = t * batch, n = e - j;
+    const T* h = state_before(i);
+    const T* c = p.lstm() ? (i > 0 ? l.cell_of(i - 1) : l.c0) : nullptr;
+    T *gates = l.gates_of(i), *cell = l.cell_of(i), *state = l.state_of(i);
+    inputs.prepare(i, j, e);
+    if (c) bring_near(c + j, batch, hidden, n);
+    for (int64_t g = 0; g < s.gates; ++g) {
+      const bool apart = p.gru() && g == 2;
+      factors[size_t(g)].multiply(mat(const_cast<T*>(h), batch, given), j, e,
+                                  apart ? cell + j : gates + g * hidden + j, apart ? hidden : wide,
+                                  !apart);
+    }
+    for (int64_t b = 0; b < batch; ++b) {
+      const int64_t here = b * hidden + j;
+      T* out = p.projection_size ? state + here : state_before(i + 1) + here;
+      if (l.beyond(t, b)) {
+        if (p.projection_size) std::fill_n(out, n, T(0));
+        else std::copy_n(h + here, n, out);
+        if (c) std::copy_n(c + here, n, cell + here);
+      } else {
+        row({gates + b * wide + j, hidden, n, p.lstm() ? c + here : h + here,
+             p.gru() ? l.bh + 2 * hidden + j : nullptr, cell + here, out, l.low(), l.high(),
+             p.lstm_state_clip_nan});
+      }
+      if (p.projection_size) continue;
+      T* shown = y + (at + b) * ld + j;
+      if (l.beyond(t, b)) std::fill_n(shown, n, T(0));
+      else std::copy_n(out, n, shown);
+    }
+  };
+  // Columns [j, e) of the projected state.
+  const auto project = [&](int64_t i, int64_t j, int64_t e) {
+    const int64_t t = l.step(i);
+    T* next = state_before(i + 1);
+    projection.multiply(mat(l.state_of(i), batch, hidden), j, e, next + j, given, false);
+    for (int64_t b = 0; b < batch; ++b) {
+      T *shown = y + (t * batch + b) * ld, *now = next + b * given;
+      if (l.beyond(t, b)) std::copy_n(state_before(i) + b * given + j, e - j, now + j);
+      if (l.beyond(t, b)) std::fill_n(shown + j, e - j, T(0));
+      else std::copy_n(now + j, e - j, shown + j);
+    }
+  };
+
+  const int64_t each = p.projection_size ? 2 : 1;  // phases of a step, after the one that packs
+  const Split units(hidden, batch * given * s.gates), columns(given, batch * hidden);
+  Phases(1 + each * s.steps, std::max(units.pieces(), each > 1 ? columns.pieces() : 1))
+      .run(l.ctx, [&](int64_t phase, int64_t piece) {
+        const int64_t i = (phase - 1) / each;
+        if (phase == 0) {
+          units.with(piece, pack);
+          if (p.projection_size)
+            columns.with(piece, [&](int64_t j, int64_t e) { projection.pack_columns(j, e); });
+        } else if ((phase - 1) % each == 0) {
+          units.with(piece, [&](int64_t j, int64_t e) { cells(i, j, e); });
+        } else {
+          columns.with(piece, [&](int64_t j, int64_t e) { project(i, j, e); });
         }
       });
-    std::swap(h, next);
-    if (p.lstm()) c = cell;
-  }
-  if (h_last) std::copy_n(h, batch * given, h_last);
-  if (c_last) std::copy_n(c, batch * hidden, c_last);
+  if (h_last) std::copy_n(state_before(s.steps), batch * given, h_last);
+  if (c_last) std::copy_n(s.steps > 0 ? l.cell_of(s.steps - 1) : l.c0, batch * hidden, c_last);
 }
 
 template <class T>
@@ -393,8 +477,8 @@ GateGradients<T> backward_steps(const Layer<T>& l, const T* y, int64_t ld,
   d.by_state = p.gru() ? ctx.scratch_of<T>(s.rows() * wide) : d.by_input;
   if (p.projection_size) d.given = ctx.scratch_of<T>(s.rows() * given);
   const Factor<T> back(ctx, l.weights(l.wh, wide, given), l.panels);
-  std::optional<Factor<T>> projection;
-  if (p.projection_size) projection.emplace(ctx, l.weights(l.wr, given, hidden), l.panels);
+  Factor<T> projection;
+  if (p.projection_size) projection = {ctx, l.weights(l.wr, given, hidden), l.panels};
   const auto row = backward_row<T>(p);
   T *dh = ctx.scratch_of<T>(batch * given), *carry = ctx.scratch_of<T>(batch * given);
   T* dstate = p.projection_size ? ctx.scratch_of<T>(batch * hidden) : nullptr;
@@ -448,30 +532,41 @@ GateGradients<T> backward_steps(const Layer<T>& l, const T* y, int64_t ld,
            l.high()});
     }
   };
-  const int64_t grain = grain_of(given, batch * wide);
-  for (int64_t i = s.steps - 1; i >= 0; --i) {
+  // Columns [j, e) of what step i gave.
+  const auto gave = [&](int64_t i, int64_t j, int64_t e) {
     const int64_t t = l.step(i);
-    ctx.parallel_for(given, grain, [&](int64_t j, int64_t e) {
-      from_next(i, j, e);
-      add_head(t, j, e);
-      if (!p.projection_size) return cells(i, j, e, dh);
-      for (int64_t b = 0; b < batch; ++b) {
-        T* to = d.given + (t * batch + b) * given;
-        if (l.beyond(t, b)) std::fill_n(to + j, e - j, T(0));
-        else std::copy_n(dh + b * given + j, e - j, to + j);
-      }
-    });
-    if (p.projection_size)
-      ctx.parallel_for(hidden, grain_of(hidden, batch * given), [&](int64_t j, int64_t e) {
-        projection->multiply(mat(d.given + t * batch * given, batch, given), j, e, dstate + j,
-                             hidden, false);
-        cells(i, j, e, dstate);
+    from_next(i, j, e);
+    add_head(t, j, e);
+    if (!p.projection_size) return cells(i, j, e, dh);
+    for (int64_t b = 0; b < batch; ++b) {
+      T* to = d.given + (t * batch + b) * given;
+      if (l.beyond(t, b)) std::fill_n(to + j, e - j, T(0));
+      else std::copy_n(dh + b * given + j, e - j, to + j);
+    }
+  };
+  const auto projected = [&](int64_t i, int64_t j, int64_t e) {
+    projection.multiply(mat(d.given + l.step(i) * batch * given, batch, given), j, e, dstate + j,
+                        hidden, false);
+    cells(i, j, e, dstate);
+  };
+  const int64_t each = p.projection_size ? 2 : 1;  // phases of a step, between packing and dh0
+  const Split columns(given, batch * wide), units(hidden, batch * given);
+  Phases(2 + each * s.steps, std::max(columns.pieces(), each > 1 ? units.pieces() : 1))
+      .run(ctx, [&](int64_t phase, int64_t piece) {
+        const int64_t i = s.steps - 1 - (phase - 1) / each;
+        if (phase == 0) {
+          columns.with(piece, [&](int64_t j, int64_t e) { back.pack_columns(j, e); });
+          if (p.projection_size)
+            units.with(piece, [&](int64_t j, int64_t e) { projection.pack_columns(j, e); });
+        } else if (i < 0) {
+          if (g.dh0) columns.with(piece, [&](int64_t j, int64_t e) { from_next(-1, j, e); });
+        } else if ((phase - 1) % each == 0) {
+          columns.with(piece, [&](int64_t j, int64_t e) { gave(i, j, e); });
+        } else {
+          units.with(piece, [&](int64_t j, int64_t e) { projected(i, j, e); });
+        }
       });
-  }
-  if (g.dh0) {
-    ctx.parallel_for(given, grain, [&](int64_t j, int64_t e) { from_next(-1, j, e); });
-    std::copy_n(dh, batch * given, g.dh0);
-  }
+  if (g.dh0) std::copy_n(dh, batch * given, g.dh0);
   if (g.dc0) std::copy_n(dc, batch * hidden, g.dc0);
   return d;
 }
@@ -580,7 +675,7 @@ void forward(const RnnParam& p, OpContext& ctx, Inputs in, Outputs out, const Pa
   const Saved keeps(p, s);
   const int64_t* lengths =
       lengths_of(p, ctx, p.use_sequence_length ? &in[length_input(p)] : nullptr, s);
-  T* saved = ctx.output(out, saved_output(p)).template as<T>();
+  T* saved = ctx.wants(saved_output(p)) ? out[size_t(saved_output(p))].as<T>() : nullptr;
   T* shown = ctx.output(out, 0).template as<T>();
   T* states = p.state_outputs && ctx.wants(1) ? out[1].as<T>() : nullptr;
   T* cells = p.state_outputs && p.lstm() && ctx.wants(2) ? out[2].as<T>() : nullptr;
@@ -588,10 +683,17 @@ void forward(const RnnParam& p, OpContext& ctx, Inputs in, Outputs out, const Pa
   const int64_t n = s.rows() * s.out();
   const bool drops = p.p > 0 && ctx.training && s.layers > 1;
   T* dropped = drops ? ctx.scratch_of<T>(n) : nullptr;
+  // In the place of what is saved between layers.
+  T *mask = drops && !saved ? ctx.scratch_of<T>(n) : nullptr, *between[2] = {};
+  for (int64_t i = 0; i < std::min<int64_t>(s.layers - 1, 2) && !saved; ++i)
+    between[i] = ctx.scratch_of<T>(n);
   for (int64_t i = 0; i < s.layers; ++i) {
-    T* mine = saved + i * keeps.size;
-    T* y = i == s.layers - 1 ? shown : mine + keeps.output;
+    if (saved) mask = saved + i * keeps.size + keeps.mask;
+    T* y = i == s.layers - 1 ? shown
+           : saved           ? saved + i * keeps.size + keeps.output
+                             : between[i % 2];
     for (int64_t d = 0; d < s.directions; ++d) {
+      ScratchScope scope;
       const Layer<T> l(p, s, ctx, panels, lengths, i, d, in[1].as<T>(), saved, in[2].as<T>(),
                        p.lstm() ? in[cell_input(p)].as<T>() : nullptr);
       const int64_t k = i * s.directions + d;
@@ -601,9 +703,9 @@ void forward(const RnnParam& p, OpContext& ctx, Inputs in, Outputs out, const Pa
     }
     x = y;
     if (p.p == 0 || i == s.layers - 1) continue;
-    if (dropped || ctx.wants(saved_output(p))) fill_mask(p, ctx, i, n, mine + keeps.mask);
+    if (mask) fill_mask(p, ctx, i, n, mask);
     if (!dropped) continue;
-    scale(ctx, y, mine + keeps.mask, n, dropped);
+    scale(ctx, y, mask, n, dropped);
     x = dropped;
   }
 }

@@ -51,9 +51,10 @@ struct RnnParam {
 // other, its rows contiguous and its columns padded with zeros.
 struct Panels {
   int64_t wide;
-  // c(m, n) = a(m, k) b, or c += a b; the second where `a` lies as (k, m).
+  // c(m, n) = a(m, k) b, or c += a b, or, where `row` (of n) is given, c = a b + row; the second
+  // where `a` lies as (k, m).
   using Multiply = void (*)(const float* a, int64_t lda, int64_t m, const float* b, int64_t k,
-                            float* c, int64_t ldc, int64_t n, bool accumulate);
+                            float* c, int64_t ldc, int64_t n, const float* row, bool accumulate);
   Multiply multiply, multiply_transposed;
   // One panel of the transpose of a matrix whose rows are ld apart.
   void (*pack_transposed)(const float* from, int64_t ld, int64_t k, float* to);

@@ -4,23 +4,35 @@
 
 namespace heddle::ops::HEDDLE_ISA {
 
-constexpr int kStepWide = 2 * kWide, kStepRows = HEDDLE_LEVEL == 4 ? 12 : 6;
+constexpr int kStepWide = 2 * kWide;
+// Rows of a tile. Packed ones are read from one place and may be more.
+constexpr int kStepRows = HEDDLE_LEVEL == 4 ? 8 : 6, kPackedRows = HEDDLE_LEVEL == 4 ? 12 : 6;
+template <bool kPacked>
+constexpr int kMostRows = kPacked ? kPackedRows : kStepRows;
 
-// c(M, kStepWide) = a b, or c += a b. `a` has rows lda apart or, when packed, its M elements of
-// each k side by side.
+// What the sums of a tile begin with: 0, or c itself, or one row for all.
+struct StepStart {
+  const float* row;
+  bool accumulate;
+};
+
+// c(M, kStepWide) = a b and what it begins with. `a` has rows lda apart or, when packed, its M
+// elements of each k side by side. `next` is what will be read after this panel: where the panel
+// was read before, and is near, the time goes into bringing `next` near.
 template <int M, bool kPacked>
-void step_tile(const float* a, int64_t lda, const float* b, int64_t k, float* c, int64_t ldc,
-               bool accumulate) {
+void step_tile(const float* a, int64_t lda, const float* b, const float* next, int64_t k, float* c,
+               int64_t ldc, StepStart start) {
   Vec sum[M][2];
 #pragma GCC unroll 16
   for (int i = 0; i < M; ++i) {
-    sum[i][0] = accumulate ? load(c + i * ldc) : all(0.0f);
-    sum[i][1] = accumulate ? load(c + i * ldc + kWide) : all(0.0f);
+    const float* from = start.accumulate ? c + i * ldc : start.row;
+    sum[i][0] = from ? load(from) : all(0.0f);
+    sum[i][1] = from ? load(from + kWide) : all(0.0f);
   }
-  for (int64_t q = 0; q < k; ++q, b += kStepWide) {
+  for (int64_t q = 0; q < k; ++q, b += kStepWide, next += kStepWide) {
     const Vec left = load(b), right = load(b + kWide);
-    __builtin_prefetch(b + 16 * kStepWide);
-    if (kStepWide > 16) __builtin_prefetch(b + 16 * kStepWide + 16);
+    __builtin_prefetch(next, 0, 2);
+    if (kStepWide > 16) __builtin_prefetch(next + 16, 0, 2);
 #pragma GCC unroll 16
     for (int i = 0; i < M; ++i) {
       const Vec v = all(kPacked ? a[q * M + i] : a[i * lda + q]);
@@ -36,54 +48,62 @@ void step_tile(const float* a, int64_t lda, const float* b, int64_t k, float* c,
 }
 
 template <int M, bool kPacked>
-void step_rows(int64_t m, const float* a, int64_t lda, const float* b, int64_t k, float* c,
-               int64_t ldc, bool accumulate) {
-  if (m == M) return step_tile<M, kPacked>(a, lda, b, k, c, ldc, accumulate);
-  if constexpr (M > 1) step_rows<M - 1, kPacked>(m, a, lda, b, k, c, ldc, accumulate);
+void step_rows(int64_t m, const float* a, int64_t lda, const float* b, const float* next, int64_t k,
+               float* c, int64_t ldc, StepStart start) {
+  if (m == M) return step_tile<M, kPacked>(a, lda, b, next, k, c, ldc, start);
+  if constexpr (M > 1) step_rows<M - 1, kPacked>(m, a, lda, b, next, k, c, ldc, start);
 }
 
-// One tile of at most kStepRows rows and one panel, of which `width` columns are there.
+// One tile of at most kMostRows rows and one panel, of which `width` columns are there.
 template <bool kPacked>
-void step_panel(int64_t m, const float* a, int64_t lda, const float* b, int64_t k, float* c,
-                int64_t ldc, int64_t width, bool accumulate) {
-  if (width == kStepWide) return step_rows<kStepRows, kPacked>(m, a, lda, b, k, c, ldc, accumulate);
-  float edge[kStepRows * kStepWide];
-  for (int64_t r = 0; r < m; ++r)
+void step_panel(int64_t m, const float* a, int64_t lda, const float* b, const float* next,
+                int64_t k, float* c, int64_t ldc, int64_t width, StepStart start) {
+  constexpr int kRows = kMostRows<kPacked>;
+  if (width == kStepWide) return step_rows<kRows, kPacked>(m, a, lda, b, next, k, c, ldc, start);
+  float edge[kRows * kStepWide];
+  for (int64_t r = 0; r < m; ++r) {
+    const float* from = start.accumulate ? c + r * ldc : start.row;
     for (int64_t j = 0; j < kStepWide; ++j)
-      edge[r * kStepWide + j] = accumulate && j < width ? c[r * ldc + j] : 0.0f;
-  step_rows<kStepRows, kPacked>(m, a, lda, b, k, edge, kStepWide, accumulate);
+      edge[r * kStepWide + j] = from && j < width ? from[j] : 0.0f;
+  }
+  step_rows<kRows, kPacked>(m, a, lda, b, next, k, edge, kStepWide, {nullptr, true});
   for (int64_t r = 0; r < m; ++r)
     for (int64_t j = 0; j < width; ++j) c[r * ldc + j] = edge[r * kStepWide + j];
 }
 
 // Rows in tiles of like height; each panel is used for all of them while it is in the cache.
 void step_product(const float* a, int64_t lda, int64_t m, const float* b, int64_t k, float* c,
-                  int64_t ldc, int64_t n, bool accumulate) {
+                  int64_t ldc, int64_t n, const float* row, bool accumulate) {
   const int64_t tiles = (m + kStepRows - 1) / kStepRows;
   for (int64_t j = 0; j < n; j += kStepWide)
     for (int64_t i = 0, from = 0; i < tiles; ++i) {
       const int64_t to = m * (i + 1) / tiles;
-      step_panel<false>(to - from, a + from * lda, lda, b + j * k, k, c + from * ldc + j, ldc,
-                        n - j < kStepWide ? n - j : kStepWide, accumulate);
+      const float* panel = b + j * k;
+      const float* next = panel + (i > 0 && i + 1 == tiles ? k : int64_t(16)) * kStepWide;
+      step_panel<false>(to - from, a + from * lda, lda, panel, next, k, c + from * ldc + j, ldc,
+                        n - j < kStepWide ? n - j : kStepWide, {row ? row + j : row, accumulate});
       from = to;
     }
 }
 
 // The same where `a` is the transpose of a matrix (k, m): tiles of it are brought together first.
 void step_product_t(const float* a, int64_t lda, int64_t m, const float* b, int64_t k, float* c,
-                    int64_t ldc, int64_t n, bool accumulate) {
+                    int64_t ldc, int64_t n, const float* row, bool accumulate) {
   constexpr int64_t kDeep = 512;
-  float packed[kDeep * kStepRows];
-  const int64_t tiles = (m + kStepRows - 1) / kStepRows;
+  float packed[kDeep * kPackedRows];
+  const int64_t tiles = (m + kPackedRows - 1) / kPackedRows;
   for (int64_t k0 = 0; k0 < k || k0 == 0; k0 += kDeep) {
     const int64_t deep = k - k0 < kDeep ? k - k0 : kDeep;
     for (int64_t i = 0, from = 0; i < tiles; ++i) {
       const int64_t to = m * (i + 1) / tiles, rows = to - from;
       for (int64_t q = 0; q < deep; ++q)
         for (int64_t r = 0; r < rows; ++r) packed[q * rows + r] = a[(k0 + q) * lda + from + r];
-      for (int64_t j = 0; j < n; j += kStepWide)
-        step_panel<true>(rows, packed, 0, b + j * k + k0 * kStepWide, deep, c + from * ldc + j, ldc,
-                         n - j < kStepWide ? n - j : kStepWide, accumulate || k0 > 0);
+      for (int64_t j = 0; j < n; j += kStepWide) {
+        const float* panel = b + j * k + k0 * kStepWide;
+        step_panel<true>(rows, packed, 0, panel, panel + 16 * kStepWide, deep, c + from * ldc + j,
+                         ldc, n - j < kStepWide ? n - j : kStepWide,
+                         {row ? row + j : row, accumulate || k0 > 0});
+      }
       from = to;
     }
   }
@@ -96,7 +116,10 @@ void step_pack_t(const float* from, int64_t ld, int64_t k, float* to) {
     for (int half = 0; half < kStepWide; half += kWide) {
       Vec r[kWide];
 #pragma GCC unroll 16
-      for (int i = 0; i < kWide; ++i) r[i] = load(from + (half + i) * ld + q);
+      for (int i = 0; i < kWide; ++i) {
+        r[i] = load(from + (half + i) * ld + q);
+        __builtin_prefetch(from + (half + i) * ld + q + 4 * kWide);
+      }
       transpose(r);
 #pragma GCC unroll 16
       for (int i = 0; i < kWide; ++i) store(to + (q + i) * kStepWide + half, r[i]);
