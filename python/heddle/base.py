@@ -132,7 +132,10 @@ def dtype_name(dtype: DTypeLike) -> str:
         name = {"bool_": "bool"}.get(name, name)
     if name not in _DTYPES:
         if isinstance(dtype, str) and "numpy" in sys.modules:  # "f4", "<i8", "double"
-            name = sys.modules["numpy"].dtype(dtype).name
+            try:
+                name = sys.modules["numpy"].dtype(dtype).name
+            except TypeError:
+                name = None
         if name not in _DTYPES:
             raise TypeError(f"found dtype {dtype!r}, expected one of {', '.join(_DTYPES)}")
     return name

@@ -23,7 +23,8 @@ def bind_arrays(what: str, given: Any, names: list[str], gaps: bool) -> Arrays:
     if isinstance(given, dict):
         for name in names:
             if not gaps and given.get(name) is None:
-                raise ValueError(f"key `{name}` is missing in `{what}`")
+                raise ValueError(f"[bind] key `{name}` is missing in `{what}`: found {', '.join(map(str, given)) or 'none'}, "
+                                 f"expected {', '.join(names)}")
         return {name: given[name] for name in names if given.get(name) is not None}
     if len(given) != len(names):
         raise ValueError(f"found {len(given)} arrays in {what}, expected {len(names)}")
@@ -101,9 +102,9 @@ class Executor:
             arguments = self.arg_dict
             for name, value in kwargs.items():
                 if name not in arguments:
-                    raise TypeError(f"Unknown argument {name}")
+                    raise TypeError(f"[forward] Unknown argument {name}, expected one of {', '.join(arguments)}")
                 if tuple(value.shape) != arguments[name].shape:
-                    raise ValueError(f"Shape not match! Argument {name}, need: {arguments[name].shape}, "
+                    raise ValueError(f"[forward] Shape not match! Argument {name}, need: {arguments[name].shape}, "
                                      f"received: {value.shape}")
                 arguments[name][:] = value
         self._core.forward(bool(is_train))

@@ -82,7 +82,7 @@ class KVStore(KVStoreBase):
 
     def _need(self, key: Any) -> NDArray:
         if key not in self._stored:
-            raise ValueError(f"key {key} has not been inited")
+            raise ValueError(f"[KVStore] key {key} has not been inited, expected init({key!r}, array) before")
         return self._stored[key]
 
     def init(self, key: Any, value: Any) -> None:

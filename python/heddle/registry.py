@@ -79,7 +79,7 @@ def get_create_func(base_class: type[Any], nickname: str) -> Callable[..., Any]:
         if name.startswith("{"):
             return create(**_from_json(name))
         if name.lower() not in known:
-            raise ValueError(f"{name} is not registered as a {nickname}; found {', '.join(sorted(known))}")
+            raise ValueError(f"[create] {name} is not registered as a {nickname}, expected one of {', '.join(sorted(known))}")
         return known[name.lower()](*args, **kwargs)
 
     create.__doc__ = f"Makes a {nickname} from its name, an instance, a dict, or JSON."

@@ -583,11 +583,12 @@ void fill(py::handle v, const Shape& s, int axis, T*& out) {
     return;
   }
   check(PyList_Check(v.ptr()) || PyTuple_Check(v.ptr()),
-        "the nested list is ragged: an item of axis {} is a {}", axis, Py_TYPE(v.ptr())->tp_name);
+        "[array] the nested list is ragged: an item of axis {} is a {}", axis,
+        Py_TYPE(v.ptr())->tp_name);
   py::sequence items = py::reinterpret_borrow<py::sequence>(v);
   check(int64_t(items.size()) == s[axis],
-        "the nested list is ragged: axis {} has {} items, expected {}", axis, int64_t(items.size()),
-        s[axis]);
+        "[array] the nested list is ragged: axis {} has {} items, expected {}", axis,
+        int64_t(items.size()), s[axis]);
   for (py::handle item : items) fill(item, s, axis + 1, out);
 }
 

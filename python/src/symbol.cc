@@ -13,7 +13,10 @@ Symbol apply(const std::string& op, Kwargs kwargs, const std::vector<Symbol>& po
              const Named& named, const std::string& name, const Kwargs& attrs) {
   const OpDef& def = OpTable::get().at(op);
   count_inputs(def, kwargs, positional.size() + named.size());
-  return Symbol::apply(make_call(def, std::move(kwargs)), positional, named, name, attrs);
+  const OpCallRef call = attempt(
+      [&] { return make_call(def, std::move(kwargs)); },
+      [&](std::string_view text) -> OpCallRef { fail("Error in operator {}: {}", name, text); });
+  return Symbol::apply(call, positional, named, name, attrs);
 }
 
 // (arg_shapes, out_shapes, aux_shapes, arg_dtypes, out_dtypes, aux_dtypes); None for what is

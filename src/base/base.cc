@@ -154,8 +154,9 @@ void append(std::string& to, const Shape& s) {
 }
 
 int normalize_axis(std::string_view who, int64_t axis, int rank) {
-  check(axis >= -rank && axis < rank, "[{}] axis {} is out of range for {} dimensions", who, axis,
-        rank);
+  check(axis >= -rank && axis < rank,
+        "[{}] axis {} is out of range for {} dimensions, expected {} to {}", who, axis, rank, -rank,
+        rank - 1);
   return int(axis < 0 ? axis + rank : axis);
 }
 

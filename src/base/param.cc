@@ -152,7 +152,7 @@ const std::string* FieldVisitor::take(std::string_view name) const {
 
 void FieldVisitor::bad_value(std::string_view name, std::string_view text,
                              std::string_view type) const {
-  fail("parameter {}='{}' is not a {}", name, text, type);
+  fail("parameter {}='{}' cannot be read, expected {}", name, text, type);
 }
 
 FieldVisitor& FieldVisitor::names(std::initializer_list<const char*> texts) {
@@ -170,9 +170,9 @@ FieldVisitor& FieldVisitor::names(std::initializer_list<const char*> texts) {
   fail("parameter {}='{}' is unknown, expected one of {}", info.name, *text, all);
 }
 
+// Whether it is there finish() sees: who misspells a name should hear of the name.
 FieldVisitor& FieldVisitor::required() {
   fields.back().required = true;
-  check(!from_ || given_, "parameter '{}' is required", fields.back().name);
   return *this;
 }
 
@@ -183,15 +183,19 @@ FieldVisitor& FieldVisitor::ignored() {
 
 FieldVisitor& FieldVisitor::at_least(double lo) {
   fields.back().at_least = lo;
-  check(!from_ || value_ >= lo, "parameter {}={} is below {}", fields.back().name, value_, lo);
+  const bool missing = fields.back().required && !given_;
+  check(!from_ || missing || value_ >= lo, "parameter {}={} is below {}, expected at least that",
+        fields.back().name, value_, lo);
   return *this;
 }
 
 FieldVisitor& FieldVisitor::range(double lo, double hi) {
   fields.back().at_least = lo;
   fields.back().at_most = hi;
-  check(!from_ || (value_ >= lo && value_ <= hi), "parameter {}={} is outside [{}, {}]",
-        fields.back().name, value_, lo, hi);
+  const bool missing = fields.back().required && !given_;
+  check(!from_ || missing || (value_ >= lo && value_ <= hi),
+        "parameter {}={} is outside [{}, {}], expected a number within", fields.back().name, value_,
+        lo, hi);
   return *this;
 }
 
@@ -205,6 +209,10 @@ void FieldVisitor::finish(std::string_view op) const {
     for (const FieldInfo& f : fields) all += (all.empty() ? "" : ", ") + f.name;
     fail("[{}] parameter '{}' is unknown, expected {}", op, key, fields.empty() ? "none" : all);
   }
+  for (const FieldInfo& f : fields)
+    check(!f.required || from_->find(f.name) != from_->end(),
+          "[{}] parameter '{}' is required, found none, expected {}", op, f.name,
+          f.choices.empty() ? f.type : "one of its choices");
 }
 
 }  // namespace heddle

@@ -15,7 +15,9 @@ constexpr const char* kNoGraphText =
     "Cannot differentiate node because it is not in a computational graph. You need to set "
     "is_recording to true or use autograd.record() to save computational graphs for backward. If "
     "you want to differentiate the same graph twice, you need to pass retain_graph=True to "
-    "backward.";
+    "backward. [backward] found an array that no recorded call has made from one with "
+    "attach_grad(), "
+    "or whose graph an earlier backward has freed.";
 
 // Every node below the heads, inputs first.
 std::vector<TapeRef> nodes_below(std::span<const NDArray> heads) {

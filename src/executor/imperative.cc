@@ -18,8 +18,12 @@ bool same_place(Device a, Device b) {
 }
 
 void check_inputs(const OpCall& call, std::span<const NDArray* const> in) {
-  check(in.size() == call.inputs.size(), "[{}] found {} inputs, expected {}", call.op->name,
-        in.size(), call.inputs.size());
+  if (in.size() != call.inputs.size()) {
+    std::string names;
+    for (const Input& i : call.inputs) names += (names.empty() ? ": " : ", ") + i.name;
+    fail("[{}] found {} inputs, expected {}{}", call.op->name, in.size(), call.inputs.size(),
+         names);
+  }
   for (size_t i = 0; i < in.size(); ++i) {
     check(in[i] && *in[i], "[{}] {} is missing", call.op->name, call.inputs[i].name);
     check(

@@ -136,6 +136,20 @@ OpDef backward_of(const OpDef& d) {
 
 }  // namespace catalogue
 
+namespace catalogue {
+
+// What the record says of the first input: here, at the call, and not when the kernel runs.
+void check_dtype(const OpCall& call, std::span<const InferContext::Value> in) {
+  if (in.empty() || call.op->dtypes == Dtypes::kAny) return;
+  const bool floating = call.op->dtypes == Dtypes::kFloating;
+  const Dtype d = in[0].dtype;
+  check(d == Dtype::kUnknown || (floating ? is_float(d) : d != Dtype::kBool),
+        "[{}] {} has dtype {}, expected {}", call.op->name, call.inputs[0].name, d,
+        floating ? "a floating type" : "a type of numbers");
+}
+
+}  // namespace catalogue
+
 void infer_call(const OpCall& call, std::span<InferContext::Value> in,
                 std::span<InferContext::Value> out, bool training) {
   InferContext c(*call.op, call.inputs, call.outputs, in, out, training);
@@ -144,9 +158,10 @@ void infer_call(const OpCall& call, std::span<InferContext::Value> in,
     if (call.op->infer_dtype) call.op->infer_dtype(call.params.get(), c);
     if (call.op->infer_stype) call.op->infer_stype(call.params.get(), c);
     const int64_t now = catalogue::knowledge(in) + catalogue::knowledge(out);
-    if (now == before) return;
+    if (now == before) break;
     before = now;
   }
+  catalogue::check_dtype(call, in);
 }
 
 // --- calls --------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ def test_print_summary(capsys):
     assert f"Total params: {112 + 16 + 650}" in text and all(len(line) <= 100 for line in lines)
     mx.viz.print_summary(net())
     assert "conv(Convolution)" in capsys.readouterr().out
-    with pytest.raises(ValueError, match="unknown"):
+    with pytest.raises(mx.MXNetError, match="nothing not found"):
         mx.viz.print_summary(net(), {"nothing": (1,)})
     with pytest.raises(TypeError):
         mx.viz.print_summary("net")

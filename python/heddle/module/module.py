@@ -173,11 +173,12 @@ class Module(BaseModule):
             if source is array:
                 return
             if source.shape != array.shape:
-                raise ValueError(f"{desc} has shape {source.shape}, expected {array.shape}")
+                raise ValueError(f"[Module] {desc} has shape {source.shape}, expected {array.shape}")
             source._copyto(array)
             return
         if given is not None and not allow_missing:
-            raise RuntimeError(f"{desc} is not presented")
+            raise RuntimeError(f"[Module] {desc} is not presented: found no array of that name, expected one for every parameter unless "
+                               "allow_missing=True")
         if initializer is not None:
             initializer(desc, array)
 

@@ -80,7 +80,7 @@ def broadcast(value: NDArray, shape: Shape) -> NDArray:
         have = have[1:]
     padded = (1,) * (len(shape) - len(have)) + have
     if len(padded) != len(shape) or any(h not in (1, n) for h, n in zip(padded, shape)):
-        raise ValueError(f"found a value of shape {value.shape}, expected one that broadcasts to {shape}")
+        raise ValueError(f"[NDArray[...] = value] found a value of shape {value.shape}, expected one that broadcasts to {shape}")
     if 0 in shape:
         return _core.empty(shape, value.dtype_name, *value.device)
     value = value.reshape(padded)
@@ -139,7 +139,8 @@ def _item(item: Any) -> Any:
         return operator.index(item)
     except TypeError:
         raise ValueError(
-            f"NDArray does not support slicing with key {item} of type {type(item)}.") from None
+            f"NDArray does not support slicing with key {item!r}: found {type(item).__name__}, expected ints, slices, None, "
+            "Ellipsis, lists or arrays") from None
 
 
 class _Part:

@@ -30,7 +30,7 @@ _CAST = _core.op_handle("Cast")
 
 class _Requests(dict[str, int]):
     def __missing__(self, name: str) -> int:
-        raise ValueError(f"found grad_req {name!r}, expected one of {', '.join(self)}")
+        raise ValueError(f"[attach_grad] found grad_req {name!r}, expected one of {', '.join(self)}")
 
 
 GRAD_REQS = _Requests(null=0, write=1, add=3)
@@ -139,14 +139,18 @@ class NDArray(Methods):
 
     def item(self) -> Any:
         """The value of an array with one element, as a Python number. Waits."""
+        self._check_one()
+        return self._item()
+
+    def _check_one(self) -> None:
         if self.size != 1:
             raise ValueError(f"The current array is not a scalar: found shape {self.shape}, expected one element")
-        return self._item()
 
     def asscalar(self) -> Any:
         """The value of an array with one element, as a NumPy scalar of its dtype, or as a Python number where there is no
         NumPy. Waits."""
-        value = self.item()
+        self._check_one()
+        value = self._item()
         try:
             import numpy
         except ImportError:
@@ -185,7 +189,7 @@ class NDArray(Methods):
             warnings.warn("You are attempting to copy an array to itself", RuntimeWarning, stacklevel=2)
             return other
         if self.shape != other.shape:
-            raise ValueError(f"found an array of shape {other.shape} to copy to, expected {self.shape}")
+            raise ValueError(f"[copyto] found an array of shape {other.shape} to copy to, expected {self.shape}")
         return self._copy_into(other)
 
     def _copy_into(self, other: NDArray) -> NDArray:

@@ -37,7 +37,7 @@ def reshaped(have: Sequence[int], codes: Sequence[int], reverse: bool = False) -
             result += _split(have[at], codes_left.pop(0), codes_left.pop(0))
             at += 1
         else:
-            raise ValueError(f"cannot reshape an array of shape {tuple(have)} into shape {tuple(codes)}")
+            raise ValueError(f"[reshape] cannot reshape an array of shape {tuple(have)} into shape {tuple(codes)}")
     return _complete(have, codes, result)
 
 
@@ -58,7 +58,7 @@ def _split(extent: int, first: int, second: int) -> list[int]:
     elif second == -1:
         second = extent // first
     if first * second != extent:
-        raise ValueError(f"cannot split {extent} into {first} and {second}")
+        raise ValueError(f"[reshape] cannot split {extent} into {first} and {second}")
     return [first, second]
 
 
@@ -67,5 +67,5 @@ def _complete(have: Sequence[int], codes: Sequence[int], shape: list[int]) -> Sh
     size = math.prod(have)
     known = math.prod(n for n in shape if n != -1)
     if shape.count(-1) > 1 or (-1 in shape and (not known or size % known)) or (-1 not in shape and known != size):
-        raise ValueError(f"cannot reshape array of size {size} into shape {tuple(codes)}")
+        raise ValueError(f"[reshape] cannot reshape array of size {size} into shape {tuple(codes)}")
     return tuple(size // known if n == -1 else n for n in shape)

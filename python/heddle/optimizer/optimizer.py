@@ -68,7 +68,7 @@ class Optimizer:
     def create_optimizer(name: str, **kwargs: Any) -> Optimizer:
         """An optimizer by its name, in any case."""
         if name.lower() not in _REGISTRY:
-            raise ValueError(f"Cannot find optimizer {name}; found {', '.join(sorted(_REGISTRY))}")
+            raise ValueError(f"[create] Cannot find optimizer {name}, expected one of {', '.join(sorted(_REGISTRY))}")
         return _REGISTRY[name.lower()](**kwargs)
 
     # --- what subclasses define

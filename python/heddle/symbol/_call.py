@@ -55,7 +55,7 @@ def _positional(op: Op, inputs: Sequence[Any], named: dict[str, Any]) -> list[_c
     """The library's symbols of the inputs. After a gap (None) they go to `named` instead."""
     for value in inputs:
         if value is not None and not isinstance(value, Symbol):
-            raise TypeError(f"[{op.name}] found {value!r} as an input, expected a Symbol")
+            raise TypeError(f"[{op.name}] found {type(value).__name__} as an input, expected a Symbol")
     if all(value is not None for value in inputs):
         return [value._core for value in inputs]
     named.update((key, value._core) for key, value in zip(op.input_names, inputs) if value is not None)

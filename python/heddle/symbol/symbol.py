@@ -6,7 +6,7 @@ import warnings
 
 from .. import _core, attribute
 from .. import name as _name
-from ..base import DTYPE_CODES, NotImplementedForSymbol, as_dtype, dtype_name, is_number
+from ..base import DTYPE_CODES, MXNetError, NotImplementedForSymbol, as_dtype, dtype_name, is_number
 from ..context import current_context
 from ..executor import Executor, bind_arrays
 from . import op
@@ -201,8 +201,8 @@ class Symbol(Methods):
             names = self.list_arguments()
             known = {n: tuple(s) for n, s in zip(names, args) if s is not None}
         else:
-            inputs = set(self.list_inputs())
-            known = {n: (s,) if isinstance(s, int) else tuple(s) for n, s in kwargs.items() if n in inputs}
+            _check_names("infer_shape", kwargs, self.list_inputs())
+            known = {n: (s,) if isinstance(s, int) else tuple(s) for n, s in kwargs.items()}
         inferred = self._core.infer(known, {}, True)
         return tuple([() if s is None else s for s in part] for part in inferred[:3])
 
@@ -259,6 +259,7 @@ class Symbol(Methods):
         shared_exec: an Executor whose arrays of the names in shared_arg_names are used. Raises MXNetError where a shape
         or dtype stays unknown or contradicts another.
         """
+        _check_names("simple_bind", kwargs, self.list_inputs())
         names = self.list_arguments()
         shared = {}
         if shared_exec is not None:
@@ -398,6 +399,13 @@ def _arithmetic(symbol: str, left: Symbol, right: Any, swapped: bool = False) ->
         raise TypeError(f"type {type(right)} not supported")
     name = _name.current().get(None, hint)
     return Symbol(_core.Symbol.apply(operator, params, inputs, {}, name, attrs))
+
+
+def _check_names(who: str, given: Mapping[str, Any], inputs: Sequence[str]) -> None:
+    """Raises MXNetError where a keyword names no input: it would say nothing of the one that was meant."""
+    for name in given:
+        if name not in inputs:
+            raise MXNetError(f"[{who}] Keyword argument name {name} not found. Candidate arguments: {', '.join(inputs)}")
 
 
 def _unknown(shape: Sequence[int]) -> bool:

@@ -51,8 +51,9 @@ void infer_dot(const DotParam& p, InferContext& c) {
   if (!a.has_rank() || !b.has_rank()) return;
   check(a.rank() >= 1 && b.rank() >= 1, "[dot] cannot multiply {} by {}", a, b);
   const int64_t k = contracted(a, !p.transpose_a), l = contracted(b, p.transpose_b);
-  check(k < 0 || l < 0 || k == l, "[dot] lhs {} and rhs {} do not agree in the contracted axis", a,
-        b);
+  check(k < 0 || l < 0 || k == l,
+        "[dot] lhs has shape {} and rhs {}: found {} and {} to sum over, expected equal extents", a,
+        b, k, l);
   Shape y = without(a, !p.transpose_a);
   for (int64_t d : without(b, p.transpose_b)) y.append(d);
   if (y.rank() == 0) y.append(1);
@@ -110,7 +111,9 @@ Shape batched(std::string_view who, const Shape& a, bool ta, const Shape& b, boo
   for (int i = 0; i + 2 < a.rank(); ++i)
     check(a[i] == b[i], "[{}] lhs {} and rhs {} differ in a leading axis", who, a, b);
   const int64_t k = ta ? a[-2] : a[-1], l = tb ? b[-1] : b[-2];
-  check(k == l, "[{}] lhs {} and rhs {} do not agree in the contracted axis", who, a, b);
+  check(k == l,
+        "[{}] lhs has shape {} and rhs {}: found {} and {} to sum over, expected equal extents",
+        who, a, b, k, l);
   y[-2] = ta ? a[-1] : a[-2], y[-1] = tb ? b[-2] : b[-1];
   return y;
 }

@@ -56,8 +56,10 @@ void infer(const SoftmaxOutputParam& p, InferContext& c) {
   check(x.rank() >= (p.multi_output ? 2 : 1),
         "[SoftmaxOutput] data has shape {}, expected more axes", x);
   if (label.known()) {
-    check(label_fits(p, x, label), "[SoftmaxOutput] label has shape {}, which does not fit data {}",
-          label, x);
+    const Shape wanted =
+        p.multi_output ? Shape{x[0], x.size(2)} : Shape::of(x.begin(), x.end() - 1);
+    check(label_fits(p, x, label),
+          "[SoftmaxOutput] label has shape {}, expected {} for data of shape {}", label, wanted, x);
   } else if (p.multi_output) {
     c.set_in(1, {x[0], x.size(2)});
   } else {
