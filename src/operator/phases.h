@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -18,14 +20,16 @@ class Phases {
   Phases(int64_t phases, int64_t pieces) : phases_(size_t(phases)), pieces_(pieces) {
     check(pieces >= 1 && pieces <= kMostPieces, "{} pieces, expected 1 to {}", pieces, kMostPieces);
   }
-  // body(phase, piece). What a piece throws reaches the caller, and pieces not begun are left out.
+  // body(phase, piece), which must not split its work again: a thread that helps with another piece
+  // while it waits would wait for itself. An error of a piece reaches the caller, and pieces not
+  // begun are left out.
   template <class Body>
   void run(const OpContext& ctx, Body&& body) {
     if (phases_.empty()) return;
     ctx.parallel_for(pieces_, 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) help(body);
     });
-    if (error_) std::rethrow_exception(error_);
+    if (failed_) throw_error(error_);
   }
 
  private:
@@ -44,20 +48,19 @@ class Phases {
         const uint32_t bit = uint32_t(1) << piece;
         if (phase.taken.load(std::memory_order_relaxed) & bit) continue;
         if (phase.taken.fetch_or(bit) & bit) continue;
-        attempt(body, int64_t(p), piece);
+        begin(body, int64_t(p), piece);
         ++phase.done;
       }
       for (int i = 0; phase.done.load() < uint32_t(pieces_); ++i) rest(i);
     }
   }
   template <class Body>
-  void attempt(Body&& body, int64_t phase, int64_t piece) {
-    if (failed_.load()) return;
-    try {
-      body(phase, piece);
-    } catch (...) {
-      if (!failed_.exchange(true)) error_ = std::current_exception();
-    }
+  void begin(Body&& body, int64_t phase, int64_t piece) {
+    if (failed_) return;
+    attempt<std::exception>([&] { body(phase, piece); },
+                            [&](std::string_view text) {
+                              if (!failed_.exchange(true)) error_ = text;
+                            });
   }
   static void rest(int i) {
 #ifdef __x86_64__
@@ -69,7 +72,7 @@ class Phases {
   const int64_t pieces_;
   std::atomic<int64_t> arrived_ = 0;
   std::atomic<bool> failed_ = false;
-  std::exception_ptr error_;
+  std::string error_;
 };
 
 }  // namespace heddle::ops
