@@ -77,18 +77,38 @@ Resize::Resize(Extent from, Extent to, Interpolation how) : from_(from), to_(to)
   right_ = taps_of(from.width, to.width, how_, shrinks);
 }
 
-// across(weight, element) is an addend of a line, down(taps, lines, element) an element made of
-// lines. A line that the row before needed too is not made again.
-template <class T, class Line, class Across, class Down>
-void Resize::blend(const T* from, T* to, int64_t begin, int64_t end, Across&& across,
-                   Down&& down) const {
+// weigh(weight) is a weight as lines have it, whose elements are sums of products; term(weight,
+// element of a line) an addend of an element, finish(their sum) the element. A line that the row
+// before needed too is not made again.
+template <class T, class Line, class Sum, class Weigh, class Term, class Finish>
+void Resize::blend(const T* from, T* to, int64_t begin, int64_t end, Weigh&& weigh, Term&& term,
+                   Finish&& finish) const {
   const int64_t pixel = from_.channels, length = to_.width * pixel;
+  std::vector<int64_t> start{0}, at;
+  std::vector<Line> weight;
+  for (const Taps& h : right_) {
+    for (size_t b = 0; b < h.at.size(); ++b)
+      at.push_back(h.at[b] * pixel), weight.push_back(weigh(h.weight[b]));
+    start.push_back(int64_t(at.size()));
+  }
+  // Where the number of channels is known to the compiler, it keeps their sums in registers.
+  const auto make = [&](const T* row, Line* line, auto channels) {
+    const int64_t count = channels > 0 ? int64_t(channels) : pixel;
+    for (int64_t j = 0; j < to_.width; ++j, line += count) {
+      for (int64_t c = 0; c < count; ++c) line[c] = 0;
+      for (int64_t b = start[size_t(j)]; b < start[size_t(j) + 1]; ++b) {
+        const T* x = row + at[size_t(b)];
+        const Line w = weight[size_t(b)];
+        for (int64_t c = 0; c < count; ++c) line[c] += w * Line(x[c]);
+      }
+    }
+  };
   std::vector<std::vector<Line>> made;
   std::vector<int64_t> row_of;  // the row that a line was made of
-  std::vector<const Line*> lines;
+  std::vector<Sum> sum(static_cast<size_t>(length));
   for (int64_t r = begin; r < end; ++r) {
     const Taps& v = down_[size_t(r)];
-    lines.clear();
+    std::fill(sum.begin(), sum.end(), Sum(0));
     for (size_t a = 0; a < v.at.size(); ++a) {
       auto place = std::find(row_of.begin(), row_of.end(), v.at[a]);
       if (place == row_of.end()) {  // where one lies that this row does not need, or at the end
@@ -100,62 +120,45 @@ void Resize::blend(const T* from, T* to, int64_t begin, int64_t end, Across&& ac
           place = row_of.insert(row_of.end(), v.at[a]);
         }
         *place = v.at[a];
-        std::vector<Line>& line = made[size_t(place - row_of.begin())];
         const T* row = from + v.at[a] * from_.width * pixel;
-        for (int64_t j = 0; j < to_.width; ++j) {
-          const Taps& h = right_[size_t(j)];
-          for (int64_t c = 0; c < pixel; ++c) {
-            Line sum = 0;
-            for (size_t b = 0; b < h.at.size(); ++b)
-              sum += across(h.weight[b], row[h.at[b] * pixel + c]);
-            line[size_t(j * pixel + c)] = sum;
-          }
-        }
+        Line* line = made[size_t(place - row_of.begin())].data();
+        if (pixel == 1) make(row, line, std::integral_constant<int64_t, 1>{});
+        else if (pixel == 3) make(row, line, std::integral_constant<int64_t, 3>{});
+        else make(row, line, std::integral_constant<int64_t, 0>{});
       }
+      const Line* line = made[size_t(place - row_of.begin())].data();
+      const Line w = weigh(v.weight[a]);
+      for (int64_t j = 0; j < length; ++j) sum[size_t(j)] += term(w, line[j]);
     }
-    for (int64_t at : v.at)
-      lines.push_back(
-          made[size_t(std::find(row_of.begin(), row_of.end(), at) - row_of.begin())].data());
-    for (int64_t j = 0; j < length; ++j) to[r * length + j] = down(v, lines, j);
+    for (int64_t j = 0; j < length; ++j) to[r * length + j] = finish(sum[size_t(j)]);
   }
 }
 
 constexpr int kBits = 11;
-int fixed(float w) { return int(std::lrint(w * float(1 << kBits))); }
+uint8_t to_byte(int64_t v) { return uint8_t(std::clamp<int64_t>(v, 0, 255)); }
 
 template <class T>
 void Resize::rows(const T* from, T* to, int64_t begin, int64_t end) const {
+  const auto fixed = [](float w) { return int32_t(std::lrint(w * float(1 << kBits))); };
   if constexpr (!std::is_same_v<T, uint8_t>) {
-    blend<T, T>(
-        from, to, begin, end, [](float w, T x) { return T(w) * x; },
-        [](const Taps& v, const auto& lines, int64_t j) {
-          T sum = 0;
-          for (size_t a = 0; a < lines.size(); ++a) sum += T(v.weight[a]) * lines[a][j];
-          return sum;
-        });
+    blend<T, T, T>(
+        from, to, begin, end, [](float w) { return T(w); }, [](T w, T x) { return w * x; },
+        [](T sum) { return sum; });
   } else if (area_) {  // in float and rounded to even; of four pixels, halves go up
-    blend<T, float>(
-        from, to, begin, end, [](float w, T x) { return w * float(x); },
-        [quarters = quarters_](const Taps& v, const auto& lines, int64_t j) {
-          float sum = 0;
-          for (size_t a = 0; a < lines.size(); ++a) sum += v.weight[a] * lines[a][j];
-          const long value = quarters ? long(std::floor(sum + 0.5f)) : std::lrint(sum);
-          return uint8_t(std::clamp<long>(value, 0, 255));
+    blend<T, float, float>(
+        from, to, begin, end, [](float w) { return w; }, [](float w, float x) { return w * x; },
+        [quarters = quarters_](float sum) {
+          return to_byte(quarters ? long(std::floor(sum + 0.5f)) : std::lrint(sum));
         });
+  } else if (how_ == Interpolation::kLinear || how_ == Interpolation::kArea) {
+    blend<T, int32_t, int32_t>(
+        from, to, begin, end, fixed,
+        [](int32_t w, int32_t line) { return (w * (line >> 4)) >> 16; },
+        [](int32_t sum) { return to_byte((sum + 2) >> 2); });
   } else {
-    const bool linear = how_ == Interpolation::kLinear || how_ == Interpolation::kArea;
-    blend<T, int32_t>(
-        from, to, begin, end, [](float w, T x) { return fixed(w) * int32_t(x); },
-        [linear](const Taps& v, const auto& lines, int64_t j) {
-          int64_t sum = 0;
-          for (size_t a = 0; a < lines.size(); ++a) {
-            const int64_t w = fixed(v.weight[a]), line = lines[a][j];
-            sum += linear ? (w * (line >> 4)) >> 16 : w * line;
-          }
-          const int64_t value =
-              linear ? (sum + 2) >> 2 : (sum + (1 << (2 * kBits - 1))) >> (2 * kBits);
-          return uint8_t(std::clamp<int64_t>(value, 0, 255));
-        });
+    blend<T, int32_t, int64_t>(
+        from, to, begin, end, fixed, [](int32_t w, int32_t line) { return int64_t(w) * line; },
+        [](int64_t sum) { return to_byte((sum + (1 << (2 * kBits - 1))) >> (2 * kBits)); });
   }
 }
 template void Resize::rows(const uint8_t*, uint8_t*, int64_t, int64_t) const;

@@ -30,8 +30,9 @@ class Resize {
   };
 
  private:
-  template <class T, class Line, class Across, class Down>
-  void blend(const T* from, T* to, int64_t begin, int64_t end, Across&& across, Down&& down) const;
+  template <class T, class Line, class Sum, class Weigh, class Term, class Finish>
+  void blend(const T* from, T* to, int64_t begin, int64_t end, Weigh&& weigh, Term&& term,
+             Finish&& finish) const;
 
   Extent from_, to_;
   Interpolation how_;
