@@ -103,6 +103,16 @@ def axis_out_of_range():
     nd.sum(nd.ones((2, 3)), axis=5)
 
 
+@bad("diag", "5", "-2", "3")
+def diagonal_that_is_not_there():
+    nd.diag(nd.ones((2, 3)), k=5)
+
+
+@bad("broadcast_like", "empty")
+def broadcast_over_no_axes():
+    nd.broadcast_like(nd.ones((1, 2)), nd.ones((3, 2)), lhs_axes=(), rhs_axes=())
+
+
 @bad("Convolution", "kernel")
 def kernel_larger_than_image():
     nd.Convolution(nd.ones((1, 1, 3, 3)), nd.ones((2, 1, 5, 5)), nd.ones((2,)), kernel=(5, 5), num_filter=2)

@@ -98,3 +98,38 @@ def test_numbers_like_an_array():
         assert abs(found.asnumpy().mean() - mean) < 0.1, name
         symbol = getattr(mx.sym.random, name + "_like")(mx.sym.Variable("x"), **params)
         assert symbol.infer_shape(x=(3, 2))[1] == [(3, 2)]
+
+
+def drawn(ctx):
+    return mx.nd.random.uniform(shape=(5000,), ctx=ctx).asnumpy()
+
+
+def test_seeds_of_one_device_leave_the_others_alone():
+    mx.random.seed(7)
+    first, other = drawn(mx.cpu(0)), drawn(mx.cpu(1))
+    assert not (first == other).any()  # a stream for each
+    mx.random.seed(7)
+    drawn(mx.cpu(0))
+    mx.random.seed(3, ctx=mx.cpu(0))
+    assert (drawn(mx.cpu(1)) == other).all()
+    mx.random.seed(3, ctx=mx.cpu(1))
+    again = drawn(mx.cpu(1))
+    mx.random.seed(3, ctx=mx.cpu(0))
+    assert (drawn(mx.cpu(0)) == again).all()  # equal seeds of single devices give equal streams
+    for wrong in ("x", 1.5, None):
+        with pytest.raises(ValueError, match="seed_state"):
+            mx.random.seed(wrong)
+
+
+def test_every_shuffle_follows_the_seed():
+    def orders():
+        mx.random.seed(5)
+        rows = mx.nd.arange(40)
+        iterator = mx.io.NDArrayIter(rows.reshape((40, 1)), rows, batch_size=8, shuffle=True)
+        found = [batch.label[0].asnumpy().tolist() for batch in iterator]
+        iterator.reset()
+        found += [batch.label[0].asnumpy().tolist() for batch in iterator]
+        return found + [mx.nd.random.shuffle(rows).asnumpy().tolist(), mx.random.shuffle(rows).asnumpy().tolist()]
+
+    once = orders()
+    assert once == orders() and once[-1] != once[-2] and sorted(sum(once[:5], [])) == list(range(40))

@@ -66,6 +66,7 @@ void infer_like(const LikeParam& p, InferContext& c) {
   if (p.lhs_axes || p.rhs_axes) {
     check(p.lhs_axes && p.rhs_axes && p.lhs_axes->size() == p.rhs_axes->size(),
           "[broadcast_like] lhs_axes and rhs_axes must both be given and have one length");
+    check(!p.lhs_axes->empty(), "[broadcast_like] lhs_axes is empty, expected an axis or None");
     for (size_t i = 0; i < p.lhs_axes->size(); ++i)
       y[normalize_axis("broadcast_like", (*p.lhs_axes)[i], x.rank())] =
           like[normalize_axis("broadcast_like", (*p.rhs_axes)[i], like.rank())];

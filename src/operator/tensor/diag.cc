@@ -35,6 +35,8 @@ void infer(const DiagParam& p, InferContext& c) {
   Shape y = Shape::unknown(0);
   for (int d = 0; d < x.rank(); ++d)
     if (d != a && d != b) y.append(x[d]);
+  check(-x[a] <= p.k && p.k <= x[b], "[diag] k is {}, expected {} to {} for data of shape {}", p.k,
+        -x[a], x[b], x);
   y.append(length(p, x[a], x[b]));
   c.set_out(0, y);
 }

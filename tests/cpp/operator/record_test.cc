@@ -102,11 +102,11 @@ TEST(Record, SaysWhereItIsAndWhatItCanDo) {
 }
 
 TEST(Record, ComposedCallsHoldTheirParts) {
-  const OpCallRef c = call_of("amp_cast", {{"dtype", "float16"}});
+  const OpCallRef c = call_of("Convolution_v1", {{"kernel", "(1, 1)"}, {"num_filter", "2"}});
   ASSERT_EQ(c->parts.size(), 1u);
-  EXPECT_EQ(c->parts[0].call->op->name, "Cast");
-  EXPECT_THAT(c->parts[0].inputs, ElementsAre(0));
-  EXPECT_THAT(c->results, ElementsAre(1));
+  EXPECT_EQ(c->parts[0].call->op->name, "Convolution");
+  EXPECT_THAT(c->parts[0].inputs, ElementsAre(0, 1, 2));
+  EXPECT_THAT(c->results, ElementsAre(3));
   EXPECT_TRUE(c->op->kernels.empty());
 }
 
