@@ -78,6 +78,8 @@ case("Convolution", [(1, 2, 9, 8), (3, 2, 3, 3)], kernel=(3, 3), num_filter=3, d
      ref=convolution)
 case("Convolution", [(2, 3, 9), (4, 3, 3), (4,)], kernel=(3,), num_filter=4, stride=(2,), pad=(1,), label="1d",
      ref=convolution)
+case("Convolution", [(1, 3, 1, 4, 5), (2, 3, 1, 1, 1)], kernel=(1, 1, 1), num_filter=2, stride=(3, 1, 1), pad=(1, 2, 0), no_bias=True,
+     label="padding", ref=convolution)
 case("Convolution", [(1, 2, 4, 5, 4), (3, 2, 2, 3, 2), (3,)], kernel=(2, 3, 2), num_filter=3, pad=(1, 1, 0), label="3d",
      ref=convolution)
 case("Convolution", [(16, 3, 8, 8), (5, 3, 3, 3), (5,)], kernel=(3, 3), num_filter=5, pad=(1, 1), label="batch",
@@ -256,6 +258,7 @@ case("MAERegressionOutput", [(4, 3), (4, 3)], ref=lambda x, label, **_: x,
      ref_grad=lambda x, label, **_: [np.sign(x - label) / 3, None])
 case("MakeLoss", [(4, 3)], grad_scale=0.5, normalization="batch", ref=lambda x, **_: x,
      ref_grad=lambda x, **_: [np.full_like(x, 0.5 / 4)])
+case("MakeLoss", [(2, 4, 3)], normalization="batch", label="rows", ref=lambda x, **_: x, ref_grad=lambda x, **_: [np.full_like(x, 1 / 8)])
 case("MakeLoss", [(4, 3)], normalization="valid", valid_thresh=0.2, ref=lambda x, **_: x,
      ref_grad=lambda x, **_: [np.full_like(x, 1 / max(1, (x > 0.2).sum()))])
 

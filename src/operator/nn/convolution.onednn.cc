@@ -444,8 +444,15 @@ void wants_backward(const ConvolutionParam& p, const Situation& s, StoredAs& as)
   });
 }
 
-bool accepts(const ConvolutionParam&, const Situation& s) {
-  return s.in[0].dtype == Dtype::kFloat32 && s.in[0].size() > 0;
+// In volumes oneDNN takes a window of one cell that lies in the padding for one inside the data.
+bool misplaced(const ConvolutionParam& p) {
+  if (p.kernel.rank() != 3) return false;
+  for (int i = 0; i < 3; ++i)
+    if (p.kernel[i] == 1 && nn::axis_of(p.pad, i, 0) > 0) return true;
+  return false;
+}
+bool accepts(const ConvolutionParam& p, const Situation& s) {
+  return s.in[0].dtype == Dtype::kFloat32 && s.in[0].size() > 0 && !misplaced(p);
 }
 
 void define(OpTable& ops) {

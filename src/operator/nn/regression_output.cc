@@ -83,7 +83,8 @@ struct MakeLossParam {
     f("grad_scale", grad_scale, "The gradient of every element, before normalization.");
     f("valid_thresh", valid_thresh, "Elements above it count as valid.");
     f("normalization", normalization,
-      "Divides the gradient by nothing, the batch size, or the number of valid elements.")
+      "Divides the gradient by nothing, the number of rows (of the last axis), or that of valid "
+      "elements.")
         .names({"null", "batch", "valid"});
   }
 };
@@ -98,7 +99,8 @@ void make_loss_backward(const MakeLossParam& p, OpContext&, Inputs in, Outputs o
   with_float(out[0].dtype, "MakeLoss", [&](auto type) {
     using T = decltype(type);
     double count = 1;
-    if (p.normalization == Normalization::kBatch) count = double(out[0].shape[0]);
+    if (p.normalization == Normalization::kBatch)  // rows of the last axis, as in MXNet
+      count = double(out[0].shape.size(0, out[0].shape.rank() - 1));
     if (p.normalization == Normalization::kValid) {
       const T* x = in[0].as<T>();
       count = double(std::max<int64_t>(
