@@ -697,6 +697,7 @@ def norm(d):
         shape = (shape[0], groups * d.between(1, 3), *shape[2:])
         d.params["num_groups"] = groups
     d.params["eps"] = d.pick(1e-3, 1e-2)
+    d.scale = 4.0
     each = d.params.get("num_groups", shape[axis])
     return [d.values(shape, -1, 3), d.values((each,), 0.5, 1.5), d.values((each,), -1, 1)]
 

@@ -26,6 +26,7 @@ class Witness:
     def __init__(self, patience=15):
         self.patience = patience  # seconds for one answer
         self.waiting = []
+        self.late = set()  # what was waited for in vain, once
         self.process = None
 
     def start(self):
@@ -49,17 +50,19 @@ class Witness:
 
     def answer(self):
         """Of the draw asked for first: as run() gives it, or {"dies": signal}, or {"hangs": seconds}."""
-        self.waiting.pop(0)
+        first = self.waiting.pop(0)
         end = time.monotonic() + self.patience
         try:
             (n,) = struct.unpack("<q", self.read(8, end))
             answer = pickle.loads(self.read(n, end))
         except TimeoutError:
             self.close()
-            later, self.waiting = self.waiting, []
+            again = first.id not in self.late
+            later, self.waiting = [first] * again + self.waiting, []
+            self.late.add(first.id)
             for draw in later:
                 self.ask(draw)
-            return {"hangs": self.patience}
+            return self.answer() if again else {"hangs": self.patience}
         return {way: {k: np.frombuffer(v[2], v[0]).reshape(v[1]) if isinstance(v, tuple) else v for k, v in found.items()}
                 if isinstance(found, dict) else found for way, found in answer.items()}
 

@@ -182,3 +182,34 @@ def test_deconvolution_refuses_a_target_out_of_reach():
     x, w = nd.ones((1, 2, 4, 4)), nd.ones((2, 3, 2, 2))
     with pytest.raises(mx.MXNetError, match="adj.*stride"):
         nd.Deconvolution(x, w, kernel=(2, 2), num_filter=3, target_shape=(4, 4))
+
+
+@pytest.mark.parametrize("op", ["BatchNorm", "BatchNorm_v1"])
+def test_an_empty_batch_leaves_moving_averages_alone(op):
+    mean, var = nd.array([1, 2, 3]), nd.array([4, 5, 6])
+    x = nd.zeros((0, 3, 2, 2))
+    x.attach_grad()
+    with mx.autograd.record():
+        y = getattr(nd, op)(x, nd.ones(3), nd.zeros(3), mean, var)
+    y.backward()
+    assert mean.asnumpy().tolist() == [1, 2, 3] and var.asnumpy().tolist() == [4, 5, 6]
+
+
+@pytest.mark.parametrize("op", ["max", "min"])
+@pytest.mark.parametrize("dtype", ["float32", "int8"])
+def test_nothing_has_no_largest_element(op, dtype):
+    x = nd.zeros((0, 3), dtype=dtype)
+    for axis in (0, None, (0, 1)):
+        with pytest.raises(mx.MXNetError, match="expected elements along the axes"):
+            getattr(nd, op)(x, axis=axis)
+    assert getattr(nd, op)(x, axis=1).shape == (0,)
+
+
+def test_clipping_hides_no_nan():
+    """A gradient that is not a number must show in the weight."""
+    w, bad = nd.ones(3), nd.array([np.nan, 9, -9])
+    new = nd.sgd_update(w, bad, lr=1.0, clip_gradient=0.5).asnumpy()
+    assert np.isnan(new[0]) and new[1:].tolist() == [0.5, 1.5]
+    n = nd.zeros(3)
+    new = nd.rmsprop_update(w, bad, n, lr=1.0, clip_gradient=0.5, clip_weights=0.25).asnumpy()
+    assert np.isnan(new[0]) and np.abs(new[1:]).max() <= 0.25

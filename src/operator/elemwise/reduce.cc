@@ -80,6 +80,15 @@ void infer(const ReduceParam& p, InferContext& c) {
   c.set_out(0, reduced_shape(c.op().name, c.in(0), p.axis, p.exclude, p.keepdims));
 }
 
+// Of nothing there is no largest element.
+void infer_extremum(const ReduceParam& p, InferContext& c) {
+  infer(p, c);
+  const Shape &x = c.in(0), &y = c.out(0);
+  check(!x.known() || !y.known() || x.size() > 0 || y.size() == 0,
+        "[{}] data has shape {}, expected elements along the axes that are reduced", c.op().name,
+        x);
+}
+
 // Sums of float32 that overflow in a short stretch may still be numbers as a whole, or as a mean.
 void sum_up(OpContext& ctx, const Reduction& r, const Blob& x, const Shape& kept, const Blob& y) {
   ew::reduce(ctx, r, x, kept, y);
@@ -287,8 +296,10 @@ void define(OpTable& ops) {
   ops.define(reduce_def<NanSum>({}));
   ops.define(prod);
   ops.define(nanprod);
-  ops.define(reduce_def<Max>({"max_axis"}));
-  ops.define(reduce_def<Min>({"min_axis"}));
+  OpDef max = reduce_def<Max>({"max_axis"}), min = reduce_def<Min>({"min_axis"});
+  max.infer = min.infer = infer_extremum;
+  ops.define(max);
+  ops.define(min);
   ops.define({.name = "norm",
               .doc = "Norm over the given axes.",
               .params = schema<NormParam>(),

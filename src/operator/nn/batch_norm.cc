@@ -314,6 +314,7 @@ std::vector<Ref> reads(const BatchNormParam& p) {
 
 template <class A>
 void move_statistics(const BatchNormParam& p, const Inputs& in) {
+  if (in[kX].size() == 0) return;  // nothing has an average that is no number
   const A *mean = in[kMean].as<A>(), *inv_std = in[kInvStd].as<A>();
   A *moving_mean = in.mut(kAuxMean).as<A>(), *moving_var = in.mut(kAuxVar).as<A>();
   const double keep = p.momentum, take = 1 - keep;

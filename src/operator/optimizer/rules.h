@@ -9,6 +9,12 @@
 
 namespace heddle::ops::opt {
 
+// x in [-c, c]; what is not a number stays none.
+template <class T>
+HEDDLE_HD T clamped(T x, T c) {
+  return ew::select(x > c, c, ew::select(x < -c, -c, x));
+}
+
 struct Step {  // shared by most rules
   float lr = 0, wd = 0, rescale_grad = 1, clip_gradient = -1;
   void fields(auto&& f) {
@@ -25,7 +31,7 @@ struct Step {  // shared by most rules
   template <class T>
   HEDDLE_HD T clip(T g) const {
     const T c = T(clip_gradient);
-    return clip_gradient >= 0 ? ew::max(ew::min(g, c), -c) : g;
+    return clip_gradient >= 0 ? clamped(g, c) : g;
   }
   template <class T>
   HEDDLE_HD T scaled(T g) const {
@@ -126,7 +132,7 @@ struct ClipWeights : Step {
   template <class T>
   HEDDLE_HD T limited(T w) const {
     const T c = T(clip_weights);
-    return clip_weights >= 0 ? ew::max(ew::min(w, c), -c) : w;
+    return clip_weights >= 0 ? clamped(w, c) : w;
   }
 };
 struct RmspropUpdate : ClipWeights {
@@ -220,7 +226,7 @@ struct FtmlUpdate {
   HEDDLE_HD T step(T w, T g, T& d, T& v, T& z) const {
     T grad = T(rescale_grad) * g + T(wd) * w;
     const T c = T(clip_grad);
-    grad = clip_grad >= 0 ? ew::max(ew::min(grad, c), -c) : grad;
+    grad = clip_grad >= 0 ? clamped(grad, c) : grad;
     v = T(beta2) * v + (1 - T(beta2)) * grad * grad;
     const T next = T(decay1) / T(lr) * (ew::sqrt(v / T(decay2)) + T(epsilon));
     z = T(beta1) * z + (1 - T(beta1)) * grad - (next - T(beta1) * d) * w;
@@ -315,7 +321,7 @@ struct AdamwRule {
   HEDDLE_HD T next(T w, T g, T& mean, T& var) const {
     const T c = T(clip_gradient);
     T d = T(rescale) * g;
-    d = clip_gradient >= 0 ? ew::max(ew::min(d, c), -c) : d;
+    d = clip_gradient >= 0 ? clamped(d, c) : d;
     mean = T(beta1) * mean + (1 - T(beta1)) * d;
     var = T(beta2) * var + (1 - T(beta2)) * d * d;
     return w - T(eta) * (T(lr) * mean / (ew::sqrt(var) + T(epsilon)) + T(wd) * w);
@@ -345,7 +351,7 @@ struct LambDirection {
   HEDDLE_HD T step(T w, T g, T& mean, T& var) const {
     const T c = T(clip_gradient);
     T d = T(rescale_grad) * g;
-    d = clip_gradient >= 0 ? ew::max(ew::min(d, c), -c) : d;
+    d = clip_gradient >= 0 ? clamped(d, c) : d;
     mean = T(beta1) * mean + (1 - T(beta1)) * d;
     var = T(beta2) * var + (1 - T(beta2)) * d * d;
     return mean / T(mean_share) / (ew::sqrt(var / T(var_share)) + T(epsilon)) + T(wd) * w;

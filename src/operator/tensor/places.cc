@@ -98,11 +98,14 @@ void infer_arange(const ArangeParam& p, InferContext& c) {
   c.set_out(0, {x[normalize_axis("_contrib_arange_like", *p.axis, x.rank())]});
 }
 void arange(const ArangeParam& p, OpContext& ctx, Inputs, Outputs out) {
+  const bool whole = !is_float(out[0].dtype);  // then start and step are, too, as in _arange
+  const double start = whole ? std::trunc(p.start) : p.start;
+  const double step = whole ? std::trunc(p.step) : p.step;
   const auto store = ew::store_of<double>(out[0].dtype);
   const int64_t size = dtype_size(out[0].dtype);
   ctx.parallel_for(out[0].size(), ew::kGrain, [&](int64_t from, int64_t to) {
     for (int64_t i = from; i < to; ++i) {
-      const double v = p.start + p.step * double(i / p.repeat);
+      const double v = start + step * double(i / p.repeat);
       store(&v, static_cast<char*>(out[0].data) + i * size, 1);
     }
   });
