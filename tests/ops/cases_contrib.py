@@ -20,6 +20,8 @@ case("_unravel_index", [np.array([3, 6, 13, 23], "float32")], shape=(4, 6), dtyp
 case("_unravel_index", [np.array([[3, 6, 130], [4, 5, 23]], "int32")], shape=(-1, 3, 4), label="open",
      ref=lambda x: np.array([x // 12, x // 4 % 3, x % 4]), witness="MXNet leaves elements out where data has two axes")
 case("_contrib_arange_like", [(3, 4)], start=2.0, step=0.5, ref=lambda x: 2 + np.arange(12).reshape(3, 4) / 2)
+case("_contrib_arange_like", [(3, 4)], dtype="int32", low=0, high=9, start=2.5, step=1.5, label="whole", dtypes=(),
+     ref=lambda x: 2 + np.arange(12).reshape(3, 4))
 case("_contrib_arange_like", [(3, 4)], axis=-1, repeat=2, label="axis", ref=lambda x: np.arange(4) // 2)
 case("_contrib_index_array", [(3, 4)], ref=lambda x: np.moveaxis(np.indices((3, 4)), 0, -1))
 case("_contrib_index_array", [(3, 2, 4)], axes=(-1, 0), label="axes",

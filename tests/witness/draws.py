@@ -3,10 +3,12 @@
 Each request is a draw, and each answer its arrays, both pickled after their length. A process that is forked does the
 work: where a draw kills it, the next one asks again, and where that dies, too, the answer is {"dies": signal}.
 """
+import ctypes
 import mmap
 import os
 import pathlib
 import pickle
+import signal
 import struct
 import sys
 import warnings
@@ -68,13 +70,20 @@ def serve(fd, current, again):
         write(fd, answer)
 
 
+def end_with_parent():
+    """A draw may run for ever: nobody must be left with it when the tests end, however they end."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
 def main():
+    end_with_parent()
     fd = os.dup(1)  # what MXNet prints goes elsewhere
     os.dup2(2, 1)
     current, again = Current(), False
     while True:
         child = os.fork()
         if not child:
+            end_with_parent()
             try:
                 serve(fd, current, again)
             finally:
