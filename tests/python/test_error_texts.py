@@ -352,9 +352,9 @@ def bind_with_labels_of_another_batch():
     network().simple_bind(mx.cpu(), data=(2, 3), softmax_label=(5,))
 
 
-@says("MXNetError: Error in operator _plus0: [elemwise_add] rhs has shape (2,1), expected (2,3)")
+@says("MXNetError: Error in operator total: [elemwise_add] rhs has shape (2,1), expected (2,3)")
 def sum_of_symbols_of_other_shapes():
-    (sym.Variable("a") + sym.Variable("b")).simple_bind(mx.cpu(), a=(2, 3), b=(2, 1))
+    sym.elemwise_add(sym.Variable("a"), sym.Variable("b"), name="total").simple_bind(mx.cpu(), a=(2, 3), b=(2, 1))
 
 
 @says("TypeError: [forward] Unknown argument dta, expected one of data, hidden_weight, hidden_bias, top_weight, "
