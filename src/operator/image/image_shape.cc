@@ -11,6 +11,16 @@ using image::check_image;
 using image::kGrain;
 using image::with_number;
 
+// f(plane, from, to) for the parts of [begin, end) that lie in one plane of `cells`.
+template <class F>
+void each_plane(int64_t begin, int64_t end, int64_t cells, F&& f) {
+  for (int64_t i = begin; i < end;) {
+    const int64_t plane = i / cells, stop = std::min(end, (plane + 1) * cells);
+    f(plane, i, stop);
+    i = stop;
+  }
+}
+
 // --- to_tensor ----------------------------------------------------------------------------------
 void infer_to_tensor(InferContext& c) {
   const Shape& x = c.in(0);
@@ -30,12 +40,12 @@ void to_tensor(OpContext& ctx, Inputs in, Outputs out) {
     using T = decltype(type);
     float* to = out[0].as<float>();
     ctx.parallel_for(out[0].size(), kGrain, [&](int64_t from, int64_t end) {
-      for (int64_t i = from; i < end; ++i) {
-        const int64_t plane = i / cells, cell = i % cells;
-        to[i] =
-            float(in[0].as<T>()[(plane / channels * cells + cell) * channels + plane % channels]) /
-            255.0f;
-      }
+      each_plane(from, end, cells, [&](int64_t plane, int64_t first, int64_t last) {
+        const T* pixel = in[0].as<T>() +
+                         (plane / channels * cells + first - plane * cells) * channels +
+                         plane % channels;
+        for (int64_t i = first; i < last; ++i, pixel += channels) to[i] = float(*pixel) / 255.0f;
+      });
     });
   });
 }
@@ -72,11 +82,13 @@ void normalize(const NormalizeParam& p, OpContext& ctx, Inputs in, Outputs out) 
     using T = decltype(type);
     using A = std::conditional_t<(sizeof(T) < 4), float, T>;
     ctx.parallel_for(s.size(), kGrain, [&](int64_t from, int64_t end) {
-      for (int64_t i = from; i < end; ++i) {
-        const int64_t c = i / cells % channels;
-        const A mean = kCentred ? A(p.of(p.mean, c)) : A(0);
-        out[0].as<T>()[i] = T((A(in[0].as<T>()[i]) - mean) / A(p.of(p.std, c)));
-      }
+      each_plane(from, end, cells, [&](int64_t plane, int64_t first, int64_t last) {
+        const int64_t c = plane % channels;
+        const A mean = kCentred ? A(p.of(p.mean, c)) : A(0), deviation = A(p.of(p.std, c));
+        const T* x = in[0].as<T>();
+        T* y = out[0].as<T>();
+        for (int64_t i = first; i < last; ++i) y[i] = T((A(x[i]) - mean) / deviation);
+      });
     });
   });
 }
@@ -130,6 +142,19 @@ void infer_flip(InferContext& c) {
   c.set_out(0, c.in(0)), c.set_in(0, c.out(0));
   if (c.in(0).known()) check_image(c);
 }
+// A row of n pixels from its end to its begin. The usual ones have a size that is known here.
+template <int64_t kBytes>
+void mirror_pixels(const char* from, int64_t n, int64_t bytes, char* to) {
+  const size_t size = size_t(kBytes ? kBytes : bytes);
+  for (int64_t j = 0; j < n; ++j) std::memcpy(to + j * bytes, from + (n - 1 - j) * bytes, size);
+}
+void mirror(const char* from, int64_t n, int64_t bytes, char* to) {
+  (bytes == 12  ? mirror_pixels<12>
+   : bytes == 3 ? mirror_pixels<3>
+   : bytes == 4 ? mirror_pixels<4>
+   : bytes == 1 ? mirror_pixels<1>
+                : mirror_pixels<0>)(from, n, bytes, to);
+}
 // Row i of the output is row i of the input or, upside down, the last but i; pixels likewise.
 // kCoin: or nothing is flipped, as often as not.
 template <int kAxis, bool kCoin>
@@ -141,13 +166,13 @@ void flip(OpContext& ctx, Inputs in, Outputs out) {
   auto* to = static_cast<char*>(out[0].data);
   std::vector<char> before;  // where both share memory
   if (from == to) before.assign(from, from + in[0].bytes()), from = before.data();
+  const int64_t line = s[1] * pixel;
   ctx.parallel_for(s[0], 16, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i)
-      for (int64_t j = 0; j < s[1]; ++j) {
-        const int64_t a = !stay && kAxis == 0 ? s[0] - 1 - i : i;
-        const int64_t b = !stay && kAxis == 1 ? s[1] - 1 - j : j;
-        std::memcpy(to + (i * s[1] + j) * pixel, from + (a * s[1] + b) * pixel, size_t(pixel));
-      }
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t a = !stay && kAxis == 0 ? s[0] - 1 - i : i;
+      if (stay || kAxis == 0) std::memcpy(to + i * line, from + a * line, size_t(line));
+      else mirror(from + i * line, s[1], pixel, to + i * line);
+    }
   });
 }
 template <int kAxis>

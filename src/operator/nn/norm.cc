@@ -18,10 +18,35 @@ struct Grouping {
   int64_t outer_step, inner;  // offset(g) = g / inner * outer_step + g % inner
   int64_t channels, channel_period, channel_length;
   int64_t offset(int64_t g) const { return g / inner * outer_step + g % inner; }
-  int64_t channel(int64_t g, int64_t i) const {
-    return (g % channel_period * (size / channel_length) + i / channel_length) % channels;
+  // The elements of a group are runs of one channel each; or each has its own.
+  int64_t runs() const { return channel_length > 0 ? size / channel_length : 0; }
+  int64_t channel_of_run(int64_t g, int64_t run) const {
+    return (g % channel_period * runs() + run) % channels;
   }
+  bool own_channels() const { return channel_length == 1 && channels == size; }
+  int64_t grain() const { return std::max<int64_t>(1, 16384 / std::max<int64_t>(1, size)); }
 };
+
+// The sum of f(i) for i in [0, n), in eight sums that do not wait for each other.
+template <class F>
+double sum_of(int64_t n, F&& f) {
+  constexpr int64_t kLanes = 8;
+  double sums[kLanes] = {};
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes)
+    for (int64_t k = 0; k < kLanes; ++k) sums[k] += f(i + k);
+  for (int64_t k = 0; i < n; ++i, ++k) sums[k] += f(i);
+  return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+}
+
+// f(i, step) over [0, n) where the elements are `step` apart, which most are by one.
+template <class F>
+void each_element(int64_t n, int64_t step, F&& f) {
+  if (step == 1)
+    for (int64_t i = 0; i < n; ++i) f(i, int64_t(1));
+  else
+    for (int64_t i = 0; i < n; ++i) f(i, step);
+}
 
 struct InstanceNormParam {
   float eps = 1e-3f;
@@ -116,29 +141,36 @@ void forward(const P& p, OpContext& ctx, Inputs in, Outputs out) {
     using A = Wide<T>;
     const T *x = in[0].as<T>(), *gamma = in[1].as<T>(), *beta = in[2].as<T>();
     T *y = out[0].as<T>(), *means = ctx.output(out, 1).as<T>(), *lasts = ctx.output(out, 2).as<T>();
-    ctx.parallel_for(at.groups, std::max<int64_t>(1, 16384 / std::max<int64_t>(1, at.size)),
-                     [&](int64_t from, int64_t to) {
-                       for (int64_t g = from; g < to; ++g) {
-                         const int64_t base = at.offset(g);
-                         double sum = 0, square = 0;
-                         for (int64_t i = 0; i < at.size; ++i)
-                           sum += double(A(x[base + i * at.step]));
-                         const double mean = sum / double(at.size);
-                         for (int64_t i = 0; i < at.size; ++i) {
-                           const double d = double(A(x[base + i * at.step])) - mean;
-                           square += d * d;
-                         }
-                         const double variance = square / double(at.size),
-                                      deviation = std::sqrt(variance + double(p.eps));
-                         means[g] = T(A(mean)),
-                         lasts[g] = T(A(P::kDeviation ? deviation : variance));
-                         const A m = A(mean), scale = A(1 / deviation);
-                         for (int64_t i = 0; i < at.size; ++i) {
-                           const int64_t c = at.channel(g, i), e = base + i * at.step;
-                           y[e] = T((A(x[e]) - m) * scale * A(gamma[c]) + A(beta[c]));
-                         }
-                       }
-                     });
+    ctx.parallel_for(at.groups, at.grain(), [&](int64_t from, int64_t to) {
+      for (int64_t g = from; g < to; ++g) {
+        const T* own = x + at.offset(g);
+        T* result = y + at.offset(g);
+        const double mean =
+            sum_of(at.size, [&](int64_t i) { return double(A(own[i * at.step])); }) /
+            double(at.size);
+        const double variance = sum_of(at.size,
+                                       [&](int64_t i) {
+                                         const double d = double(A(own[i * at.step])) - mean;
+                                         return d * d;
+                                       }) /
+                                double(at.size);
+        const double deviation = std::sqrt(variance + double(p.eps));
+        means[g] = T(A(mean)), lasts[g] = T(A(P::kDeviation ? deviation : variance));
+        const A m = A(mean), scale = A(1 / deviation);
+        if (at.own_channels()) {
+          each_element(at.size, at.step, [&](int64_t i, int64_t step) {
+            result[i * step] = T((A(own[i * step]) - m) * scale * A(gamma[i]) + A(beta[i]));
+          });
+          continue;
+        }
+        for (int64_t run = 0; run < at.runs(); ++run) {
+          const int64_t c = at.channel_of_run(g, run), first = run * at.channel_length;
+          const A by = A(gamma[c]), plus = A(beta[c]);
+          for (int64_t i = first; i < first + at.channel_length; ++i)
+            result[i] = T((A(own[i]) - m) * scale * by + plus);
+        }
+      }
+    });
   });
 }
 
@@ -150,27 +182,79 @@ void backward(const P& p, OpContext& ctx, Inputs in, Outputs out) {
     using T = decltype(type);
     using A = Wide<T>;
     const T *dy = in[0].as<T>(), *x = in[1].as<T>(), *gamma = in[2].as<T>();
+    const auto mean_of = [&](int64_t g) { return double(A(in[3].as<T>()[g])); };
+    const auto scale_of = [&](int64_t g) {
+      const double last = double(A(in[4].as<T>()[g]));
+      return P::kDeviation ? 1 / last : 1 / std::sqrt(last + double(p.eps));
+    };
     double* sums = ctx.scratch_of<double>(2 * at.channels);  // of gamma, then of beta
     std::fill_n(sums, 2 * at.channels, 0.0);
-    for (int64_t g = 0; g < at.groups; ++g) {
-      const int64_t base = at.offset(g);
-      const double mean = double(A(in[3].as<T>()[g])), last = double(A(in[4].as<T>()[g]));
-      const double scale = P::kDeviation ? 1 / last : 1 / std::sqrt(last + double(p.eps));
-      double heads = 0, product = 0;
-      for (int64_t i = 0; i < at.size; ++i) {
-        const int64_t c = at.channel(g, i), e = base + i * at.step;
-        const double head = double(A(dy[e])), z = (double(A(x[e])) - mean) * scale;
-        sums[c] += head * z, sums[at.channels + c] += head;
-        heads += head * double(A(gamma[c])), product += head * double(A(gamma[c])) * z;
+    // Of each run of a group: the sums of dy z and of dy.
+    double* parts = at.own_channels() ? nullptr : ctx.scratch_of<double>(2 * at.groups * at.runs());
+    T* dx = ctx.wants(0) ? out[0].as<T>() : nullptr;
+    ctx.parallel_for(at.groups, at.grain(), [&](int64_t from, int64_t to) {
+      for (int64_t g = from; g < to; ++g) {
+        const T *head = dy + at.offset(g), *own = x + at.offset(g);
+        const double mean = mean_of(g), scale = scale_of(g);
+        double heads = 0, product = 0;
+        const auto z = [&](int64_t i) { return (double(A(own[i])) - mean) * scale; };
+        if (at.own_channels()) {
+          const auto scaled = [&](int64_t i) {
+            return double(A(head[i * at.step])) * double(A(gamma[i]));
+          };
+          heads = sum_of(at.size, scaled);
+          product = sum_of(at.size, [&](int64_t i) { return scaled(i) * z(i * at.step); });
+        }
+        for (int64_t run = 0; parts && run < at.runs(); ++run) {
+          const int64_t first = run * at.channel_length;
+          const double by = double(A(gamma[at.channel_of_run(g, run)]));
+          double* mine = parts + 2 * (g * at.runs() + run);
+          mine[0] = sum_of(at.channel_length,
+                           [&](int64_t i) { return double(A(head[first + i])) * z(first + i); });
+          mine[1] =
+              sum_of(at.channel_length, [&](int64_t i) { return double(A(head[first + i])); });
+          product += by * mine[0], heads += by * mine[1];
+        }
+        if (!dx) continue;
+        // ((dy gamma - heads) - (x - mean) slope) scale, in the precision of the elements
+        const A less = A(heads / double(at.size)), m = A(mean), by_scale = A(scale);
+        const A slope = A(product / double(at.size) * scale);
+        T* result = dx + at.offset(g);
+        if (at.own_channels())
+          each_element(at.size, at.step, [&](int64_t i, int64_t step) {
+            result[i * step] =
+                T((A(head[i * step]) * A(gamma[i]) - less - (A(own[i * step]) - m) * slope) *
+                  by_scale);
+          });
+        for (int64_t run = 0; parts && run < at.runs(); ++run) {
+          const int64_t first = run * at.channel_length;
+          const A by = A(gamma[at.channel_of_run(g, run)]);
+          for (int64_t i = first; i < first + at.channel_length; ++i)
+            result[i] = T((A(head[i]) * by - less - (A(own[i]) - m) * slope) * by_scale);
+        }
       }
-      heads /= double(at.size), product /= double(at.size);
-      for (int64_t i = 0; ctx.wants(0) && i < at.size; ++i) {
-        const int64_t c = at.channel(g, i), e = base + i * at.step;
-        const double z = (double(A(x[e])) - mean) * scale;
-        out[0].as<T>()[e] =
-            T(A((double(A(dy[e])) * double(A(gamma[c])) - heads - z * product) * scale));
-      }
-    }
+    });
+    // Added over the groups in their order, whichever thread does it.
+    if (parts)
+      for (int64_t g = 0; g < at.groups; ++g)
+        for (int64_t run = 0; run < at.runs(); ++run) {
+          const int64_t c = at.channel_of_run(g, run);
+          sums[c] += parts[2 * (g * at.runs() + run)];
+          sums[at.channels + c] += parts[2 * (g * at.runs() + run) + 1];
+        }
+    else
+      ctx.parallel_for(at.channels, std::max<int64_t>(64, 16384 / std::max<int64_t>(1, at.groups)),
+                       [&](int64_t from, int64_t to) {
+                         for (int64_t g = 0; g < at.groups; ++g) {
+                           const T *head = dy + at.offset(g), *own = x + at.offset(g);
+                           const double mean = mean_of(g), scale = scale_of(g);
+                           for (int64_t c = from; c < to; ++c) {
+                             const double d = double(A(head[c * at.step]));
+                             sums[c] += d * ((double(A(own[c * at.step])) - mean) * scale);
+                             sums[at.channels + c] += d;
+                           }
+                         }
+                       });
     for (int64_t c = 0; c < at.channels; ++c) {
       if (ctx.wants(1)) out[1].as<T>()[c] = T(A(sums[c]));
       if (ctx.wants(2)) out[2].as<T>()[c] = T(A(sums[at.channels + c]));
@@ -246,37 +330,43 @@ void l2_forward(const L2Param& p, OpContext& ctx, Inputs in, Outputs out) {
     using A = Wide<T>;
     const T* x = in[0].as<T>();
     T* norms = ctx.output(out, 1).as<T>();
-    for (int64_t g = 0; g < at.groups; ++g) {
-      const int64_t base = at.offset(g);
-      double square = 0;
-      for (int64_t i = 0; i < at.size; ++i)
-        square += double(A(x[base + i * at.step])) * double(A(x[base + i * at.step]));
-      const A length = A(std::isinf(square) ? scaled_length(x + base, at.size, at.step)
-                                            : std::sqrt(square + double(p.eps)));
-      norms[g] = T(length);
-      for (int64_t i = 0; i < at.size; ++i)
-        out[0].as<T>()[base + i * at.step] = T(A(x[base + i * at.step]) / length);
-    }
+    ctx.parallel_for(at.groups, at.grain(), [&](int64_t from, int64_t to) {
+      for (int64_t g = from; g < to; ++g) {
+        const T* own = x + at.offset(g);
+        T* y = out[0].as<T>() + at.offset(g);
+        const double square = sum_of(at.size, [&](int64_t i) {
+          return double(A(own[i * at.step])) * double(A(own[i * at.step]));
+        });
+        const A length = A(std::isinf(square) ? scaled_length(own, at.size, at.step)
+                                              : std::sqrt(square + double(p.eps)));
+        norms[g] = T(length);
+        each_element(at.size, at.step,
+                     [&](int64_t i, int64_t step) { y[i * step] = T(A(own[i * step]) / length); });
+      }
+    });
   });
 }
 
 // in: dy, output, norm. out: gradient of data, (dy - y * sum(dy * y)) / norm.
-void l2_backward(const L2Param& p, OpContext&, Inputs in, Outputs out) {
+void l2_backward(const L2Param& p, OpContext& ctx, Inputs in, Outputs out) {
   const Grouping at = p.grouping(in[1].shape);
   with_float(in[0].dtype, "L2Normalization", [&](auto type) {
     using T = decltype(type);
     using A = Wide<T>;
     const T *dy = in[0].as<T>(), *y = in[1].as<T>();
-    for (int64_t g = 0; g < at.groups; ++g) {
-      const int64_t base = at.offset(g);
-      double product = 0;
-      for (int64_t i = 0; i < at.size; ++i)
-        product += double(A(dy[base + i * at.step])) * double(A(y[base + i * at.step]));
-      for (int64_t i = 0; i < at.size; ++i) {
-        const int64_t e = base + i * at.step;
-        out[0].as<T>()[e] = T((A(dy[e]) - A(y[e]) * A(product)) / A(in[2].as<T>()[g]));
+    ctx.parallel_for(at.groups, at.grain(), [&](int64_t from, int64_t to) {
+      for (int64_t g = from; g < to; ++g) {
+        const T *head = dy + at.offset(g), *own = y + at.offset(g);
+        T* dx = out[0].as<T>() + at.offset(g);
+        const A product = A(sum_of(at.size, [&](int64_t i) {
+          return double(A(head[i * at.step])) * double(A(own[i * at.step]));
+        }));
+        const A norm = A(in[2].as<T>()[g]);
+        each_element(at.size, at.step, [&](int64_t i, int64_t step) {
+          dx[i * step] = T((A(head[i * step]) - A(own[i * step]) * product) / norm);
+        });
       }
-    }
+    });
   });
 }
 

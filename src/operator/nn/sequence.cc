@@ -99,12 +99,25 @@ void mask(const MaskParam& p, OpContext& ctx, const Blob& x, const Blob* lengths
   const int64_t* n = lengths_of(p, ctx, lengths, s);
   with_dtype(x.dtype, "SequenceMask", [&](auto type) {
     using T = decltype(type);
-    for (int64_t b = 0; b < s.batch; ++b)
-      for (int64_t t = 0; t < s.time; ++t) {
-        const int64_t at = b * s.batch_step + t * s.time_step;
+    if (s.rest == 0) return;
+    if (!lengths) {
+      if (x.data == y.data) return;
+      return ctx.parallel_for(x.size(), 65536, [&](int64_t begin, int64_t end) {
+        std::copy_n(x.as<T>() + begin, end - begin, y.as<T>() + begin);
+      });
+    }
+    // In the order of memory: step k is (time, batch) or (batch, time).
+    const int64_t inner = s.time_step < s.batch_step ? s.time : s.batch;
+    const int64_t grain = std::max<int64_t>(1, 16384 / s.rest);
+    ctx.parallel_for(s.time * s.batch, grain, [&](int64_t begin, int64_t end) {
+      for (int64_t k = begin; k < end; ++k) {
+        const bool by_time = s.time_step < s.batch_step;
+        const int64_t t = by_time ? k % inner : k / inner, b = by_time ? k / inner : k % inner;
+        const int64_t at = k * s.rest;
         if (t >= n[b]) std::fill_n(y.as<T>() + at, s.rest, T(value));
         else if (x.data != y.data) std::copy_n(x.as<T>() + at, s.rest, y.as<T>() + at);
       }
+    });
   });
 }
 void run_mask(const MaskParam& p, OpContext& ctx, Inputs in, Outputs out) {

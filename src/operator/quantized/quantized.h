@@ -53,6 +53,12 @@ void with_8_bits(Dtype d, Fn&& fn) {
 template <class Q>
 Q nearest(float v) {
   constexpr float kLow = std::numeric_limits<Q>::lowest(), kHigh = std::numeric_limits<Q>::max();
+  if constexpr (sizeof(Q) == 1) {
+    constexpr float kWhole = 12582912;  // 1.5 * 2^23: where floats are whole numbers
+    v = v > kLow ? v : kLow;
+    v = v < kHigh ? v : kHigh;
+    return Q(int32_t((v + kWhole) - kWhole));
+  }
   v = std::nearbyint(v);  // kHigh of int32 is one that it does not hold
   return v > kLow ? (v < kHigh ? Q(v) : std::numeric_limits<Q>::max()) : Q(kLow);
 }
@@ -63,7 +69,13 @@ void store(const OpContext& ctx, const Blob& to, From&& from) {
     using Q = decltype(type);
     Q* q = to.as<Q>();
     ctx.parallel_for(to.size(), kGrain, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) q[i] = nearest<Q>(from(i));
+      constexpr int64_t kTile = 512;
+      float tile[kTile];  // bytes might lie anywhere, also over what from() reads its numbers by
+      for (int64_t at = begin; at < end; at += kTile) {
+        const int64_t n = std::min(kTile, end - at);
+        for (int64_t i = 0; i < n; ++i) tile[i] = from(at + i);
+        for (int64_t i = 0; i < n; ++i) q[at + i] = nearest<Q>(tile[i]);
+      }
     });
   });
 }

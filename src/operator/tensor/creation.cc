@@ -29,8 +29,28 @@ void generate(const OpContext& ctx, const Blob& y, Value&& value) {
 }
 
 void zero(const Blob& y) { std::memset(y.data, 0, size_t(y.bytes())); }
+// One element as `store` leaves it, again and again.
+template <class Word>
+void repeat(const OpContext& ctx, const Blob& y, const void* element) {
+  Word word;
+  std::memcpy(&word, element, sizeof word);
+  auto* to = static_cast<Word*>(y.data);
+  ctx.parallel_for(y.size(), 4 * ew::kGrain,
+                   [&](int64_t begin, int64_t end) { std::fill(to + begin, to + end, word); });
+}
 void constant(const OpContext& ctx, const Blob& y, double value) {
-  generate(ctx, y, [value](int64_t) { return value; });
+  uint64_t element = 0;
+  ew::store_of<double>(y.dtype)(&value, reinterpret_cast<char*>(&element), 1);
+  switch (dtype_size(y.dtype)) {
+    case 1:
+      return repeat<uint8_t>(ctx, y, &element);
+    case 2:
+      return repeat<uint16_t>(ctx, y, &element);
+    case 4:
+      return repeat<uint32_t>(ctx, y, &element);
+    default:
+      return repeat<uint64_t>(ctx, y, &element);
+  }
 }
 
 // What every operator here has: a device for eager calls (placed by the executor) and a dtype.
@@ -166,8 +186,17 @@ struct EyeParam : Where {
 };
 void infer_eye(const EyeParam& p, InferContext& c) { c.set_out(0, {p.N, p.M ? p.M : p.N}); }
 void eye(const EyeParam& p, OpContext& ctx, Inputs, Outputs out) {
-  const int64_t columns = out[0].shape[1];
-  generate(ctx, out[0], [&](int64_t i) { return i % columns == i / columns + p.k ? 1.0 : 0.0; });
+  const int64_t rows = out[0].shape[0], columns = out[0].shape[1];
+  zero(out[0]);
+  const auto store = ew::store_of<double>(out[0].dtype);
+  const double one = 1;
+  ctx.parallel_for(rows, 4096, [&](int64_t begin, int64_t end) {
+    for (int64_t i = std::max(begin, -p.k); i < std::min(end, columns - p.k); ++i)
+      store(&one,
+            static_cast<char*>(out[0].data) +
+                (i * columns + i + p.k) * int64_t(dtype_size(out[0].dtype)),
+            1);
+  });
 }
 
 template <class P>

@@ -46,6 +46,52 @@ void apply(const OpContext& ctx, const Blob& x, const Blob& y, const Axis<Wide<T
   });
 }
 
+// The columns of an axis with its neighbours' places and weights side by side. The last columns may
+// have no second neighbour.
+template <class A>
+struct Columns {
+  std::vector<int32_t> from;
+  std::vector<A> first, second;
+  int64_t pairs = 0;
+  explicit Columns(const Axis<A>& axis) {
+    for (const auto& row : axis.rows) {
+      from.push_back(int32_t(row.from));
+      first.push_back(row.weight[0]), second.push_back(row.weight[1]);
+      pairs += row.count == 2;
+    }
+  }
+};
+
+// apply() for two neighbours an axis.
+template <class T>
+void blend(const OpContext& ctx, const Blob& x, const Blob& y, const Axis<Wide<T>>& down,
+           const Columns<Wide<T>>& right) {
+  using A = Wide<T>;
+  const int64_t height = y.shape[2], width = y.shape[3], extent = x.shape[3];
+  const int64_t rows = y.shape[0] * y.shape[1] * height,
+                grain = vision::grain_of(2 * (width + extent));
+  ctx.parallel_for(rows, grain, [&](int64_t begin, int64_t end) {
+    ScratchScope scope;
+    A* line = static_cast<A*>(thread_scratch(size_t(extent) * sizeof(A)));
+    const int32_t* from = right.from.data();
+    const A *first = right.first.data(), *second = right.second.data();
+    for (int64_t k = begin; k < end; ++k) {
+      const auto& v = down.rows[size_t(k % height)];
+      const T* above = x.as<T>() + (k / height * x.shape[2] + v.from) * extent;
+      const T* below = above + (v.count - 1) * extent;
+      const A one = v.weight[0], other = v.weight[1];
+      if (v.count == 2)
+        for (int64_t j = 0; j < extent; ++j) line[j] = one * A(above[j]) + other * A(below[j]);
+      else
+        for (int64_t j = 0; j < extent; ++j) line[j] = one * A(above[j]);
+      T* to = y.as<T>() + k * width;
+      for (int64_t j = 0; j < right.pairs; ++j)
+        to[j] = T(first[j] * line[from[j]] + second[j] * line[from[j] + 1]);
+      for (int64_t j = right.pairs; j < width; ++j) to[j] = T(first[j] * line[from[j]]);
+    }
+  });
+}
+
 // The transpose of apply().
 template <class T, class Weight>
 void apply_back(const OpContext& ctx, const Blob& dy, const Blob& dx, const Axis<Wide<T>>& down,
@@ -198,8 +244,8 @@ void resize(const ResizeParam& p, OpContext& ctx, Inputs in, Outputs out) {
   with_float(in[0].dtype, "BilinearResize2D", [&](auto type) {
     using T = decltype(type);
     const Shape &x = in[0].shape, &y = out[0].shape;
-    apply<T>(ctx, in[0], out[0], neighbours<Wide<T>>(x[2], y[2], p.align_corners),
-             neighbours<Wide<T>>(x[3], y[3], p.align_corners), kOwn);
+    blend<T>(ctx, in[0], out[0], neighbours<Wide<T>>(x[2], y[2], p.align_corners),
+             Columns(neighbours<Wide<T>>(x[3], y[3], p.align_corners)));
   });
 }
 
