@@ -28,8 +28,8 @@ PEERS |= {ours: same(theirs) for ours, theirs in {
     "_logical_and": "logical_and", "_logical_or": "logical_or", "_logical_xor": "logical_xor", "_grad_add": "add",
     "elemwise_add": "add", "elemwise_sub": "sub", "elemwise_mul": "mul", "elemwise_div": "div", "dot": "matmul",
     "batch_dot": "bmm", "sum": "sum", "mean": "mean", "prod": "prod", "max": "max", "min": "min", "nansum": "nansum",
-    "_linalg_potrf": "linalg_cholesky", "_linalg_inverse": "inverse", "_linalg_det": "det", "_linalg_slogdet": "slogdet",
-    "argmax": "argmax", "argmin": "argmin", "shuffle": "clone",
+    "_linalg_inverse": "inverse", "_linalg_det": "det", "_linalg_slogdet": "slogdet",
+    "argmax": "argmax", "argmin": "argmin",
 }.items()}
 PEERS |= {f"_{ours}_scalar": theirs for ours, theirs in {
     "plus": lambda a, scalar: a + scalar, "minus": lambda a, scalar: a - scalar, "rminus": lambda a, scalar: scalar - a,
@@ -77,7 +77,8 @@ PEERS |= {
     "clip": lambda a, a_min, a_max: a.clamp(a_min, a_max), "Cast": lambda a, **_: a.double(),
     "amp_cast": lambda a, **_: a.half(), "add_n": lambda *x: x[0] + x[1] + x[2] + x[3],
     "where": lambda c, a, b: T.where(c, a, b), "broadcast_to": lambda a, shape: a.expand(4, 3, 5).contiguous(),
-    "_contrib_quadratic": lambda a, **k: k["a"] * a * a + k["b"] * a + k["c"],
+    "_contrib_quadratic": lambda x, a, b, c: a * x * x + b * x + c, "_linalg_potrf": lambda a: T.linalg.cholesky(a),
+    "shuffle": lambda a: a[T.randperm(len(a))],
     "_contrib_div_sqrt_dim": lambda a: a / a.shape[-1] ** 0.5,
     "FullyConnected": lambda x, w, b, **_: F.linear(x, w, b),
     "_linalg_gemm": lambda a, b, c, alpha, beta: T.baddbmm(c, a, b, alpha=alpha, beta=beta),
@@ -89,7 +90,7 @@ PEERS |= {
     "Convolution": lambda x, w, b, pad=0, **_: F.conv2d(x, w, b, padding=pad),
     "Deconvolution": lambda x, w, pad=0, stride=1, **_: F.conv_transpose2d(x, w, None, stride, pad),
     "Pooling": pool, "Pooling_v1": pool, "Activation": lambda a, **_: F.relu(a),
-    "LeakyReLU": lambda a, slope, **_: F.leaky_relu(a, slope), "Dropout": lambda a, p: F.dropout(a, p, False),
+    "LeakyReLU": lambda a, slope, **_: F.leaky_relu(a, slope), "Dropout": lambda a, p: a.clone(),
     "BatchNorm": norm_layer, "BatchNorm_v1": norm_layer, "_contrib_SyncBatchNorm": norm_layer,
     "_contrib_BatchNormWithReLU": lambda *x, **p: F.relu(norm_layer(*x, **p)),
     "softmax": lambda a: F.softmax(a, -1), "log_softmax": lambda a: F.log_softmax(a, -1),
@@ -104,7 +105,7 @@ PEERS |= {
     "LRN": lambda a, nsize, **_: F.local_response_norm(a, nsize),
     "UpSampling": lambda a, scale, **_: F.interpolate(a, scale_factor=scale, mode="nearest"),
     "SequenceMask": lambda a: a.clone(), "SequenceLast": lambda a: a[-1].clone(), "SequenceReverse": lambda a: a.flip(0),
-    "norm": lambda a: T.linalg.vector_norm(a), "pick": lambda a, i: a.gather(-1, i.long().unsqueeze(-1)).squeeze(-1),
+    "norm": lambda a: T.linalg.vector_norm(a), "pick": lambda a, i: a.gather(-1, i.long().clamp(0, a.shape[-1] - 1).unsqueeze(-1)).squeeze(-1),
     "RNN": rnn, "expand_dims": lambda a, axis: a.unsqueeze(axis).clone(),
     "Reshape": lambda a, shape: a.clone(), "Flatten": lambda a: a.flatten(1).clone(), "squeeze": lambda a: a.squeeze().clone(),
     "transpose": lambda a: a.permute(*range(a.dim() - 1, -1, -1)).contiguous(),
@@ -225,7 +226,13 @@ SMALL = {
 }
 
 # Why one may take longer than 1.5 times what PyTorch does: printed with the row.
-REASONS = {}
+REASONS = {
+    **dict.fromkeys(("arcsin", "arccos", "arctan", "arctanh", "tan", "log10", "log2", "cbrt", "gammaln", "digamma", "erfinv", "_mod",
+                     "_mod_scalar", "broadcast_mod", "_hypot", "broadcast_hypot", "_power_scalar", "_rpower_scalar", "sin", "cos",
+                     "_power"), "computed by the C library, element by element: no vector formula yet"),
+    **dict.fromkeys(("_contrib_fft", "_contrib_ifft"), "our own transform, not a library's"),
+    **dict.fromkeys(("random_randint", "shuffle"), "numbers that depend on the seed and the place alone, for any count of threads"),
+}
 # NumPy's name where it has the operator and the row's reference is not it.
 NUMPY = ("abs sign square sqrt exp log log10 log2 log1p expm1 ceil floor trunc rint sin cos tan arcsin arccos arctan sinh cosh "
          "tanh arcsinh arccosh arctanh elemwise_add elemwise_sub elemwise_mul elemwise_div broadcast_add broadcast_mul _maximum "
