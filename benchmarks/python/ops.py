@@ -24,7 +24,7 @@ from ops.cases import CASES  # noqa: E402
 ELEMENTS = 1 << 20   # of the first input of a large case
 SLOWEST = 0.06       # seconds: a large case that takes longer is left out
 WINDOWS, WINDOW = 5, 0.012
-SKIPPED = {"Custom": "a Python function", "_reorder": "it is for plans", "_CrossDeviceCopy": "it needs two devices"}
+SKIPPED = {**dict.fromkeys(("Custom", "_Native", "_NDArray"), "a Python function"), "_reorder": "it is for plans", "_CrossDeviceCopy": "it needs two devices"}
 
 # Rows are made before anything is asked, so that every contender sees the same ones.
 FIRST = {}
