@@ -154,20 +154,46 @@ void run_last_backward(const SequenceParam& p, OpContext& ctx, Inputs in, Output
   }
 }
 
+// fn(T{}) with an integer of as many bytes as the dtype has.
+template <class Fn>
+void with_bits(Dtype d, Fn&& fn) {
+  switch (dtype_size(d)) {
+    case 1:
+      return fn(uint8_t{});
+    case 2:
+      return fn(uint16_t{});
+    case 4:
+      return fn(uint32_t{});
+    default:
+      return fn(uint64_t{});
+  }
+}
+
 // --- SequenceReverse ----------------------------------------------------------------------------
 // Its own inverse, hence its own gradient.
 void reverse(const SequenceParam& p, OpContext& ctx, const Blob& x, const Blob* lengths,
              const Blob& y) {
   const Steps s(p, x.shape);
+  if (s.rest == 0) return;
   const int64_t* n = lengths_of(p, ctx, lengths, s);
-  const int64_t size = dtype_size(x.dtype);
-  for (int64_t b = 0; b < s.batch; ++b)
-    for (int64_t t = 0; t < s.time; ++t) {
-      const int64_t from = t < n[b] ? n[b] - 1 - t : t;
-      std::memcpy(static_cast<char*>(y.data) + (b * s.batch_step + t * s.time_step) * size,
-                  static_cast<const char*>(x.data) + (b * s.batch_step + from * s.time_step) * size,
-                  size_t(s.rest * size));
-    }
+  // Without lengths, all of a batch turns around together.
+  const bool together = !lengths && p.axis == 0;
+  const int64_t batch = together ? 1 : s.batch, rest = together ? s.batch * s.rest : s.rest;
+  with_bits(x.dtype, [&](auto type) {
+    using T = decltype(type);
+    const T* from = static_cast<const T*>(x.data);
+    T* to = static_cast<T*>(y.data);
+    // In the order of y's memory, whose rows are (time, batch) or (batch, time).
+    const bool by_time = s.time_step < s.batch_step;
+    const int64_t grain = std::max<int64_t>(1, 16384 / rest);
+    ctx.parallel_for(s.time * batch, grain, [&](int64_t begin, int64_t end) {
+      for (int64_t k = begin; k < end; ++k) {
+        const int64_t t = by_time ? k % s.time : k / batch, b = by_time ? k / s.time : k % batch;
+        const int64_t source = t < n[b] ? n[b] - 1 - t : t;
+        std::copy_n(from + b * s.batch_step + source * s.time_step, rest, to + k * rest);
+      }
+    });
+  });
 }
 void run_reverse(const SequenceParam& p, OpContext& ctx, Inputs in, Outputs out) {
   reverse(p, ctx, in[0], in.count() > 1 ? &in[1] : nullptr, out[0]);

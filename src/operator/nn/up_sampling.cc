@@ -80,18 +80,27 @@ Window window_of(const UpSamplingParam& p, const Shape& x, const Shape& y) {
   return w;
 }
 
-// Calls cell(channel plane of the input, cell of it, cell of the output) for every output cell that
-// input `x` provides.
-template <class Cell>
-void each_cell(const Shape& x, const Shape& y, int64_t first_channel, Cell&& cell) {
-  const int64_t high = y[2] / x[2], wide = y[3] / x[3];
-  for (int64_t n = 0; n < x[0]; ++n)
-    for (int64_t c = 0; c < x[1]; ++c)
-      for (int64_t i = 0; i < y[2]; ++i)
-        for (int64_t j = 0; j < y[3]; ++j)
-          cell(((n * x[1] + c) * x[2] + i / high) * x[3] + j / wide,
-               ((n * y[1] + first_channel + c) * y[2] + i) * y[3] + j);
-}
+// How the cells of input `x` lie in the output: each is `high` x `wide` cells there. Calls
+// row(row of x, first row of its `high` in the output) for every row, many at once.
+struct Nearest {
+  int64_t high, wide, width;  // of a cell, and of a row of x
+  Nearest(const Shape& x, const Shape& y)
+      : high(y[2] / x[2]), wide(y[3] / x[3]), width(x[3]), x_(x), y_(y) {}
+  template <class Row>
+  void each_row(const OpContext& ctx, int64_t first_channel, Row&& row) const {
+    const int64_t rows = x_.size(0, 3), cells = high * wide * width;
+    ctx.parallel_for(rows, std::max<int64_t>(1, 16384 / std::max<int64_t>(1, cells)),
+                     [&](int64_t begin, int64_t end) {
+                       for (int64_t r = begin; r < end; ++r) {
+                         const int64_t plane = r / x_[2], n = plane / x_[1], c = plane % x_[1];
+                         row(r, (n * y_[1] + first_channel + c) * y_[2] + r % x_[2] * high);
+                       }
+                     });
+  }
+
+ private:
+  const Shape &x_, &y_;
+};
 
 void forward(const UpSamplingParam& p, OpContext& ctx, Inputs in, Outputs out) {
   with_float(in[0].dtype, "UpSampling", [&](auto type) {
@@ -104,11 +113,28 @@ void forward(const UpSamplingParam& p, OpContext& ctx, Inputs in, Outputs out) {
       return;
     }
     const bool add = p.multi_input_mode == MultiInputMode::kSum;
+    if (out[0].size() == 0) return;
+    const int64_t out_width = out[0].shape[3];
     int64_t channel = 0;
     for (int k = 0; k < in.count(); ++k) {
-      const T* x = in[k].as<T>();
-      each_cell(in[k].shape, out[0].shape, add ? 0 : channel, [&](int64_t from, int64_t to) {
-        y[to] = add && k > 0 ? T(A(y[to]) + A(x[from])) : x[from];
+      const Nearest cells(in[k].shape, out[0].shape);
+      cells.each_row(ctx, add ? 0 : channel, [&](int64_t r, int64_t first) {
+        const T* x = in[k].as<T>() + r * cells.width;
+        T* row = y + first * out_width;
+        if (add && k > 0) {
+          for (int64_t i = 0; i < cells.high; ++i)
+            for (int64_t j = 0; j < out_width; ++j) {
+              T& v = row[i * out_width + j];
+              v = T(A(v) + A(x[j / cells.wide]));
+            }
+          return;
+        }
+        if (cells.wide == 2)
+          for (int64_t j = 0; j < cells.width; ++j) row[2 * j] = row[2 * j + 1] = x[j];
+        else
+          for (int64_t j = 0; j < cells.width; ++j)
+            std::fill_n(row + j * cells.wide, cells.wide, x[j]);
+        for (int64_t i = 1; i < cells.high; ++i) std::copy_n(row, out_width, row + i * out_width);
       });
       channel += in[k].shape[1];
     }
@@ -135,12 +161,21 @@ void backward(const UpSamplingParam& p, OpContext& ctx, Inputs in, Outputs out) 
     int64_t channel = 0;
     for (size_t k = 0; k < out.size(); ++k) {
       const Shape& s = out[k].shape;
-      if (ctx.wants(int(k))) {
-        A* sum = ctx.scratch_of<A>(s.size());
-        std::fill_n(sum, s.size(), A(0));
-        each_cell(s, in[0].shape, p.multi_input_mode == MultiInputMode::kSum ? 0 : channel,
-                  [&](int64_t to, int64_t from) { sum[to] += A(dy[from]); });
-        for (int64_t i = 0; i < s.size(); ++i) out[k].as<T>()[i] = T(sum[i]);
+      if (ctx.wants(int(k)) && s.size() > 0) {
+        const Nearest cells(s, in[0].shape);
+        const int64_t in_width = in[0].shape[3];
+        cells.each_row(ctx, p.multi_input_mode == MultiInputMode::kSum ? 0 : channel,
+                       [&](int64_t r, int64_t first) {
+                         const T* from = dy + first * in_width;
+                         T* to = out[k].as<T>() + r * cells.width;
+                         for (int64_t j = 0; j < cells.width; ++j) {
+                           A sum = 0;
+                           for (int64_t i = 0; i < cells.high; ++i)
+                             for (int64_t l = 0; l < cells.wide; ++l)
+                               sum += A(from[i * in_width + j * cells.wide + l]);
+                           to[j] = T(sum);
+                         }
+                       });
       }
       channel += s[1];
     }

@@ -1,5 +1,7 @@
 // Numbers of 8 bits and back: quantize, quantize_v2, quantize_asym, dequantize, requantize, and
 // calibrate_entropy.
+#include <algorithm>
+#include <limits>
 #include <optional>
 #include <vector>
 
@@ -18,16 +20,34 @@ using quantized::write;
 enum class Type { kAuto, kInt8, kUint8 };
 enum class FixedType { kInt8, kUint8 };
 
-// The least and largest number.
+// The least and largest number; NaN does not count.
 template <class T>
-Range extent(const Blob& x) {
-  Range r{0, 0};
-  for (int64_t i = 0; i < x.size(); ++i) {
-    const float v = float(x.as<T>()[i]);
-    if (i == 0) r = {v, v};
-    r = {std::min(r.low, v), std::max(r.high, v)};
-  }
-  return r;
+Range extent(const OpContext& ctx, const Blob& x) {
+  constexpr int64_t kLanes = 16, kPiece = 65536;
+  constexpr float kFar = std::numeric_limits<float>::infinity();
+  const int64_t n = x.size(), pieces = (n + kPiece - 1) / kPiece;
+  std::vector<Range> found(size_t(pieces), Range{kFar, -kFar});
+  ctx.parallel_for(pieces, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t piece = begin; piece < end; ++piece) {
+      float low[kLanes], high[kLanes];
+      std::fill_n(low, kLanes, kFar), std::fill_n(high, kLanes, -kFar);
+      const auto meet = [&](int64_t lane, float v) {
+        low[lane] = v < low[lane] ? v : low[lane];
+        high[lane] = v > high[lane] ? v : high[lane];
+      };
+      const T* v = x.as<T>() + piece * kPiece;
+      const int64_t count = std::min(kPiece, n - piece * kPiece);
+      int64_t i = 0;
+      for (; i + kLanes <= count; i += kLanes)
+        for (int64_t l = 0; l < kLanes; ++l) meet(l, float(v[i + l]));
+      for (; i < count; ++i) meet(0, float(v[i]));
+      Range& r = found[size_t(piece)];
+      for (int64_t l = 0; l < kLanes; ++l) r = {std::min(r.low, low[l]), std::max(r.high, high[l])};
+    }
+  });
+  Range all{kFar, -kFar};
+  for (const Range& r : found) all = {std::min(all.low, r.low), std::max(all.high, r.high)};
+  return all.low <= all.high ? all : Range{0, 0};
 }
 
 template <class From>
@@ -94,7 +114,7 @@ void quantize_v2(const CalibratedParam& p, OpContext& ctx, Inputs in, Outputs ou
   }
   with_float(x.dtype, "quantize_v2", [&](auto type) {
     using T = decltype(type);
-    const Range r = p.calibrated() ? p.range() : extent<T>(x);
+    const Range r = p.calibrated() ? p.range() : extent<T>(ctx, x);
     store_scaled(ctx, out[0], r.reach(), kInt8Levels, kUint8Levels,
                  [&](int64_t i) { return float(x.as<T>()[i]); });
     write(ctx, out, p.is_signed() ? Range{-r.reach(), r.reach()} : r);
@@ -128,7 +148,7 @@ void quantize_asym(const AsymParam& p, OpContext& ctx, Inputs in, Outputs out) {
     using T = decltype(type);
     const Range r = p.min_calib_range && p.max_calib_range
                         ? Range{*p.min_calib_range, *p.max_calib_range}
-                        : extent<T>(x);
+                        : extent<T>(ctx, x);
     if (r.high > r.low) scale = 255 / (r.high - r.low);
     shift = 255 - r.high * scale;
     quantized::store(ctx, out[0], [&](int64_t i) { return float(x.as<T>()[i]) * scale + shift; });
@@ -163,7 +183,7 @@ void requantize_dtype(const CalibratedParam& p, InferContext& c) {
 }
 void requantize(const CalibratedParam& p, OpContext& ctx, Inputs in, Outputs out) {
   const float unit = range_of(in[1], in[2]).reach() / quantized::kInt32Levels;
-  Range r = p.calibrated() ? p.range() : extent<int32_t>(in[0]);
+  Range r = p.calibrated() ? p.range() : extent<int32_t>(ctx, in[0]);
   if (!p.calibrated()) r = {r.low * unit, r.high * unit};
   store_scaled(ctx, out[0], r.reach(), 127, 255,
                [&](int64_t i) { return float(in[0].as<int32_t>()[i]) * unit; });

@@ -49,6 +49,24 @@ void run_as(const OpContext& ctx, const Lines& l, const Blob& x, const Blob& y, 
   const int64_t from_size = dtype_size(x.dtype), to_size = dtype_size(y.dtype);
   const auto* from = static_cast<const char*>(x.data);
   auto* to = static_cast<char*>(y.data);
+  if (l.after == 1) {  // a line lies together: it is taken tile by tile
+    return ctx.parallel_for(l.before, 1, [&](int64_t begin, int64_t end) {
+      C tile[ew::kTile];
+      for (int64_t i = begin; i < end; ++i) {
+        C sum = 0;
+        for (int64_t done = 0; done < l.length; done += ew::kTile) {
+          const int64_t n = std::min<int64_t>(ew::kTile, l.length - done);
+          const int64_t at = i * l.length + (backwards ? l.length - done - n : done);
+          load(from + at * from_size, tile, n);
+          if (backwards)
+            for (int64_t k = n - 1; k >= 0; --k) tile[k] = sum += tile[k];
+          else
+            for (int64_t k = 0; k < n; ++k) tile[k] = sum += tile[k];
+          store(tile, to + at * to_size, n);
+        }
+      }
+    });
+  }
   const int64_t width = l.after < ew::kTile ? l.after : ew::kTile;
   const int64_t runs = (l.after + width - 1) / width;
   ctx.parallel_for(l.before * runs, 1, [&](int64_t begin, int64_t end) {
