@@ -7,7 +7,6 @@ namespace heddle::ops::ew {
 #define HEDDLE_FROM_LIBM(fn)                                    \
   HEDDLE_HD float fn(float x) { return HEDDLE_LIBM(fn##f)(x); } \
   HEDDLE_HD double fn(double x) { return HEDDLE_LIBM(fn)(x); }
-HEDDLE_FROM_LIBM(cbrt)
 HEDDLE_FROM_LIBM(sin)
 HEDDLE_FROM_LIBM(cos)
 HEDDLE_FROM_LIBM(tan)
@@ -18,16 +17,29 @@ HEDDLE_FROM_LIBM(sinh)
 HEDDLE_FROM_LIBM(cosh)
 HEDDLE_FROM_LIBM(asinh)
 HEDDLE_FROM_LIBM(acosh)
-HEDDLE_FROM_LIBM(atanh)
 HEDDLE_FROM_LIBM(tgamma)
 HEDDLE_FROM_LIBM(lgamma)
 #undef HEDDLE_FROM_LIBM
+
+// exp(log|x| / 3), in double.
+HEDDLE_HD float cbrt(float x) { return copysign(narrow_exp(wide_log(abs(x)) / 3), x); }
+HEDDLE_HD double cbrt(double x) { return HEDDLE_LIBM(cbrt)(x); }
+// Within 3 ulp.
+HEDDLE_HD float atanh(float x) {
+  const float a = abs(x);
+  return copysign(0.5f * log1p((a + a) / (1.0f - a)), x);
+}
+HEDDLE_HD double atanh(double x) { return HEDDLE_LIBM(atanh)(x); }
 
 HEDDLE_HD float pow(float x, float y) { return HEDDLE_LIBM(powf)(x, y); }
 HEDDLE_HD double pow(double x, double y) { return HEDDLE_LIBM(pow)(x, y); }
 HEDDLE_HD float fmod(float x, float y) { return HEDDLE_LIBM(fmodf)(x, y); }
 HEDDLE_HD double fmod(double x, double y) { return HEDDLE_LIBM(fmod)(x, y); }
-HEDDLE_HD float hypot(float x, float y) { return HEDDLE_LIBM(hypotf)(x, y); }
+HEDDLE_HD float hypot(float x, float y) {  // no square of a float overflows a double
+  const float r = float(sqrt(double(x) * double(x) + double(y) * double(y)));
+  const bool far = abs(x) == kInfinity<float> || abs(y) == kInfinity<float>;
+  return far ? kInfinity<float> : r;
+}
 HEDDLE_HD double hypot(double x, double y) { return HEDDLE_LIBM(hypot)(x, y); }
 
 // The logarithmic derivative of gamma: recurrence up to 10, then the asymptotic series; reflection
@@ -98,6 +110,30 @@ HEDDLE_HD double erfinv(double x) {
   }
   return y;
 }
-HEDDLE_HD float erfinv(float x) { return float(erfinv(double(x))); }
+// M. Giles, Approximating the erfinv function, GPU Computing Gems 2 (2011): his polynomials for
+// single precision, of w = -log(1 - x^2) and, far out, of its root; within 4 ulp.
+HEDDLE_HD float erfinv(float x) {
+  const float w = -log((1.0f - x) * (1.0f + x)), v = w - 2.5f, u = sqrt(max(w, 0.0f)) - 3.0f;
+  float p = 2.81022636e-08f;
+  p = p * v + 3.43273939e-07f;
+  p = p * v - 3.5233877e-06f;
+  p = p * v - 4.39150654e-06f;
+  p = p * v + 0.00021858087f;
+  p = p * v - 0.00125372503f;
+  p = p * v - 0.00417768164f;
+  p = p * v + 0.246640727f;
+  p = p * v + 1.50140941f;
+  float q = -0.000200214257f;
+  q = q * u + 0.000100950558f;
+  q = q * u + 0.00134934322f;
+  q = q * u - 0.00367342844f;
+  q = q * u + 0.00573950773f;
+  q = q * u - 0.0076224613f;
+  q = q * u + 0.00943887047f;
+  q = q * u + 1.00167406f;
+  q = q * u + 2.83297682f;
+  const float y = (w < 5.0f ? p : q) * x;
+  return abs(x) < 1.0f ? y : abs(x) == 1.0f ? x * kInfinity<float> : kNan<float>;
+}
 
 }  // namespace heddle::ops::ew

@@ -91,6 +91,46 @@ TEST(Scalar, Expm1AndLog1pKeepSmallArguments) {
   EXPECT_EQ(ew::log1p(kInf), kInf);
 }
 
+TEST(Scalar, OtherLogarithmsAndRootsAreRoundedOnce) {
+  for (auto [low, high] : {std::pair{1e-44f, 1e-38f}, {0.5f, 2.0f}, {1e-3f, 1e3f}, {1.0f, 3e38f}}) {
+    EXPECT_LT(worst(FLOAT_FN(log2), DOUBLE_FN(std::log2), low, high), 0.501);
+    EXPECT_LT(worst(FLOAT_FN(log10), DOUBLE_FN(std::log10), low, high), 0.501);
+    EXPECT_LT(worst(FLOAT_FN(cbrt), DOUBLE_FN(std::cbrt), -high, high), 0.501);
+  }
+  EXPECT_EQ(ew::log2(8.0f), 3.0f);
+  EXPECT_EQ(ew::log10(1000.0f), 3.0f);
+  EXPECT_EQ(ew::log10(0.0f), -kInf);
+  EXPECT_EQ(ew::log2(kInf), kInf);
+  EXPECT_TRUE(std::isnan(ew::log2(-1.0f)));
+  EXPECT_TRUE(std::isnan(ew::log10(NAN)));
+  EXPECT_EQ(ew::cbrt(-27.0f), -3.0f);
+  EXPECT_EQ(ew::cbrt(-kInf), -kInf);
+  EXPECT_TRUE(std::signbit(ew::cbrt(-0.0f)));
+  EXPECT_TRUE(std::isnan(ew::cbrt(NAN)));
+}
+
+TEST(Special, AtanhIsWithinTwoUlp) {
+  EXPECT_LT(worst(FLOAT_FN(atanh), DOUBLE_FN(std::atanh), -1, 1), 2);
+  EXPECT_LT(worst(FLOAT_FN(atanh), DOUBLE_FN(std::atanh), -1e-3f, 1e-3f), 2);
+  EXPECT_EQ(ew::atanh(-1.0f), -kInf);
+  EXPECT_TRUE(std::isnan(ew::atanh(1.5f)));
+  EXPECT_TRUE(std::signbit(ew::atanh(-0.0f)));
+}
+
+TEST(Special, HypotIsRoundedOnce) {
+  for (float y : {0.0f, 3.0f, 1e38f}) {
+    const auto ours = [=](float x) { return ew::hypot(x, y); };
+    EXPECT_LT(worst(
+                  ours, [=](double x) { return std::hypot(x, double(y)); }, -3e38f, 3e38f),
+              0.501);
+    EXPECT_LT(worst(
+                  ours, [=](double x) { return std::hypot(x, double(y)); }, -9, 9),
+              0.501);
+  }
+  EXPECT_EQ(ew::hypot(-kInf, NAN), kInf);
+  EXPECT_TRUE(std::isnan(ew::hypot(1.0f, NAN)));
+}
+
 TEST(Special, DigammaMatchesKnownValues) {
   EXPECT_NEAR(ew::digamma(1.0), -0.57721566490153286, 1e-13);
   EXPECT_NEAR(ew::digamma(0.5), -1.96351002602142348, 1e-13);
@@ -103,6 +143,12 @@ TEST(Special, ErfinvUndoesErf) {
     EXPECT_NEAR(ew::erfinv(std::erf(x)), x, 1e-7 * std::max(1.0, x * x * x));
   EXPECT_EQ(ew::erfinv(1.0), std::numeric_limits<double>::infinity());
   EXPECT_TRUE(std::isnan(ew::erfinv(1.5)));
+  EXPECT_LT(worst(FLOAT_FN(erfinv), DOUBLE_FN(ew::erfinv), -1, 1), 4);
+  EXPECT_LT(worst(FLOAT_FN(erfinv), DOUBLE_FN(ew::erfinv), -1e-3f, 1e-3f), 4);
+  EXPECT_LT(worst(FLOAT_FN(erfinv), DOUBLE_FN(ew::erfinv), 0.9999f, 1), 4);
+  EXPECT_EQ(ew::erfinv(-1.0f), -kInf);
+  EXPECT_TRUE(std::isnan(ew::erfinv(-1.5f)));
+  EXPECT_TRUE(std::isnan(ew::erfinv(NAN)));
 }
 
 }  // namespace heddle::test
