@@ -2,6 +2,7 @@
 
 `./dev draws` makes thousands. A failing draw prints a script: `python FILE heddle` beside MXNet's `python FILE mxnet`.
 """
+import collections
 import functools
 import os
 
@@ -52,6 +53,11 @@ def test_every_difference_is_needed():
     served = {op for op in OPERATORS for *_, entries in verdicts(op) for e in entries if op in e.ops}
     unserved = {op for e in DIFFERENCES for op in e.ops} - set(OPERATORS)
     assert served and not unserved, f"entries name operators that are not drawn: {sorted(unserved)}"
+
+
+def test_most_draws_have_an_answer():
+    kinds = collections.Counter(kind for op in OPERATORS for _, kind, *_ in verdicts(op))
+    assert kinds["agreed"] > kinds.total() / 2 and kinds["no answer"] < kinds.total() / 100, kinds
 
 
 def test_a_draw_follows_from_operator_and_seed():
