@@ -13,7 +13,6 @@ ABSENT = {
     "operators on graphs, and on sparse arrays": {
         "dgl_adjacency", "dgl_csr_neighbor_non_uniform_sample", "dgl_csr_neighbor_uniform_sample", "dgl_graph_compact",
         "dgl_subgraph", "edge_id", "getnnz", "SparseEmbedding", "cast_storage"},
-    "cells of 8 bits": {"quantized_rnn"},
     "loops in graphs": {"CachedOp", "foreach", "while_loop", "cond"},
     "gradients, which no program calls": {"backward_gradientmultiplier", "backward_hawkesll", "backward_index_copy",
                                           "backward_quadratic"},
