@@ -4,6 +4,7 @@
 
 #include "heddle/op.h"
 #include "operator/elemwise/convert.h"
+#include "operator/width.h"
 
 namespace heddle::ops::pick {
 using namespace ew;
@@ -65,21 +66,6 @@ void for_each(const Param& p, const OpContext& ctx, const Shape& x, const Blob& 
       }
     }
   });
-}
-
-// Elements are copied whole: only their width matters.
-template <class Fn>
-void with_width(Dtype d, Fn&& fn) {
-  switch (dtype_size(d)) {
-    case 1:
-      return fn(uint8_t{});
-    case 2:
-      return fn(uint16_t{});
-    case 4:
-      return fn(uint32_t{});
-    default:
-      return fn(uint64_t{});
-  }
 }
 
 void run(const Param& p, OpContext& ctx, Inputs in, Outputs out) {

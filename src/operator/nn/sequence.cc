@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "heddle/op.h"
+#include "operator/width.h"
 
 namespace heddle::ops::sequence {
 
@@ -154,21 +155,6 @@ void run_last_backward(const SequenceParam& p, OpContext& ctx, Inputs in, Output
   }
 }
 
-// fn(T{}) with an integer of as many bytes as the dtype has.
-template <class Fn>
-void with_bits(Dtype d, Fn&& fn) {
-  switch (dtype_size(d)) {
-    case 1:
-      return fn(uint8_t{});
-    case 2:
-      return fn(uint16_t{});
-    case 4:
-      return fn(uint32_t{});
-    default:
-      return fn(uint64_t{});
-  }
-}
-
 // --- SequenceReverse ----------------------------------------------------------------------------
 // Its own inverse, hence its own gradient.
 void reverse(const SequenceParam& p, OpContext& ctx, const Blob& x, const Blob* lengths,
@@ -179,7 +165,7 @@ void reverse(const SequenceParam& p, OpContext& ctx, const Blob& x, const Blob* 
   // Without lengths, all of a batch turns around together.
   const bool together = !lengths && p.axis == 0;
   const int64_t batch = together ? 1 : s.batch, rest = together ? s.batch * s.rest : s.rest;
-  with_bits(x.dtype, [&](auto type) {
+  with_width(x.dtype, [&](auto type) {
     using T = decltype(type);
     const T* from = static_cast<const T*>(x.data);
     T* to = static_cast<T*>(y.data);
