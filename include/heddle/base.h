@@ -275,7 +275,7 @@ struct HEDDLE_API Layout {
   };
   std::array<Block, 2> blocks = {};
   int8_t last = -1;
-  bool plain() const { return *this == Layout{}; }
+  bool plain() const { return int8_t(blocks[0].axis & blocks[1].axis & last) < 0; }  // no axis
   bool operator==(const Layout&) const = default;
   static Layout channels(int block) { return {{Block{1, int8_t(block)}}}; }  // "nChw16c"
 };

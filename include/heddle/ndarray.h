@@ -16,8 +16,13 @@ namespace heddle {
 // Where an array stands on the autograd tape. Defined by the executor room; arrays only carry it.
 struct TapeEntry;
 
-// Memory and the variable that guards it, shared by all views of one array (src/ndarray/chunk.h).
-class Chunk;
+// What all views of one array share: its memory, which the library keeps (src/ndarray/chunk.h), and
+// the variable that guards it.
+struct HEDDLE_API Chunk {
+  const Var var;
+  const Device device;
+  const size_t bytes;
+};
 
 // Copying an NDArray shares the data. Arrays are contiguous, in C order; views are row ranges and
 // reshapes, and share the variable. Reading the host value waits for pending writes. A copy of a
@@ -36,19 +41,19 @@ class HEDDLE_API NDArray {
   explicit operator bool() const { return chunk_ != nullptr; }
   const Shape& shape() const { return shape_; }
   Dtype dtype() const { return dtype_; }
-  Device device() const;
+  Device device() const { return chunk_->device; }
   int64_t size() const { return shape_.size(); }
   int64_t bytes() const { return size() * dtype_size(dtype_); }
-  const Var& var() const;  // what a task names to read or write this array
-  bool whole() const;      // does it cover its chunk?
+  const Var& var() const { return chunk_->var; }  // what tasks name that read or write this array
+  bool whole() const { return bytes() == int64_t(chunk_->bytes); }  // does it cover its chunk?
   // How a task that sets every element of this array uses var(): a slice updates, a whole
   // overwrites.
   Access write_access() const { return whole() ? Access::kOverwrite : Access::kUpdate; }
   bool shares_memory(const NDArray& o) const { return chunk_ == o.chunk_; }
-  const std::shared_ptr<Chunk>& chunk() const { return chunk_; }  // for the rooms of the library
+  const std::shared_ptr<Chunk>& chunk() const { return chunk_; }
   bool is_view() const { return view_; }  // made by slice, at, reshape or view
   // A view of memory that a recorded call has written since: the tape does not know what it shows.
-  bool left_behind() const;
+  bool left_behind() const { return view_ && written_since(); }
   int64_t offset() const { return offset_; }  // bytes from the start of the chunk
 
   NDArray slice(int64_t begin, int64_t end) const;  // rows [begin, end), same memory
@@ -75,6 +80,7 @@ class HEDDLE_API NDArray {
   std::shared_ptr<TapeEntry> tape = {};  // autograd's mark; not shared with copies made by slice()
 
  private:
+  bool written_since() const;
   std::shared_ptr<Chunk> chunk_;
   Shape shape_;
   Dtype dtype_ = Dtype::kFloat32;

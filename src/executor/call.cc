@@ -23,7 +23,7 @@ struct Operand {
   Operand(const ValueInfo& v, Device d) : blob{nullptr, v.shape, v.dtype, d} {}
   Blob resolve() const {
     Blob b = blob;
-    if (chunk) b.data = static_cast<char*>(chunk->data()) + offset;
+    if (chunk) b.data = static_cast<char*>(memory_of(*chunk).data()) + offset;
     return b;
   }
   std::shared_ptr<Chunk> chunk;
@@ -73,7 +73,7 @@ class FewBlobs {
     new (room_ + count_++ * sizeof(Blob)) Blob{data, shape, dtype, device};
   }
   void add(const NDArray& a) {
-    add(static_cast<char*>(a.chunk()->data()) + a.offset(), a.shape(), a.dtype(), a.device());
+    add(static_cast<char*>(memory_of(a).data()) + a.offset(), a.shape(), a.dtype(), a.device());
   }
   std::span<Blob> all() { return {reinterpret_cast<Blob*>(room_), count_}; }
 

@@ -203,7 +203,7 @@ void apply(const OpCallRef& call, std::span<const NDArray* const> in, std::span<
   for (const NDArray& o : out) given = given || o;
   if (!taped || !given) return run_and_record(call, in, out, types, device, training, taped);
   for (const NDArray& o : out)
-    if (o) o.chunk()->note_recorded_write();
+    if (o) memory_of(o).note_recorded_write();
   const Kept kept(*call, in, out);
   run_and_record(call, kept.inputs(), out, types, device, training, taped);
 }

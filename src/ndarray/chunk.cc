@@ -1,4 +1,4 @@
-// Chunk: memory on first use, freed in the order of whoever worked on it.
+// ChunkMemory: memory on first use, freed in the order of whoever worked on it.
 #include "ndarray/chunk.h"
 
 #include <mutex>
@@ -33,7 +33,7 @@ void free_in_order(const Var& var, Device by, Block block) {
 
 }  // namespace chunk
 
-void* Chunk::allocate() {
+void* ChunkMemory::allocate() {
   std::lock_guard lock(chunk::first_use);
   if (void* p = data_.load(std::memory_order_relaxed)) return p;
   void* p = Pool::of(device).allocate(bytes).data;
@@ -41,7 +41,7 @@ void* Chunk::allocate() {
   return p;
 }
 
-void Chunk::adopt() {
+void ChunkMemory::adopt() {
   if (!owner_) return;
   void* const own = bytes ? Pool::of(device).allocate(bytes).data : nullptr;
   if (own)
@@ -51,7 +51,7 @@ void Chunk::adopt() {
   owner_.reset();
 }
 
-Chunk::~Chunk() {
+ChunkMemory::~ChunkMemory() {
   void* p = data_.load(std::memory_order_relaxed);
   if (!p) return;
   const Memory memory{p, bytes, device};

@@ -1,4 +1,4 @@
-// Chunk: the memory of an array and the variable that guards it. Shared by all views of one array.
+// ChunkMemory: the memory of an array. Shared by all views of it.
 #pragma once
 #include <atomic>
 #include <cstddef>
@@ -11,13 +11,13 @@
 
 namespace heddle {
 
-class Chunk {
+class ChunkMemory : public Chunk {
  public:
-  Chunk(Device device, size_t bytes)
-      : var(Var::make()), device(device), bytes(bytes), reached_by_(packed(device)) {}
-  ~Chunk();
-  Chunk(const Chunk&) = delete;
-  Chunk& operator=(const Chunk&) = delete;
+  ChunkMemory(Device device, size_t bytes)
+      : Chunk{Var::make(), device, bytes}, reached_by_(packed(device)) {}
+  ~ChunkMemory();
+  ChunkMemory(const ChunkMemory&) = delete;
+  ChunkMemory& operator=(const ChunkMemory&) = delete;
   // Allocates on first use; only inside a task that named var. Null when there are no bytes.
   void* data() {
     void* p = data_.load(std::memory_order_acquire);
@@ -31,9 +31,6 @@ class Chunk {
   // of the views that were there before.
   void note_recorded_write() { recorded_.fetch_add(1, std::memory_order_relaxed); }
   uint32_t recorded_writes() const { return recorded_.load(std::memory_order_relaxed); }
-  const Var var;
-  const Device device;
-  const size_t bytes;
 
  private:
   friend class NDArray;
@@ -46,5 +43,9 @@ class Chunk {
   std::atomic<uint32_t> reached_by_;
   std::atomic<uint32_t> recorded_{0};
 };
+
+// Every chunk is one.
+inline ChunkMemory& memory_of(Chunk& c) { return static_cast<ChunkMemory&>(c); }
+inline ChunkMemory& memory_of(const NDArray& a) { return memory_of(*a.chunk()); }
 
 }  // namespace heddle

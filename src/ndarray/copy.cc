@@ -49,7 +49,7 @@ void copy_on_device(const NDArray& src, const NDArray& dst, int priority) {
   const Lane lane = src.device() == dst.device() ? Lane::kCompute
                     : in                         ? Lane::kCopyIn
                                                  : Lane::kCopyOut;
-  if (in != out || src.device() != dst.device()) (in ? src : dst).chunk()->reached_by(worker);
+  if (in != out || src.device() != dst.device()) memory_of(in ? src : dst).reached_by(worker);
   Engine::get().push(Task{.name = "copy",
                           .start =
                               [src, dst](RunContext& ctx, Done done) {

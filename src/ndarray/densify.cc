@@ -20,7 +20,7 @@ NDArray zeros(const Reader& in, uint64_t where, const Shape& shape, Dtype dtype)
       "found a sparse array of shape {} of {}, expected one that fits the {} bytes of memory left",
       shape, dtype, memory);
   NDArray a(shape, Device{}, dtype);
-  if (bytes) std::memset(a.chunk()->data(), 0, bytes);
+  if (bytes) std::memset(memory_of(a).data(), 0, bytes);
   return a;
 }
 
@@ -30,7 +30,7 @@ std::vector<int64_t> integers(const Reader& in, uint64_t where, const NDArray& a
   in.check_at(where, a.shape().rank() == 1, "found indices of shape {}, expected one axis",
               a.shape());
   std::vector<int64_t> v(size_t(a.size()));
-  convert(v.data(), Dtype::kInt64, a.chunk()->data(), a.dtype(), a.size());
+  convert(v.data(), Dtype::kInt64, memory_of(a).data(), a.dtype(), a.size());
   return v;
 }
 
@@ -46,8 +46,8 @@ NDArray densify_rows(const Reader& in, uint64_t where, const Shape& shape, const
   for (size_t i = 0; i < rows.size(); ++i) {
     in.check_at(where, rows[i] >= 0 && rows[i] < shape[0], "found row {}, expected it below {}",
                 rows[i], shape[0]);
-    std::memcpy(static_cast<char*>(dense.chunk()->data()) + size_t(rows[i]) * row,
-                static_cast<const char*>(data.chunk()->data()) + i * row, row);
+    std::memcpy(static_cast<char*>(memory_of(dense).data()) + size_t(rows[i]) * row,
+                static_cast<const char*>(memory_of(data).data()) + i * row, row);
   }
   return dense;
 }
@@ -66,8 +66,8 @@ NDArray densify_csr(const Reader& in, uint64_t where, const Shape& shape, const 
               columns.size());
   NDArray dense = zeros(in, where, shape, data.dtype());
   const size_t item = size_t(dtype_size(data.dtype()));
-  auto* to = static_cast<char*>(dense.chunk()->data());
-  const auto* from = static_cast<const char*>(data.chunk()->data());
+  auto* to = static_cast<char*>(memory_of(dense).data());
+  const auto* from = static_cast<const char*>(memory_of(data).data());
   for (int64_t r = 0; r < shape[0]; ++r) {
     in.check_at(where, starts[r] <= starts[r + 1] && starts[r + 1] <= starts.back(),
                 "found row {} from {} to {}, expected rows in order", r, starts[r], starts[r + 1]);

@@ -78,7 +78,7 @@ class FileReader : public Reader {
 NDArray read_values(Reader& in, const Shape& shape, Dtype dtype, std::string_view what) {
   const uint64_t bytes = value_bytes(in, shape, dtype, what);
   NDArray a(shape, Device{}, dtype);
-  read_values(in, a.chunk()->data(), bytes, dtype, what);
+  read_values(in, memory_of(a).data(), bytes, dtype, what);
   return a;
 }
 

@@ -38,21 +38,18 @@ struct Transfer {
 }  // namespace ndarray
 
 NDArray::NDArray(Shape shape, Device device, Dtype dtype)
-    : chunk_(std::make_shared<Chunk>(device, ndarray::bytes_of("NDArray", shape, dtype))),
+    : chunk_(std::make_shared<ChunkMemory>(device, ndarray::bytes_of("NDArray", shape, dtype))),
       shape_(shape),
       dtype_(dtype) {
   if (device.kind != Device::kCpu)
     device_api(device);  // a missing card is an error here, not later
 }
 
-Device NDArray::device() const { return chunk_->device; }
-const Var& NDArray::var() const { return chunk_->var; }
-bool NDArray::whole() const { return bytes() == int64_t(chunk_->bytes); }
-bool NDArray::left_behind() const { return view_ && seen_ != chunk_->recorded_writes(); }
+bool NDArray::written_since() const { return seen_ != memory_of(*this).recorded_writes(); }
 
 NDArray NDArray::from_host(const void* src, Shape shape, Dtype dtype, Device device) {
   NDArray a(shape, device, dtype);
-  if (void* dst = a.chunk_->data())  // nobody else has seen it yet
+  if (void* dst = memory_of(a).data())  // nobody else has seen it yet
     device_api(device).copy(dst, device, src, Device{}, a.chunk_->bytes, nullptr);
   return a;
 }
@@ -63,8 +60,8 @@ NDArray NDArray::wrap(void* data, Shape shape, Dtype dtype, Device device,
   check(data || a.chunk_->bytes == 0, "[NDArray] found no memory to wrap, expected {} bytes",
         a.chunk_->bytes);
   // Memory without an owner is the caller's to keep; it is still not the pool's.
-  a.chunk_->owner_ = owner ? std::move(owner) : std::shared_ptr<void>(data, [](void*) {});
-  a.chunk_->data_.store(data, std::memory_order_release);
+  memory_of(a).owner_ = owner ? std::move(owner) : std::shared_ptr<void>(data, [](void*) {});
+  memory_of(a).data_.store(data, std::memory_order_release);
   return a;
 }
 
@@ -82,7 +79,7 @@ NDArray NDArray::view(Shape shape, Dtype dtype, int64_t offset) const {
   a.dtype_ = dtype;
   a.offset_ = offset;
   a.view_ = true;
-  a.seen_ = chunk_->recorded_writes();
+  a.seen_ = memory_of(*this).recorded_writes();
   return a;
 }
 
@@ -121,11 +118,11 @@ NDArray NDArray::detach() const {
 }
 
 void NDArray::leave_borrowed_memory() {
-  if (chunk_.use_count() > 1) chunk_->adopt();
+  if (chunk_.use_count() > 1) memory_of(*this).adopt();
 }
 
 Blob NDArray::blob() const {
-  void* data = chunk_->data();
+  void* data = memory_of(*this).data();
   return {data ? static_cast<char*>(data) + offset_ : nullptr, shape_, dtype_, chunk_->device};
 }
 

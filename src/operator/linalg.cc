@@ -89,35 +89,39 @@ constexpr int64_t kMost = int64_t(1) << 30;
 
 // One row has no next one: any distance will do.
 template <class T>
-Mat<T> close(Mat<T> m) {
-  if (m.rows <= 1) m.ld = m.cols;
-  return m;
+bool near(const Mat<T>& m) {
+  return m.rows <= 1 || m.ld <= kMost;
+}
+template <class T>
+Mat<T> close(const Mat<T>& m) {
+  return {m.data, m.rows, m.cols, m.rows <= 1 ? m.cols : m.ld, m.transposed};
 }
 
-// One product of a library, or the portable one.
+// A product of at most kMost rows and columns: of the first library that takes it, or the portable
+// one.
 template <class T>
-void plain_gemm(Mat<T> a, Mat<T> b, Mat<T> c, bool accumulate) {
+void one_gemm(const Mat<T>& a, const Mat<T>& b, const Mat<T>& c, bool accumulate) {
   if constexpr (std::is_floating_point_v<T>) {
-    for (int64_t from = 0; c.rows > kMost && from < c.rows; from += kMost) {
-      const int64_t to = std::min(c.rows, from + kMost);
-      plain_gemm(a.slice(from, to), b, c.slice(from, to), accumulate);
-      if (to == c.rows) return;
-    }
-    for (int64_t from = 0; c.cols > kMost && from < c.cols; from += kMost) {
-      const int64_t to = std::min(c.cols, from + kMost);
-      plain_gemm(a, b.t().slice(from, to).t(), Mat<T>{c.data + from, c.rows, to - from, c.ld},
-                 accumulate);
-      if (to == c.cols) return;
-    }
-    a = close(a), b = close(b), c = close(c);
     const int64_t k = a.n();
-    const bool near = a.ld <= kMost && b.ld <= kMost && c.ld <= kMost;
-    const bool use = k > 0 && near && offers_used.load(std::memory_order_relaxed);
-    for (int i = use ? offer_count : 0; i-- > 0;)
+    const bool use = k > 0 && near(a) && near(b) && near(c);
+    for (int i = use && offers_used.load(std::memory_order_relaxed) ? offer_count : 0; i-- > 0;)
       if (auto* f = product_of<T>(offers[i]); f && offers[i].takes(c.rows, c.cols, k))
-        return f(a, b, c, accumulate);
+        return f(close(a), close(b), close(c), accumulate);
   }
   portable_gemm(a, b, c, accumulate);
+}
+
+template <class T>
+void cut_gemm(const Mat<T>& a, const Mat<T>& b, const Mat<T>& c, bool accumulate) {
+  for (int64_t i0 = 0; i0 < c.rows; i0 += kMost) {
+    const int64_t i1 = std::min(c.rows, i0 + kMost);
+    const Mat<T> left = a.slice(i0, i1), rows = c.slice(i0, i1);
+    for (int64_t j0 = 0; j0 < c.cols; j0 += kMost) {
+      const int64_t j1 = std::min(c.cols, j0 + kMost);
+      one_gemm(left, b.t().slice(j0, j1).t(), {rows.data + j0, rows.rows, j1 - j0, c.ld},
+               accumulate);
+    }
+  }
 }
 
 // Libraries may keep one running sum per element, which drifts over very many terms. So long
@@ -125,10 +129,10 @@ void plain_gemm(Mat<T> a, Mat<T> b, Mat<T> c, bool accumulate) {
 constexpr int64_t kDepth = 2048, kTerms = 128;
 
 template <class T>
-void deep_gemm(Mat<T> a, Mat<T> b, Mat<T> c, bool accumulate) {
+void deep_gemm(const Mat<T>& a, const Mat<T>& b, const Mat<T>& c, bool accumulate) {
   const int64_t k = a.n();
   int64_t depth = kDepth;
-  if (k <= depth) return plain_gemm(a, b, c, accumulate);
+  if (k <= depth) return cut_gemm(a, b, c, accumulate);
   while (k > depth * kTerms) depth *= kTerms;
   ScratchScope scope;
   Mat<T> part = c;  // short pieces are added by the product itself
@@ -139,7 +143,7 @@ void deep_gemm(Mat<T> a, Mat<T> b, Mat<T> c, bool accumulate) {
     const int64_t to = std::min(k, from + depth);
     const Mat<T> left = a.t().slice(from, to).t(), right = b.slice(from, to);
     if (depth == kDepth) {
-      plain_gemm(left, right, c, accumulate);
+      cut_gemm(left, right, c, accumulate);
       continue;
     }
     deep_gemm(left, right, part, false);
@@ -157,8 +161,9 @@ void gemm(Mat<T> a, Mat<T> b, Mat<T> c, bool accumulate) {
   if constexpr (std::is_same_v<T, float16> || std::is_same_v<T, bfloat16>) {
     gemm_through_float(a, b, c, accumulate);
   } else {
-    if constexpr (std::is_floating_point_v<T>) deep_gemm(a, b, c, accumulate);
-    else portable_gemm(a, b, c, accumulate);
+    if constexpr (std::is_floating_point_v<T>)
+      if (a.n() > kDepth || c.rows > kMost || c.cols > kMost) return deep_gemm(a, b, c, accumulate);
+    one_gemm(a, b, c, accumulate);
   }
 }
 
