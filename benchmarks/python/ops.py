@@ -60,10 +60,15 @@ def chunked(step, wait=lambda: None):
     """As many calls at a time as take two milliseconds: programs do not wait for every call."""
     step()
     wait()
-    begin = time.perf_counter()
-    step()
-    wait()
-    return harness.Work(step, wait, chunk=max(1, min(500, int(2e-3 / max(time.perf_counter() - begin, 1e-6)))))
+    count, seconds = 1, 0.0
+    while count < 500 and seconds < 1e-3:  # one call alone takes longer: somebody has to be woken for it
+        count = min(500, count if not seconds else max(2 * count, int(count * 2e-3 / seconds)))
+        begin = time.perf_counter()
+        for _ in range(count):
+            step()
+        wait()
+        seconds = time.perf_counter() - begin
+    return harness.Work(step, wait, chunk=max(1, min(500, round(count * 2e-3 / seconds))))
 
 
 def heddle_work(name, size, wrt, changed):
