@@ -9,11 +9,6 @@
 namespace heddle {
 namespace cpu {
 
-constexpr size_t kAlignment = 64;
-constexpr size_t kHugePage = size_t{2} << 20;
-
-size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
-
 class CpuDevice : public DeviceApi {
  public:
   int count() const override { return 1; }  // cpu(0), cpu(1) ... are all the same memory
@@ -21,12 +16,8 @@ class CpuDevice : public DeviceApi {
 
   void* allocate(Device d, size_t bytes) override {
     if (bytes == 0) return nullptr;
-    const size_t alignment = bytes >= kHugePage ? kHugePage : kAlignment;
-    void* p = bytes > SIZE_MAX - alignment
-                  ? nullptr
-                  : std::aligned_alloc(alignment, round_up(bytes, alignment));
+    void* const p = system::allocate(bytes);
     check(p != nullptr, "[{}] found no memory for {} bytes", d, bytes);
-    if (alignment == kHugePage) system::want_huge_pages(p, bytes / kHugePage * kHugePage);
     return p;
   }
   void free(Device, void* p, size_t) override { std::free(p); }

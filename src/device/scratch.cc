@@ -4,6 +4,7 @@
 #include <new>
 #include <vector>
 
+#include "device/system.h"
 #include "heddle/device.h"
 
 namespace heddle {
@@ -38,8 +39,8 @@ Stack& stack() {
 void add_block(Stack& s, size_t bytes) {
   size_t size = s.blocks.empty() ? kSmallestBlock : s.blocks.back().size * 2;
   size = std::max(size, bytes);
-  void* data = std::aligned_alloc(kAlignment, size);
-  if (!data && size > bytes) data = std::aligned_alloc(kAlignment, size = bytes);
+  void* data = system::allocate(size);
+  if (!data && size > bytes) data = system::allocate(size = bytes);
   check(data != nullptr, "[scratch] found no memory for {} bytes", size);
   s.blocks.push_back({static_cast<char*>(data), size});
 }
@@ -48,7 +49,7 @@ void add_block(Stack& s, size_t bytes) {
 void merge_blocks(Stack& s) {
   size_t total = 0;
   for (const Block& b : s.blocks) total += b.size;
-  void* data = std::aligned_alloc(kAlignment, total);
+  void* data = system::allocate(total);
   if (!data) return;
   for (const Block& b : s.blocks) std::free(b.data);
   s.blocks.assign(1, {static_cast<char*>(data), total});

@@ -11,7 +11,9 @@ int process();                     // its number
 int processors_of_this_process();  // by its affinity mask
 int64_t usable_bytes();            // of memory: the machine's, or the limit of the control group
 int64_t free_bytes();              // of memory, now
-void want_huge_pages(void* p, size_t bytes);  // fewer page faults on first use; may do nothing
+// Memory at a multiple of 64 bytes, for std::free; null where there is none. From 2 MiB on it asks
+// for huge pages: fewer page faults on first use, and fewer addresses to look up.
+void* allocate(size_t bytes);
 
 // Around each fork, also one that the library is not told of; each may be null.
 void at_fork(void (*before)(), void (*in_parent)(), void (*in_child)());

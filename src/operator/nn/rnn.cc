@@ -131,6 +131,18 @@ void bring_near(const T* x, int64_t rows, int64_t ld, int64_t n) {
     for (int64_t i = 0; i < n; i += kLine) __builtin_prefetch(x + r * ld + i, 0, 2);
 }
 
+// How far apart rows of n should lie that are read side by side: at multiples of 2 KiB they would
+// all meet in the same few sets of the first cache.
+template <class T>
+int64_t apart(int64_t n) {
+  return n * int64_t(sizeof(T)) % 2048 == 0 ? n + 64 / int64_t(sizeof(T)) : n;
+}
+
+template <class T>
+void copy_rows(const T* from, int64_t ld_from, T* to, int64_t ld_to, int64_t rows, int64_t n) {
+  for (int64_t r = 0; r < rows; ++r) std::copy_n(from + r * ld_from, n, to + r * ld_to);
+}
+
 // The columns of a step, in pieces.
 struct Split {
   int64_t columns, grain;
@@ -330,7 +342,8 @@ std::vector<Factor<T>> factors_of_gates(const Layer<T>& l, const T* w, int64_t f
 template <class T>
 class InputGates {
  public:
-  InputGates(const Layer<T>& l, const T* x) : l_(l), x_(x) {
+  InputGates(const Layer<T>& l, const T* x)
+      : l_(l), ld_(l.panels ? apart<T>(l.into) : l.into), given_(x), x_(x) {
     const Sizes& s = l.s;
     const int64_t n = s.all_gates(), both = l.p.gru() ? 2 * s.hidden : n;
     bias_ = l.ctx.template scratch_of<T>(n);
@@ -341,9 +354,16 @@ class InputGates {
       return;
     }
     factors_ = factors_of_gates(l, l.wx, l.into);
+    if (ld_ == l.into) return;
+    spread_ = l.ctx.template scratch_of<T>(s.rows() * ld_);
+    x_ = spread_;
   }
+  // Hidden units [j, e), and their share of the rows of x.
   void pack(int64_t j, int64_t e) const {
     for (const Factor<T>& f : factors_) f.pack_columns(j, e);
+    if (!spread_) return;
+    const int64_t rows = l_.s.rows(), from = rows * j / l_.s.hidden, to = rows * e / l_.s.hidden;
+    copy_rows(given_ + from * l_.into, l_.into, spread_ + from * ld_, ld_, to - from, l_.into);
   }
   // Before step i is computed for hidden units [j, e).
   void prepare(int64_t i, int64_t j, int64_t e) const {
@@ -351,7 +371,7 @@ class InputGates {
     const Sizes& s = l_.s;
     const int64_t from = l_.first_together(i) * s.batch, wide = s.all_gates();
     const int64_t rows = std::min(l_.together(), s.steps - i) * s.batch;
-    const auto x = mat(const_cast<T*>(x_) + from * l_.into, rows, l_.into);
+    const Mat<T> x{const_cast<T*>(x_) + from * ld_, rows, l_.into, ld_};
     T* to = l_.gates + (l_.all_kept ? from * wide : 0);
     for (int64_t g = 0; g < s.gates; ++g)
       factors_[size_t(g)].multiply_add(x, j, e, bias_ + g * s.hidden, to + g * s.hidden + j, wide);
@@ -359,8 +379,9 @@ class InputGates {
 
  private:
   const Layer<T>& l_;
-  const T* x_;
-  T* bias_;
+  const int64_t ld_;
+  const T *given_, *x_;  // x_: rows ld_ apart
+  T *bias_, *spread_ = nullptr;
   std::vector<Factor<T>> factors_;
 };
 
@@ -376,9 +397,10 @@ void forward_layer(const Layer<T>& l, const T* x, T* y, int64_t ld, T* h_last, T
   Factor<T> projection;
   if (p.projection_size) projection = {l.ctx, l.weights(l.wr, given, hidden).t(), l.panels};
   const auto row = forward_row<T>(p);
-  T* const states = l.ctx.template scratch_of<T>(2 * batch * given);
-  const auto state_before = [&](int64_t i) { return states + i % 2 * batch * given; };
-  std::copy_n(l.h0, batch * given, states);
+  const int64_t ldh = apart<T>(given);
+  T* const states = l.ctx.template scratch_of<T>(2 * batch * ldh);
+  const auto state_before = [&](int64_t i) { return states + i % 2 * batch * ldh; };
+  copy_rows(l.h0, given, states, ldh, batch, given);
 
   const auto pack = [&](int64_t j, int64_t e) {
     inputs.pack(j, e);
@@ -393,20 +415,21 @@ void forward_layer(const Layer<T>& l, const T* x, T* y, int64_t ld, T* h_last, T
     inputs.prepare(i, j, e);
     if (c) bring_near(c + j, batch, hidden, n);
     for (int64_t g = 0; g < s.gates; ++g) {
-      const bool apart = p.gru() && g == 2;
-      factors[size_t(g)].multiply(mat(const_cast<T*>(h), batch, given), j, e,
-                                  apart ? cell + j : gates + g * hidden + j, apart ? hidden : wide,
-                                  !apart);
+      const bool alone = p.gru() && g == 2;
+      factors[size_t(g)].multiply({const_cast<T*>(h), batch, given, ldh}, j, e,
+                                  alone ? cell + j : gates + g * hidden + j, alone ? hidden : wide,
+                                  !alone);
     }
     for (int64_t b = 0; b < batch; ++b) {
       const int64_t here = b * hidden + j;
-      T* out = p.projection_size ? state + here : state_before(i + 1) + here;
+      const T* before = h + b * ldh + j;
+      T* out = p.projection_size ? state + here : state_before(i + 1) + b * ldh + j;
       if (l.beyond(t, b)) {
         if (p.projection_size) std::fill_n(out, n, T(0));
-        else std::copy_n(h + here, n, out);
+        else std::copy_n(before, n, out);
         if (c) std::copy_n(c + here, n, cell + here);
       } else {
-        row({gates + b * wide + j, hidden, n, p.lstm() ? c + here : h + here,
+        row({gates + b * wide + j, hidden, n, p.lstm() ? c + here : before,
              p.gru() ? l.bh + 2 * hidden + j : nullptr, cell + here, out, l.low(), l.high(),
              p.lstm_state_clip_nan});
       }
@@ -420,10 +443,10 @@ void forward_layer(const Layer<T>& l, const T* x, T* y, int64_t ld, T* h_last, T
   const auto project = [&](int64_t i, int64_t j, int64_t e) {
     const int64_t t = l.step(i);
     T* next = state_before(i + 1);
-    projection.multiply(mat(l.state_of(i), batch, hidden), j, e, next + j, given, false);
+    projection.multiply(mat(l.state_of(i), batch, hidden), j, e, next + j, ldh, false);
     for (int64_t b = 0; b < batch; ++b) {
-      T *shown = y + (t * batch + b) * ld, *now = next + b * given;
-      if (l.beyond(t, b)) std::copy_n(state_before(i) + b * given + j, e - j, now + j);
+      T *shown = y + (t * batch + b) * ld, *now = next + b * ldh;
+      if (l.beyond(t, b)) std::copy_n(state_before(i) + b * ldh + j, e - j, now + j);
       if (l.beyond(t, b)) std::fill_n(shown + j, e - j, T(0));
       else std::copy_n(now + j, e - j, shown + j);
     }
@@ -444,7 +467,7 @@ void forward_layer(const Layer<T>& l, const T* x, T* y, int64_t ld, T* h_last, T
           columns.with(piece, [&](int64_t j, int64_t e) { project(i, j, e); });
         }
       });
-  if (h_last) std::copy_n(state_before(s.steps), batch * given, h_last);
+  if (h_last) copy_rows(state_before(s.steps), ldh, h_last, given, batch, given);
   if (c_last) std::copy_n(s.steps > 0 ? l.cell_of(s.steps - 1) : l.c0, batch * hidden, c_last);
 }
 

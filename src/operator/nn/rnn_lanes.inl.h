@@ -71,18 +71,24 @@ void step_panel(int64_t m, const float* a, int64_t lda, const float* b, const fl
     for (int64_t j = 0; j < width; ++j) c[r * ldc + j] = edge[r * kStepWide + j];
 }
 
-// Rows in tiles of like height; each panel is used for all of them while it is in the cache.
+// Rows in tiles of like height. What they share of a panel is used for all of them while it is in
+// the first cache, and so is what they read of `a`.
 void step_product(const float* a, int64_t lda, int64_t m, const float* b, int64_t k, float* c,
                   int64_t ldc, int64_t n, const float* row, bool accumulate) {
+  constexpr int64_t kDeep = 128;
   const int64_t tiles = (m + kStepRows - 1) / kStepRows;
   for (int64_t j = 0; j < n; j += kStepWide)
-    for (int64_t i = 0, from = 0; i < tiles; ++i) {
-      const int64_t to = m * (i + 1) / tiles;
-      const float* panel = b + j * k;
-      const float* next = panel + (i > 0 && i + 1 == tiles ? k : int64_t(16)) * kStepWide;
-      step_panel<false>(to - from, a + from * lda, lda, panel, next, k, c + from * ldc + j, ldc,
-                        n - j < kStepWide ? n - j : kStepWide, {row ? row + j : row, accumulate});
-      from = to;
+    for (int64_t k0 = 0; k0 < k || k0 == 0; k0 += kDeep) {
+      const int64_t deep = k - k0 < kDeep ? k - k0 : kDeep;
+      const float* panel = b + j * k + k0 * kStepWide;
+      for (int64_t i = 0, from = 0; i < tiles; ++i) {
+        const int64_t to = m * (i + 1) / tiles;
+        const float* next = panel + (i > 0 && i + 1 == tiles ? k : int64_t(16)) * kStepWide;
+        step_panel<false>(to - from, a + from * lda + k0, lda, panel, next, deep,
+                          c + from * ldc + j, ldc, n - j < kStepWide ? n - j : kStepWide,
+                          {row ? row + j : row, accumulate || k0 > 0});
+        from = to;
+      }
     }
 }
 
