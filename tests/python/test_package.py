@@ -36,16 +36,67 @@ def test_install_as():
         heddle.install_as("mxnet")
         import mxnet as mx
         import mxnet.ndarray.ndarray
-        from mxnet import nd, autograd
-        from mxnet.io import NDArrayIter
+        import mxnet.ndarray as nd
+        import mxnet.contrib.text.vocab
+        from mxnet import autograd
+        from mxnet.io import DataBatch, NDArrayIter
         import mxnet.test_utils
+        import mxnet.sym.random
+        import mxnet.contrib.ndarray
         assert mx is heddle and mxnet.test_utils is heddle.test_utils and mx.ndarray.ndarray.NDArray is nd.NDArray
+        assert nd is heddle.nd and DataBatch is heddle.io.DataBatch and mxnet.sym.random is heddle.sym.random
+        assert mxnet.contrib.ndarray is heddle.nd.contrib and mxnet.contrib.text.vocab.Vocabulary
         assert heddle.test_utils.__name__ == "heddle.test_utils" == heddle.test_utils.__spec__.name
+        for name in ("mxnet.nothing", "mxnet.ndarray.nothing"):
+            try:
+                __import__(name)
+            except ModuleNotFoundError as error:
+                print(error)
         try:
-            import mxnet.nothing
-        except ModuleNotFoundError:
-            print("good")
-    """) == "good\n"
+            from mxnet import nothing
+        except ImportError as error:
+            print("heddle" in str(error))
+    """) == """\
+mxnet.nothing: heddle, which stands for mxnet here, has no module heddle.nothing
+mxnet.ndarray.nothing: heddle, which stands for mxnet here, has no module heddle.ndarray.nothing
+True
+"""
+
+
+def test_install_as_finds_classes_of_pickles():
+    """As files of both eras name them."""
+    names = ["mxnet.ndarray NDArray", "mxnet.ndarray.ndarray NDArray", "mxnet.lr_scheduler FactorScheduler", "mxnet.metric Accuracy",
+             "mxnet.initializer Xavier", "mxnet.context Context", "mxnet.io DataDesc", "mxnet.io.io DataDesc",
+             "mxnet.symbol.symbol Symbol", "mxnet.contrib.text.vocab Vocabulary"]
+    assert run(f"""
+        import pickle
+        import heddle
+        heddle.install_as("mxnet")
+        for line in {names!r}:
+            module, name = line.split()
+            found = pickle.loads(f"c{{module}}\\n{{name}}\\n.".encode())
+            assert found.__name__ == name and found.__module__.startswith("heddle."), line
+        print("all")
+    """) == "all\n"
+
+
+def test_a_script_for_mxnet_runs_unchanged(tmp_path):
+    helper = tmp_path / "helper.py"
+    helper.write_text("from mxnet import nd\nvalue = nd.ones((2,)).sum()\n")
+    script = tmp_path / "script.py"
+    script.write_text("import sys\nimport mxnet as mx\nimport helper\n"
+                      "print(mx.__name__, sys.argv[1:], __name__, int(helper.value.asscalar()))\nsys.exit(3)\n")
+    done = subprocess.run([sys.executable, "-m", "heddle", str(script), "--rate", "1"], capture_output=True, text=True)
+    assert (done.stdout, done.stderr, done.returncode) == ("heddle ['--rate', '1'] __main__ 2\n", "", 3)
+    done = subprocess.run([sys.executable, "-m", "heddle", "-m", "script"], capture_output=True, text=True, cwd=tmp_path)
+    assert (done.stdout, done.returncode) == ("heddle [] __main__ 2\n", 3)
+    done = subprocess.run([sys.executable, "-m", "heddle"], capture_output=True, text=True)
+    assert "SCRIPT" in done.stderr and done.returncode == 1
+
+
+def test_install_as_needs_the_name_of_a_package():
+    with pytest.raises(ValueError, match="a.b"):
+        mx.install_as("a.b")
 
 
 def test_install_as_after_the_real_one():
