@@ -56,7 +56,7 @@ def test_binary(name, score):
     assert run(metric.create(name), batches) == pytest.approx(np.mean([score(*c) for c in counts]))
     assert run(metric.create(name, average="micro"), batches) == pytest.approx(score(*np.sum(counts, 0)))
     m = metric.create(name)
-    m.update([mx.nd.array([2.0])], [mx.nd.array([[0.1, 0.9]])])
+    m.update([mx.nd.array([0, 1, 2])], [mx.nd.array([[0.1, 0.9]] * 3)])
     with pytest.raises(ValueError, match="binary"):
         m.get()
 
@@ -150,3 +150,68 @@ def test_metrics_of_users():
     m = Count()
     m.update(None, None)
     assert m.get() == ("count", 1.5) and m.get_global() == ("count", 1.5)
+
+
+def test_a_metric_of_ones_own():
+    """As scripts write them: sums of one's own, nothing about global ones."""
+    class Largest(metric.EvalMetric):
+        def __init__(self):
+            super().__init__("largest")
+
+        def update(self, labels, preds):
+            for pred in preds:
+                self.sum_metric += pred.max().asscalar()
+                self.num_inst += 1
+
+    m = Largest()
+    for value in (1.0, 2.0):
+        m.update(None, [mx.nd.array([value])])
+    assert m.get() == m.get_global() == ("largest", 1.5) and m.get_global_name_value() == [("largest", 1.5)]
+    m.reset_local()
+    assert math.isnan(m.get()[1])
+
+    class Stricter(metric.Accuracy):
+        def update(self, labels, preds):
+            super().update(labels, [p * (p > 0.5) for p in preds])
+
+    assert run(Stricter(), [(np.array([1, 1]), np.array([[0.1, 0.9], [0.6, 0.4]]))]) == 0.5
+
+
+def test_names_that_are_not_there():
+    m = metric.Accuracy(output_names=["a_output"], label_names=["a_label"])
+    with pytest.raises(ValueError, match=r"output_names has 'a_output', expected one of b_output"):
+        m.update_dict({"a_label": mx.nd.array([1])}, {"b_output": mx.nd.array([1])})
+    with pytest.raises(ValueError, match="out of range"):
+        metric.CompositeEvalMetric().get_metric(0)
+
+
+def test_f1_and_mcc_over_several_outputs_and_labels_of_other_values():
+    """One score of an update, whose outputs count together; 1 is the positive class, whatever the other is called."""
+    labels, preds = [np.array([-1, 1, 1, -1]), np.array([1, -1])], [np.array([[1, 0], [0, 1], [1, 0], [0, 1]]), np.array([[0, 1], [1, 0]])]
+    m = metric.F1()
+    m.update([mx.nd.array(a) for a in labels], [mx.nd.array(a) for a in preds])
+    assert m.get()[1] == pytest.approx(f1(2, 1, 1, 2)) and m.num_inst == 1
+    micro = metric.MCC(average="micro")
+    micro.update([mx.nd.array(a) for a in labels], [mx.nd.array(a) for a in preds])
+    assert micro.get()[1] == pytest.approx(mcc(2, 1, 1, 2)) and micro.num_inst == 6
+
+
+@pytest.mark.parametrize("name", ["ce", "loss", "mse", "perplexity"])
+def test_halves_do_not_overflow(name):
+    """4096 elements of a hundred each are more than float16 holds."""
+    pred = mx.nd.ones((4096, 2), dtype="float16") * 100
+    label = mx.nd.zeros((4096, 2), dtype="float16") if name == "mse" else mx.nd.zeros((4096,))
+    m = metric.create(name, ignore_label=None) if name == "perplexity" else metric.create(name)
+    m.update([label], [pred])
+    want = {"ce": -math.log(100), "loss": 100, "mse": 1e4, "perplexity": 0.01}[name]
+    assert m.get()[1] == pytest.approx(want, rel=2e-3)
+
+
+def test_integers_and_large_means():
+    m = metric.MAE()
+    m.update([mx.nd.array([1, 200], dtype="uint8")], [mx.nd.array([3, 100], dtype="uint8")])
+    assert m.get()[1] == 51
+    m = metric.create("pearsonr", average="micro")
+    for x in (np.arange(4.0), np.arange(4.0, 8)):
+        m.update([mx.nd.array(1e7 + x, dtype="float64")], [mx.nd.array(1e7 - x, dtype="float64")])
+    assert m.get()[1] == pytest.approx(-1) == m.get_global()[1]

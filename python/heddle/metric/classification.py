@@ -4,7 +4,7 @@ from __future__ import annotations
 import math
 
 from ..ndarray import op
-from .metric import EvalMetric, alias, batches, classes, register
+from .metric import EvalMetric, alias, batches, classes, register, wide
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Accuracy(EvalMetric):
 
     def __init__(self, axis: int = 1, name: str = "accuracy", output_names: Sequence[str] | None = None,
                  label_names: Sequence[str] | None = None) -> None:
-        super().__init__(name, output_names, label_names, axis=axis)
+        super().__init__(name, output_names, label_names, axis=axis, has_global_stats=True)
         self.axis = axis
 
     def update(self, labels: OneOrMore[NDArray], preds: OneOrMore[NDArray]) -> None:
@@ -44,7 +44,7 @@ class TopKAccuracy(EvalMetric):
         if top_k <= 1:
             raise ValueError("Please use Accuracy if top_k is no more than 1")
         self.top_k = top_k
-        super().__init__(f"{name}_{top_k}", output_names, label_names, top_k=top_k)
+        super().__init__(f"{name}_{top_k}", output_names, label_names, top_k=top_k, has_global_stats=True)
 
     def update(self, labels: OneOrMore[NDArray], preds: OneOrMore[NDArray]) -> None:
         for label, pred in batches(labels, preds):
@@ -59,22 +59,27 @@ class TopKAccuracy(EvalMetric):
 
 
 def _counts(label: NDArray, pred: NDArray) -> NDArray:
-    """[true positives, false positives, false negatives, true negatives] of a batch of classes 0 and 1."""
+    """[true positives, false positives, false negatives, true negatives, labels of a third class] of a batch."""
     label, pred = classes(label, pred)
-    both = (label * pred).sum()
-    return op.concat(both, pred.sum() - both, label.sum() - both,
-                     ((1 - label) * (1 - pred)).sum(), label.max(), dim=0)
+    true, said = label == 1, pred == 1
+    both = (true * said).sum()
+    third = ((label != label.min()) * (label != label.max())).sum()
+    right, guessed = true.sum(), said.sum()
+    return op.concat(both, guessed - both, right - both, label.size - right - guessed + both, third, dim=0)
 
 
 class _Binary(EvalMetric):
-    """A score from the counts of a binary classification: its mean over batches (macro), or over all (micro)."""
+    """A score from the counts of a binary classification: its mean over updates (macro), or over all samples (micro).
+
+    Class 1 is positive. Where an update holds labels of more than two classes, reading the metric raises ValueError.
+    """
 
     def __init__(self, name: str, output_names: Sequence[str] | None, label_names: Sequence[str] | None,
                  average: str) -> None:
         if average not in ("macro", "micro"):
             raise ValueError(f"found average {average!r}, expected 'macro' or 'micro'")
         self.average = average
-        super().__init__(name, output_names, label_names, average=average)
+        super().__init__(name, output_names, label_names, average=average, has_global_stats=True)
 
     def reset(self) -> None:
         super().reset()
@@ -89,28 +94,20 @@ class _Binary(EvalMetric):
         raise NotImplementedError("a subclass says what the score is")
 
     def update(self, labels: OneOrMore[NDArray], preds: OneOrMore[NDArray]) -> None:
-        for label, pred in batches(labels, preds):
-            self._later(_counts(label, pred), self._fold)
+        self._later([_counts(label, pred) for label, pred in batches(labels, preds)], self._fold)
 
     def _fold(self, values: Any) -> tuple[float, float]:
-        *counts, largest = values
-        if largest > 1:
+        *counts, third = (sum(column) for column in zip(*values))
+        if third:
             raise ValueError(f"{type(self).__name__} currently only supports binary classification.")
+        if self.average == "macro":
+            return self._score(*counts), 1
         self._counts = [a + b for a, b in zip(self._counts, counts)]
         self._global_counts = [a + b for a, b in zip(self._global_counts, counts)]
-        return self._score(*counts), 1
-
-    def get(self) -> tuple[str, float]:
-        self._collect()
-        if self.average == "macro":
-            return super().get()
-        return self.name, self._score(*self._counts) if any(self._counts) else float("nan")
-
-    def get_global(self) -> tuple[str, float]:
-        self._collect()
-        if self.average == "macro":
-            return super().get_global()
-        return self.name, self._score(*self._global_counts) if any(self._global_counts) else float("nan")
+        self._num, self._global_num = sum(self._counts), sum(self._global_counts)
+        self._sum = self._score(*self._counts) * self._num
+        self._global_sum = self._score(*self._global_counts) * self._global_num
+        return 0.0, 0
 
 
 @register
@@ -151,7 +148,7 @@ class Perplexity(EvalMetric):
 
     def __init__(self, ignore_label: int | None, axis: int = -1, name: str = "perplexity",
                  output_names: Sequence[str] | None = None, label_names: Sequence[str] | None = None) -> None:
-        super().__init__(name, output_names, label_names, ignore_label=ignore_label, axis=axis)
+        super().__init__(name, output_names, label_names, ignore_label=ignore_label, axis=axis, has_global_stats=True)
         self.ignore_label = ignore_label
         self.axis = axis
 
@@ -164,7 +161,7 @@ class Perplexity(EvalMetric):
                 raise ValueError(f"shape mismatch: {label.shape} vs. {pred.shape}")
             label = label.astype("int32").reshape((-1,))
             chosen = op.pick(pred.reshape((-1, classes)), label, axis=1)
-            loss = -1.0 * op.log(op.clip(chosen, a_min=1e-10, a_max=3.4e38))
+            loss = -1.0 * op.log(op.clip(wide(chosen), a_min=1e-10, a_max=3.4e38))
             if self.ignore_label is None:
                 self._later_mean(loss.sum(), label.size)
                 continue
@@ -187,7 +184,7 @@ class CrossEntropy(EvalMetric):
 
     def __init__(self, eps: float = 1e-12, name: str = "cross-entropy", output_names: Sequence[str] | None = None,
                  label_names: Sequence[str] | None = None) -> None:
-        super().__init__(name, output_names, label_names, eps=eps)
+        super().__init__(name, output_names, label_names, eps=eps, has_global_stats=True)
         self.eps = eps
 
     def update(self, labels: OneOrMore[NDArray], preds: OneOrMore[NDArray]) -> None:
@@ -195,7 +192,7 @@ class CrossEntropy(EvalMetric):
             label = label.reshape((-1,))
             if label.shape[0] != pred.shape[0]:
                 raise ValueError(f"found {label.shape[0]} labels for {pred.shape[0]} predictions")
-            chosen = op.pick(pred, label.astype("int32"), axis=1)
+            chosen = wide(op.pick(pred, label.astype("int32"), axis=1))
             self._later_mean((-1.0 * op.log(chosen + self.eps)).sum(), label.size)
 
 

@@ -37,10 +37,16 @@ def _collected(attribute: str, doc: str) -> Any:
 
 
 class EvalMetric:
-    """A sum over samples and their number, since the start and since the last reset_local."""
+    """A sum over samples and their number, since the start and since the last reset_local.
+
+    A metric of one's own defines update(labels, preds), which adds to sum_metric and num_inst; with
+    has_global_stats=True given to this constructor it adds to global_sum_metric and global_num_inst, too. output_names
+    and label_names: which arrays update_dict takes, and in which order; all of them by default.
+    """
 
     _sum = _global_sum = 0.0
     _num = _global_num = 0.0
+    _pending: list[tuple[Any, _Fold]] = []  # an instance has its own
 
     # MXNet's names, which metrics that users write add to.
     sum_metric = _collected("_sum", "The sum since the last reset_local.")
@@ -53,9 +59,10 @@ class EvalMetric:
         self.name = str(name)
         self.output_names = output_names
         self.label_names = label_names
-        self._has_global_stats = kwargs.pop("has_global_stats", True)
+        # Metrics that users write know nothing of global sums: what get() says is all there is.
+        self._has_global_stats = kwargs.pop("has_global_stats", False)
         self._kwargs = kwargs
-        self._pending: list[tuple[NDArray, _Fold]] = []
+        self._pending = []
         self.reset()
 
     def __str__(self) -> str:
@@ -68,10 +75,20 @@ class EvalMetric:
 
     # --- what comes in
     def update_dict(self, label: Arrays, pred: Arrays) -> None:
-        """update() with arrays by name, those wanted taken in the order of label_names and output_names."""
-        preds = [pred[n] for n in self.output_names] if self.output_names else list(pred.values())
-        labels = [label[n] for n in self.label_names] if self.label_names else list(label.values())
-        self.update(labels, preds)
+        """update() with arrays by name, those wanted taken in the order of label_names and output_names.
+
+        Raises ValueError where one of these names is not there.
+        """
+        self.update(self._chosen(label, self.label_names, "label_names"),
+                    self._chosen(pred, self.output_names, "output_names"))
+
+    def _chosen(self, arrays: Arrays, names: Sequence[str] | None, what: str) -> list[NDArray]:
+        if names is None:
+            return list(arrays.values())
+        for name in names:
+            if name not in arrays:
+                raise ValueError(f"[{type(self).__name__}] {what} has {name!r}, expected one of {', '.join(arrays)}")
+        return [arrays[name] for name in names]
 
     def update(self, labels: OneOrMore[NDArray], preds: OneOrMore[NDArray]) -> None:
         """Takes a batch into account: lists of labels and of predictions, or one array each."""
@@ -84,7 +101,7 @@ class EvalMetric:
         self._global_num += count
 
     def _later(self, values: Any, fold: _Fold) -> None:
-        """Adds fold(numbers of the array `values`), which is a sum and a count, when it is needed."""
+        """Adds fold(numbers of the array or list of arrays `values`), which is a sum and a count, when it is needed."""
         self._pending.append((values, fold))
         if len(self._pending) > _MOST_PENDING:
             self._collect(_MOST_PENDING // 2)  # the older half: computed long ago
@@ -92,11 +109,13 @@ class EvalMetric:
     def _later_mean(self, values: Any, count: float) -> None:
         self._later(values, lambda v: (v[0], count))
 
-    def _collect(self, most: int | None = None) -> Any:
+    def _collect(self, most: int | None = None) -> None:
+        if not self._pending:
+            return
         due = self._pending[:most]
         del self._pending[:most]
         for values, fold in due:
-            self._add(*fold(values.tolist()))
+            self._add(*fold([v.tolist() for v in values] if isinstance(values, list) else values.tolist()))
 
     # --- what was found
     def reset(self) -> None:
@@ -162,14 +181,16 @@ class CompositeEvalMetric(EvalMetric):
     def __init__(self, metrics: Any = None, name: str = "composite", output_names: Sequence[str] | None = None,
                  label_names: Sequence[str] | None = None) -> None:
         self.metrics = [create(m) for m in metrics or []]
-        super().__init__(name, output_names, label_names)
+        super().__init__(name, output_names, label_names, has_global_stats=True)
 
     def add(self, metric: Any) -> None:
         """One more."""
         self.metrics.append(create(metric))
 
     def get_metric(self, index: int) -> EvalMetric:
-        """The index-th metric."""
+        """The index-th metric. Raises ValueError where there is none."""
+        if not -len(self.metrics) <= index < len(self.metrics):
+            raise ValueError(f"Metric index {index} is out of range 0 and {len(self.metrics)}")
         return self.metrics[index]
 
     def update_dict(self, labels: Arrays, preds: Arrays) -> None:
@@ -185,6 +206,7 @@ class CompositeEvalMetric(EvalMetric):
             metric.update(labels, preds)
 
     def reset(self) -> None:
+        super().reset()
         for metric in self.metrics:
             metric.reset()
 
@@ -220,7 +242,8 @@ class CustomMetric(EvalMetric):
             name = feval.__name__
             if "<" in name:
                 name = f"custom({name})"
-        super().__init__(name, output_names, label_names, feval=feval, allow_extra_outputs=allow_extra_outputs)
+        super().__init__(name, output_names, label_names, feval=feval, allow_extra_outputs=allow_extra_outputs,
+                         has_global_stats=True)
         self._feval = feval
         self._allow_extra_outputs = allow_extra_outputs
 
@@ -258,6 +281,11 @@ def batches(labels: OneOrMore[NDArray], preds: OneOrMore[NDArray]) -> list[tuple
 def _on(label: NDArray, pred: NDArray) -> NDArray:
     label = to_ndarray(label)
     return label.as_in_context(pred.context) if isinstance(pred, NDArray) else label
+
+
+def wide(array: NDArray) -> NDArray:
+    """An array whose elements can be summed: halves become float32."""
+    return array.astype("float32") if array.dtype_name in ("float16", "bfloat16") else array
 
 
 def vector(array: NDArray) -> NDArray:

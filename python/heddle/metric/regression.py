@@ -6,7 +6,7 @@ from functools import partial
 
 from ..ndarray import NDArray, op
 from ..ndarray._convert import to_ndarray
-from .metric import EvalMetric, alias, batches, check_label_shapes, classes, register
+from .metric import EvalMetric, alias, batches, check_label_shapes, classes, register, wide
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,13 +21,14 @@ class _Regression(EvalMetric):
 
     def __init__(self, name: str, output_names: Sequence[str] | None = None,
                  label_names: Sequence[str] | None = None) -> None:
-        super().__init__(name, output_names, label_names)
+        super().__init__(name, output_names, label_names, has_global_stats=True)
 
     def update(self, labels: OneOrMore[NDArray], preds: OneOrMore[NDArray]) -> None:
         for label, pred in batches(labels, preds):
             label = label.reshape((-1, 1)) if label.ndim == 1 else label
             pred = pred.reshape((-1, 1)) if pred.ndim == 1 else pred
-            error = label.astype(pred.dtype, copy=False) - pred
+            dtype = _precise(label, pred)
+            error = label.astype(dtype, copy=False) - pred.astype(dtype, copy=False)
             self._later(self._measure(error), self._fold)
 
     @staticmethod
@@ -37,6 +38,12 @@ class _Regression(EvalMetric):
     @staticmethod
     def _fold(values: Any) -> tuple[float, float]:
         return values[0], 1
+
+
+def _precise(label: NDArray, pred: NDArray) -> str:
+    """The dtype of label - pred: float64 where one is, or both are integers; else float32."""
+    names = {label.dtype_name, pred.dtype_name}
+    return "float64" if "float64" in names or not any("float" in n for n in names) else "float32"
 
 
 @register
@@ -82,10 +89,16 @@ class PearsonCorrelation(EvalMetric):
     def __init__(self, name: str = "pearsonr", output_names: Sequence[str] | None = None,
                  label_names: Sequence[str] | None = None, average: str = "macro") -> None:
         self.average = average
-        super().__init__(name, output_names, label_names, average=average)
+        if average not in ("macro", "micro"):
+            raise ValueError(f"found average {average!r}, expected 'macro' or 'micro'")
+        super().__init__(name, output_names, label_names, average=average, has_global_stats=True)
 
     def reset(self) -> None:
         super().reset()
+        self._moments = self._global_moments = [0.0] * 6
+
+    def reset_local(self) -> None:
+        super().reset_local()
         self._moments = [0.0] * 6
 
     def update(self, labels: OneOrMore[NDArray], preds: OneOrMore[NDArray]) -> None:
@@ -93,23 +106,36 @@ class PearsonCorrelation(EvalMetric):
             check_label_shapes(label, pred, shape=True)
             x = label.astype("float64").reshape((-1,))
             y = pred.astype("float64").reshape((-1,))
-            sums = [s.sum() for s in (x, y, x * x, y * y, x * y)]
-            self._later(op.concat(*sums, dim=0), partial(self._fold, x.size))
+            means = [x.mean(), y.mean()]
+            dx, dy = x - means[0], y - means[1]
+            sums = [s.sum() for s in (dx * dx, dy * dy, dx * dy)]
+            self._later(op.concat(*means, *sums, dim=0), partial(self._fold, x.size))
 
-    def _fold(self, count: float, sums: list[float]) -> tuple[float, float]:
-        self._moments = [a + b for a, b in zip(self._moments, [count, *sums])]
-        return _correlation(count, *sums), 1
+    def _fold(self, count: float, moments: list[float]) -> tuple[float, float]:
+        self._moments = _joined(self._moments, [count, *moments])
+        self._global_moments = _joined(self._global_moments, [count, *moments])
+        return _correlation(*moments[2:]), 1
 
     def get(self) -> tuple[str, float]:
         self._collect()
-        if self.average == "macro":
-            return super().get()
-        return self.name, _correlation(*self._moments) if self._moments[0] else float("nan")
+        return super().get() if self.average == "macro" else (self.name, _correlation(*self._moments[3:]))
+
+    def get_global(self) -> tuple[str, float]:
+        self._collect()
+        return super().get_global() if self.average == "macro" else (self.name, _correlation(*self._global_moments[3:]))
 
 
-def _correlation(n: float, x: float, y: float, xx: float, yy: float, xy: float) -> float:
-    spread = (xx - x * x / n) * (yy - y * y / n)
-    return (xy - x * y / n) / math.sqrt(spread) if spread > 0 else float("nan")
+def _joined(a: list[float], b: list[float]) -> list[float]:
+    """[count, means of x and y, sums of squares and of products about the means] of two samples together."""
+    n = a[0] + b[0]
+    dx, dy = b[1] - a[1], b[2] - a[2]
+    share, weight = b[0] / n, a[0] * b[0] / n
+    return [n, a[1] + dx * share, a[2] + dy * share, a[3] + b[3] + dx * dx * weight, a[4] + b[4] + dy * dy * weight,
+            a[5] + b[5] + dx * dy * weight]
+
+
+def _correlation(xx: float, yy: float, xy: float) -> float:
+    return xy / math.sqrt(xx * yy) if xx * yy > 0 else float("nan")
 
 
 @register
@@ -171,12 +197,12 @@ class Loss(EvalMetric):
 
     def __init__(self, name: str = "loss", output_names: Sequence[str] | None = None,
                  label_names: Sequence[str] | None = None) -> None:
-        super().__init__(name, output_names, label_names)
+        super().__init__(name, output_names, label_names, has_global_stats=True)
 
     def update(self, _: object, preds: OneOrMore[NDArray]) -> None:
         for pred in [preds] if isinstance(preds, NDArray) else preds:
             pred = to_ndarray(pred)
-            self._later_mean(pred.sum(), pred.size)
+            self._later_mean(wide(pred).sum(), pred.size)
 
 
 @register
