@@ -6,7 +6,7 @@ import math
 import re
 
 from . import registry
-from .ndarray import NDArray, load, op, random
+from .ndarray import NDArray, linalg, load, op, random
 from .ndarray.functions import array
 
 TYPE_CHECKING = False
@@ -38,12 +38,20 @@ class InitDesc(str):
 
 
 class Initializer:
-    """Fills an array by the name of its parameter: weights by the rule of the class, biases with 0 ..."""
+    """Fills an array by the name of its parameter: weights by the rule of the class, biases with 0 ...
+
+    A subclass defines _init_weight(name, array); the rules of other names, _init_bias and so on, can be replaced, too.
+    The attribute __init__ of a variable (sym.Variable(init=...)) comes before its name. Raises ValueError for a name of
+    which no rule knows.
+    """
+
+    # Subclasses may forget to call the constructor.
+    _kwargs: dict[str, Any] = {}
+    _verbose = False
+    _print_func: Callable[[NDArray], str] | None = None
 
     def __init__(self, **kwargs: Any) -> None:
         self._kwargs = kwargs
-        self._verbose = False
-        self._print_func: Callable[[NDArray], str] | None = None
 
     def set_verbosity(self, verbose: bool = False, print_func: Callable[[NDArray], str] | None = None) -> Initializer:
         """Logs what is initialised, with a measure of the values (their root mean square by default)."""
@@ -52,7 +60,7 @@ class Initializer:
         return self
 
     def dumps(self) -> str:
-        """The initializer as JSON."""
+        """The initializer as JSON: its name in lower case, and the keywords that make it."""
         return _described(self, self._kwargs)
 
     def __eq__(self, other: object) -> bool:
@@ -62,45 +70,52 @@ class Initializer:
 
     def __call__(self, desc: str, arr: NDArray) -> None:
         if not isinstance(desc, InitDesc):
-            self._by_legacy_name(desc, arr)
+            self._legacy_init(desc, arr)
             return
+        if desc.global_init is None:
+            desc.global_init = self
         init = desc.attrs.get("__init__", "")
         if init:
             create(init)._init_weight(desc, arr)
             self._log(desc, init, arr)
         else:
-            self._by_name(desc, arr)
+            self._by_name(desc, arr, _SUFFIXES)
 
     def _log(self, desc: str, init: str | Initializer, arr: NDArray) -> None:
         if self._verbose and self._print_func:
             logging.info("Initialized %s as %s: %s", desc, init, self._print_func(arr))
 
-    def _by_name(self, desc: str, arr: NDArray) -> None:
-        for suffix, rule in self._RULES:
-            if desc.endswith(suffix):
-                rule(self, desc, arr)
-                self._log(desc, suffix, arr)
+    def _by_name(self, name: str, arr: NDArray, rules: Sequence[tuple[str, str]]) -> None:
+        """By the first rule, a method, whose suffix the name has."""
+        for suffix, rule in rules:
+            if name.endswith(suffix):
+                getattr(self, rule)(name, arr)
+                self._log(name, suffix, arr)
                 return
-        self._init_default(desc, arr)
+        self._init_default(name, arr)
 
-    def _by_legacy_name(self, name: str, arr: NDArray) -> None:
-        """The longer list of names that 0.x knew."""
+    def _legacy_init(self, name: str, arr: NDArray) -> None:
+        """The longer list of names that 0.x knew, for names that are plain texts."""
         if not isinstance(name, str):
             raise TypeError("name must be string")
         if not isinstance(arr, NDArray):
             raise TypeError("arr must be NDArray")
         if name.startswith("upsampling"):
-            Bilinear()._init_weight(name, arr)
+            self._init_bilinear(name, arr)
         elif name.startswith("stn_loc") and name.endswith("weight"):
-            arr[:] = 0
+            self._init_zero(name, arr)
         elif name.startswith("stn_loc") and name.endswith("bias"):
-            arr[:] = [1.0, 0, 0, 0, 1.0, 0]
-        elif name.endswith("moving_var"):
-            arr[:] = 1
-        elif name.endswith(("moving_mean", "moving_inv_var", "moving_avg")):
-            arr[:] = 0
+            self._init_loc_bias(name, arr)
         else:
-            self._by_name(name, arr)
+            self._by_name(name, arr, _LEGACY_SUFFIXES)
+
+    def _init_bilinear(self, _: object, arr: NDArray) -> None:
+        _fill_bilinear(arr)
+
+    def _init_loc_bias(self, _: object, arr: NDArray) -> None:
+        if arr.shape[0] != 6:
+            raise ValueError(f"found a bias of shape {arr.shape} for a spatial transformer, expected (6,)")
+        arr[:] = [1.0, 0, 0, 0, 1.0, 0]
 
     def _init_zero(self, _: object, arr: NDArray) -> None:
         arr[:] = 0.0
@@ -108,17 +123,23 @@ class Initializer:
     def _init_one(self, _: object, arr: NDArray) -> None:
         arr[:] = 1.0
 
-    def _init_bias(self, name: str, arr: NDArray) -> None:
-        self._init_zero(name, arr)
+    def _init_bias(self, _: object, arr: NDArray) -> None:
+        arr[:] = 0.0
 
-    def _init_gamma(self, name: str, arr: NDArray) -> None:
-        self._init_one(name, arr)
+    def _init_quantized_bias(self, _: object, arr: NDArray) -> None:
+        arr[:] = 0
 
-    def _init_beta(self, name: str, arr: NDArray) -> None:
-        self._init_zero(name, arr)
+    def _init_gamma(self, _: object, arr: NDArray) -> None:
+        arr[:] = 1.0
+
+    def _init_beta(self, _: object, arr: NDArray) -> None:
+        arr[:] = 0.0
 
     def _init_weight(self, name: str, arr: NDArray) -> None:
         raise NotImplementedError(f"{type(self).__name__} has no rule for weights")
+
+    def _init_quantized_weight(self, _: object, arr: NDArray) -> None:
+        arr[:] = random.randint(-127, 127, shape=arr.shape, dtype="int32", ctx=arr.context).astype(arr.dtype)
 
     def _init_default(self, name: str, _: object) -> None:
         raise ValueError(
@@ -126,14 +147,12 @@ class Initializer:
             '"bias", "gamma" (1.0), and "beta" (0.0). Please use mx.sym.Variable(init=mx.init.*) to set '
             "initialization pattern")
 
-    _RULES = (
-        ("weight", lambda self, name, arr: self._init_weight(name, arr)),
-        ("bias", lambda self, name, arr: self._init_bias(name, arr)),
-        ("gamma", lambda self, name, arr: self._init_gamma(name, arr)),
-        ("beta", lambda self, name, arr: self._init_beta(name, arr)),
-        ("min", _init_zero),
-        ("max", _init_one),
-    )
+
+_COMMON = (("weight", "_init_weight"), ("bias", "_init_bias"), ("gamma", "_init_gamma"), ("beta", "_init_beta"))
+_RANGE = (("min", "_init_zero"), ("max", "_init_one"))
+_SUFFIXES = (*_COMMON, *_RANGE, ("weight_quantize", "_init_quantized_weight"), ("bias_quantize", "_init_quantized_bias"))
+_LEGACY_SUFFIXES = (*_COMMON, ("moving_mean", "_init_zero"), ("moving_var", "_init_one"),
+                    ("moving_inv_var", "_init_zero"), ("moving_avg", "_init_zero"), *_RANGE)
 
 
 register = registry.get_register_func(Initializer, "initializer")
@@ -147,6 +166,8 @@ class Load:
     def __init__(self, param: dict[str, Any], default_init: InitializerLike | None = None,
                  verbose: bool = False) -> None:
         param = load(param) if isinstance(param, str) else param
+        if not isinstance(param, dict):
+            raise TypeError(f"found {type(param).__name__} to load from, expected a dict of arrays or the name of a file")
         self.param = {re.sub("^(arg|aux):", "", name): value for name, value in param.items()}
         self.default_init = default_init
         self.verbose = verbose
@@ -183,7 +204,7 @@ class Mixed:
                 init(name, arr)
                 return
         raise ValueError(f"Parameter name {name} did not match any pattern. Consider adding a \".*\" pattern "
-                         "at the and with default Initializer.")
+                         "at the end with a default Initializer.")
 
 
 @register
@@ -246,9 +267,14 @@ class Normal(Initializer):
 
 @register
 class Orthogonal(Initializer):
-    """scale times a matrix with orthonormal rows (or columns, where there are fewer). arXiv:1312.6120"""
+    """scale times a matrix with orthonormal rows (or columns, where there are fewer). arXiv:1312.6120
+
+    The singular vectors of a random matrix of shape (shape[0], the other extents), "uniform" or "normal".
+    """
 
     def __init__(self, scale: float = 1.414, rand_type: str = "uniform") -> None:
+        if rand_type not in ("uniform", "normal"):
+            raise ValueError(f"found rand_type {rand_type!r}, expected 'uniform' or 'normal'")
         super().__init__(scale=scale, rand_type=rand_type)
         self.scale = scale
         self.rand_type = rand_type
@@ -256,26 +282,31 @@ class Orthogonal(Initializer):
     def _init_weight(self, _: object, arr: NDArray) -> None:
         rows = arr.shape[0]
         columns = arr.size // rows
-        if self.rand_type == "uniform":
-            matrix = random.uniform(-1.0, 1.0, (rows, columns), dtype="float64", ctx=arr.context)
-        else:
-            matrix = random.normal(0.0, 1.0, (rows, columns), dtype="float64", ctx=arr.context)
-        arr[:] = (_nearest_orthonormal(matrix) * self.scale).reshape(arr.shape)
+        draw = random.uniform if self.rand_type == "uniform" else random.normal
+        low, high = (-1.0, 1.0) if self.rand_type == "uniform" else (0.0, 1.0)
+        matrix = draw(low, high, (rows, columns), dtype="float64", ctx=arr.context)
+        arr[:] = (_singular_vectors(matrix) * self.scale).reshape(arr.shape)
 
 
-def _nearest_orthonormal(matrix: NDArray) -> NDArray:
-    """The orthonormal factor U V' of the singular value decomposition, by Newton's iteration."""
-    wide = matrix.shape[0] <= matrix.shape[1]
+def _singular_vectors(matrix: NDArray) -> NDArray:
+    """Those of the longer side: V' of a wide U S V', else U.
+
+    Newton's iteration gives U V', orthonormal to the last digits however small S is; the eigenvectors of the smaller
+    product of the matrix with itself are U or V.
+    """
+    wide = matrix.shape[0] < matrix.shape[1]
     x = matrix if wide else matrix.T
+    product = op.dot(x, x, transpose_b=True)
+    vectors, _ = linalg.syevd(product)
     x = x / x.norm()
     for _ in range(100):
-        square = op.dot(x, x, transpose_b=True)
-        step = 1.5 * x - 0.5 * op.dot(square, x)
+        step = 1.5 * x - 0.5 * op.dot(op.dot(x, x, transpose_b=True), x)
         done = (step - x).norm().item() < 1e-9
         x = step
         if done:
             break
-    return x if wide else x.T
+    found = op.dot(vectors, x)
+    return found if wide else found.T
 
 
 @register
@@ -320,22 +351,28 @@ class MSRAPrelu(Xavier):
         self._kwargs = {"factor_type": factor_type, "slope": slope}
 
 
+def _fill_bilinear(arr: NDArray) -> None:
+    if arr.ndim != 4:
+        raise ValueError(f"found weights of shape {arr.shape}, expected (channels, 1, height, width)")
+    height, width = arr.shape[2:4]
+    factor = math.ceil(width / 2.0)
+    centre = (2 * factor - 1 - factor % 2) / (2.0 * factor)
+    kernel = [[(1 - abs(x / factor - centre)) * (1 - abs(y / factor - centre)) for x in range(width)]
+              for y in range(height)]
+    arr[:] = array([[kernel]], dtype=arr.dtype)
+
+
 @register
 class Bilinear(Initializer):
     """Weights of a deconvolution that upsamples bilinearly, of shape (channels, 1, height, width)."""
 
     def _init_weight(self, _: object, arr: NDArray) -> None:
-        height, width = arr.shape[2:4]
-        factor = math.ceil(width / 2.0)
-        centre = (2 * factor - 1 - factor % 2) / (2.0 * factor)
-        kernel = [[(1 - abs(x / factor - centre)) * (1 - abs(y / factor - centre)) for x in range(width)]
-                  for y in range(height)]
-        arr[:] = array([[kernel]], dtype=arr.dtype)
+        _fill_bilinear(arr)
 
 
 @register
 class LSTMBias(Initializer):
-    """0, with forget_bias for the forget gate: the second quarter."""
+    """0, with forget_bias for the forget gate: the second quarter of a bias of shape (4 * hidden,)."""
 
     def __init__(self, forget_bias: float = 1.0) -> None:
         super().__init__(forget_bias=forget_bias)
@@ -345,3 +382,66 @@ class LSTMBias(Initializer):
         quarter = arr.shape[0] // 4
         arr[:] = 0.0
         arr[quarter:2 * quarter] = self.forget_bias
+
+
+_GATES = {"rnn_relu": ("",), "rnn_tanh": ("",), "lstm": ("_i", "_f", "_c", "_o"), "gru": ("_r", "_z", "_o")}
+
+
+@register
+class FusedRNN(Initializer):
+    """The parameters of a fused recurrent operator, of shape (n,): each matrix and bias of the vector by `init`.
+
+    init: an initializer or its JSON; None for the one that initialises all parameters. num_hidden, num_layers, mode
+    ("lstm", "gru", "rnn_relu", "rnn_tanh") and bidirectional: as the operator has them. forget_bias: of the forget gates
+    of an LSTM. Raises ValueError for a vector that does not have the size of such a network's.
+    """
+
+    def __init__(self, init: Initializer | str | None, num_hidden: int, num_layers: int, mode: str,
+                 bidirectional: bool = False, forget_bias: float = 1.0) -> None:
+        init = create(init) if isinstance(init, str) else init
+        super().__init__(init=None if init is None else init.dumps(), num_hidden=num_hidden, num_layers=num_layers,
+                         mode=mode, bidirectional=bidirectional, forget_bias=forget_bias)
+        if mode not in _GATES:
+            raise ValueError(f"found mode {mode!r}, expected one of {', '.join(_GATES)}")
+        self._init = init
+        self._num_hidden = num_hidden
+        self._num_layers = num_layers
+        self._mode = mode
+        self._bidirectional = bidirectional
+        self._forget_bias = forget_bias
+
+    def _init_weight(self, desc: str, arr: NDArray) -> None:
+        whole = getattr(desc, "global_init", None)
+        init = self._init or whole
+        if init is None:
+            raise ValueError(f"{desc}: FusedRNN has no initializer, and there is none for all parameters")
+        pieces, at = [], 0
+        for name, shape in self._pieces(arr):
+            piece = arr[at:at + math.prod(shape)].reshape(shape).copy()
+            if self._mode == "lstm" and name.endswith("_f_bias"):
+                piece[:] = self._forget_bias
+            else:
+                init(InitDesc(name, global_init=whole), piece)
+            pieces.append(piece.reshape((-1,)))
+            at += math.prod(shape)
+        arr[:] = op.concat(*pieces, dim=0)
+
+    def _pieces(self, arr: NDArray) -> list[tuple[str, tuple[int, ...]]]:
+        """Names and shapes of the matrices, then of the biases, in the order of the vector."""
+        hidden, gates, ways = self._num_hidden, _GATES[self._mode], "lr"[:1 + self._bidirectional]
+        rows = len(ways) * hidden * len(gates)
+        deeper = (self._num_layers - 1) * rows * (len(ways) * hidden + hidden + 2)
+        inputs = (arr.size - deeper) // rows - hidden - 2
+        if inputs < 1 or rows * (inputs + hidden + 2) + deeper != arr.size or arr.ndim != 1:
+            raise ValueError(f"found parameters of shape {arr.shape}, expected those of {self._num_layers} layers of "
+                             f"{hidden} {self._mode} cells")
+        matrices: list[tuple[str, tuple[int, ...]]] = []
+        biases: list[tuple[str, tuple[int, ...]]] = []
+        for layer in range(self._num_layers):
+            for way in ways:
+                for part, width in (("i2h", len(ways) * hidden if layer else inputs), ("h2h", hidden)):
+                    for gate in gates:
+                        name = f"{way}{layer}_{part}{gate}"
+                        matrices.append((f"{name}_weight", (hidden, width)))
+                        biases.append((f"{name}_bias", (hidden,)))
+        return matrices + biases

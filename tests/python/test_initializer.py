@@ -129,3 +129,40 @@ def test_verbosity(caplog):
     with caplog.at_level("INFO"):
         fill(init.One().set_verbosity(True), "a_weight", (4,))
     assert "Initialized a_weight as weight: 1.0" in caplog.text
+
+
+def test_fused_rnn():
+    size = 8 * (3 + 2 + 2) + 8 * (2 + 2 + 2)
+    plain = fill(init.FusedRNN(init.Uniform(0.1).dumps(), 2, 2, "lstm", forget_bias=3.0), "rnn_parameters_weight", (size,))
+    weights, biases = plain[:-32], plain[-32:].reshape(4, 4, 2)  # layer and part; gate; unit
+    assert 0 < abs(weights).max() <= 0.1 and (biases[:, 1] == 3).all() and (np.delete(biases, 1, axis=1) == 0).all()
+    desc = init.InitDesc("parameters", {"__init__": init.FusedRNN(None, 2, 1, "gru").dumps()})
+    array = mx.nd.zeros((6 * (1 + 2 + 2),))
+    init.Constant(0.5)(desc, array)  # by the initializer for all parameters
+    assert (array.asnumpy()[:-12] == 0.5).all() and (array.asnumpy()[-12:] == 0).all()
+    with pytest.raises(ValueError, match=r"shape \(7,\)"):
+        fill(init.FusedRNN(init.One(), 2, 1, "gru"), "p_weight", (7,))
+    with pytest.raises(ValueError, match="lstmp"):
+        init.FusedRNN(init.One(), 2, 1, "lstmp")
+
+
+def test_rules_can_be_replaced():
+    """A subclass without a constructor of its own, and one that initialises biases."""
+    class Ramp(init.Initializer):
+        def __init__(self):
+            pass  # forgets the constructor of Initializer
+
+        def _init_weight(self, name, arr):
+            arr[:] = mx.nd.arange(arr.size).reshape(arr.shape)
+
+        def _init_bias(self, name, arr):
+            arr[:] = len(name)
+
+    assert fill(Ramp(), "a_weight", (2, 2)).tolist() == [[0, 1], [2, 3]] and fill(Ramp(), "a_bias", (1,)).tolist() == [6]
+    assert fill(Ramp(), init.InitDesc("a_bias"), (1,)).tolist() == [6]
+
+
+def test_quantized_weights():
+    w = mx.nd.zeros((1000,), dtype="int8")
+    init.Uniform()(init.InitDesc("a_weight_quantize"), w)
+    assert w.asnumpy().min() < -120 and w.asnumpy().max() > 120 and w.dtype == "int8"
