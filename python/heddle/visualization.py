@@ -38,10 +38,11 @@ def _layers(symbol: Symbol, shape: Mapping[str, ShapeLike] | None) -> Iterator[t
     parameters = {at for at, n in enumerate(nodes) if n["op"] == "null" and n["name"] not in data
                   and (_is_parameter(n["name"]) or shape)}
     parameters = {at for at in parameters if not _is_label(nodes, at)}
+    states = set(symbol.list_auxiliary_states())
     for at, node in enumerate(nodes):
         if node["op"] == "null" and (at in parameters or _is_label(nodes, at)):
             continue
-        own = [i for i, _ in node["inputs"] if i in parameters]
+        own = [i for i, _ in node["inputs"] if i in parameters and nodes[i]["name"] not in states]
         before = [nodes[i]["name"] for i, _ in node["inputs"] if i not in parameters and not _is_label(nodes, i)]
         count = 0
         for i in own:
@@ -66,7 +67,9 @@ def print_summary(symbol: Symbol, shape: Mapping[str, ShapeLike] | None = None, 
                   positions: Sequence[float] = (0.44, 0.64, 0.74, 1.0)) -> None:
     """Prints a table of the layers: output shapes, numbers of parameters, and what comes before.
 
-    shape: input names to shapes; without it there are no shapes and counts.
+    shape: input names to shapes; without it there are no shapes and counts. line_length: of the table. positions: where the
+    four columns end, as shares of it or in letters. Parameters are those that are learnt: moving averages do not count.
+    Raises ValueError where shapes stay unknown.
     """
     if not isinstance(symbol, Symbol):
         raise TypeError("symbol must be Symbol")
@@ -169,6 +172,6 @@ def _plot(symbol: Symbol, title: str, save_format: str, shape: Mapping[str, Shap
             if at in hidden or node["op"] == "null":
                 continue
             out = shapes.get(_output(nodes[at], shapes) or "")
-            text = "x".join(map(str, out if nodes[at]["op"] == "null" else out[1:])) if out else ""
+            text = "x".join(map(str, out[1:])) if out else ""
             plot.edge(nodes[at]["name"], node["name"], text)
     return plot

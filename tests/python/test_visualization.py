@@ -27,8 +27,8 @@ def test_print_summary(capsys):
     row = {line.split("(")[0]: line.split() for line in lines if "(" in line}
     assert row["conv"] == ["conv(Convolution)", "4x8x8", "112", "data"]
     assert row["fc"] == ["fc(FullyConnected)", "10", "650", "flat"]
-    assert row["bn"][2] == "16" and row["softmax"][-1] == "fc"
-    assert f"Total params: {112 + 16 + 650}" in text and all(len(line) <= 100 for line in lines)
+    assert row["bn"][2] == "8" and row["softmax"][-1] == "fc"
+    assert f"Total params: {112 + 8 + 650}" in text and all(len(line) <= 100 for line in lines)
     mx.viz.print_summary(net())
     assert "conv(Convolution)" in capsys.readouterr().out
     with pytest.raises(mx.MXNetError, match="nothing not found"):
