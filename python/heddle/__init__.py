@@ -74,18 +74,30 @@ _atexit.register(_core.finish)
 
 
 # Imported when asked for: test_utils needs NumPy, the others much of Python's library.
-_LATER = {"library": "library", "operator": "operator", "runtime": "runtime", "test_utils": "test_utils", "visualization": "visualization", "viz": "visualization"}
+_LATER = {name: name for name in ("kvstore_server", "library", "misc", "ndarray_doc", "operator", "runtime", "symbol_doc", "test_utils",
+                                  "visualization")} | {"viz": "visualization"}
 
 
 def install_as(alias: str) -> None:
-    """Makes `import ALIAS` give this package, its submodules included."""
+    """Makes `import ALIAS` give this package, and `import ALIAS.x.y` its submodules, in scripts and in pickles.
+
+        heddle.install_as("mxnet")
+        import mxnet as mx
+
+    `python -m heddle SCRIPT` does so for a whole script. A submodule that heddle lacks is a ModuleNotFoundError that says
+    so. Raises ImportError when something else was imported under this name before.
+    """
     _importlib.import_module("._alias", __name__).install(alias)
 
 
 if TYPE_CHECKING:
+    from . import kvstore_server as kvstore_server
     from . import library as library
+    from . import misc as misc
+    from . import ndarray_doc as ndarray_doc
     from . import operator as operator
     from . import runtime as runtime
+    from . import symbol_doc as symbol_doc
     from . import test_utils as test_utils
     from . import visualization as visualization
     viz = visualization

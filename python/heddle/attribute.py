@@ -29,9 +29,9 @@ class AttrScope(metaclass=_AttrScopeMeta):
         self._own = attributes
         self._merged = attributes
 
-    def get(self, attributes: Mapping[str, str] | None = None) -> dict[str, str]:
-        """These attributes, overridden by `attributes`."""
-        return {**self._merged, **(attributes or {})}
+    def get(self, attr: Mapping[str, str] | None = None) -> dict[str, str]:
+        """These attributes, overridden by `attr`."""
+        return {**self._merged, **(attr or {})}
 
     def __enter__(self) -> AttrScope:
         self._merged = current().get(self._own)

@@ -1,6 +1,7 @@
 """Words every module uses: errors, dtypes, and how Python values become operator parameters."""
 from __future__ import annotations
 
+import os
 import sys
 
 from . import _core
@@ -47,6 +48,21 @@ class _NullType:
 
 
 _Null = _NullType()
+
+def data_dir_default() -> str:
+    """Where MXNet keeps models and data unless told otherwise: ~/.mxnet."""
+    return os.path.join(os.path.expanduser("~"), ".mxnet")
+
+
+def data_dir() -> str:
+    """Where models and data lie: $MXNET_HOME, or data_dir_default()."""
+    return os.environ.get("MXNET_HOME", data_dir_default())
+
+
+def py_str(x: bytes) -> str:
+    """Bytes in UTF-8 as text."""
+    return x.decode("utf-8")
+
 
 string_types = (str,)
 numeric_types = (int, float)

@@ -2,11 +2,10 @@
 from __future__ import annotations
 
 import logging
-import math
-import sys
 import time
 
 from ._checkpoint import save_checkpoint
+from ._progress import Bar, values_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,50 +89,33 @@ class Speedometer:
 
 
 class ProgressBar:
-    """A bar for the batches of an epoch; with batch_size, also samples per second and the metric.
+    """A bar for the `total` batches of an epoch on the terminal, with the time left and the metric; elsewhere nothing.
 
-    On a terminal the bar is redrawn in place; elsewhere it is one line per epoch. Reading the metric waits for
-    the batches so far, so the bar is drawn at most every `interval` seconds.
+    batch_size: to show samples per second. length: of the bar. stream: sys.stderr by default. Reading the metric waits
+    for the batches so far, so the bar is drawn at most every `interval` seconds.
     """
+
+    draws_progress = True  # so Module.fit draws none
 
     def __init__(self, total: float, length: int = 80, batch_size: int | None = None, stream: TextIO | None = None,
                  interval: float = 0.5) -> None:
         self.total = total
         self.bar_len = length
         self.batch_size = batch_size
-        self.interval = interval
-        self.stream = stream or sys.stderr
-        self._epoch: int | None = None
-        self._start = self._drawn = 0.0
-        self._first = 0
+        self._bar = Bar(stream, interval, min(length, 40))
+        self._at: tuple[int, int] | None = None
 
     def __call__(self, param: BatchEndParam) -> None:
-        now = time.perf_counter()
-        if param.epoch != self._epoch or param.nbatch < self._first:
-            self._epoch, self._start, self._drawn = param.epoch, now, 0.0
-            self._first = param.nbatch
+        if self._at is None or param.epoch != self._at[0] or param.nbatch <= self._at[1]:
+            self._bar.start(f"epoch {param.epoch}", self.total)
+        self._at = param.epoch, param.nbatch
         done = param.nbatch + 1
         last = done >= self.total
-        live = self.stream.isatty() and now - self._drawn >= self.interval
-        if last or live:
-            self._drawn = now
-            self.stream.write(("\r" if self.stream.isatty() else "") + self.line(param, done)
-                              + ("\n" if last else ""))
-            self.stream.flush()
-
-    def line(self, param: BatchEndParam, done: int) -> str:
-        """The text of the bar after `done` batches."""
-        values = param.eval_metric.get_name_value() if param.eval_metric is not None else []
-        elapsed = time.perf_counter() - self._start
-        share = min(1.0, done / self.total)
-        filled = round(self.bar_len * share)
-        text = f"[{'=' * filled}{'-' * (self.bar_len - filled)}] {math.ceil(100 * share)}%"
-        if self.batch_size:
-            batches = done - self._first - 1  # the clock started after the first one
-            speed = batches * self.batch_size / elapsed if batches and elapsed else 0.0
-            text = f"epoch {param.epoch} {text} {speed:,.0f} samples/s"
-            text += "".join(f" {name}={value:.4f}" for name, value in values)
-        return text
+        if not self._bar.live or not (last or self._bar.due()):
+            return
+        extra = values_text(param.eval_metric.get_name_value()) if param.eval_metric is not None else ""
+        unit, scale = ("samples", self.batch_size) if self.batch_size else ("batch", 1)
+        (self._bar.finish if last else self._bar.draw)(done, extra, unit, scale)
 
 
 class LogValidationMetricsCallback:

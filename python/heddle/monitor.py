@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 
 class Monitor:
-    """Every interval batches, stat_func (the root mean square by default) of outputs and parameters."""
+    """Every interval batches, stat_func (the root mean square by default) of outputs and parameters.
+
+    pattern: a regular expression that the names begin with. sort: by name. monitor_all: the inputs of operators, too.
+    stat_func gives an array, or a list of them. Used by Module.fit(monitor=...), or by tic() before and toc() after a batch.
+    """
 
     def __init__(self, interval: int, stat_func: Callable[[NDArray], Any] | None = None, pattern: str = ".*",
                  sort: bool = False, monitor_all: bool = False) -> None:
@@ -30,16 +34,14 @@ class Monitor:
         self.sort = sort
         self.monitor_all = monitor_all
 
-    def _see(self, name: str, array: NDArray) -> None:
-        """Takes a value, if its name is one to look at. Named stat_helper for users."""
+    def stat_helper(self, name: str, array: NDArray) -> None:
+        """Takes a value, if its name is one to look at: what executors call."""
         if self.activated and self.re_prog.match(name):
             self.queue.append((self.step, name, self.stat_func(array)))
 
-    stat_helper = _see
-
     def install(self, exe: Executor) -> None:
         """Watches an executor."""
-        exe.set_monitor_callback(self._see, self.monitor_all)
+        exe.set_monitor_callback(self.stat_helper, self.monitor_all)
         self.exes.append(exe)
 
     def tic(self) -> None:
@@ -72,10 +74,19 @@ class Monitor:
 
 
 def _text(values: Any) -> str:
-    values = [values] if isinstance(values, NDArray) else values
     texts = []
-    for value in values:
-        if not isinstance(value, NDArray):
-            raise TypeError("the argument must be NDArray")
-        texts.append(str(value.item()) if value.size == 1 else str(value.tolist()))
-    return "\t".join(texts) + "\t"
+    for value in values if isinstance(values, (list, tuple)) else [values]:
+        if isinstance(value, NDArray):
+            texts.append(str(value.asscalar()) if value.shape == (1,) else _array_text(value))
+        elif isinstance(value, (int, float)):
+            texts.append(str(value))
+        else:
+            raise TypeError(f"[Monitor] found {type(value).__name__} from stat_func, expected an NDArray or a number")
+    return "".join(f"{text}\t" for text in texts)
+
+
+def _array_text(value: NDArray) -> str:
+    try:
+        return str(value.asnumpy())
+    except ImportError:  # of NumPy
+        return str(value.tolist())

@@ -4,11 +4,18 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import platform
+import sys
 import time
 
 import numpy as np
 
 from . import autograd, context, ndarray, symbol
+from ._test_data import (DummyIter, download, download_model, get_bz2_data, get_cifar10, get_im2rec_path, get_mnist,
+                         get_mnist_iterator, get_mnist_pkl, get_mnist_ubyte, get_zip_data)
+from ._test_draws import (chi_square_check, gen_buckets_probs_with_ppf, mean_check, new_matrix_with_real_eigvals_2d,
+                          new_matrix_with_real_eigvals_nd, new_orthonormal_matrix_2d, new_sym_matrix_with_real_eigvals_2d,
+                          new_sym_matrix_with_real_eigvals_nd, var_check, verify_generator)
 from .ndarray import NDArray, array
 
 TYPE_CHECKING = False
@@ -22,8 +29,26 @@ if TYPE_CHECKING:
     from .optimizer import Optimizer
     from .symbol import Symbol
 
+__all__ = [
+    "almost_equal", "almost_equal_ignore_nan", "assert_allclose", "assert_almost_equal",
+    "assert_almost_equal_ignore_nan", "assert_almost_equal_with_err", "assert_exception", "assign_each",
+    "assign_each2", "check_consistency", "check_numeric_gradient", "check_speed", "check_symbolic_backward",
+    "check_symbolic_forward", "checkShapes", "chi_square_check", "collapse_sum_like", "compare_ndarray_tuple",
+    "compare_optimizer", "create_2d_tensor", "create_vector", "default_atols", "default_context", "default_dtype",
+    "default_numeric_eps", "default_rtols", "discard_stderr", "download", "download_model", "DummyIter",
+    "effective_dtype", "environment", "find_max_violation", "gen_buckets_probs_with_ppf", "get_atol",
+    "get_bz2_data", "get_cifar10", "get_etol", "get_identity_mat", "get_identity_mat_batch", "get_im2rec_path",
+    "get_mnist", "get_mnist_iterator", "get_mnist_pkl", "get_mnist_ubyte", "get_rtol", "get_tolerance", "get_tols",
+    "get_zip_data", "has_tvm_ops", "is_aarch64_run", "is_cd_run", "is_op_runnable", "list_gpus", "locationError",
+    "mean_check", "new_matrix_with_real_eigvals_2d", "new_matrix_with_real_eigvals_nd", "new_orthonormal_matrix_2d",
+    "new_sym_matrix_with_real_eigvals_2d", "new_sym_matrix_with_real_eigvals_nd", "np_reduce", "numeric_grad",
+    "rand_coord_2d", "rand_ndarray", "rand_shape_2d", "rand_shape_3d", "rand_shape_nd", "random_arrays",
+    "random_sample", "random_uniform_arrays", "retry", "same", "same_array", "same_symbol_structure",
+    "set_default_context", "set_env_var", "simple_forward", "var_check", "verify_generator"]
+
 _RTOL = {"float16": 1e-2, "bfloat16": 1e-2, "float32": 1e-4, "float64": 1e-5}
 _ATOL = {"float16": 1e-1, "bfloat16": 1e-1, "float32": 1e-3, "float64": 1e-20}
+_NUMERIC_EPS = {"float16": 1.0 / 2 ** 6, "float32": 1.0 / 2 ** 9, "float64": 1.0 / 2 ** 14}
 
 
 # --- settings
@@ -66,6 +91,29 @@ def get_rtol(rtol: float | None = None, dtype: Any = np.float64) -> float:
 def get_atol(atol: float | None = None, dtype: Any = np.float64) -> float:
     """atol, or the default for a dtype."""
     return _ATOL.get(np.dtype(dtype).name, 0) if atol is None else atol
+
+
+def default_numeric_eps() -> dict[str, float]:
+    """Steps of finite differences by dtype: powers of two, so that sums with them are exact."""
+    return dict(_NUMERIC_EPS)
+
+
+def effective_dtype(dat: Any) -> Any:
+    """The dtype that tells how exact an array is."""
+    return np.dtype(_dtype(dat))
+
+
+def get_tolerance(dat: Any, tol: float | dict[Any, float] | None, default_tol: Any) -> float:
+    """tol, or what a table of dtypes says: one given as tol, or default_tol."""
+    if isinstance(tol, (int, float)):
+        return tol
+    table = {np.dtype(key).name: value for key, value in {**default_tol, **(tol or {})}.items()}
+    return table.get(_dtype(dat), 0)
+
+
+def get_etol(etol: float | None = None) -> float:
+    """etol, or 0: the share of elements that may differ."""
+    return 0 if etol is None else etol
 
 
 def get_tols(x: Any, y: Any, rtol: float | None = None, atol: float | None = None) -> tuple[float, float]:
@@ -150,6 +198,58 @@ def rand_shape_3d(dim0: int = 10, dim1: int = 10, dim2: int = 10, allow_zero_siz
     return tuple(int(np.random.randint(least, d + 1)) for d in (dim0, dim1, dim2))
 
 
+def rand_coord_2d(x_low: int, x_high: int, y_low: int, y_high: int) -> tuple[int, int]:
+    """(x, y), each from its low up to but without its high."""
+    return int(np.random.randint(x_low, x_high, dtype=np.int64)), int(np.random.randint(y_low, y_high, dtype=np.int64))
+
+
+# --- arrays of known values
+
+
+def assign_each(the_input: np.ndarray, function: Callable[[Any], Any] | None) -> np.ndarray:
+    """A NumPy array with function(x) for each element; a copy without one."""
+    return np.array(the_input) if function is None else _each(function, the_input)
+
+
+def assign_each2(input1: np.ndarray, input2: np.ndarray, function: Callable[[Any, Any], Any] | None) -> np.ndarray:
+    """A NumPy array with function(x, y) for each pair of elements; a copy of the first without one."""
+    return np.array(input1) if function is None else _each(function, input1, input2)
+
+
+def _each(function: Callable[..., Any], *inputs: np.ndarray) -> np.ndarray:
+    out = np.zeros_like(inputs[0])
+    for place in np.ndindex(out.shape):
+        out[place] = function(*(value[place] for value in inputs))
+    return out
+
+
+def create_2d_tensor(rows: int, columns: int, dtype: Any = np.int64) -> NDArray:
+    """An array of shape (rows, columns) in which every element is the number of its row."""
+    return array(np.broadcast_to(np.arange(rows).reshape(-1, 1), (rows, columns)), dtype=dtype)
+
+
+def create_vector(size: int, dtype: Any = np.int64) -> NDArray:
+    """0, 1, ..., size - 1."""
+    return array(np.arange(size), dtype=dtype)
+
+
+def get_identity_mat(size: int) -> NDArray:
+    """The identity matrix, float32."""
+    return array(np.identity(size), dtype="float32")
+
+
+def get_identity_mat_batch(size: int) -> NDArray:
+    """Two of them, of shape (2, size, size)."""
+    return array(np.stack([np.identity(size)] * 2), dtype="float32")
+
+
+def collapse_sum_like(a: np.ndarray, shape: Shape) -> np.ndarray:
+    """The sum over the axes along which `shape` was broadcast to that of a: a gradient of broadcasting."""
+    added = a.ndim - len(shape)
+    axes = [*range(added), *(i + added for i, n in enumerate(shape) if n == 1 and a.shape[i + added] != 1)]
+    return np.asarray(a).sum(axis=tuple(axes)).reshape(shape) if axes else np.array(a)
+
+
 # --- comparing
 
 
@@ -222,6 +322,36 @@ def assert_almost_equal(a: Any, b: Any, rtol: float | None = None, atol: float |
     raise AssertionError(
         f"{names[0]} and {names[1]} differ in {len(wrong)} of {close.size} elements; the largest error, at {place}, "
         f"is {violation:.6g} times the tolerance (rtol={rtol}, atol={atol})\n" + "\n".join(lines))
+
+
+def checkShapes(a: Any, b: Any) -> None:
+    """Raises AssertionError unless two arrays have the same shape."""
+    if a.shape != b.shape:
+        raise AssertionError(f"a.shape = {a.shape} and b.shape = {b.shape} are not equal")
+
+
+def locationError(a: Any, b: Any, index: Sequence[int], names: Sequence[str], maxError: bool = False) -> str:
+    """What two arrays hold at an index, as text."""
+    at = tuple(index)
+    head = "maximum error" if maxError else "error"
+    place = ", ".join(str(int(i)) for i in at)
+    return f"Location of {head}: ({place}), {names[0]}={_numpy(a)[at]:.8f}, {names[1]}={_numpy(b)[at]:.8f}"
+
+
+def assert_almost_equal_with_err(a: Any, b: Any, rtol: float | None = None, atol: float | None = None,
+                                 etol: float | None = None, names: Sequence[str] = ("a", "b"), equal_nan: bool = False,
+                                 mismatches: tuple[int, int] = (10, 10)) -> None:
+    """assert_almost_equal, but a share etol of the elements may differ."""
+    etol = get_etol(etol)
+    if not etol:
+        assert_almost_equal(a, b, rtol, atol, names, equal_nan, mismatches=mismatches)
+        return
+    rtol, atol = get_tols(a, b, rtol, atol)
+    wrong = ~np.isclose(_numpy(a), _numpy(b), rtol=rtol, atol=atol, equal_nan=equal_nan)
+    if wrong.mean() > etol:
+        place, violation = find_max_violation(a, b, rtol, atol)
+        raise AssertionError(f"{names[0]} and {names[1]} differ in {wrong.mean():.4%} of the elements, more than {etol:.4%}; "
+                             f"the largest error, at {place}, is {violation:.6g} times the tolerance")
 
 
 def assert_allclose(a: Any, b: Any, rtol: float = 1e-07, atol: float = 0, equal_nan: bool = True) -> None:
@@ -553,3 +683,42 @@ def compare_ndarray_tuple(t1: Any, t2: Any, rtol: float | None = None, atol: flo
 def list_gpus() -> range:
     """Numbers of the GPUs this process can use."""
     return range(context.num_gpus())
+
+
+# --- where this runs
+
+
+@contextlib.contextmanager
+def discard_stderr() -> Iterator[None]:
+    """A block whose standard error goes nowhere, that of the library included."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def is_cd_run() -> bool:
+    """Whether CD_JOB is 1 in the environment."""
+    return os.environ.get("CD_JOB", "0") == "1"
+
+
+def is_aarch64_run() -> bool:
+    """Whether the processor is a 64-bit ARM."""
+    return platform.machine() == "aarch64"
+
+
+def has_tvm_ops() -> bool:
+    """Whether there are operators made by TVM: never."""
+    return False
+
+
+def is_op_runnable() -> bool:
+    """Whether the operators that has_tvm_ops asks about would run: always."""
+    return True

@@ -1,9 +1,15 @@
 """The helpers that tests of operators use: they pass where they should and fail where they should."""
+import bz2
+import gzip
+import os
+import struct
+import zipfile
+
 import numpy as np
 import pytest
 
 import heddle as mx
-from heddle import sym
+from heddle import sym, test_utils
 from heddle.test_utils import (almost_equal, assert_almost_equal, assert_almost_equal_ignore_nan, assert_exception,
                                check_consistency, check_numeric_gradient, check_speed, check_symbolic_backward,
                                check_symbolic_forward, compare_optimizer, default_context, environment,
@@ -104,3 +110,134 @@ def test_retry():
     assert len(tries) == 2
     with pytest.raises(ValueError):
         retry(0)
+
+
+def test_tolerances():
+    half, single = np.zeros(2, "float16"), mx.nd.zeros((2,))
+    assert test_utils.effective_dtype(half) == np.float16 and test_utils.effective_dtype(single) == np.float32
+    assert test_utils.get_tols(half, single, None, None) == (1e-2, 1e-1) and test_utils.get_etol() == 0
+    assert test_utils.get_tolerance(single, None, {np.dtype("float32"): 3}) == 3
+    assert test_utils.get_tolerance(single, 0.5, {}) == 0.5 and test_utils.default_numeric_eps()["float32"] == 2 ** -9
+    a = np.zeros(10)
+    test_utils.assert_almost_equal_with_err(a, a + (np.arange(10) == 3), etol=0.1)
+    with pytest.raises(AssertionError, match="20.0000%"):
+        test_utils.assert_almost_equal_with_err(a, a + (np.arange(10) > 7), etol=0.1)
+    with pytest.raises(AssertionError, match="shape"):
+        test_utils.checkShapes(a, a[:3])
+    assert test_utils.locationError(np.eye(2), np.ones((2, 2)), (1, 0), ("x", "y")) == \
+        "Location of error: (1, 0), x=0.00000000, y=1.00000000"
+
+
+def test_arrays_of_known_values():
+    assert test_utils.create_2d_tensor(2, 3).tolist() == [[0, 0, 0], [1, 1, 1]] and test_utils.create_vector(3).dtype == "int64"
+    assert test_utils.get_identity_mat_batch(2).tolist() == [[[1, 0], [0, 1]]] * 2
+    assert test_utils.assign_each(np.arange(3), lambda v: v * 2).tolist() == [0, 2, 4]
+    assert test_utils.assign_each2(np.arange(2), np.arange(2), lambda v, w: v + w).tolist() == [0, 2]
+    assert test_utils.collapse_sum_like(np.ones((2, 3, 4)), (3, 1)).tolist() == [[8]] * 3
+    x, y = test_utils.rand_coord_2d(0, 3, 7, 8)
+    assert 0 <= x < 3 and y == 7
+
+
+def test_draws_and_their_distribution():
+    """Tests of distributions pass for the right one, and fail for others. Chi-square's p is Q((k - 1) / 2, x / 2)."""
+    rng = np.random.RandomState(3)
+    buckets, probs = test_utils.gen_buckets_probs_with_ppf(lambda q: q * 2 - 1, 5)
+    assert buckets[0] == (-1, -0.6) and probs == [0.2] * 5
+    ps = test_utils.verify_generator(lambda n: rng.uniform(-1, 1, n), buckets, probs, 20000, nrepeat=3)
+    assert len(ps) == 3
+    with pytest.raises(AssertionError, match="Generator test fails"):
+        test_utils.verify_generator(lambda n: rng.uniform(-1, 1, n) ** 3, buckets, probs, 20000, nrepeat=3)
+    p, counts, expected = test_utils.chi_square_check(lambda n: np.repeat([1, 2, 3], [20, 30, 50]), [1, 2, 3], [0.3, 0.3, 0.4], 100)
+    assert counts.tolist() == [20, 30, 50] and expected.tolist() == pytest.approx([30, 30, 40])
+    assert p == pytest.approx(np.exp(-(100 / 30 + 100 / 40) / 2))  # two degrees of freedom
+    one, = (test_utils.chi_square_check(lambda n: np.repeat([0, 1], [60, 40]), [0, 1], [0.5, 0.5], 100)[:1])
+    assert one == pytest.approx(0.04550026)  # beyond two standard deviations
+    assert test_utils.mean_check(lambda n: rng.normal(2, 3, n), 2, 3, 10000)
+    assert not test_utils.mean_check(lambda n: rng.normal(2.5, 3, n), 2, 3, 10000)
+    assert test_utils.var_check(lambda n: rng.normal(2, 3, n), 3, 10000)
+    assert not test_utils.var_check(lambda n: rng.normal(2, 3.5, n), 3, 10000)
+
+
+def test_matrices():
+    m = test_utils.new_matrix_with_real_eigvals_nd((2, 5, 5))
+    values = np.linalg.eigvals(m)
+    assert m.shape == (2, 5, 5) and np.isrealobj(values) and abs(values).min() > 0.5
+    q = test_utils.new_orthonormal_matrix_2d(4)
+    np.testing.assert_allclose(q @ q.T, np.eye(4), atol=1e-12)
+    s = test_utils.new_sym_matrix_with_real_eigvals_nd((3, 4, 4))
+    assert (s == s.transpose(0, 2, 1)).all() and not test_utils.has_tvm_ops()
+
+
+def test_standard_error_goes_nowhere(capfd):
+    with test_utils.discard_stderr():
+        os.write(2, b"hidden")
+    os.write(2, b"shown")
+    assert capfd.readouterr().err == "shown"
+
+
+def write_mnist(folder, pack=gzip.compress, suffix=".gz"):
+    images, labels = np.arange(3 * 784, dtype="uint8").reshape(3, 28, 28), bytes([3, 1, 2])
+    os.makedirs(folder, exist_ok=True)
+    for name in ("train", "t10k"):
+        (folder / f"{name}-images-idx3-ubyte{suffix}").write_bytes(pack(struct.pack(">4I", 0x803, *images.shape) + images.tobytes()))
+        (folder / f"{name}-labels-idx1-ubyte{suffix}").write_bytes(pack(struct.pack(">2I", 0x801, 3) + labels))
+    return images
+
+
+def test_mnist_from_local_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MXNET_HOME", str(tmp_path / "home"))
+    images = write_mnist(tmp_path / "home" / "mnist")
+    found = test_utils.get_mnist()
+    assert found["train_data"].shape == (3, 1, 28, 28) and found["test_label"].tolist() == [3, 1, 2]
+    np.testing.assert_allclose(found["train_data"][:, 0], images / 255, rtol=1e-6)
+    train, test = test_utils.get_mnist_iterator(2, (784,))
+    assert train.provide_data[0][1] == (2, 784) and next(test).label[0].tolist() == [3, 1]
+    assert (tmp_path / "data" / "t10k-labels-idx1-ubyte").stat().st_size == 11
+    for what in (test_utils.get_mnist_pkl, test_utils.get_cifar10):
+        with pytest.raises(FileNotFoundError, match="data"):
+            what()
+
+
+def test_mnist_that_is_cut(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_mnist(tmp_path / "data", pack=lambda raw: raw[:-1], suffix="")
+    with pytest.raises(ValueError, match="train-images-idx3-ubyte: found 2351 bytes of data, expected 2352"):
+        test_utils.get_mnist()
+
+
+def test_download(tmp_path):
+    source = tmp_path / "there" / "a.txt"
+    source.parent.mkdir()
+    source.write_text("one")
+    here = test_utils.download(source.as_uri(), dirname=str(tmp_path / "here"))
+    assert open(here).read() == "one" and os.listdir(tmp_path / "here") == ["a.txt"]
+    source.write_text("two")
+    assert open(test_utils.download(source.as_uri(), here)).read() == "one"
+    assert open(test_utils.download(source.as_uri(), here, overwrite=True)).read() == "two"
+    with pytest.raises(OSError, match="missing.txt"):
+        test_utils.download((tmp_path / "missing.txt").as_uri(), dirname=str(tmp_path / "here"), retries=0)
+    assert os.listdir(tmp_path / "here") == ["a.txt"]
+    with zipfile.ZipFile(tmp_path / "d.zip", "w") as archive:
+        archive.writestr("in.txt", "zipped")
+    test_utils.get_zip_data(str(tmp_path / "z"), (tmp_path / "d.zip").as_uri(), "d.zip")
+    assert (tmp_path / "z" / "in.txt").read_text() == "zipped"
+    (tmp_path / "d.bz2").write_bytes(bz2.compress(b"packed"))
+    test_utils.get_bz2_data(str(tmp_path / "z"), "d", (tmp_path / "d.bz2").as_uri(), "d.bz2")
+    assert (tmp_path / "z" / "d").read_bytes() == b"packed" and not (tmp_path / "z" / "d.bz2").exists()
+    urls = {"net": {part: source.as_uri() for part in ("symbol", "params")}}
+    assert test_utils.download_model("net", str(tmp_path / "m"), urls) == (str(tmp_path / "m" / "net"), 0)
+    assert sorted(os.listdir(tmp_path / "m")) == ["net-0000.params", "net-symbol.json"]
+    assert test_utils.download_model("other", meta_info=urls) == (None, 0)
+
+
+def test_an_iterator_that_repeats():
+    dummy = test_utils.DummyIter(mx.io.NDArrayIter(mx.nd.arange(6), batch_size=2))
+    assert next(dummy) is next(dummy) and next(dummy).data[0].tolist() == [0, 1] and dummy.provide_data[0][1] == (2,)
+
+
+def test_where_im2rec_is(tmp_path, monkeypatch):
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools" / "im2rec.py").write_text("")
+    monkeypatch.setenv("SOME_HOME", str(tmp_path))
+    assert test_utils.get_im2rec_path("SOME_HOME") == str(tmp_path / "tools" / "im2rec.py")
