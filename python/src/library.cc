@@ -5,6 +5,7 @@
 
 #include <set>
 
+#include "base/atomic_file.h"
 #include "base/settings.h"
 #include "common.h"
 #include "operator/catalogue.h"
@@ -155,6 +156,13 @@ void define_library(py::module_& m) {
   });
   m.def("reset_peak",
         [](const std::string& type, int id) { Pool::of(device_of(type, id)).reset_peak(); });
+  m.def("write_file", [](const std::string& path, const py::bytes& contents) {
+    const std::string_view bytes(contents);
+    Unlocked u;
+    AtomicFile file(path);
+    file.write(bytes.data(), bytes.size());
+    file.commit();
+  });
   m.def("empty_cache", [] { Pool::of({}).release_cache(); });
   m.def("set_isa_level", ops::simd::set_level);
   m.def("isa_level", ops::simd::level);

@@ -229,9 +229,8 @@ class Symbol(Methods):
         return self._core.to_json()
 
     def save(self, fname: str | os.PathLike[str], remove_amp_cast: bool = True) -> None:
-        """Writes tojson() to a file."""
-        with open(os.fspath(fname), "w", encoding="utf-8") as f:
-            f.write(self.tojson())
+        """Writes tojson() to a file, which is whole or not there."""
+        _core.write_file(os.fspath(fname), self.tojson().encode())
 
     def debug_str(self) -> str:
         """The nodes as text."""
