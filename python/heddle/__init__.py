@@ -43,7 +43,7 @@ from . import metric
 from . import kvstore
 from . import kvstore as kv
 from . import io
-from . import model, callback
+from . import model, callback, executor_manager
 from . import monitor
 from . import monitor as mon
 from . import module
@@ -60,7 +60,7 @@ Symbol = symbol.Symbol
 
 __all__ = [
     "attribute", "AttrScope", "autograd", "base", "callback", "Context", "context", "contrib", "cpu", "cpu_pinned",
-    "current_context", "engine", "Error", "executor", "gpu", "gpu_memory_info", "image", "img", "init", "initializer",
+    "current_context", "engine", "Error", "executor", "executor_manager", "gpu", "gpu_memory_info", "image", "img", "init", "initializer",
     "install_as", "io", "kv", "kvstore", "libinfo", "log", "lr_scheduler", "metric", "mod", "model", "module", "mon", "monitor",
     "MXNetError", "name", "nd", "NDArray", "ndarray", "num_gpus", "optimizer", "profiler", "random", "registry",
     "rnd", "sym", "Symbol", "symbol", "trace_waits", "util"]

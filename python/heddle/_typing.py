@@ -5,10 +5,10 @@ from array import array
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, TypeVar
 
+from ._checkpoint import BatchEndParam
 from .context import Context
 from .initializer import Initializer, Load, Mixed
 from .io import DataBatch, DataDesc
-from .model import BatchEndParam
 from .ndarray import NDArray
 from .symbol import Symbol
 

@@ -110,6 +110,7 @@ void define_invoke(py::module_& m);
 void define_custom(py::module_& m);
 void define_symbol(py::module_& m);
 void define_executor(py::module_& m);
+void define_kvstore(py::module_& m);
 void define_place(py::module_& m);
 void define_profiler(py::module_& m);
 void define_library(py::module_& m);  // engine, autograd, catalogue, settings

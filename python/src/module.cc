@@ -149,7 +149,7 @@ PYBIND11_MODULE(_core, m) {
     try {
       if (p) std::rethrow_exception(p);
     } catch (const heddle::Error& e) {
-      PyErr_SetString(hp::error_type, e.what());
+      hp::set_error(e.what());
     }
   });
   heddle::Engine::set_sleep_hooks(hp::leave_python, hp::enter_python);
@@ -159,6 +159,7 @@ PYBIND11_MODULE(_core, m) {
   hp::define_custom(m);
   hp::define_symbol(m);
   hp::define_executor(m);
+  hp::define_kvstore(m);
   hp::define_library(m);
   hp::define_profiler(m);
 }

@@ -460,7 +460,7 @@ def store_over_machines():
     mx.kv.create("remote")
 
 
-@says("ValueError: [KVStore] key 3 has not been inited, expected init(3, array) before")
+@says("MXNetValueError: [KVStore] key 3 has not been inited, expected init(3, array) before")
 def key_that_was_not_given():
     mx.kv.create("local").pull(3, out=nd.ones((2,)))
 

@@ -95,19 +95,21 @@ def test_stores_of_users():
         pass
 
     assert isinstance(mx.kv.create("mine"), Mine)
+    del kvstore.KVStoreBase.kv_registry["mine"]
 
 
 def test_which_store_training_uses(monkeypatch):
     small = {"w": mx.nd.zeros((2,))}
-    assert kvstore.create_for(None, 4, small) == (None, False)
-    assert kvstore.create_for("local", 1, small) == (None, False)
-    store, on_store = kvstore.create_for("local", 2, small)
+    create = mx.model._create_kvstore
+    assert create(None, 4, small) == (None, False)
+    assert create("local", 1, small) == (None, False)
+    store, on_store = create("local", 2, small)
     assert isinstance(store, kvstore.KVStore) and on_store
-    assert kvstore.create_for("local", 2, {"w": mx.nd.empty((17, 1024, 1024))})[1] is False
+    assert create("local", 2, {"w": mx.nd.empty((17, 1024, 1024))})[1] is False
     monkeypatch.setenv("MXNET_UPDATE_ON_KVSTORE", "0")
-    assert kvstore.create_for("device", 2, small)[1] is False
+    assert create("device", 2, small)[1] is False
     monkeypatch.setenv("MXNET_UPDATE_ON_KVSTORE", "")
-    assert kvstore.create_for("device", 2, small)[1] is True
+    assert create("device", 2, small)[1] is True
     monkeypatch.setenv("MXNET_UPDATE_ON_KVSTORE", "never")
     with pytest.raises(mx.MXNetError, match="MXNET_UPDATE_ON_KVSTORE is 'never', expected 0 or 1"):
-        kvstore.create_for("device", 2, small)
+        create("device", 2, small)

@@ -167,9 +167,10 @@ def test_parameters():
         mod.set_params({"fc1_weight": arg["fc1_weight"]}, {})
     mod.set_params({"fc1_weight": mx.nd.zeros((16, 6))}, {}, allow_missing=True)
     assert mod.get_params()[0]["fc1_weight"].asnumpy().sum() == 0
+    mod.set_params({**arg, "extra": mx.nd.zeros((1,))}, {})  # as MXNet does: programs take features out of a network so
     with pytest.raises(ValueError, match="extra"):
-        mod.set_params({**arg, "extra": mx.nd.zeros((1,))}, {})
-    mod.set_params({**arg, "extra": mx.nd.zeros((1,))}, {}, allow_extra=True)
+        mod.set_params({**arg, "extra": mx.nd.zeros((1,))}, {}, allow_missing=True)
+    mod.set_params({**arg, "extra": mx.nd.zeros((1,))}, {}, allow_missing=True, allow_extra=True)
     with pytest.warns(UserWarning, match="force_init"):
         mod.init_params(arg_params=arg)
 
@@ -201,7 +202,7 @@ def test_grad_add_and_heads():
     for times in (1, 2):
         mod.forward(mx.io.DataBatch([mx.nd.array([[1, 2]])]), is_train=True)
         mod.backward([mx.nd.ones((1, 2))])
-        assert mod._group.grad_arrays[0][0].tolist() == [[times, 2 * times]] * 2
+        assert mod._exec_group.grad_arrays[0][0].tolist() == [[times, 2 * times]] * 2
 
 
 def test_states():
@@ -240,11 +241,11 @@ def test_buckets(tmp_path):
         if step >= 60:
             mod.update_metric(metric, batch.label)
     assert metric.get()[1] > 0.85 and set(mod._buckets) == {4, 6, 8}
-    shared = {id(m._group.execs[0].arg_dict["fc_weight"]) for m in mod._buckets.values()}
-    values = {str(m._group.execs[0].arg_dict["fc_weight"].tolist()) for m in mod._buckets.values()}
+    shared = {id(m._exec_group.execs[0].arg_dict["fc_weight"]) for m in mod._buckets.values()}
+    values = {str(m._exec_group.execs[0].arg_dict["fc_weight"].tolist()) for m in mod._buckets.values()}
     assert len(values) == 1 and shared
     trained = mod.get_params()[0]["fc_weight"].tolist()
-    assert trained == mod._buckets[4]._group.execs[0].arg_dict["fc_weight"].tolist()
+    assert trained == mod._buckets[4]._exec_group.execs[0].arg_dict["fc_weight"].tolist()
     mod.save_checkpoint(str(tmp_path / "b"), 1)
     assert {p.name for p in tmp_path.iterdir()} == {
         "b-0001.params", "b.buckets", "b-4-symbol.json", "b-6-symbol.json", "b-8-symbol.json"}
@@ -302,4 +303,4 @@ def test_group2ctxs():
         net = sym.SoftmaxOutput(sym.FullyConnected(net, num_hidden=2, name="fc2"), name="softmax")
     mod = Module(net, context=mx.cpu(0), group2ctxs={"a": mx.cpu(1), "b": mx.cpu(2)})
     mod.fit(problem(100), num_epoch=1)
-    assert mod._group.execs[0].arg_dict["fc1_weight"].context == mx.cpu(1)
+    assert mod._exec_group.execs[0].arg_dict["fc1_weight"].context == mx.cpu(1)

@@ -3,12 +3,13 @@ from __future__ import annotations
 
 import logging
 import time
+import warnings
 
 from .. import metric as _metric
 from ..initializer import Uniform
-from ..io import DataDesc, NDArrayIter
+from ..io import DataBatch, DataDesc
 from .._checkpoint import BatchEndParam
-from ..ndarray import NDArray, load, op, save
+from ..ndarray import NDArray, array, load, op, save
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from .._typing import (Arrays, BatchEnd, EpochEnd, GradReq, InitializerLike, OneOrMore, Results, RowIds, Shape,
                            Shapes)
-    from ..io import DataBatch, DataIter
+    from ..io import DataIter
     from ..kvstore import KVStoreBase
     from ..metric import EvalMetric
     from ..monitor import Monitor
@@ -146,6 +147,20 @@ class BaseModule:
         self.forward(data_batch, is_train=True)
         self.backward()
 
+    def _prepare(self, batch: Any, sparse_row_id_fn: RowIds | None) -> None:
+        """prepare(), which users' modules may have written for the batch alone."""
+        if sparse_row_id_fn is None:
+            self.prepare(batch)
+        else:
+            self.prepare(batch, sparse_row_id_fn=sparse_row_id_fn)
+
+    def _update_metric(self, eval_metric: EvalMetric, batch: Any) -> None:
+        """update_metric(); a list of batches holds one per device."""
+        if isinstance(batch, list):
+            self.update_metric(eval_metric, [b.label for b in batch], pre_sliced=True)
+        else:
+            self.update_metric(eval_metric, batch.label)
+
     def _run(self, data: DataIter, num_batch: int | None, reset: bool,
              sparse_row_id_fn: RowIds | None = None) -> Iterator[tuple[int, DataBatch]]:
         """Runs forward over an iterator; (number, batch) of each."""
@@ -155,7 +170,7 @@ class BaseModule:
         for nbatch, batch in enumerate(data):
             if nbatch == num_batch:
                 break
-            self.prepare(batch, sparse_row_id_fn=sparse_row_id_fn)
+            self._prepare(batch, sparse_row_id_fn)
             self.forward(batch, is_train=False)
             yield nbatch, batch
 
@@ -166,21 +181,24 @@ class BaseModule:
         """The metric over an iterator, as (name, value) pairs.
 
         eval_metric: a metric, or what metric.create takes. num_batch: how many batches at most. Callbacks get a
-        BatchEndParam.
+        BatchEndParam, whose locals have eval_batch.
         """
+        self._need("bind", "init_params")
         eval_metric = _metric.create(eval_metric)
         eval_metric.reset()
-        seen = 0
-        for nbatch, batch in self._run(eval_data, num_batch, reset, sparse_row_id_fn):
-            self.update_metric(eval_metric, batch.label)
-            call_all(batch_end_callback, BatchEndParam(epoch, nbatch, eval_metric, locals()))
-            seen += 1
-        call_all(score_end_callback, BatchEndParam(epoch, seen, eval_metric, locals()))
+        actual_num_batch = 0
+        for nbatch, eval_batch in self._run(eval_data, num_batch, reset, sparse_row_id_fn):
+            self._update_metric(eval_metric, eval_batch)
+            if batch_end_callback is not None:
+                call_all(batch_end_callback, BatchEndParam(epoch, nbatch, eval_metric, locals()))
+            actual_num_batch += 1
+        if score_end_callback is not None:
+            call_all(score_end_callback, BatchEndParam(epoch, actual_num_batch, eval_metric, locals()))
         return eval_metric.get_global_name_value()
 
     def _unpadded(self, batch: DataBatch) -> list[NDArray]:
-        pad = batch.pad or 0
-        return [out[:out.shape[0] - pad] for out in self.get_outputs()]
+        pad = getattr(batch, "pad", None) or 0
+        return [out[:out.shape[0] - pad] if pad else out for out in self.get_outputs()]
 
     def iter_predict(self, eval_data: DataIter, num_batch: int | None = None, reset: bool = True,
                      sparse_row_id_fn: RowIds | None = None) -> Iterator[tuple[list[NDArray], int, DataBatch]]:
@@ -190,13 +208,17 @@ class BaseModule:
 
     def predict(self, eval_data: Any, num_batch: int | None = None, merge_batches: bool = True, reset: bool = True,
                 always_output_list: bool = False, sparse_row_id_fn: RowIds | None = None) -> Any:
-        """The outputs over an iterator, or over an array; joined along the first axis unless merge_batches is false.
+        """The outputs over an iterator, joined along the first axis unless merge_batches is false.
 
         One array for a network of one output, unless always_output_list; a list otherwise. Without merge_batches, a
-        list per batch. Samples that only fill the last batch up are left out.
+        list per batch. Samples that only fill the last batch up are left out. eval_data may also be an array, one
+        batch: then the first output.
         """
+        self._need("bind", "init_params")
         if isinstance(eval_data, NDArray) or hasattr(eval_data, "__array__"):
-            eval_data = NDArrayIter(eval_data, batch_size=len(eval_data))
+            data = eval_data if isinstance(eval_data, NDArray) else array(eval_data)
+            self.forward(DataBatch([data]), is_train=False)
+            return self.get_outputs()[0]
         batches = []
         for _, batch in self._run(eval_data, num_batch, reset, sparse_row_id_fn):
             batches.append([out.copy() for out in self._unpadded(batch)])
@@ -227,22 +249,23 @@ class BaseModule:
         """
         if num_epoch is None:
             raise ValueError("please specify number of epochs: num_epoch")
-        self.bind(train_data.provide_data, train_data.provide_label, for_training=True,
+        self.bind(data_shapes=train_data.provide_data, label_shapes=train_data.provide_label, for_training=True,
                   force_rebind=force_rebind)
         if monitor is not None:
             self.install_monitor(monitor)
-        self.init_params(initializer, arg_params, aux_params, allow_missing, force_init)
-        self.init_optimizer(kvstore, optimizer, optimizer_params)
+        self.init_params(initializer=initializer, arg_params=arg_params, aux_params=aux_params, allow_missing=allow_missing,
+                         force_init=force_init)
+        self.init_optimizer(kvstore=kvstore, optimizer=optimizer, optimizer_params=optimizer_params)
         eval_metric = _metric.create(eval_metric)
         validation_metric = eval_metric if validation_metric is None else validation_metric
 
         for epoch in range(begin_epoch, num_epoch):
-            start = time.time()
+            tic = time.time()
             eval_metric.reset()
-            self._fit_epoch(epoch, train_data, eval_metric, batch_end_callback, monitor, sparse_row_id_fn)
+            self._fit_epoch(epoch, train_data, eval_metric, batch_end_callback, monitor, sparse_row_id_fn, locals())
             for name, value in eval_metric.get_global_name_value():
                 self.logger.info("Epoch[%d] Train-%s=%f", epoch, name, value)
-            self.logger.info("Epoch[%d] Time cost=%.3f", epoch, time.time() - start)
+            self.logger.info("Epoch[%d] Time cost=%.3f", epoch, time.time() - tic)
 
             arg_now, aux_now = self.get_params()
             self.set_params(arg_now, aux_now)
@@ -257,28 +280,29 @@ class BaseModule:
 
     def _fit_epoch(self, epoch: int, train_data: DataIter, eval_metric: EvalMetric,
                    batch_end_callback: OneOrMore[BatchEnd] | None, monitor: Monitor | None,
-                   sparse_row_id_fn: RowIds | None) -> None:
-        """One pass over the training data. The next batch is fetched while this one is computed."""
-        batches = iter(train_data)
-        batch = next(batches, None)
+                   sparse_row_id_fn: RowIds | None, around: dict[str, Any]) -> None:
+        """One pass over the training data. The next batch is fetched while this one is computed.
+
+        around: local variables of the caller, for callbacks, which read data_batch, nbatch, train_data, self and others.
+        """
+        data_iter = iter(train_data)
+        data_batch = next(data_iter, None)
         nbatch = 0
-        while batch is not None:
+        while data_batch is not None:
             if monitor is not None:
                 monitor.tic()
-            self.forward_backward(batch)
+            self.forward_backward(data_batch)
             self.update()
-            if isinstance(batch, list):
-                self.update_metric(eval_metric, [b.label for b in batch], pre_sliced=True)
-            else:
-                self.update_metric(eval_metric, batch.label)
-            following = next(batches, None)
-            if following is not None:
-                self.prepare(following, sparse_row_id_fn=sparse_row_id_fn)
+            self._update_metric(eval_metric, data_batch)
+            next_data_batch = next(data_iter, None)
+            if next_data_batch is not None:
+                self._prepare(next_data_batch, sparse_row_id_fn)
             if monitor is not None:
                 monitor.toc_print()
+            end_of_batch = next_data_batch is None  # noqa: F841  # a local variable that callbacks see
             if batch_end_callback is not None:
-                call_all(batch_end_callback, BatchEndParam(epoch, nbatch, eval_metric, locals()))
-            batch = following
+                call_all(batch_end_callback, BatchEndParam(epoch, nbatch, eval_metric, {**around, **locals()}))
+            data_batch = next_data_batch
             nbatch += 1
 
     # --- parameters
@@ -292,14 +316,19 @@ class BaseModule:
         """First values: from the dicts, the rest by the initializer. Does nothing the second time, unless force_init.
 
         Raises RuntimeError where a dict is given that lacks a parameter, unless allow_missing; ValueError where a shape
-        differs, and for names of no parameter, unless allow_extra.
+        differs. Names of no parameter are passed over.
         """
         raise NotImplementedError(f"{type(self).__name__} has no parameters")
 
     def set_params(self, arg_params: Arrays, aux_params: Arrays, allow_missing: bool = False, force_init: bool = True,
                    allow_extra: bool = False) -> None:
-        """Values for the parameters; raises as init_params does."""
-        self.init_params(None, arg_params, aux_params, allow_missing, force_init, allow_extra)
+        """Values for the parameters; raises as init_params does.
+
+        With allow_missing, the others keep their values, and names of no parameter raise ValueError unless allow_extra.
+        """
+        more = {"allow_extra": True} if allow_extra else {}  # which users' modules of old do not know
+        self.init_params(initializer=None, arg_params=arg_params, aux_params=aux_params, allow_missing=allow_missing,
+                         force_init=force_init, **more)
 
     def save_params(self, fname: str | os.PathLike[str]) -> None:
         """Writes the parameters to a file in MXNet's format, their names starting with arg: or aux:."""
@@ -319,9 +348,12 @@ class BaseModule:
         self.set_params(parts["arg"], parts["aux"])
 
     def prepare(self, data_batch: DataBatch, sparse_row_id_fn: RowIds | None = None) -> None:
-        """Called with the next batch before it is run."""
+        """Called with the next batch before it is run; sparse_row_id_fn says which rows of parameters it needs.
+
+        Does nothing here, but for the warning UserWarning that sparse_row_id_fn is not needed.
+        """
         if sparse_row_id_fn is not None:
-            raise ValueError("sparse_row_id_fn needs row_sparse parameters, which this module does not have")
+            warnings.warn(f"sparse_row_id_fn is not invoked for {type(self).__name__}.", UserWarning, stacklevel=2)
 
     def get_states(self, merge_multi_context: bool = True) -> Any:
         """Values of the states of recurrent networks; none here."""

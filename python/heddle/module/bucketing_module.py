@@ -50,8 +50,12 @@ class BucketingModule(BaseModule):
         self._grad_req: GradReq = "write"
         self._loaded: tuple[Any, Any] | None = None  # parameters of a checkpoint, until bind
 
+    def _call_sym_gen(self, key: Any) -> tuple[Symbol, Sequence[str] | None, Sequence[str] | None]:
+        """(symbol, data_names, label_names) of a bucket."""
+        return self._sym_gen(key)
+
     def _make(self, key: Any) -> Module:
-        symbol, data_names, label_names = self._sym_gen(key)
+        symbol, data_names, label_names = self._call_sym_gen(key)
         return Module(symbol, data_names, label_names, **self._options)
 
     # --- what goes in and out
@@ -62,13 +66,13 @@ class BucketingModule(BaseModule):
 
     @property
     def data_names(self) -> list[str]:
-        return self._curr_module.data_names if self.binded else list(self._sym_gen(self._default_bucket_key)[1] or [])
+        return self._curr_module.data_names if self.binded else list(self._call_sym_gen(self._default_bucket_key)[1] or [])
 
     @property
     def output_names(self) -> list[str]:
         if self.binded:
             return self._curr_module.output_names
-        return self._sym_gen(self._default_bucket_key)[0].list_outputs()
+        return self._call_sym_gen(self._default_bucket_key)[0].list_outputs()
 
     @property
     def data_shapes(self) -> list[DataDesc]:
@@ -171,8 +175,14 @@ class BucketingModule(BaseModule):
             self.logger.warning("Already bound, ignoring bind()")
             return
         self.for_training, self.inputs_need_grad, self._grad_req = for_training, inputs_need_grad, grad_req
+        before = self._curr_module
+        self._reset_bind()
         module = self._make(self._default_bucket_key)
         module.bind(data_shapes, label_shapes, for_training, inputs_need_grad, grad_req=grad_req)
+        if self.optimizer_initialized:
+            module.borrow_optimizer(before)
+        if self._monitor is not None:
+            module.install_monitor(self._monitor)
         self._buckets = {self._default_bucket_key: module}
         self._curr_module, self._curr_bucket_key = module, self._default_bucket_key
         self.binded = True
@@ -180,6 +190,13 @@ class BucketingModule(BaseModule):
         if params is not None:
             self.set_params(*params)
             self._loaded = None
+
+    def _reset_bind(self) -> None:
+        """Lets the modules go."""
+        self.binded = False
+        self._buckets = {}
+        self._curr_module = None  # type: ignore[assignment]
+        self._curr_bucket_key = None
 
     def switch_bucket(self, bucket_key: Any, data_shapes: Shapes, label_shapes: Shapes | None = None) -> None:
         """Makes the module of a bucket the current one."""

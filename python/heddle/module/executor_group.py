@@ -1,9 +1,12 @@
 """The executors of one module: one per device, each with its share of the batch."""
 from __future__ import annotations
 
+import logging
+
 from ..executor import Executor
+from ..executor_manager import load_into, merged_into, part_of, split_input_slice
 from ..io import DataDesc
-from ..ndarray import NDArray, op
+from ..ndarray import NDArray, op, zeros
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,21 +21,6 @@ if TYPE_CHECKING:
     from ..monitor import Monitor
     from ..symbol import Symbol
 
-
-def split_input_slice(batch_size: int, work_load_list: Sequence[float]) -> list[slice]:
-    """Slices of a batch in proportion to the loads."""
-    total = sum(work_load_list)
-    counts = [round(load * batch_size / total) for load in work_load_list]
-    counts[-1] += batch_size - sum(counts)
-    slices, end = [], 0
-    for count in counts:
-        begin, end = end, min(end + count, batch_size)
-        if begin >= end:
-            raise ValueError("Too many slices such that some splits are empty")
-        slices.append(slice(begin, end))
-    return slices
-
-
 _split_input_slice = split_input_slice
 
 
@@ -40,87 +28,141 @@ def _batch_axis(description: DataDesc) -> int:
     return DataDesc.get_batch_axis(getattr(description, "layout", None))
 
 
-def _part(array: NDArray, rows: slice, axis: int) -> Any:
-    """The rows of an array along an axis; -1: all of it."""
-    if axis == -1 or rows is None or rows == slice(0, array.shape[axis]):
-        return array
-    if axis == 0:
-        return array[rows]
-    return op.slice_axis(array, axis=axis, begin=rows.start, end=rows.stop)
+def _prepare_group2ctxs(group2ctxs: Any, devices: int) -> list[Groups] | None:
+    """A dict of groups for each device. Given: such a list, or one dict from a group to a context or to one per device."""
+    if group2ctxs is None:
+        return None
+    if isinstance(group2ctxs, (list, tuple)):
+        if len(group2ctxs) != devices:
+            raise ValueError(f"found {len(group2ctxs)} group2ctxs for {devices} devices, expected one for each")
+        return list(group2ctxs)
+    if not isinstance(group2ctxs, dict):
+        raise TypeError(f"found group2ctxs of type {type(group2ctxs).__name__}, expected a dict or a list of dicts")
+    found: list[dict[str, Context]] = [{} for _ in range(devices)]
+    for group, given in group2ctxs.items():
+        contexts = list(given) if isinstance(given, (list, tuple)) else [given]
+        if len(contexts) == 1:
+            contexts *= devices
+        if len(contexts) != devices:
+            raise ValueError(f"found {len(contexts)} contexts of group {group} for {devices} devices, expected one for each")
+        for at, context in enumerate(contexts):
+            found[at][group] = context
+    return list(found)
 
 
 class DataParallelExecutorGroup:
-    """Executors with the same parameters on several devices."""
+    """Executors with the same parameters on several devices.
 
-    def __init__(self, symbol: Symbol, contexts: list[Context], workload: Sequence[float], data_shapes: list[DataDesc],
+    param_arrays, grad_arrays and aux_arrays hold, for each name, the arrays on all devices; data_arrays and
+    label_arrays likewise (rows of the batch, array) pairs.
+    """
+
+    def __init__(self, symbol: Symbol, contexts: list[Context], workload: Sequence[float] | None, data_shapes: list[DataDesc],
                  label_shapes: list[DataDesc] | None, param_names: Sequence[str], for_training: bool,
-                 inputs_need_grad: bool, fixed_param_names: Sequence[str] | None = None, grad_req: GradReq = "write",
-                 state_names: Sequence[str] | None = None, group2ctxs: list[Groups] | None = None,
-                 shared_group: DataParallelExecutorGroup | None = None) -> None:
+                 inputs_need_grad: bool, shared_group: DataParallelExecutorGroup | None = None, logger: Any = logging,
+                 fixed_param_names: Sequence[str] | None = None, grad_req: GradReq = "write",
+                 state_names: Sequence[str] | None = None, group2ctxs: Any = None) -> None:
         self.symbol = symbol
         self.contexts = contexts
-        self.workload = workload
+        self.workload = workload or [1] * len(contexts)
         self.param_names = param_names
         self.for_training = for_training
         self.inputs_need_grad = inputs_need_grad
-        self.state_names = state_names or []
-        self.group2ctxs = group2ctxs
+        self.logger = logger
+        self.fixed_param_names = list(fixed_param_names or [])
+        self.state_names = list(state_names or [])
+        self.group2ctxs = _prepare_group2ctxs(group2ctxs, len(contexts))
         self.arg_names = symbol.list_arguments()
         self.aux_names = symbol.list_auxiliary_states()
-        self.grad_req = self._requests(grad_req, [d.name for d in data_shapes], fixed_param_names or [])
-        self._bind(data_shapes, label_shapes, shared_group)
+        self.output_names = symbol.list_outputs()
+        self.num_outputs = len(self.output_names)
+        self.output_layouts = [_batch_axis_of_output(symbol, i) for i in range(self.num_outputs)]
+        self.grad_req = self._requests(grad_req, [d.name for d in data_shapes])
+        self.shared_group = shared_group
+        self.execs: list[Executor] = []
+        self._monitors: list[Monitor] = []
+        self.bind_exec(data_shapes, label_shapes, shared_group)
 
-    def _requests(self, grad_req: Any, data_names: Sequence[str], fixed: Sequence[str]) -> dict[str, str]:
+    def _requests(self, grad_req: Any, data_names: Sequence[str]) -> dict[str, str]:
         if not self.for_training:
             return dict.fromkeys(self.arg_names, "null")
-        requests = {}
-        for at, name in enumerate(self.arg_names):
-            if name in self.param_names:
-                given = (grad_req if isinstance(grad_req, str) else grad_req.get(name, "write")
-                         if isinstance(grad_req, dict) else grad_req[at])
-                requests[name] = "null" if name in fixed else given
-            else:
-                requests[name] = "write" if name in data_names and self.inputs_need_grad else "null"
-        return requests
+        if isinstance(grad_req, (list, tuple)):
+            if len(grad_req) != len(self.arg_names):
+                raise ValueError(f"found {len(grad_req)} entries in grad_req, expected one for each of {self.arg_names}")
+            return dict(zip(self.arg_names, grad_req))
+        if not isinstance(grad_req, (str, dict)):
+            raise ValueError(f"found grad_req of type {type(grad_req).__name__}, expected str, list, tuple or dict")
+        usual = grad_req if isinstance(grad_req, str) else "write"
+        wanted = {name: usual for name in self.param_names if name not in self.fixed_param_names}
+        if self.inputs_need_grad:
+            wanted.update(dict.fromkeys(data_names, usual))
+        if isinstance(grad_req, dict):
+            wanted.update(grad_req)
+        return {name: wanted.get(name, "null") for name in self.arg_names}
+
+    # --- shapes
+    def decide_slices(self, data_shapes: Sequence[DataDesc]) -> list[int]:
+        """Decides which rows of a batch each device gets; the batch axis of each input, -1 where there is none.
+
+        Raises ValueError where batch sizes differ or a device would get no rows.
+        """
+        axes = [_batch_axis(d) for d in data_shapes]
+        self.batch_size = next((d.shape[axis] for d, axis in zip(data_shapes, axes) if axis != -1), 1)
+        for d, axis in zip(data_shapes, axes):
+            self._check_batch(d, axis)
+        alone = len(self.contexts) == 1
+        self.slices = [slice(0, self.batch_size)] if alone else split_input_slice(self.batch_size, self.workload)
+        return axes
+
+    def _check_batch(self, description: DataDesc, axis: int) -> None:
+        if axis == -1:
+            return
+        if axis >= len(description.shape) or description.shape[axis] != self.batch_size:
+            raise ValueError(f"all data must have the same batch size: batch_size = {self.batch_size}, but "
+                             f"{description.name} has shape {tuple(description.shape)}")
 
     def _describe(self, data_shapes: list[DataDesc], label_shapes: list[DataDesc] | None) -> None:
         """Takes the shapes, and decides who gets which part of a batch."""
-        self.data_shapes, self.label_shapes = data_shapes, label_shapes
-        self.data_layouts = [_batch_axis(d) for d in data_shapes]
+        self.data_layouts = self.decide_slices(data_shapes)
         self.label_layouts = [_batch_axis(d) for d in label_shapes or []]
-        sizes = {d.shape[axis] for d, axis in zip(data_shapes, self.data_layouts) if axis != -1}
-        if len(sizes) > 1:
-            raise ValueError(f"found batches of {', '.join(map(str, sorted(sizes)))} in {data_shapes}, "
-                             "expected the same size for all data")
-        self.batch_size = sizes.pop() if sizes else 1
-        alone = len(self.contexts) == 1
-        self.slices = [slice(0, self.batch_size)] if alone else split_input_slice(self.batch_size, self.workload)
+        for d, axis in zip(label_shapes or [], self.label_layouts):
+            self._check_batch(d, axis)
+        self.data_shapes, self.label_shapes = data_shapes, label_shapes
+        self.data_names = [d.name for d in data_shapes]
+        self.label_names = [d.name for d in label_shapes or []]
 
     def _shapes_of(self, at: int) -> dict[str, Shape]:
-        """Input names to the shapes that device `at` sees."""
+        """Names of the network's inputs to the shapes that device `at` sees."""
         shapes = {}
         for d, axis in zip((*self.data_shapes, *(self.label_shapes or [])),
                            (*self.data_layouts, *self.label_layouts)):
             shape = list(d.shape)
             if axis != -1:
                 shape[axis] = self.slices[at].stop - self.slices[at].start
-            shapes[d.name] = tuple(shape)
+            if d.name in self.arg_names:
+                shapes[d.name] = tuple(shape)
         return shapes
 
-    def _bind(self, data_shapes: list[DataDesc], label_shapes: list[DataDesc] | None,
-              shared_group: DataParallelExecutorGroup | None) -> None:
+    # --- binding
+    def bind_exec(self, data_shapes: list[DataDesc], label_shapes: list[DataDesc] | None,
+                  shared_group: DataParallelExecutorGroup | None = None, reshape: bool = False) -> None:
+        """Makes the executors, or with reshape others that share the parameters of those there are."""
         self._describe(data_shapes, label_shapes)
-        dtypes = {d.name: d.dtype for d in (*data_shapes, *(label_shapes or []))}
-        self.execs: list[Executor] = []
-        for at, context in enumerate(self.contexts):
-            shared = shared_group.execs[at] if shared_group else None
-            known = {n: s for n, s in self._shapes_of(at).items() if n in self.arg_names}
-            groups = self.group2ctxs[at] if self.group2ctxs else None
-            self.execs.append(self._bind_one(context, known, dtypes, groups, shared))
-        self._collect()
+        before, known = self.execs, [self._shapes_of(at) for at in range(len(self.contexts))]
+        if reshape:
+            shapes: Any = known
+            self.execs = [e.reshape(allow_up_sizing=True, **s) for e, s in zip(before, shapes)]
+        else:
+            dtypes = {d.name: d.dtype for d in (*data_shapes, *(label_shapes or []))}
+            self.execs = [self._bind_one(at, known[at], dtypes, shared_group.execs[at] if shared_group else None)
+                          for at in range(len(self.contexts))]
+        self._collect_arrays()
+        for mon in self._monitors:
+            self._watch(mon, before)
 
-    def _bind_one(self, context: Context, known: dict[str, Any], dtypes: Mapping[str, DType], groups: Groups | None,
-                  shared: Executor | None) -> Executor:
+    def _bind_one(self, at: int, known: dict[str, Any], dtypes: Mapping[str, DType], shared: Executor | None) -> Executor:
+        context = self.contexts[at]
+        groups = self.group2ctxs[at] if self.group2ctxs else None
         dtypes = {n: t for n, t in dtypes.items() if n in known}
         if shared is None:
             return self.symbol.simple_bind(context, self.grad_req, dtypes, group2ctx=groups, **known)
@@ -131,32 +173,35 @@ class DataParallelExecutorGroup:
         aux = {n: shared.aux_dict[n] for n in self.aux_names if n in shared.aux_dict}
         return Executor._bind(self.symbol, context, known, dtypes, args, grads, aux, self.grad_req, groups)
 
-    def _collect(self) -> None:
+    def _collect_arrays(self) -> None:
         """Lists of each parameter's arrays, one per device; inputs likewise."""
         def per_device(names: Sequence[str], of: Callable[[Executor], dict[str, Any]]) -> Any:
             return [[of(e)[name] for e in self.execs] for name in names]
 
-        have = [n for n in self.param_names if n in self.arg_names]
-        self.param_arrays = per_device(have, lambda e: e.arg_dict)
-        self.grad_arrays = per_device(have, lambda e: e.grad_dict) if self.for_training else []
+        def with_rows(names: Sequence[str]) -> Any:
+            return [[(rows, e.arg_dict[name]) for rows, e in zip(self.slices, self.execs)]
+                    for name in names if name in self.arg_names]
+
+        self.param_names = [n for n in self.param_names if n in self.arg_names]
+        self.param_arrays = per_device(self.param_names, lambda e: e.arg_dict)
+        self.grad_arrays = per_device(self.param_names, lambda e: e.grad_dict) if self.for_training else []
         self.aux_arrays = per_device(self.aux_names, lambda e: e.aux_dict)
-        self._inputs = [(d.name, axis, "data", i) for i, (d, axis) in enumerate(zip(self.data_shapes,
-                                                                                    self.data_layouts))]
-        self._inputs += [(d.name, axis, "label", i) for i, (d, axis) in
-                         enumerate(zip(self.label_shapes or [], self.label_layouts))]
-        self._targets = [(kind, i, axis, [e.arg_dict[name] for e in self.execs])
-                         for name, axis, kind, i in self._inputs if name in self.arg_names]
-        self._output_axes = [_batch_axis_of_output(self.symbol, i) for i in range(len(self.symbol))]
+        self.state_arrays = per_device(self.state_names, lambda e: e.arg_dict)
+        self.input_grad_arrays = per_device(self.data_names, lambda e: e.grad_dict) if self.inputs_need_grad else []
+        self.data_arrays = with_rows(self.data_names)
+        self.label_arrays = with_rows(self.label_names)
+        self._targets = [("data", i, axis, [e.arg_dict[name] for e in self.execs])
+                         for i, (name, axis) in enumerate(zip(self.data_names, self.data_layouts))
+                         if name in self.arg_names]
+        self._targets += [("label", i, axis, [e.arg_dict[name] for e in self.execs])
+                          for i, (name, axis) in enumerate(zip(self.label_names, self.label_layouts))
+                          if name in self.arg_names]
 
     def reshape(self, data_shapes: list[DataDesc], label_shapes: list[DataDesc] | None) -> None:
         """Executors for other shapes, with the same parameters."""
         if data_shapes == self.data_shapes and label_shapes == self.label_shapes:
             return
-        self._describe(data_shapes, label_shapes)
-        shapes: list[dict[str, Any]] = [{n: s for n, s in self._shapes_of(at).items() if n in self.arg_names}
-                                        for at in range(len(self.execs))]
-        self.execs = [e.reshape(allow_up_sizing=True, **known) for e, known in zip(self.execs, shapes)]
-        self._collect()
+        self.bind_exec(data_shapes, label_shapes, reshape=True)
 
     # --- running
     def forward(self, data_batch: DataBatch, is_train: bool | None = None) -> None:
@@ -167,10 +212,22 @@ class DataParallelExecutorGroup:
                 continue
             source = data_batch.data[i] if kind == "data" else labels[i]
             for rows, target in zip(self.slices, targets):
-                _load(source, rows, axis, target)
+                try:
+                    load_into(source, rows, axis, target)
+                except (ValueError, RuntimeError) as error:
+                    self._check_shape(kind, i, source, error)
+                    raise
         is_train = self.for_training if is_train is None else is_train
         for e in self.execs:
             e.forward(is_train)
+
+    def _check_shape(self, kind: str, at: int, source: Any, cause: Exception) -> None:
+        """Refuses an input that has not the shape it was bound with."""
+        bound: Any = self.data_shapes if kind == "data" else self.label_shapes
+        found = getattr(source, "shape", None)
+        if found is not None and tuple(found) != tuple(bound[at].shape):
+            raise ValueError(f"[forward] {kind} '{bound[at].name}' has shape {tuple(found)}, expected "
+                             f"{tuple(bound[at].shape)}, as it was bound") from cause
 
     def backward(self, out_grads: OneOrMore[NDArray] | None = None) -> None:
         """Gradients; out_grads for the outputs that are not losses."""
@@ -182,14 +239,14 @@ class DataParallelExecutorGroup:
             return
         grads = [out_grads] if isinstance(out_grads, NDArray) else out_grads
         for e, rows, context in zip(self.execs, self.slices, self.contexts):
-            e.backward([_part(g, rows, axis).as_in_context(context)
-                        for g, axis in zip(grads, self._output_axes)])
+            e.backward([part_of(g, rows, axis).as_in_context(context)
+                        for g, axis in zip(grads, self.output_layouts)])
 
     # --- results
     def get_output_shapes(self) -> list[tuple[str, Shape]]:
         """(name, shape) of the outputs for the whole batch."""
         shapes = []
-        for i, (name, axis) in enumerate(zip(self.symbol.list_outputs(), self._output_axes)):
+        for i, (name, axis) in enumerate(zip(self.output_names, self.output_layouts)):
             shape = list(self.execs[0].outputs[i].shape)
             if axis != -1 and len(self.execs) > 1:
                 shape[axis] = self.batch_size
@@ -207,32 +264,43 @@ class DataParallelExecutorGroup:
                 for a, axis in zip(arrays, axes)]
 
     def get_outputs(self, merge_multi_context: bool = True, begin: int = 0, end: int | None = None) -> Any:
-        """The outputs."""
-        end = len(self.symbol) if end is None else end
+        """The outputs from number `begin` up to `end`; without merge_multi_context lists of one array per device."""
+        end = self.num_outputs if end is None else end
         arrays = [[e.outputs[i] for e in self.execs] for i in range(begin, end)]
-        return self._merge(arrays, self._output_axes[begin:end], merge_multi_context)
+        return self._merge(arrays, self.output_layouts[begin:end], merge_multi_context)
 
     def get_input_grads(self, merge_multi_context: bool = True) -> Any:
         """The gradients of the data."""
         if not self.inputs_need_grad:
             raise RuntimeError("bind with inputs_need_grad=True to have gradients of the data")
-        arrays = [[e.grad_dict[d.name] for e in self.execs] for d in self.data_shapes]
-        return self._merge(arrays, self.data_layouts, merge_multi_context)
+        return self._merge(self.input_grad_arrays, self.data_layouts, merge_multi_context)
 
     def get_states(self, merge_multi_context: bool = True) -> Any:
         """The values of the states."""
-        arrays = [[e.arg_dict[name] for e in self.execs] for name in self.state_names]
-        return self._merge(arrays, [0] * len(arrays), merge_multi_context)
+        return self._merge(self.state_arrays, [0] * len(self.state_arrays), merge_multi_context)
 
     def set_states(self, states: Any = None, value: Any = None) -> None:
-        """Sets the states: each to an array, or all to one number."""
-        if (states is None) == (value is None):
-            raise ValueError("give either states or value")
-        for i, name in enumerate(self.state_names):
-            for at, e in enumerate(self.execs):
-                e.arg_dict[name][:] = value if states is None else (
-                    states[i][at] if isinstance(states[i], (list, tuple)) else states[i])
+        """Sets the states: each to an array or to arrays for the devices, or all to one number.
 
+        Raises ValueError unless one of the two is given, with one entry per state.
+        """
+        if (states is None) == (value is None):
+            raise ValueError(f"found {'neither' if states is None else 'both'} of states and value, expected one of them")
+        if states is None:
+            for arrays in self.state_arrays:
+                for array in arrays:
+                    array[:] = value
+            return
+        if len(states) != len(self.state_arrays):
+            raise ValueError(f"found {len(states)} states, expected one for each of {self.state_names}")
+        for given, arrays in zip(states, self.state_arrays):
+            for at, (array, rows) in enumerate(zip(arrays, self.slices)):
+                if isinstance(given, (list, tuple)):
+                    array[:] = given[at]
+                else:
+                    array[:] = given if given.shape == array.shape else part_of(given, rows, 0)
+
+    # --- parameters
     def set_params(self, arg_params: Arrays, aux_params: Arrays, allow_extra: bool = False) -> None:
         """Copies parameters to every device."""
         for e in self.execs:
@@ -240,42 +308,34 @@ class DataParallelExecutorGroup:
 
     def get_params(self, arg_params: Arrays, aux_params: Arrays) -> None:
         """Copies parameters out, averaged over the devices."""
-        names = [n for n in self.param_names if n in self.arg_names]
-        for found, target in ((zip(names, self.param_arrays), arg_params),
-                              (zip(self.aux_names, self.aux_arrays), aux_params)):
-            for name, arrays in found:
-                value = arrays[0]
-                if len(arrays) > 1:
-                    context = target[name].context
-                    value = op.add_n(*[a.as_in_context(context) for a in arrays]) / len(arrays)
-                value._copyto(target[name])
+        for names, found, target in ((self.param_names, self.param_arrays, arg_params),
+                                     (self.aux_names, self.aux_arrays, aux_params)):
+            for name, arrays in zip(names, found):
+                if name not in target:
+                    target[name] = zeros(arrays[0].shape, dtype=arrays[0].dtype)
+                merged_into(arrays, target[name])
 
+    # --- watching
     def update_metric(self, eval_metric: EvalMetric, labels: Any, pre_sliced: bool = False) -> None:
         """Shows outputs and labels to a metric."""
-        names = [d.name for d in self.label_shapes or []]
-        outputs = self.symbol.list_outputs()
         for at, (e, rows) in enumerate(zip(self.execs, self.slices)):
             parts = labels[at] if pre_sliced else [
-                _part(label, rows, axis) for label, axis in zip(labels, self.label_layouts or [0] * len(labels))]
-            eval_metric.update_dict(dict(zip(names or map(str, range(len(parts))), parts)),
-                                    dict(zip(outputs, e.outputs)))
+                part_of(label, rows, axis) for label, axis in zip(labels or [], self.label_layouts or [0] * len(labels or []))]
+            eval_metric.update_dict(dict(zip(self.label_names or map(str, range(len(parts))), parts)),
+                                    dict(zip(self.output_names, e.outputs)))
 
     def install_monitor(self, mon: Monitor) -> None:
-        """Lets a Monitor watch every executor."""
+        """Lets a Monitor watch every executor, those that reshape() makes too."""
+        self._monitors.append(mon)
+        self._watch(mon, [])
+
+    def _watch(self, mon: Monitor, before: list[Executor]) -> None:
+        """`before`: executors that these replace."""
+        if before:
+            mon.exes = [e for e in mon.exes if all(e is not old for old in before)]
         for e in self.execs:
             mon.install(e)
 
 
 def _batch_axis_of_output(symbol: Symbol, index: int) -> int:
     return DataDesc.get_batch_axis(symbol[index].attr("__layout__"))
-
-
-def _load(source: Any, rows: slice, axis: int, target: NDArray) -> None:
-    """Copies one device's part of an input."""
-    part = _part(source, rows, axis) if isinstance(source, NDArray) else source
-    if isinstance(part, NDArray) and part.shape == target.shape:
-        part._copyto(target)
-    elif isinstance(part, NDArray) and part.size == target.size:
-        part.reshape(target.shape)._copyto(target)
-    else:
-        target[:] = part

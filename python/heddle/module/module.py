@@ -2,25 +2,26 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 
-from .. import kvstore as _kvstore
+from .. import _core
 from .. import optimizer as _optimizer
 from ..context import Context, cpu
 from ..initializer import InitDesc, Uniform
 from ..io import DataDesc
 from .._checkpoint import load_checkpoint, save_checkpoint
+from .._store_steps import create_kvstore, initialize_kvstore, update_params, update_params_on_kvstore
 from ..ndarray import zeros
 from .base_module import BaseModule, descriptions
 from .executor_group import DataParallelExecutorGroup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import os
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from .._typing import Arrays, GradReq, InitializerLike, OneOrMore, Shape, Shapes
+    from .._typing import Arrays, GradReq, InitializerLike, OneOrMore, RowIds, Shape, Shapes
     from ..io import DataBatch
     from ..kvstore import KVStoreBase
     from ..metric import EvalMetric
@@ -55,8 +56,9 @@ class Module(BaseModule):
         self._context = [context] if isinstance(context, Context) else list(context)
         self._work_load_list = work_load_list or [1] * len(self._context)
         if len(self._work_load_list) != len(self._context):
-            raise ValueError(f"found {len(self._work_load_list)} loads for {len(self._context)} devices")
-        self._group2ctxs = [group2ctxs] * len(self._context) if isinstance(group2ctxs, dict) else group2ctxs
+            raise ValueError(f"[Module] found {len(self._work_load_list)} entries in work_load_list for "
+                             f"{len(self._context)} devices, expected one for each")
+        self._group2ctxs = group2ctxs
         self._compression_params = compression_params
         self._symbol = symbol
         arguments = symbol.list_arguments()
@@ -75,9 +77,12 @@ class Module(BaseModule):
         self._params_dirty = False
         self._update_on_kvstore = False
         self._preload_opt_states: str | None = None
+        self._grad_req: GradReq = "write"
+        self._data_shapes: list[DataDesc] | None = None
+        self._label_shapes: list[DataDesc] | None = None
         self._kvstore: Any = None
         # Missing until bind(), init_params() and init_optimizer() make them; what needs them asks _need() first.
-        self._group: DataParallelExecutorGroup = None  # type: ignore[assignment]
+        self._exec_group: DataParallelExecutorGroup = None  # type: ignore[assignment]
         self._arg_params: Arrays = None  # type: ignore[assignment]
         self._aux_params: Arrays = None  # type: ignore[assignment]
         self._optimizer: Optimizer = None  # type: ignore[assignment]
@@ -121,25 +126,29 @@ class Module(BaseModule):
     @property
     def data_shapes(self) -> list[DataDesc]:
         self._need("bind")
-        return self._group.data_shapes
+        return self._exec_group.data_shapes
 
     @property
     def label_shapes(self) -> list[DataDesc] | None:
         self._need("bind")
-        return self._group.label_shapes
+        return self._exec_group.label_shapes
 
     @property
     def output_shapes(self) -> list[tuple[str, Shape]]:
         self._need("bind")
-        return self._group.get_output_shapes()
+        return self._exec_group.get_output_shapes()
 
     # --- parameters
     def get_params(self) -> tuple[Arrays, Arrays]:
         self._need("bind", "init_params")
         if self._params_dirty:
-            self._group.get_params(self._arg_params, self._aux_params)
-            self._params_dirty = False
+            self._sync_params_from_devices()
         return self._arg_params, self._aux_params
+
+    def _sync_params_from_devices(self) -> None:
+        """Takes the parameters from the executors: means over the devices."""
+        self._exec_group.get_params(self._arg_params, self._aux_params)
+        self._params_dirty = False
 
     def init_params(self, initializer: InitializerLike | None = Uniform(0.01), arg_params: Arrays | None = None,
                     aux_params: Arrays | None = None, allow_missing: bool = False, force_init: bool = False,
@@ -151,20 +160,12 @@ class Module(BaseModule):
             return
         self._need("bind")
         attrs = self._symbol.attr_dict()
-        first = self._group.execs[0]
-        args = {n: first.arg_dict[n] for n in self._param_names}
-        if self._arg_params is None:
-            self._arg_params = {n: zeros(a.shape, dtype=a.dtype) for n, a in args.items()}
-        if self._aux_params is None:
-            self._aux_params = {n: zeros(a.shape, dtype=a.dtype) for n, a in first.aux_dict.items()}
         for own, given in ((self._arg_params, arg_params), (self._aux_params, aux_params)):
             for name in sorted(own):
                 self._init_one(InitDesc(name, attrs.get(name)), own[name], given, initializer, allow_missing)
-            if given and not allow_extra:
-                self._refuse_extra(given)
         self.params_initialized = True
         self._params_dirty = False
-        self._group.set_params(self._arg_params, self._aux_params, allow_extra=True)
+        self._exec_group.set_params(self._arg_params, self._aux_params, allow_extra=True)
 
     def _init_one(self, desc: InitDesc, array: NDArray, given: Arrays | None, initializer: InitializerLike | None,
                   allow_missing: bool) -> None:
@@ -182,12 +183,6 @@ class Module(BaseModule):
         if initializer is not None:
             initializer(desc, array)
 
-    def _refuse_extra(self, given: Arrays) -> None:
-        known = {*self._symbol.list_inputs(), *self._data_names, *self._label_names}
-        extra = [n for n in given if n not in known]
-        if extra:
-            raise ValueError(f'Find name "{extra[0]}" that is not in the arguments')
-
     def set_params(self, arg_params: Arrays, aux_params: Arrays, allow_missing: bool = False, force_init: bool = True,
                    allow_extra: bool = False) -> None:
         if not allow_missing:
@@ -197,7 +192,7 @@ class Module(BaseModule):
             warnings.warn("Parameters already initialized and force_init=False. set_params call ignored.",
                           stacklevel=2)
             return
-        self._group.set_params(arg_params, aux_params, allow_extra)
+        self._exec_group.set_params(arg_params, aux_params, allow_extra)
         self._params_dirty = True
         self.params_initialized = True
 
@@ -213,39 +208,62 @@ class Module(BaseModule):
             raise ValueError("inputs_need_grad needs for_training")
         data, labels = descriptions(data_shapes, label_shapes)
         self._check_inputs(data, labels)
-        shared_group = None
-        if shared_module is not None:
-            if not (shared_module.binded and shared_module.params_initialized):
-                raise ValueError("shared_module must be bound and have parameters")
-            shared_group = shared_module._group
+        shared_group = self._group_of(shared_module)
         if self.params_initialized and self.binded:
             self.get_params()  # before the old executors go
-        self.for_training, self.inputs_need_grad = for_training, inputs_need_grad
-        self._group = DataParallelExecutorGroup(
+        self._reset_bind()
+        self.for_training, self.inputs_need_grad, self._grad_req = for_training, inputs_need_grad, grad_req
+        self._exec_group = DataParallelExecutorGroup(
             self._symbol, self._context, self._work_load_list, data, labels, self._param_names, for_training,
-            inputs_need_grad, self._fixed_param_names, grad_req, self._state_names, self._group2ctxs,
-            shared_group)
+            inputs_need_grad, shared_group, self.logger, self._fixed_param_names, grad_req, self._state_names,
+            self._group2ctxs)
+        self._data_shapes, self._label_shapes = data, labels
         self.binded = True
         if shared_module is not None:
             self.params_initialized = True
             self._arg_params, self._aux_params = shared_module._arg_params, shared_module._aux_params
+            if shared_module.optimizer_initialized:
+                self.borrow_optimizer(shared_module)
         elif self.params_initialized:
-            self._group.set_params(self._arg_params, self._aux_params, allow_extra=True)
-        if shared_module is not None and shared_module.optimizer_initialized:
-            self.borrow_optimizer(shared_module)
+            self._exec_group.set_params(self._arg_params, self._aux_params, allow_extra=True)
+        else:
+            first = self._exec_group.execs[0]
+            self._arg_params = {n: zeros(first.arg_dict[n].shape, dtype=first.arg_dict[n].dtype) for n in self._param_names}
+            self._aux_params = {n: zeros(a.shape, dtype=a.dtype) for n, a in first.aux_dict.items()}
+
+    def _reset_bind(self) -> None:
+        """Lets the executors go."""
+        self.binded = False
+        self._exec_group = None  # type: ignore[assignment]
+        self._data_shapes = self._label_shapes = None
+
+    @staticmethod
+    def _group_of(shared_module: Any) -> DataParallelExecutorGroup | None:
+        if shared_module is None:
+            return None
+        if not isinstance(shared_module, Module):
+            raise TypeError(f"[bind] found shared_module of type {type(shared_module).__name__}, expected a Module")
+        if not (shared_module.binded and shared_module.params_initialized):
+            raise ValueError("[bind] shared_module must be bound and have parameters: call its bind() and init_params()")
+        return shared_module._exec_group
 
     def _check_inputs(self, data: list[DataDesc], labels: list[DataDesc] | None) -> None:
+        arguments = self._symbol.list_arguments()
         for names, found, kind in ((self._data_names, data, "data"), (self._label_names, labels or [], "label")):
-            if kind == "label" and not found:
+            given = sorted(d.name for d in found)
+            if given == sorted(names):
                 continue
-            if sorted(names) != sorted(d.name for d in found):
-                raise ValueError(f"Data provided by {kind}_shapes don't match names specified by {kind}_names "
-                                 f"({[tuple(d) for d in found]} vs. {names})")
+            text = (f"Data provided by {kind}_shapes don't match names specified by {kind}_names "
+                    f"({[tuple(d) for d in found]} vs. {names})")
+            if kind == "data" or any(name not in arguments for name in given):
+                raise ValueError(text)
+            if found:  # without labels there is no training, but running; fewer labels are the user's business
+                warnings.warn(text, stacklevel=4)
 
     def reshape(self, data_shapes: Shapes, label_shapes: Shapes | None = None) -> None:
         """Takes batches of other shapes from now on."""
         self._need("bind")
-        self._group.reshape(*descriptions(data_shapes, label_shapes))
+        self._exec_group.reshape(*descriptions(data_shapes, label_shapes))
 
     # --- the optimizer
     def init_optimizer(self, kvstore: str | KVStoreBase = "local", optimizer: str | Optimizer = "sgd",
@@ -255,31 +273,28 @@ class Module(BaseModule):
         if self.optimizer_initialized and not force_init:
             self.logger.warning("optimizer already initialized, ignoring...")
             return
-        store, on_store = _kvstore.create_for(kvstore, len(self._context), self._arg_params)
+        if self._params_dirty:
+            self._sync_params_from_devices()
+        store, on_store = create_kvstore(kvstore, len(self._context), self._arg_params)
         self._optimizer = self._make_optimizer(optimizer, dict(optimizer_params), on_store)
         self._kvstore, self._update_on_kvstore = store, on_store
         self._updater = None if on_store else _optimizer.get_updater(self._optimizer)
         if store is not None:
             if self._compression_params:
                 store.set_gradient_compression(self._compression_params)
-            for name, arrays in zip(self._param_names, self._group.param_arrays):
-                store.init(name, self._arg_params[name])
-                if on_store:
-                    store.pull(name, arrays)
             if on_store:
                 store.set_optimizer(self._optimizer)
+            initialize_kvstore(store, self._exec_group.param_arrays, self._arg_params, self._exec_group.param_names,
+                               on_store)
         self.optimizer_initialized = True
         if self._preload_opt_states is not None:
             self.load_optimizer_states(self._preload_opt_states)
             self._preload_opt_states = None
 
     def _make_optimizer(self, optimizer: str | Optimizer, params: dict[str, Any], on_store: bool) -> Optimizer:
-        devices = len(self._context)
-        if on_store:
-            names: dict[Any, str] = {**dict(enumerate(self._param_names)), **{n: n for n in self._param_names}}
-        else:
-            names = {i * devices + k: n for i, n in enumerate(self._param_names) for k in range(devices)}
-        rescale = 1.0 / self._group.batch_size
+        devices = 1 if on_store else len(self._context)
+        names: dict[Any, str] = {i * devices + k: n for i, n in enumerate(self._param_names) for k in range(devices)}
+        rescale = 1.0 / self._exec_group.batch_size
         if isinstance(optimizer, str):
             params.setdefault("rescale_grad", rescale)
             return _optimizer.create(optimizer, sym=self.symbol, param_idx2name=names, **params)
@@ -305,18 +320,12 @@ class Module(BaseModule):
         """Changes the parameters by their gradients."""
         self._need("bind", "init_params", "init_optimizer")
         self._params_dirty = True
-        group, store = self._group, self._kvstore
-        devices = len(self._context)
-        for i, (name, weights, grads) in enumerate(zip(self._param_names, group.param_arrays,
-                                                       group.grad_arrays)):
-            if grads[0] is None:
-                continue
-            if store is not None:
-                store.push(name, grads, priority=-i)
-                store.pull(name, weights if self._update_on_kvstore else grads, priority=-i)
-            if not self._update_on_kvstore:
-                for k, (weight, grad) in enumerate(zip(weights, grads)):
-                    self._updater(i * devices + k, grad, weight)
+        group = self._exec_group
+        if self._update_on_kvstore:
+            update_params_on_kvstore(group.param_arrays, group.grad_arrays, self._kvstore, group.param_names)
+        else:
+            update_params(group.param_arrays, group.grad_arrays, self._updater, len(self._context), self._kvstore,
+                          group.param_names)
 
     def save_optimizer_states(self, fname: str | os.PathLike[str]) -> None:
         """Writes the optimizer's states."""
@@ -324,8 +333,7 @@ class Module(BaseModule):
         if self._update_on_kvstore:
             self._kvstore.save_optimizer_states(fname)
             return
-        with open(fname, "wb") as f:
-            f.write(self._updater.get_states())
+        _core.write_file(os.fspath(fname), self._updater.get_states())
 
     def load_optimizer_states(self, fname: str | os.PathLike[str]) -> None:
         """Reads the optimizer's states."""
@@ -340,7 +348,7 @@ class Module(BaseModule):
     def forward(self, data_batch: DataBatch, is_train: bool | None = None) -> None:
         """Runs the network on a batch; batches of another shape rebind it."""
         self._need("bind", "init_params")
-        group = self._group
+        group = self._exec_group
         shapes = tuple(a.shape for a in data_batch.data)
         if shapes != tuple(d.shape for d in group.data_shapes):
             self._follow(data_batch, shapes)
@@ -348,7 +356,7 @@ class Module(BaseModule):
 
     def _follow(self, batch: DataBatch, shapes: Sequence[Shape]) -> None:
         """Binds for the shapes of a batch."""
-        group = self._group
+        group = self._exec_group
         data = batch.provide_data or [DataDesc(d.name, s, d.dtype, d.layout)
                                       for d, s in zip(group.data_shapes, shapes)]
         labels = batch.provide_label
@@ -365,31 +373,52 @@ class Module(BaseModule):
     def backward(self, out_grads: OneOrMore[NDArray] | None = None) -> None:
         """Gradients of the parameters."""
         self._need("bind", "init_params")
-        self._group.backward(out_grads)
+        self._exec_group.backward(out_grads)
 
     def get_outputs(self, merge_multi_context: bool = True) -> Any:
         """The outputs of the last forward."""
         self._need("bind", "init_params")
-        return self._group.get_outputs(merge_multi_context)
+        return self._exec_group.get_outputs(merge_multi_context)
 
     def get_input_grads(self, merge_multi_context: bool = True) -> Any:
         """The gradients of the data."""
         self._need("bind", "init_params")
-        return self._group.get_input_grads(merge_multi_context)
+        return self._exec_group.get_input_grads(merge_multi_context)
 
     def get_states(self, merge_multi_context: bool = True) -> Any:
         self._need("bind", "init_params")
-        return self._group.get_states(merge_multi_context)
+        return self._exec_group.get_states(merge_multi_context)
 
     def set_states(self, states: Any = None, value: Any = None) -> None:
         self._need("bind", "init_params")
-        self._group.set_states(states, value)
+        self._exec_group.set_states(states, value)
 
     def update_metric(self, eval_metric: EvalMetric, labels: Any, pre_sliced: bool = False) -> None:
         """Shows outputs and labels to a metric."""
-        self._group.update_metric(eval_metric, labels, pre_sliced)
+        self._exec_group.update_metric(eval_metric, labels, pre_sliced)
 
     def install_monitor(self, mon: Monitor) -> None:
         """Lets a Monitor watch the executors."""
         self._need("bind")
-        self._group.install_monitor(mon)
+        self._exec_group.install_monitor(mon)
+
+    def prepare(self, data_batch: DataBatch, sparse_row_id_fn: RowIds | None = None) -> None:
+        """Called with the next batch before it is run.
+
+        sparse_row_id_fn: a function from the batch to a dict of parameter names to the rows that the batch needs; those
+        parameters are pulled from the store.
+        """
+        self._need("bind")
+        if sparse_row_id_fn is None:
+            return
+        if self._kvstore is None or not self._update_on_kvstore:
+            warnings.warn("Parameters are not updated in the KVStore. No need to call sparse_row_id_fn.", stacklevel=2)
+            return
+        rows = sparse_row_id_fn(data_batch)
+        if not isinstance(rows, dict):
+            raise TypeError(f"found {type(rows).__name__} from sparse_row_id_fn, expected a dict of names to row ids")
+        arrays = dict(zip(self._exec_group.param_names, self._exec_group.param_arrays))
+        for name, ids in rows.items():
+            if name not in arrays:
+                raise ValueError(f"found rows of {name} from sparse_row_id_fn, expected names of {', '.join(arrays)}")
+            self._kvstore.row_sparse_pull(name, arrays[name], row_ids=ids)
