@@ -162,12 +162,12 @@ class DataParallelExecutorManager:
     """A DataParallelExecutorGroup, or with sym_gen one per bucket, which share their parameters.
 
     symbol: the network. ctx: the devices. train_data: an iterator; with sym_gen, of batches with a bucket_key.
-    arg_names, param_names, aux_names: by default those of the symbol, data and labels not being parameters.
+    arg_names, param_names, aux_names: the symbol's arguments, those of them that are trained, its auxiliary states.
     work_load_list: shares of the batch, equal by default. Raises ValueError for duplicate names.
     """
 
-    def __init__(self, symbol: Symbol, ctx: OneOrMore[Context], train_data: DataIter, arg_names: Sequence[str] | None = None,
-                 param_names: Sequence[str] | None = None, aux_names: Sequence[str] | None = None,
+    def __init__(self, symbol: Symbol, ctx: OneOrMore[Context], train_data: DataIter, arg_names: Sequence[str],
+                 param_names: Sequence[str], aux_names: Sequence[str],
                  work_load_list: Sequence[float] | None = None, logger: Any = None,
                  sym_gen: Callable[[Any], Symbol] | None = None) -> None:
         self.logger = logger or logging
@@ -176,11 +176,8 @@ class DataParallelExecutorManager:
         if len(loads) != len(self.ctx):
             raise ValueError(f"found {len(loads)} work loads for {len(self.ctx)} devices, expected one for each")
         self.slices = split_input_slice(train_data.batch_size, loads)
-        inputs = {d[0] for d in (*train_data.provide_data, *(train_data.provide_label or []))}
         self.symbol = symbol
-        self.arg_names = list(arg_names or symbol.list_arguments())
-        self.param_names = list(param_names or [n for n in self.arg_names if n not in inputs])
-        self.aux_names = list(aux_names or symbol.list_auxiliary_states())
+        self.arg_names, self.param_names, self.aux_names = list(arg_names), list(param_names), list(aux_names)
         self.sym_gen = sym_gen
         self.execgrp = DataParallelExecutorGroup(symbol, self.arg_names, self.param_names, self.ctx, self.slices, train_data)
         self.curr_execgrp: DataParallelExecutorGroup = self.execgrp

@@ -55,3 +55,78 @@ def test_feed_forward(tmp_path):
         FeedForward(net()).fit(x, y)
     with pytest.warns(DeprecationWarning):
         FeedForward(net())
+
+
+@pytest.mark.filterwarnings("ignore:mxnet.model.FeedForward")
+def test_feed_forward_says_what_it_takes():
+    x, model = np.zeros((6, 4), "float32"), FeedForward(net(), num_epoch=1)
+    for given, error, text in (((x,), ValueError, "y must be specified"), ((x, [1]), TypeError, "y must be ndarray"),
+                               ((x, np.zeros(3)), ValueError, "found 6 and 3"), (([1],), TypeError, "X must be DataIter"),
+                               ((x, np.zeros((6, 2))), ValueError, r"found shape \(6, 2\)"),
+                               ((x, np.zeros(6), 5), TypeError, "Eval data must be DataIter")):
+        with pytest.raises(error, match=text):
+            model.fit(*given)
+    with pytest.raises(ValueError, match="nothing to save"):
+        model.save("nowhere")
+    with pytest.raises(TypeError, match="found a symbol of type int"):
+        FeedForward(3)
+    twice = mx.sym.FullyConnected(mx.sym.Variable("data"), weight=mx.sym.Variable("w"), num_hidden=2, name="a")
+    twice = mx.sym.FullyConnected(twice, weight=mx.sym.Variable("w"), num_hidden=2, name="b")
+    with pytest.raises(ValueError, match='duplicated argument name "w"'):
+        FeedForward(twice)
+    extra = FeedForward(net(), arg_params={"old": mx.nd.ones((1,))}, aux_params={}, allow_extra_params=True)
+    assert extra.arg_params == {}
+    names = extra._init_params([("data", (2, 4)), ("softmax_label", (2,))])
+    assert names == (["data", "fc_weight", "fc_bias", "softmax_label"], ["fc_weight", "fc_bias"], [])
+    assert extra.arg_params["fc_weight"].shape == (2, 4) and FeedForward._is_data_arg("softmax_label")
+
+
+@pytest.mark.filterwarnings("ignore:mxnet.model.FeedForward")
+def test_feed_forward_of_buckets():
+    """A function from bucket keys to symbols trains one set of parameters."""
+    class Sentences(mx.io.DataIter):
+        default_bucket_key = 6
+
+        def __init__(self):
+            super().__init__(4)
+            self.provide_data = [mx.io.DataDesc("data", (4, 6, 3))]
+            self.provide_label = [mx.io.DataDesc("softmax_label", (4,))]
+            self.reset()
+
+        def reset(self):
+            self.keys = [3, 6, 4]
+
+        def next(self):
+            if not self.keys:
+                raise StopIteration
+            key = self.keys.pop()
+            return mx.io.DataBatch([mx.nd.ones((4, key, 3))], [mx.nd.zeros((4,))], 0, None, key,
+                                   [mx.io.DataDesc("data", (4, key, 3))], self.provide_label)
+
+    def generate(length):
+        out = mx.sym.FullyConnected(mx.sym.sum(mx.sym.Variable("data"), axis=1), num_hidden=2, name="fc")
+        return mx.sym.SoftmaxOutput(out, name="softmax")
+
+    model = FeedForward(generate, num_epoch=3, learning_rate=0.1)
+    seen = []
+    model.fit(Sentences(), epoch_end_callback=lambda epoch, symbol, arg, aux: seen.append(sorted(arg)))
+    assert seen == [["fc_bias", "fc_weight"]] * 3 and set(model.arg_params) == {"fc_bias", "fc_weight"}
+    assert model.score(Sentences()) == 1.0
+
+
+def test_managers_of_executors():
+    batches = mx.io.NDArrayIter(np.ones((6, 4), "float32"), np.zeros(6, "float32"), 4)
+    with pytest.raises(ValueError, match="2 work loads for 1 devices"):
+        mx.executor_manager.DataParallelExecutorManager(net(), mx.cpu(), batches, [], [], [], work_load_list=[1, 2])
+    names = net().list_arguments(), ["fc_weight", "fc_bias"], []
+    manager = mx.executor_manager.DataParallelExecutorManager(net(), [mx.cpu(0), mx.cpu(1)], batches, *names)
+    seen = mx.mon.Monitor(1, pattern="[^_]*_output$")
+    manager.install_monitor(seen)
+    seen.tic()
+    manager.load_data_batch(next(batches))
+    manager.forward(is_train=True)
+    manager.backward()
+    assert len(seen.toc()) == 4 and manager.execgrp.slices == [slice(0, 2), slice(2, 4)]
+    assert [len(a) for a in manager.param_arrays] == [2, 2] and manager.grad_arrays[1][1].shape == (2,)
+    mx.executor_manager._load_general([mx.nd.ones((2,))], [target := mx.nd.zeros((2,))])
+    assert target.tolist() == [1, 1]

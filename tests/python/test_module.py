@@ -304,3 +304,228 @@ def test_group2ctxs():
     mod = Module(net, context=mx.cpu(0), group2ctxs={"a": mx.cpu(1), "b": mx.cpu(2)})
     mod.fit(problem(100), num_epoch=1)
     assert mod._exec_group.execs[0].arg_dict["fc1_weight"].context == mx.cpu(1)
+
+
+# --- what scripts reach ----------------------------------------------------------------------------
+def bound(devices=1, **kwargs):
+    mod = Module(mlp(), context=[mx.cpu(i) for i in range(devices)], **kwargs)
+    mod.bind([("data", (4, 6))], [("softmax_label", (4,))])
+    mod.init_params(mx.init.One())
+    return mod
+
+
+def batch_of(rows=4):
+    return mx.io.DataBatch([mx.nd.ones((rows, 6))], [mx.nd.zeros((rows,))])
+
+
+def test_the_group_of_executors():
+    group = bound(2)._exec_group
+    assert group.param_names == ["fc1_weight", "fc1_bias", "fc2_weight", "fc2_bias"] and group.batch_size == 4
+    assert [[rows for rows, _ in pairs] for pairs in group.data_arrays] == [[slice(0, 2), slice(2, 4)]]
+    assert group.label_arrays[0][1][1].shape == (2,) and len(group.execs) == 2 and group.label_layouts == [0]
+    assert group.param_arrays[0][1].context == mx.cpu(1) and group.grad_arrays[3][0].shape == (2,)
+    assert group.decide_slices(group.data_shapes) == [0] and group.output_names == ["softmax_output"]
+    mod = bound(2, work_load_list=[1, 3])
+    assert mod._exec_group.slices == [slice(0, 1), slice(1, 4)] and mod._grad_req == "write"
+    with pytest.raises(ValueError, match="2 entries in work_load_list for 1 devices"):
+        Module(mlp(), work_load_list=[1, 2])
+
+
+def test_inputs_of_other_shapes_are_named():
+    mod = bound()
+    with pytest.raises(ValueError, match=r"label 'softmax_label' has shape \(3,\), expected \(4,\)"):
+        mod.forward(mx.io.DataBatch([mx.nd.ones((4, 6))], [mx.nd.zeros((3,))]))
+    with pytest.raises(ValueError, match=r"batch_size = 4, but softmax_label has shape \(5,\)"):
+        Module(mlp()).bind([("data", (4, 6))], [("softmax_label", (5,))])
+    with pytest.raises(ValueError, match="lobel"):
+        Module(mlp()).bind([("data", (4, 6))], [("lobel", (4,))])
+    with pytest.raises(ValueError, match="found 1 entries in grad_req"):
+        Module(mlp()).bind([("data", (4, 6))], [("softmax_label", (4,))], grad_req=["write"])
+
+
+def test_steps_come_in_order():
+    for call, text in ((lambda m: m.forward(batch_of()), "bind"), (lambda m: m.init_optimizer(), "bind"),
+                       (lambda m: m.update(), "bind"), (lambda m: m.score(problem(), "acc"), "bind"),
+                       (lambda m: m.borrow_optimizer(Module(mlp())), "init_optimizer"),
+                       (lambda m: m.save_optimizer_states("x"), "init_optimizer"), (lambda m: m.get_outputs(), "bind")):
+        with pytest.raises(RuntimeError, match=rf"Module\.{text}\(\) must be called"):
+            call(Module(mlp()))
+    with pytest.raises(ValueError, match=r"call its bind\(\) and init_params\(\)"):
+        Module(mlp()).bind([("data", (4, 6))], [("softmax_label", (4,))], shared_module=Module(mlp()))
+
+
+def test_parameters_set_before_the_store_is_made_are_in_it():
+    mod = bound(2)
+    mod.set_params({"fc1_bias": mx.nd.ones((16,)) * 5}, {}, allow_missing=True)
+    mod.init_optimizer(optimizer_params={"learning_rate": 0.0})
+    mod.forward_backward(batch_of())
+    mod.update()
+    assert set(mod.get_params()[0]["fc1_bias"].tolist()) == {5}
+
+
+@pytest.mark.parametrize("devices", [1, 2])
+def test_binding_again_goes_on_with_the_same_training(devices):
+    """Parameters that are on the devices only are not lost, nor the momentum."""
+    weights = []
+    for again in (False, True):
+        mod = bound(devices)
+        mod.init_optimizer(optimizer_params={"learning_rate": 0.1, "momentum": 0.9})
+        for step in range(4):
+            mod.forward_backward(batch_of())
+            mod.update()
+            if again and step == 1:
+                mod.bind([("data", (4, 6))], [("softmax_label", (4,))], force_rebind=True)
+        weights.append(mod.get_params()[0]["fc1_weight"].tolist())
+    assert weights[0] == weights[1]
+
+
+def test_buckets_bound_again_go_on(caplog):
+    mod = BucketingModule(lambda key: (mlp(), ["data"], ["softmax_label"]), default_bucket_key=6)
+    shapes = [("data", (4, 6))], [("softmax_label", (4,))]
+    mod.bind(*shapes)
+    mod.init_params(mx.init.One())
+    mod.init_optimizer(optimizer_params={"learning_rate": 0.001})
+    for force in (False, True):
+        mod.forward_backward(batch_of())
+        mod.update()
+        before = mod.get_params()[0]["fc2_bias"].tolist()
+        mod.bind(*shapes, force_rebind=force)
+        assert mod.get_params()[0]["fc2_bias"].tolist() == before
+    mod.forward_backward(batch_of())
+    mod.update()
+    assert mod.get_params()[0]["fc2_bias"].tolist() != before
+
+
+def test_monitors_watch_executors_of_other_shapes_too():
+    mod, seen = bound(), mx.mon.Monitor(1, pattern="fc1_output")
+    mod.install_monitor(seen)
+    for rows in (4, 2, 3):
+        seen.tic()
+        mod.forward(batch_of(rows), is_train=False)
+        assert [name for _, name, _ in seen.toc()] == ["fc1_output"] and len(seen.exes) == 1
+
+
+def test_rows_of_parameters_that_a_batch_needs():
+    mod = bound(2)
+    mod.init_optimizer(kvstore="local")
+    asked = []
+
+    def rows(batch):
+        asked.append(batch)
+        return {"fc1_weight": mx.nd.array([0, 2])}
+
+    batch = batch_of()
+    mod.prepare(batch, sparse_row_id_fn=rows)
+    assert asked == [batch]
+    for wrong, error, text in (([1], TypeError, "found list"), ({"fc9": 1}, ValueError, "rows of fc9")):
+        with pytest.raises(error, match=text):
+            mod.prepare(batch, sparse_row_id_fn=lambda b, wrong=wrong: wrong)
+    alone = bound()
+    alone.init_optimizer()
+    with pytest.warns(UserWarning, match="not updated in the KVStore"):
+        alone.prepare(batch, sparse_row_id_fn=rows)
+    mod.fit(problem(20, batch=4), num_epoch=1, sparse_row_id_fn=rows)
+    assert len(asked) == 5
+
+
+def test_modules_of_users_of_old():
+    """A module that knows no later argument than MXNet 0.10 has."""
+    class Old(mx.mod.PythonModule):
+        def init_params(self, initializer=None, arg_params=None, aux_params=None, allow_missing=False, force_init=False):
+            self.params_initialized = True
+
+        def prepare(self, data_batch):
+            self.prepared += 1
+
+        def update_metric(self, eval_metric, labels):
+            eval_metric.update(labels, self.get_outputs())
+
+        def forward(self, data_batch, is_train=None):
+            self.out = data_batch.data[0][:, :2]
+
+        def backward(self, out_grads=None):
+            pass
+
+        def get_outputs(self, merge_multi_context=True):
+            return [self.out]
+
+        def _compute_output_shapes(self):
+            return [("out", (self._data_shapes[0].shape[0], 2))]
+
+    old = Old(["data"], ["softmax_label"], ["out"])
+    old.prepared = 0
+    old.fit(problem(40), num_epoch=2, eval_data=problem(40))
+    assert old.prepared == 6 and old.output_shapes == [("out", (20, 2))]
+
+
+def test_subclasses_of_module_see_the_steps():
+    """Overriding update(), with the group and the updater that Module made."""
+    class Clipped(Module):
+        def update(self):
+            for i, (weights, grads) in enumerate(zip(self._exec_group.param_arrays, self._exec_group.grad_arrays)):
+                self._updater(i, grads[0].clip(-0.01, 0.01), weights[0])
+            self._params_dirty = True
+
+    mod = Clipped(mlp())
+    mod.fit(problem(20), num_epoch=1, initializer=mx.init.One(), optimizer_params={"learning_rate": 1, "rescale_grad": 1})
+    moved = np.abs(mod.get_params()[0]["fc2_weight"].asnumpy() - 1).max()
+    assert 0 < moved <= 0.0101
+
+
+def test_prediction_without_labels(tmp_path):
+    """The label counts as a parameter then, which no checkpoint has."""
+    mod = bound()
+    mod.save_checkpoint(str(tmp_path / "net"), 1)
+    wanted = mod.predict(mx.nd.ones((4, 6))).tolist()
+    again = Module.load(str(tmp_path / "net"), 1, label_names=None)
+    again.bind([("data", (4, 6))], for_training=False)
+    assert again.predict(np.ones((4, 6), "float32")).tolist() == wanted
+    features = Module(mlp().get_internals()["fc1_output"], label_names=None)
+    features.bind([("data", (4, 6))], for_training=False)
+    features.set_params(*mx.model.load_params(str(tmp_path / "net"), 1))  # more than it needs
+    assert features.predict(mx.nd.ones((4, 6))).shape == (4, 16)
+
+
+def test_groups_of_contexts():
+    from heddle.module.executor_group import _prepare_group2ctxs
+    a, b, c = mx.cpu(0), mx.cpu(1), mx.cpu(2)
+    assert _prepare_group2ctxs({"x": [a, b], "y": c}, 2) == [{"x": a, "y": c}, {"x": b, "y": c}]
+    assert _prepare_group2ctxs([{"x": a}, {"x": b}], 2) == [{"x": a}, {"x": b}] and _prepare_group2ctxs(None, 2) is None
+    for wrong, text in (([{}], "1 group2ctxs for 2 devices"), ({"x": [a, b, c]}, "3 contexts of group x")):
+        with pytest.raises(ValueError, match=text):
+            _prepare_group2ctxs(wrong, 2)
+    with pytest.raises(TypeError, match="found group2ctxs of type int"):
+        _prepare_group2ctxs(3, 2)
+
+
+def test_batches_cut_for_the_devices_already():
+    """score() and fit() take lists of batches, one per device, from iterators that give such."""
+    class Cut(mx.mod.PythonModule):
+        def forward(self, data_batch, is_train=None):
+            assert isinstance(data_batch, list) and len(data_batch) == 2
+
+        def update_metric(self, eval_metric, labels, pre_sliced=False):
+            assert pre_sliced
+            for part in labels:
+                eval_metric.update(part, [mx.nd.one_hot(part[0], depth=2)])
+
+        def _compute_output_shapes(self):
+            return []
+
+    class Pairs(mx.io.DataIter):
+        provide_data, provide_label = [("data", (4, 6))], [("softmax_label", (4,))]
+
+        def reset(self):
+            self.left = 3
+
+        def next(self):
+            self.left -= 1
+            if self.left < 0:
+                raise StopIteration
+            return [batch_of(2), batch_of(2)]
+
+    mod = Cut(["data"], ["softmax_label"], [])
+    mod.bind(Pairs.provide_data, Pairs.provide_label)
+    mod.init_params()
+    metric = mx.metric.Accuracy()
+    assert mod.score(Pairs(), metric) == [("accuracy", 1.0)] and metric.num_inst == 12

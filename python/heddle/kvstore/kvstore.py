@@ -105,9 +105,15 @@ class KVStore(KVStoreBase):
                              "type '2bit' and a threshold")
         self._core.set_compression(threshold)
 
-    def set_updater(self, updater: Callable[[Any, NDArray, NDArray], Any]) -> None:
-        """push calls updater(key, gradient, stored) from now on; an optimizer's Updater gets all keys of a push at once."""
+    def set_updater(self, updater: Callable[[Any, NDArray, NDArray], Any] | None) -> None:
+        """push calls updater(key, gradient, stored) from now on; an optimizer's Updater gets all keys of a push at once.
+
+        None: what is pushed replaces what is stored.
+        """
         self._updater = updater
+        if updater is None:
+            self._core.set_updater(None)
+            return
         if isinstance(updater, Updater) and type(updater).__call__ is Updater.__call__:
             self._core.set_updater(updater)
             return

@@ -309,7 +309,8 @@ class Module(BaseModule):
         return optimizer
 
     def borrow_optimizer(self, shared_module: Module) -> None:
-        """Uses the optimizer of another module."""
+        """Uses the optimizer of another module. Raises RuntimeError where that has none."""
+        shared_module._need("init_optimizer")
         self._optimizer = shared_module._optimizer
         self._kvstore = shared_module._kvstore
         self._update_on_kvstore = shared_module._update_on_kvstore
