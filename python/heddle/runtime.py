@@ -1,17 +1,27 @@
 """What this build of the library can do."""
 from __future__ import annotations
 
+import collections
+
 from . import _core
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NamedTuple
+
+    class _Feature(NamedTuple):
+        name: str
+        enabled: bool
+else:
+    _Feature = collections.namedtuple("_Feature", ["name", "enabled"])
 
 __all__ = ["Feature", "Features", "feature_list"]
 
 
-class Feature:
+class Feature(_Feature):
     """A name and whether it is there."""
 
-    def __init__(self, name: str, enabled: bool) -> None:
-        self.name = name
-        self.enabled = enabled
+    __slots__ = ()
 
     def __repr__(self) -> str:
         return f"{'✔' if self.enabled else '✖'} {self.name}"
@@ -29,7 +39,7 @@ def feature_list() -> list[Feature]:
     return [Feature(name, enabled) for name, enabled in there.items()]
 
 
-class Features(dict[str, Feature]):
+class Features(collections.OrderedDict[str, Feature]):
     """The features by name; print it to see them."""
 
     def __init__(self) -> None:

@@ -173,8 +173,9 @@ def random_sample(population: Sequence[Any], k: int) -> list[Any]:
 
 
 def rand_ndarray(shape: Shape, stype: str = "default", density: float | None = None, dtype: Any = None,
-                 ctx: Context | None = None, **_: object) -> NDArray:
-    """An array of numbers from [-1, 1)."""
+                 modifier_func: Callable[[Any], Any] | None = None, shuffle_csr_indices: bool = False,
+                 distribution: str | None = None, ctx: Context | None = None) -> NDArray:
+    """An array of numbers from [-1, 1). The other parameters are for storage types that heddle does not have."""
     if stype != "default":
         raise ValueError(f"found storage type {stype!r}, expected 'default'")
     dtype = default_dtype() if dtype is None else dtype
@@ -565,16 +566,20 @@ def check_symbolic_backward(sym: Symbol, location: Any, out_grads: Any, expected
 def check_consistency(sym: Any, ctx_list: Sequence[dict[str, Any]], scale: float = 1.0, grad_req: GradReq = "write",
                       arg_params: Arrays | None = None, aux_params: Arrays | None = None, rtol: float | None = None,
                       atol: float | None = None, raise_on_err: bool = True, ground_truth: dict[str, Any] | None = None,
-                      equal_nan: bool = False, use_uniform: bool = False, **_: object) -> dict[str, Any] | None:
+                      equal_nan: bool = False, use_uniform: bool = False, rand_type: Any = np.float64,
+                      tol: float | None = None) -> dict[str, Any] | None:
     """Runs a symbol in several settings (device, shapes, dtypes) and compares outputs and gradients.
 
-    ctx_list: dicts with "ctx", shapes of the inputs and "type_dict". All are compared with the most exact.
+    ctx_list: dicts with "ctx", shapes of the inputs and "type_dict". All are compared with the most exact. scale: of the
+    random inputs, which are normal, or uniform in [-0.5, 0.5), and rounded to rand_type. tol: both tolerances, as 0.10 had it.
     """
+    rtol, atol = (tol if given is None else given for given in (rtol, atol))
     symbols = sym if isinstance(sym, (list, tuple)) else [sym] * len(ctx_list)
     executors = [s.simple_bind(grad_req=grad_req, **c) for s, c in zip(symbols, ctx_list)]
     draw: Callable[..., Any] = functools.partial(np.random.uniform, -0.5, 0.5) if use_uniform else np.random.normal
     first = executors[0]
-    values = {n: draw(size=a.shape) * scale if arg_params is None or n not in arg_params else _numpy(arg_params[n])
+    values = {n: np.asarray(draw(size=a.shape) * scale, rand_type) if arg_params is None or n not in arg_params
+              else _numpy(arg_params[n])
               for n, a in first.arg_dict.items()}
     states = {n: np.zeros(a.shape) if aux_params is None or n not in aux_params else _numpy(aux_params[n])
               for n, a in first.aux_dict.items()}
@@ -653,20 +658,31 @@ def same_symbol_structure(sym1: Symbol, sym2: Symbol) -> bool:
     return [(n["op"], n["inputs"]) for n in one] == [(n["op"], n["inputs"]) for n in two]
 
 
-def compare_optimizer(opt1: Optimizer, opt2: Optimizer, shape: Shape, dtype: Any, w_stype: str = "default",
+def compare_optimizer(opt1: Optimizer, opt2: Optimizer, shape: Any, dtype: Any, w_stype: str = "default",
                       g_stype: str = "default", rtol: float = 1e-4, atol: float = 1e-5,
-                      compare_states: bool = True) -> None:
-    """Gives two optimizers the same weight and gradient, and compares what becomes of them."""
+                      compare_states: bool = True, ntensors: int = 1) -> None:
+    """Gives two optimizers the same weight and gradient, and compares what becomes of them.
+
+    ntensors: how many weights are updated by one call; with more than one, shape may be a list of shapes.
+    """
+    many = ntensors > 1
+    shapes = shape if many and isinstance(shape, list) else [shape] * ntensors
     with autograd.pause():
-        w1, g1 = rand_ndarray(shape, w_stype, dtype=dtype), rand_ndarray(shape, g_stype, dtype=dtype)
-        w2, g2 = w1.copy(), g1.copy()
-        s1 = opt1.create_state_multi_precision(0, w1)
-        s2 = opt2.create_state_multi_precision(0, w2)
-        opt1.update_multi_precision(0, w1, g1, s1)
-        opt2.update_multi_precision(0, w2, g2, s2)
-    if compare_states:
-        compare_ndarray_tuple(s1, s2, rtol, atol)
-    assert_almost_equal(w1, w2, rtol, atol)
+        weights = [rand_ndarray(s, w_stype, dtype=dtype) for s in shapes]
+        grads = [rand_ndarray(s, g_stype, dtype=dtype) for s in shapes]
+        found = []
+        for opt in (opt1, opt2):
+            w, g = [x.copy() for x in weights], [x.copy() for x in grads]
+            states = [opt.create_state_multi_precision(i, x) for i, x in enumerate(w)]
+            if many:
+                opt.update_multi_precision(list(range(ntensors)), w, g, states)  # type: ignore[arg-type]  # lists of MXNet 1.x
+            else:
+                opt.update_multi_precision(0, w[0], g[0], states[0])
+            found.append((w, states))
+    for w1, w2, s1, s2 in zip(found[0][0], found[1][0], found[0][1], found[1][1]):
+        if compare_states:
+            compare_ndarray_tuple(s1, s2, rtol, atol)
+        assert_almost_equal(w1, w2, rtol, atol)
 
 
 def compare_ndarray_tuple(t1: Any, t2: Any, rtol: float | None = None, atol: float | None = None) -> None:

@@ -1,0 +1,46 @@
+"""The programs of examples/ reach what they say, here on less data."""
+import importlib
+import pathlib
+import sys
+
+import pytest
+
+EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
+FASHION = pathlib.Path("/usr/share/datasets/fashion-mnist")
+needs_images = pytest.mark.skipif(not FASHION.is_dir(), reason="Debian's package dataset-fashion-mnist is not installed")
+
+
+@pytest.fixture()
+def run(monkeypatch, tmp_path, capsys):
+    """A function: what a program prints, once it has reached its goal."""
+    monkeypatch.syspath_prepend(EXAMPLES)
+    monkeypatch.chdir(tmp_path)
+
+    def of(name, *arguments):
+        program = importlib.import_module(name)
+        try:
+            assert program.main(list(arguments)) == 0, capsys.readouterr().out
+        finally:
+            del sys.modules[name]
+        return capsys.readouterr().out
+
+    return of
+
+
+def test_matrix_factorisation(run):
+    assert "ratings never seen" in run("matrix_factorisation")
+
+
+@needs_images
+def test_autoencoder(run):
+    assert "principal components" in run("autoencoder", "--limit", "8000", "--epochs", "6")
+
+
+@needs_images
+def test_multi_task(run):
+    assert "shoe or not" in run("multi_task", "--limit", "10000", "--epochs", "2")
+
+
+@needs_images
+def test_feedforward(run, tmp_path):
+    assert "the same from" in run("feedforward", "--limit", "12000", "--epochs", "3", "--out", str(tmp_path))
