@@ -1,20 +1,4 @@
-"""MXNet's process that keeps parameters for workers on other machines. heddle's stores live inside one process."""
-from __future__ import annotations
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from .kvstore import KVStoreBase
+"""mx.kvstore.kvstore_server where MXNet 0.x had it."""
+from .kvstore.kvstore_server import KVStoreServer
 
 __all__ = ["KVStoreServer"]
-
-
-class KVStoreServer:
-    """What a server of MXNet runs. kvstore: a store that kvstore.create made."""
-
-    def __init__(self, kvstore: KVStoreBase) -> None:
-        self.kvstore = kvstore
-
-    def run(self) -> None:
-        """Raises NotImplementedError: stores over several machines are not supported, so there is nobody to serve."""
-        raise NotImplementedError(f"[KVStoreServer] found a store of type {getattr(self.kvstore, 'type', None)!r}, which lives "
-                                  "in this process and has no server; stores over several machines are not supported")

@@ -31,6 +31,10 @@ def test_matrix_factorisation(run):
     assert "ratings never seen" in run("matrix_factorisation")
 
 
+def test_svrg(run):
+    assert "from the solution" in run("svrg", "--epochs", "20")
+
+
 @needs_images
 def test_autoencoder(run):
     assert "principal components" in run("autoencoder", "--limit", "8000", "--epochs", "6")

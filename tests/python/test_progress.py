@@ -1,7 +1,11 @@
 """The bar of training loops: on a terminal only, and below the lines of a log."""
 import io
 import logging
+import os
+import pty
+import subprocess
 import sys
+import textwrap
 
 import pytest
 
@@ -84,3 +88,38 @@ def test_a_callback_that_draws_is_left_alone(monkeypatch):
     monkeypatch.setenv("HEDDLE_PROGRESS", "0")
     with EpochBar(None, logging, callback).epoch(0, metric()) as callbacks:
         assert callbacks is callback
+FIT = """
+import logging
+import os
+import pty
+import subprocess
+import sys
+import textwrap
+import heddle as mx
+logging.basicConfig(level=logging.INFO)
+net = mx.sym.SoftmaxOutput(mx.sym.FullyConnected(mx.sym.Variable("data"), num_hidden=2), name="softmax")
+data = mx.io.NDArrayIter(mx.nd.ones((64, 3)), mx.nd.zeros((64,)), 8)
+mx.mod.Module(net).fit(data, num_epoch=2)
+"""
+
+
+def test_fit_draws_on_a_terminal_only():
+    master, slave = pty.openpty()
+    try:
+        subprocess.run([sys.executable, "-c", textwrap.dedent(FIT)], stderr=slave, check=True, timeout=120)
+        os.close(slave)
+        seen = b""
+        while True:
+            try:
+                part = os.read(master, 4096)
+            except OSError:  # the other end is closed
+                break
+            if not part:
+                break
+            seen += part
+    finally:
+        os.close(master)
+    text = seen.decode()
+    assert "epoch 0: 100%|" in text and "8/8 [" in text and "accuracy=1" in text and "Epoch[1] Train-accuracy=1.0" in text
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(FIT)], capture_output=True, text=True, timeout=120)
+    assert "|" not in done.stderr and "\r" not in done.stderr and "Epoch[1] Train-accuracy=1.0" in done.stderr and not done.stdout

@@ -9,6 +9,7 @@ from .. import metric as _metric
 from ..initializer import Uniform
 from ..io import DataBatch, DataDesc
 from .._checkpoint import BatchEndParam
+from .._progress import EpochBar
 from ..ndarray import NDArray, array, load, op, save
 
 TYPE_CHECKING = False
@@ -245,7 +246,7 @@ class BaseModule:
         eval_metric and validation_metric: metrics, or what metric.create takes. optimizer_params: the optimizer's
         keywords, as a dict or pairs. arg_params and aux_params: first values; the rest comes from the initializer.
         batch_end_callback and the eval callbacks get a BatchEndParam, epoch_end_callback (epoch, symbol, arg_params,
-        aux_params). Raises ValueError without num_epoch.
+        aux_params). Where sys.stderr is a terminal, a bar shows how far the epoch is. Raises ValueError without num_epoch.
         """
         if num_epoch is None:
             raise ValueError("please specify number of epochs: num_epoch")
@@ -259,10 +260,12 @@ class BaseModule:
         eval_metric = _metric.create(eval_metric)
         validation_metric = eval_metric if validation_metric is None else validation_metric
 
+        bar = EpochBar(train_data, self.logger, batch_end_callback)
         for epoch in range(begin_epoch, num_epoch):
             tic = time.time()
             eval_metric.reset()
-            self._fit_epoch(epoch, train_data, eval_metric, batch_end_callback, monitor, sparse_row_id_fn, locals())
+            with bar.epoch(epoch, eval_metric) as callbacks:
+                self._fit_epoch(epoch, train_data, eval_metric, callbacks, monitor, sparse_row_id_fn, locals())
             for name, value in eval_metric.get_global_name_value():
                 self.logger.info("Epoch[%d] Train-%s=%f", epoch, name, value)
             self.logger.info("Epoch[%d] Time cost=%.3f", epoch, time.time() - tic)
