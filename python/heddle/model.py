@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 
 __all__ = ["BatchEndParam", "FeedForward", "load_checkpoint", "load_params", "save_checkpoint", "split_params"]
 
+# What FeedForward is built on in MXNet, which asks for scikit-learn; heddle's needs nothing.
+BASE_ESTIMATOR = object
+SKLEARN_INSTALLED = False
+
 # The names by which training loops of users import them.
 _create_kvstore = create_kvstore
 _initialize_kvstore = initialize_kvstore

@@ -12,7 +12,6 @@ import warnings
 
 import numpy as np
 
-logging.disable(logging.CRITICAL)
 SIZE, BATCH, WIDTH = 44, 8, 5
 
 
@@ -465,5 +464,6 @@ def run(mx):
 
 if __name__ == "__main__":
     warnings.filterwarnings("ignore")
+    logging.disable(logging.CRITICAL)
     import mxnet
     np.savez(pathlib.Path(sys.argv[1]), **run(mxnet))

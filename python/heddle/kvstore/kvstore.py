@@ -151,7 +151,7 @@ class KVStore(KVStoreBase):
     _barrier = barrier
 
 
-def create(name: str = "local") -> KVStoreBase:
+def create(name: str = "local") -> Any:
     """A store by its name: local or device, or a registered class. Raises ValueError for others, such as dist_sync."""
     if not isinstance(name, str):
         raise TypeError("name must be a string")

@@ -29,12 +29,14 @@ class SequentialModule(BaseModule):
         super().__init__(logger)
         self._modules: list[BaseModule] = []
         self._metas: list[dict[str, Any]] = []
+        self._meta_keys = {self.META_TAKE_LABELS, self.META_AUTO_WIRING}
         self._label_shapes: Any = None
+        self._data_shapes: Any = None
 
     def add(self, module: Any, **kwargs: Any) -> SequentialModule:
         """One more at the end; returns self, so that calls can be chained."""
         for key in kwargs:
-            if key not in (self.META_TAKE_LABELS, self.META_AUTO_WIRING):
+            if key not in self._meta_keys:
                 raise ValueError(f'Unknown meta "{key}", a typo?')
         self._modules.append(module)
         self._metas.append(kwargs)
@@ -80,8 +82,10 @@ class SequentialModule(BaseModule):
             return
         self._need("bind")
         owners: dict[str, int] = {}
+        more = {"allow_extra": True} if allow_extra else {}  # which users' modules of old do not know
         for at, module in enumerate(self._modules):
-            module.init_params(initializer, arg_params, aux_params, allow_missing, force_init, allow_extra=True)
+            module.init_params(initializer=initializer, arg_params=arg_params, aux_params=aux_params,
+                               allow_missing=allow_missing, force_init=force_init, **more)
             for name in (n for part in module.get_params() for n in part):
                 if name in owners:
                     raise ValueError(f'Duplicated parameter names: name "{name}" in layer {at} '
@@ -101,7 +105,7 @@ class SequentialModule(BaseModule):
         if not self._modules:
             raise RuntimeError("Attempting to bind an empty SequentialModule")
         self.for_training, self.inputs_need_grad = for_training, inputs_need_grad
-        self._label_shapes = None
+        self._label_shapes, self._data_shapes = None, data_shapes
         shapes: Any = data_shapes
         for at, (module, meta) in enumerate(zip(self._modules, self._metas)):
             labels = None
@@ -109,8 +113,9 @@ class SequentialModule(BaseModule):
                 labels = self._label_shapes = label_shapes
             if meta.get(self.META_AUTO_WIRING):
                 shapes = [DataDesc(name, d[1]) for name, d in zip(module.data_names, shapes)]
-            module.bind(shapes, labels, for_training, bool(inputs_need_grad or for_training and at > 0),
-                        force_rebind, grad_req=grad_req)
+            module.bind(data_shapes=shapes, label_shapes=labels, for_training=for_training,
+                        inputs_need_grad=bool(inputs_need_grad or for_training and at > 0), force_rebind=force_rebind,
+                        shared_module=None, grad_req=grad_req)
             shapes = module.output_shapes
         self.binded = True
 
@@ -121,7 +126,8 @@ class SequentialModule(BaseModule):
             self.logger.warning("optimizer already initialized, ignoring.")
             return
         for module in self._modules:
-            module.init_optimizer(kvstore, optimizer, optimizer_params, force_init)
+            module.init_optimizer(kvstore=kvstore, optimizer=optimizer, optimizer_params=optimizer_params,
+                                  force_init=force_init)
         self.optimizer_initialized = True
 
     def forward(self, data_batch: DataBatch, is_train: bool | None = None) -> None:
