@@ -1,11 +1,13 @@
-"""What mx.nd, mx.sym and mx.random have in the real MXNet is here too, under its name and with its parameters."""
+"""What the modules of the real MXNet have is here too, under its name and with its parameters."""
+import functools
+import importlib
 import json
 
 import pytest
 
 import heddle as mx
 from test_witness import ask
-from witness.surface import MODULES, surface
+from witness.surface import MODULES, WRITTEN, parameters, surface
 
 # Names that are missing, and why.
 ABSENT = {
@@ -79,3 +81,62 @@ def test_what_is_absent_is_absent(found):
     gone = [n for names in ABSENT.values() for n in names
             if all(n in ours[m] for m in MODULES if n in theirs[m]) and any(n in theirs[m] for m in MODULES)]
     assert not gone
+
+
+# --- modules that are written by hand
+# Names of these that are missing, and why.
+ABSENT_WRITTEN = {
+    "MXNet's C library by ctypes, and what MXNet's own modules share": {
+        "base": {"error_types", "register_error", "c2pyerror", "get_last_ffi_error", "check_call", "MXCallbackList", "with_metaclass",
+                 "classproperty", "mx_float_p", "c_str", "c_str_array", "c_array", "c_array_buf", "c_handle_array", "ctypes2buffer",
+                 "ctypes2numpy_shared", "build_param_doc", "add_fileline_to_docstring"},
+        "contrib.text.embedding": {"GloVe.pretrained_archive_name_sha1", "FastText.pretrained_archive_name_sha1"}},
+    "files of TVM": {"libinfo": {"find_conf_path"}},
+    "steps of a sum that ours does not take": {
+        "metric": {"PearsonCorrelation.reset_micro", "PearsonCorrelation.update_cov", "PearsonCorrelation.update_variance"}},
+    "sparse storage has not been made": {
+        "operator": {"CustomOpProp.infer_storage_type", "CustomOpProp.infer_storage_type_backward"},
+        "test_utils": {"shuffle_csr_column_indices", "rand_sparse_ndarray", "create_sparse_array", "create_sparse_array_zd"}},
+    "gluon has not been made": {"test_utils": {"check_gluon_hybridize_consistency"}},
+    "mx.np has not been made": {
+        "util": {"set_np_shape", "np_shape", "use_np_shape", "np_array", "use_np_array", "use_np", "np_ufunc_legal_option",
+                 "wrap_np_unary_func", "wrap_np_binary_func", "set_np", "reset_np"}},
+    "what docs/operators.md and help() say": {"operator": {"OperatorArguments", "get_operator_arguments"}},
+    "the driver of CUDA tells": {"util": {"get_cuda_compute_capability"}},
+    "one set of features may be made as often as one likes": {"runtime": {"Features.instance"}},
+}
+
+
+def absent(module):
+    return set().union(*(names.get(module, set()) for names in ABSENT_WRITTEN.values()))
+
+
+def lookup(module, name):
+    """A name, or a member of a class, of a module of heddle; None where it is missing."""
+    try:
+        return functools.reduce(getattr, name.split("."), importlib.import_module(f"heddle.{module}")) or True
+    except AttributeError:
+        return None
+
+
+@pytest.mark.parametrize("module", WRITTEN)
+def test_names_of_written_modules(module, found):
+    theirs, known = found[0]["written"][module], absent(module)
+    ignored = {"string_types", "numeric_types", "pi"}  # of other modules
+    gone = [n for n in theirs if n not in known | ignored and n.split(".")[0] not in known and lookup(module, n) is None]
+    assert not gone
+    assert not [n for n in known if lookup(module, n) is not None]
+
+
+@pytest.mark.parametrize("module", WRITTEN)
+def test_parameters_of_written_modules(module, found):
+    wrong = []
+    for name, wanted in found[0]["written"][module].items():
+        ours = lookup(module, name)
+        have = parameters(ours) if callable(ours) else None
+        if wanted is None or have is None:
+            continue
+        both = [p for p in wanted if p in have]
+        if both != [p for p in have if p in both] or set(wanted) - set(have) - COUNTED:
+            wrong.append(f"{name}: {have}, in MXNet {wanted}")
+    assert not wrong

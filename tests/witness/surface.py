@@ -1,7 +1,8 @@
-"""Run by the real MXNet: the public names of its modules of arrays and symbols, and what their functions take.
+"""Run by the real MXNet: the public names of its modules, and what their functions take.
 
     MXNET_PYTHON tests/witness/surface.py NAMES.json
 """
+import importlib
 import inspect
 import json
 import pathlib
@@ -12,6 +13,11 @@ warnings.filterwarnings("ignore")
 
 MODULES = ["nd", "nd.random", "nd.linalg", "nd.image", "nd.contrib", "nd.sparse", "nd.op", "nd.ndarray", "nd.utils", "random",
            "sym", "sym.random", "sym.linalg", "sym.image", "sym.contrib", "sym.sparse", "sym.op", "nd.NDArray", "sym.Symbol"]
+# Those that are written by hand; of a class the members count, too.
+WRITTEN = ["attribute", "base", "callback", "context", "contrib.autograd", "contrib.tensorboard",
+           "contrib.text.embedding", "contrib.text.utils", "contrib.text.vocab", "engine", "initializer", "kvstore.kvstore_server",
+           "libinfo", "library", "log", "lr_scheduler", "metric", "misc", "monitor", "name", "ndarray_doc", "operator",
+           "profiler", "registry", "runtime", "symbol_doc", "test_utils", "util", "visualization"]
 
 
 def parameters(function):
@@ -35,6 +41,24 @@ def surface(mx):
     return found
 
 
+def members(mx):
+    """Module to the names that it defines, and Class.member of its classes, to parameters."""
+    found = {}
+    for path in WRITTEN:
+        place = importlib.import_module(f"{mx.__name__}.{path}")
+        names = found[path] = {}
+        for name, thing in list(vars(place).items()):
+            if name.startswith("_") or inspect.ismodule(thing) or getattr(thing, "__module__", place.__name__) != place.__name__:
+                continue
+            names[name] = parameters(thing) if callable(thing) else None
+            if inspect.isclass(thing):
+                for member in dir(thing):
+                    value = getattr(thing, member, None)
+                    if not member.startswith("_"):
+                        names[f"{name}.{member}"] = parameters(value) if callable(value) else None
+    return found
+
+
 if __name__ == "__main__":
     import mxnet
-    pathlib.Path(sys.argv[1]).write_text(json.dumps(surface(mxnet)))
+    pathlib.Path(sys.argv[1]).write_text(json.dumps({**surface(mxnet), "written": members(mxnet)}))
