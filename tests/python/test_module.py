@@ -529,3 +529,22 @@ def test_batches_cut_for_the_devices_already():
     mod.init_params()
     metric = mx.metric.Accuracy()
     assert mod.score(Pairs(), metric) == [("accuracy", 1.0)] and metric.num_inst == 12
+
+
+def test_names_that_modules_of_users_are_made_of():
+    from heddle.module.base_module import BaseModule, _as_list, _check_input_names, _parse_data_desc
+    from heddle.module.executor_group import _load_data, _load_label, _merge_multi_context
+    assert _as_list(None) == [] and _as_list(3) == [3] and issubclass(Module, BaseModule)
+    with pytest.raises(ValueError, match="'dota' is not found"):
+        _check_input_names(mlp(), ["dota"], "data", True)
+    data, labels = _parse_data_desc(["data"], ["softmax_label"], [("data", (4, 6))], [("softmax_label", (4,))])
+    assert data[0].shape == (4, 6) and labels[0].name == "softmax_label"
+    assert _parse_data_desc(["data"], ["softmax_label"], [("data", (4, 6))], None)[1] is None
+    with pytest.warns(UserWarning, match="label_names"):
+        _parse_data_desc(["data"], ["a", "b"], [("data", (4, 6))], [("a", (4,))])
+    halves, label = [mx.nd.zeros((2, 2)), mx.nd.zeros((2, 2))], mx.nd.zeros((4,))
+    batch = mx.io.DataBatch([mx.nd.arange(8).reshape((2, 4))], [mx.nd.ones((4,))])
+    _load_data(batch, [[(slice(0, 2), halves[0]), (slice(2, 4), halves[1])]], [1])
+    _load_label(batch, [label], [0])
+    assert halves[1].tolist() == [[2, 3], [6, 7]] and label.tolist() == [1] * 4
+    assert _merge_multi_context([halves, halves], [1, -1])[0].tolist() == batch.data[0].tolist()

@@ -15,7 +15,7 @@ from ..ndarray import NDArray, array, load, op, save
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
     from .._typing import (Arrays, BatchEnd, EpochEnd, GradReq, InitializerLike, OneOrMore, Results, RowIds, Shape,
@@ -46,6 +46,45 @@ def descriptions(data_shapes: Shapes, label_shapes: Shapes | None) -> tuple[list
     data = [d if isinstance(d, DataDesc) else DataDesc(*d) for d in data_shapes]
     labels = [d if isinstance(d, DataDesc) else DataDesc(*d) for d in label_shapes or []]
     return data, labels or None
+
+
+# Names by which users' modules import what MXNet's are made of.
+_as_list = as_list
+
+
+def _check_input_names(symbol: Symbol, names: Sequence[str], typename: str, throw: bool) -> None:
+    """ValueError, or a warning unless throw, for a name that is not among the symbol's arguments."""
+    arguments = symbol.list_arguments()
+    for name in names:
+        if name in arguments:
+            continue
+        candidates = [a for a in arguments if not a.endswith(("_weight", "_bias", "_gamma", "_beta"))]
+        text = (f"You created Module with Module(..., {typename}_names={names}) but input with name '{name}' is not "
+                f"found in symbol.list_arguments(). Did you mean one of:\n\t" + "\n\t".join(candidates))
+        if throw:
+            raise ValueError(text)
+        warnings.warn(text, stacklevel=4)
+
+
+def _check_names_match(data_names: Sequence[str], data_shapes: Sequence[DataDesc], name: str, throw: bool) -> None:
+    """ValueError, or a warning unless throw, where descriptions have other names than were promised."""
+    if sorted(data_names) == sorted(d.name for d in data_shapes):
+        return
+    text = (f"Data provided by {name}_shapes don't match names specified by {name}_names "
+            f"({[tuple(d) for d in data_shapes]} vs. {list(data_names)})")
+    if throw:
+        raise ValueError(text)
+    if data_shapes:  # without labels there is no training, but running
+        warnings.warn(text, stacklevel=5)
+
+
+def _parse_data_desc(data_names: Sequence[str], label_names: Sequence[str] | None, data_shapes: Shapes,
+                     label_shapes: Shapes | None) -> tuple[list[DataDesc], list[DataDesc] | None]:
+    """DataDescs of (name, shape) pairs, whose names are those given. Raises ValueError for other data."""
+    data, labels = descriptions(data_shapes, label_shapes)
+    _check_names_match(data_names, data, "data", True)
+    _check_names_match(label_names or [], labels or [], "label", False)
+    return data, labels
 
 
 class BaseModule:

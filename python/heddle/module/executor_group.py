@@ -255,13 +255,7 @@ class DataParallelExecutorGroup:
 
     def _merge(self, arrays: list[Any], axes: Sequence[int], merge: bool) -> Any:
         """Lists per value of arrays per device; joined if wanted."""
-        if not merge:
-            return arrays
-        if len(self.execs) == 1:
-            return [a[0] for a in arrays]
-        first = self.contexts[0]
-        return [a[0] if axis == -1 else op.concat(*[p.as_in_context(first) for p in a], dim=axis)
-                for a, axis in zip(arrays, axes)]
+        return _merge_multi_context(arrays, axes) if merge else arrays
 
     def get_outputs(self, merge_multi_context: bool = True, begin: int = 0, end: int | None = None) -> Any:
         """The outputs from number `begin` up to `end`; without merge_multi_context lists of one array per device."""
@@ -335,6 +329,31 @@ class DataParallelExecutorGroup:
             mon.exes = [e for e in mon.exes if all(e is not old for old in before)]
         for e in self.execs:
             mon.install(e)
+
+
+# Names by which users' groups of executors import what MXNet's is made of.
+def _load_general(data: Sequence[Any], targets: Sequence[Any], major_axis: Sequence[int]) -> None:
+    """Copies arrays into targets: each an array, or (rows along the axis, array) pairs with one per device."""
+    for source, target, axis in zip(data, targets, major_axis):
+        for rows, array in [(None, target)] if isinstance(target, NDArray) else target:
+            load_into(source, rows, axis, array)
+
+
+def _load_data(batch: DataBatch, targets: Sequence[Any], major_axis: Sequence[int]) -> None:
+    """Copies the data of a batch."""
+    _load_general(batch.data, targets, major_axis)
+
+
+def _load_label(batch: DataBatch, targets: Sequence[Any], major_axis: Sequence[int]) -> None:
+    """Copies the labels of a batch."""
+    _load_general(batch.label or [], targets, major_axis)
+
+
+def _merge_multi_context(outputs: Sequence[Sequence[NDArray]], major_axis: Sequence[int]) -> list[NDArray]:
+    """Lists of one array per device, joined along the axes; axis -1: the first."""
+    return [parts[0] if axis == -1 or len(parts) == 1
+            else op.concat(*[p.as_in_context(parts[0].context) for p in parts], dim=axis)
+            for parts, axis in zip(outputs, major_axis)]
 
 
 def _batch_axis_of_output(symbol: Symbol, index: int) -> int:

@@ -13,7 +13,7 @@ from ..io import DataDesc
 from .._checkpoint import load_checkpoint, save_checkpoint
 from .._store_steps import create_kvstore, initialize_kvstore, update_params, update_params_on_kvstore
 from ..ndarray import zeros
-from .base_module import BaseModule, descriptions
+from .base_module import BaseModule, _check_input_names, _parse_data_desc, descriptions
 from .executor_group import DataParallelExecutorGroup
 
 TYPE_CHECKING = False
@@ -29,18 +29,6 @@ if TYPE_CHECKING:
     from ..ndarray import NDArray
     from ..optimizer import Optimizer
     from ..symbol import Symbol
-
-
-def _check_names(names: Sequence[str], arguments: Sequence[str], kind: str, must: bool) -> None:
-    for name in names:
-        if name in arguments:
-            continue
-        candidates = [a for a in arguments if not a.endswith(("_weight", "_bias", "_gamma", "_beta"))]
-        text = (f"You created Module with Module(..., {kind}_names={names}) but input with name '{name}' is not "
-                f"found in symbol.list_arguments(). Did you mean one of:\n\t" + "\n\t".join(candidates))
-        if must:
-            raise ValueError(text)
-        warnings.warn(text, stacklevel=3)
 
 
 class Module(BaseModule):
@@ -66,10 +54,10 @@ class Module(BaseModule):
         self._label_names = list(label_names or [])
         self._state_names = list(state_names or [])
         self._fixed_param_names = list(fixed_param_names or [])
-        _check_names(self._data_names, arguments, "data", True)
-        _check_names(self._label_names, arguments, "label", False)
-        _check_names(self._state_names, arguments, "state", True)
-        _check_names(self._fixed_param_names, arguments, "fixed_param", True)
+        _check_input_names(symbol, self._data_names, "data", True)
+        _check_input_names(symbol, self._label_names, "label", False)
+        _check_input_names(symbol, self._state_names, "state", True)
+        _check_input_names(symbol, self._fixed_param_names, "fixed_param", True)
         inputs = {*self._data_names, *self._label_names, *self._state_names}
         self._param_names = [a for a in arguments if a not in inputs]
         self._aux_names = symbol.list_auxiliary_states()
@@ -206,8 +194,11 @@ class Module(BaseModule):
             return
         if inputs_need_grad and not for_training:
             raise ValueError("inputs_need_grad needs for_training")
-        data, labels = descriptions(data_shapes, label_shapes)
-        self._check_inputs(data, labels)
+        unknown = [d[0] for d in label_shapes or [] if d[0] not in self._symbol.list_arguments()]
+        if unknown:
+            raise ValueError(f"[bind] found the label {unknown[0]}, expected labels that the network has: "
+                             f"{', '.join(self._label_names) or 'none'}")
+        data, labels = _parse_data_desc(self._data_names, self._label_names, data_shapes, label_shapes)
         shared_group = self._group_of(shared_module)
         if self.params_initialized and self.binded:
             self.get_params()  # before the old executors go
@@ -246,19 +237,6 @@ class Module(BaseModule):
         if not (shared_module.binded and shared_module.params_initialized):
             raise ValueError("[bind] shared_module must be bound and have parameters: call its bind() and init_params()")
         return shared_module._exec_group
-
-    def _check_inputs(self, data: list[DataDesc], labels: list[DataDesc] | None) -> None:
-        arguments = self._symbol.list_arguments()
-        for names, found, kind in ((self._data_names, data, "data"), (self._label_names, labels or [], "label")):
-            given = sorted(d.name for d in found)
-            if given == sorted(names):
-                continue
-            text = (f"Data provided by {kind}_shapes don't match names specified by {kind}_names "
-                    f"({[tuple(d) for d in found]} vs. {names})")
-            if kind == "data" or any(name not in arguments for name in given):
-                raise ValueError(text)
-            if found:  # without labels there is no training, but running; fewer labels are the user's business
-                warnings.warn(text, stacklevel=4)
 
     def reshape(self, data_shapes: Shapes, label_shapes: Shapes | None = None) -> None:
         """Takes batches of other shapes from now on."""
