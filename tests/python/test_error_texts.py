@@ -449,7 +449,7 @@ def optimizer_misspelt():
 
 
 @says("ValueError: [create] xaviar is not registered as a initializer, expected one of bilinear, constant, "
-      "lstmbias, msraprelu, normal, one, ones, orthogonal, uniform, xavier, zero, zeros")
+      "fusedrnn, lstmbias, msraprelu, normal, one, ones, orthogonal, uniform, xavier, zero, zeros")
 def initializer_misspelt():
     mx.init.create("xaviar")
 
