@@ -68,6 +68,11 @@ class Context(metaclass=_ContextMeta):
     def __reduce__(self) -> tuple[Any, ...]:
         return Context, (self.device_type, self.device_id)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """What pickles of MXNet hold: the number of the type."""
+        self.device_type = self.devtype2str[state["device_typeid"]]
+        self.device_id = state["device_id"]
+
     def __enter__(self) -> Context:
         _stack().append(self)
         return self

@@ -65,6 +65,15 @@ class EvalMetric:
         self._pending = []
         self.reset()
 
+    def __getstate__(self) -> dict[str, Any]:
+        self._collect()
+        return dict(self.__dict__)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._pending = []
+        for name, value in state.items():  # in pickles of MXNet, too, whose sums are attributes
+            setattr(self, name, value)
+
     def __str__(self) -> str:
         return f"EvalMetric: {dict(self.get_name_value())}"
 

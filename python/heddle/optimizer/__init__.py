@@ -8,3 +8,7 @@ from .updater import Updater, get_updater
 __all__ = ["AdaDelta", "AdaGrad", "Adam", "Adamax", "DCASGD", "FTML", "Ftrl", "LAMB", "LARS", "NAG", "Nadam",
            "Optimizer", "RMSProp", "SGD", "SGLD", "Signum", "Test", "Updater", "ccSGD", "create", "get_updater",
            "optimizer", "register", "rules"]
+
+# Pickles of MXNet 1.x say that all of these are in mxnet.optimizer.optimizer.
+vars(optimizer).update({_name: globals()[_name] for _name in __all__ if isinstance(globals()[_name], type)})
+optimizer.get_updater = get_updater  # type: ignore[attr-defined]

@@ -25,6 +25,7 @@ class Optimizer:
     """
 
     opt_registry = _REGISTRY
+    param_dict: Mapping[Any, Any] = {}  # not in pickles of MXNet
     _master_first = True  # where the float32 copy stands in a multi-precision state
 
     def __init__(self, rescale_grad: float = 1.0, param_idx2name: dict[Any, str] | None = None, wd: float = 0.0,

@@ -142,6 +142,10 @@ class Symbol(Methods):
     def __reduce__(self) -> tuple[Any, ...]:
         return load_json, (self.tojson(),)
 
+    def __setstate__(self, state: Mapping[str, str]) -> None:
+        """What pickles of MXNet hold: the JSON."""
+        self._core = load_json(state["handle"])._core
+
     # --- attributes
     def attr(self, key: str) -> str | None:
         """An attribute of the head node, or None."""

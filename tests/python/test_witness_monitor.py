@@ -1,0 +1,40 @@
+"""What Monitor collects and callbacks log is what the real MXNet's do."""
+import json
+import re
+
+import pytest
+
+import heddle as mx
+from test_witness import ask
+from witness.monitors import CALLBACKS, seen
+
+
+# Hidden outputs of BatchNorm, and a node for the head gradient, which is none here.
+ONLY_THERE = {"bn_mean", "bn_var", "_head_grad_0_id_output"}
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    path = tmp_path_factory.mktemp("monitor") / "seen.json"
+    ask("monitors.py", str(path))
+    return json.loads(path.read_text()), json.loads(json.dumps(seen(mx)))
+
+
+def numbers(text):
+    return [float(n) for n in re.findall(r"[-+.\de]+", text)]
+
+
+@pytest.mark.parametrize("name", ["plain", "sorted", "several"])
+def test_monitor(name, found):
+    theirs, ours = (side[name] for side in found)
+    theirs = [[row for row in batch if row[1] not in ONLY_THERE] for batch in theirs]
+    assert [[row[:2] for row in batch] for batch in theirs] == [[row[:2] for row in batch] for batch in ours]
+    for there, here in zip(sum(theirs, []), sum(ours, [])):
+        assert numbers(here[2]) == pytest.approx(numbers(there[2]), rel=1e-5, abs=1e-6)
+        assert re.sub(r"[-+.\de]+", "", here[2]) == re.sub(r"[-+.\de]+", "", there[2])
+
+
+@pytest.mark.parametrize("name", CALLBACKS)
+def test_lines_of_callbacks(name, found):
+    theirs, ours = (side[name] for side in found)
+    assert ours == theirs and theirs

@@ -1,0 +1,91 @@
+"""What a Monitor sees, and what callbacks log, in heddle and in the real MXNet: the same program for both.
+
+    MXNET_PYTHON tests/witness/monitors.py SEEN.json
+"""
+import collections
+import json
+import logging
+import pathlib
+import re
+import sys
+import warnings
+
+import numpy as np
+
+Param = collections.namedtuple("Param", ["epoch", "nbatch", "eval_metric", "locals"])
+
+
+def executor(mx):
+    x = mx.sym.FullyConnected(mx.sym.Variable("data"), num_hidden=2, name="fc")
+    net = mx.sym.BatchNorm(mx.sym.Activation(x, act_type="relu", name="act"), name="bn", fix_gamma=False)
+    exe = net.simple_bind(mx.cpu(), data=(3, 2))
+    for i, (_, array) in enumerate(sorted(exe.arg_dict.items())):
+        array[:] = np.arange(array.size).reshape(array.shape) * 0.5 + i
+    return exe
+
+
+def watched(mx, **options):
+    """What two batches gave, of which the second is not looked at."""
+    monitor, exe = mx.mon.Monitor(2, **options), executor(mx)
+    monitor.install(exe)
+    found = []
+    for _ in range(3):
+        monitor.tic()
+        exe.forward(is_train=True)
+        exe.backward([mx.nd.ones((3, 2))])
+        found.append([list(row) for row in monitor.toc()])
+    return found
+
+
+def several(mx):
+    """Two statistics of each array, one with two elements."""
+    return watched(mx, stat_func=lambda a: [a.sum(), a.reshape((-1,))[0:2]], pattern="(fc|bn_g).*")
+
+
+class Lines(logging.Handler):
+    def __init__(self):
+        super().__init__()
+        self.lines = []
+
+    def emit(self, record):
+        self.lines.append(re.sub(r"Speed: \S+", "Speed: S", record.getMessage()))
+
+
+def logged(mx, make, nbatches, epochs=2):
+    """The lines that a callback logs."""
+    lines, root = Lines(), logging.getLogger()
+    level = root.level
+    root.addHandler(lines)
+    root.setLevel(logging.INFO)
+    try:
+        callback, metric = make(mx.callback), mx.metric.create(["loss", mx.metric.Loss(name="other")])
+        for epoch in range(epochs):
+            metric.reset()
+            for n in range(nbatches):
+                metric.update(None, [mx.nd.array([n])])
+                callback(Param(epoch, n, metric, None))
+        callback(Param(9, 4, None, None))
+    finally:
+        root.removeHandler(lines)
+        root.setLevel(level)
+    return lines.lines
+
+
+CALLBACKS = {
+    "speed": lambda c: c.Speedometer(10, frequent=2), "speed-kept": lambda c: c.Speedometer(10, frequent=3, auto_reset=False),
+    "metric": lambda c: c.log_train_metric(2), "metric-reset": lambda c: c.log_train_metric(2, auto_reset=True),
+    "validation": lambda c: c.LogValidationMetricsCallback()}
+
+
+def seen(mx):
+    found = {"plain": watched(mx), "sorted": watched(mx, sort=True, pattern=".*weight|.*output"),
+             "several": several(mx)}
+    for name, make in CALLBACKS.items():
+        found[name] = logged(mx, make, 5)
+    return found
+
+
+if __name__ == "__main__":
+    warnings.filterwarnings("ignore")
+    import mxnet
+    pathlib.Path(sys.argv[1]).write_text(json.dumps(seen(mxnet)))
