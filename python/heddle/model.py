@@ -14,7 +14,7 @@ from .executor_manager import _check_arguments
 from .initializer import Uniform
 from .io import DataIter, NDArrayIter, ResizeIter
 from .module import BucketingModule, Module
-from .module.base_module import as_list
+from .module.base_module import as_list, call_all
 from .ndarray import NDArray, array
 from .symbol import Symbol
 
@@ -36,6 +36,7 @@ BASE_ESTIMATOR = object
 SKLEARN_INSTALLED = False
 
 # The names by which training loops of users import them.
+_multiple_callbacks = call_all
 _create_kvstore = create_kvstore
 _initialize_kvstore = initialize_kvstore
 _update_params = update_params

@@ -8,9 +8,13 @@ from ..ndarray import NDArray, op
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable
     from typing import Any
 
     from ..optimizer import Optimizer
+
+
+MAKERS: dict[str, Callable[[str], Any]] = {}  # names of the library's stores, and what makes them
 
 
 class KVStoreBase:
@@ -107,3 +111,17 @@ class TestStore(KVStoreBase):
     @property
     def num_workers(self) -> int:
         return 1
+
+
+def create(name: str = "local") -> Any:
+    """A store by its name: local or device, or a registered class. Raises ValueError for others, such as dist_sync."""
+    if not isinstance(name, str):
+        raise TypeError("name must be a string")
+    name = name.lower()
+    if name in KVStoreBase.kv_registry:
+        return KVStoreBase.kv_registry[name]()
+    if name in MAKERS:
+        return MAKERS[name](name)
+    known = (*MAKERS, *(registered for registered in KVStoreBase.kv_registry if registered != "teststore"))
+    raise ValueError(f"found kvstore {name!r}, expected one of {', '.join(known)}; stores over several machines are not "
+                     "supported")

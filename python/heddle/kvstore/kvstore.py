@@ -6,7 +6,7 @@ from os import fspath
 from .. import _core
 from ..ndarray import NDArray
 from ..optimizer import Updater, get_updater
-from .base import KVStoreBase
+from .base import MAKERS, KVStoreBase
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,8 +27,9 @@ class KVStore(KVStoreBase):
     other kind, and for arrays of another shape or dtype than what is stored; TypeError for what is no array.
     """
 
-    def __init__(self, name: str = "local") -> None:
-        self._core = _core.KVStore(name)
+    def __init__(self, handle: str | _core.KVStore = "local") -> None:
+        """handle: the type of the store, or one that the library has made."""
+        self._core = _core.KVStore(handle) if isinstance(handle, str) else handle
         self._updater: Callable[[Any, NDArray, NDArray], Any] | None = None
 
     @property
@@ -151,15 +152,4 @@ class KVStore(KVStoreBase):
     _barrier = barrier
 
 
-def create(name: str = "local") -> Any:
-    """A store by its name: local or device, or a registered class. Raises ValueError for others, such as dist_sync."""
-    if not isinstance(name, str):
-        raise TypeError("name must be a string")
-    name = name.lower()
-    if name in KVStoreBase.kv_registry:
-        return KVStoreBase.kv_registry[name]()
-    if name in _core.KVStore.types():
-        return KVStore(name)
-    known = (*_core.KVStore.types(), *(name for name in KVStoreBase.kv_registry if name != "teststore"))
-    raise ValueError(f"found kvstore {name!r}, expected one of {', '.join(known)}; stores over several machines are not "
-                     "supported")
+MAKERS.update(dict.fromkeys(_core.KVStore.types(), KVStore))

@@ -28,23 +28,23 @@ def _batch_axis(description: DataDesc) -> int:
     return DataDesc.get_batch_axis(getattr(description, "layout", None))
 
 
-def _prepare_group2ctxs(group2ctxs: Any, devices: int) -> list[Groups] | None:
+def _prepare_group2ctxs(group2ctxs: Any, ctx_len: int) -> list[Groups] | None:
     """A dict of groups for each device. Given: such a list, or one dict from a group to a context or to one per device."""
     if group2ctxs is None:
         return None
     if isinstance(group2ctxs, (list, tuple)):
-        if len(group2ctxs) != devices:
-            raise ValueError(f"found {len(group2ctxs)} group2ctxs for {devices} devices, expected one for each")
+        if len(group2ctxs) != ctx_len:
+            raise ValueError(f"found {len(group2ctxs)} group2ctxs for {ctx_len} devices, expected one for each")
         return list(group2ctxs)
     if not isinstance(group2ctxs, dict):
         raise TypeError(f"found group2ctxs of type {type(group2ctxs).__name__}, expected a dict or a list of dicts")
-    found: list[dict[str, Context]] = [{} for _ in range(devices)]
+    found: list[dict[str, Context]] = [{} for _ in range(ctx_len)]
     for group, given in group2ctxs.items():
         contexts = list(given) if isinstance(given, (list, tuple)) else [given]
         if len(contexts) == 1:
-            contexts *= devices
-        if len(contexts) != devices:
-            raise ValueError(f"found {len(contexts)} contexts of group {group} for {devices} devices, expected one for each")
+            contexts *= ctx_len
+        if len(contexts) != ctx_len:
+            raise ValueError(f"found {len(contexts)} contexts of group {group} for {ctx_len} devices, expected one for each")
         for at, context in enumerate(contexts):
             found[at][group] = context
     return list(found)
