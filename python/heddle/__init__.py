@@ -48,6 +48,7 @@ from . import monitor
 from . import monitor as mon
 from . import module
 from . import module as mod
+from . import rnn
 from . import image
 from . import image as img
 from . import contrib, engine, libinfo, log, profiler, util
@@ -63,7 +64,7 @@ __all__ = [
     "current_context", "engine", "Error", "executor", "executor_manager", "gpu", "gpu_memory_info", "image", "img", "init", "initializer",
     "install_as", "io", "kv", "kvstore", "libinfo", "log", "lr_scheduler", "metric", "mod", "model", "module", "mon", "monitor",
     "MXNetError", "name", "nd", "NDArray", "ndarray", "num_gpus", "optimizer", "profiler", "random", "registry",
-    "rnd", "sym", "Symbol", "symbol", "trace_waits", "util"]
+    "rnd", "rnn", "sym", "Symbol", "symbol", "trace_waits", "util"]
 
 _os.register_at_fork(before=_core.before_fork, after_in_parent=lambda: _core.after_fork(False),
                      after_in_child=lambda: _core.after_fork(True))

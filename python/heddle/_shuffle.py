@@ -7,6 +7,7 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import array
+    from typing import Any
 
 _seeded: random.Random | None = None  # once seed() was called
 
@@ -27,3 +28,8 @@ def shuffle(rows: array.array[int]) -> None:
         numpy.random.shuffle(rows)
     else:
         random.shuffle(rows)
+
+
+def shuffle_batches(batches: list[Any]) -> None:
+    """Puts batches in a random order: one that the last seed() decides; without one, Python's generator."""
+    (random if _seeded is None else _seeded).shuffle(batches)

@@ -41,6 +41,17 @@ Window window_of(const ConvolutionParam& p, const Shape& data, const Shape& out)
   return w;
 }
 
+// What is known of the data from the output: its batch, and the extents along which no step skips.
+Shape data_before(const ConvolutionParam& p, const Shape& data, const Shape& out) {
+  Shape x = data;
+  if (x[0] < 0) x[0] = out[0];
+  for (int i = 0; i < p.kernel.rank(); ++i)
+    if (x[2 + i] < 0 && out[2 + i] >= 0 && axis_of(p.stride, i, 1) == 1)
+      x[2 + i] =
+          out[2 + i] + axis_of(p.dilate, i, 1) * (p.kernel[i] - 1) - 2 * axis_of(p.pad, i, 0);
+  return x;
+}
+
 void infer_convolution(const ConvolutionParam& p, InferContext& c) {
   const auto who = c.op().name;
   check_window(who, p);
@@ -63,6 +74,7 @@ void infer_convolution(const ConvolutionParam& p, InferContext& c) {
   }
   c.set_in(1, weight);
   c.set_out(0, y);
+  if (!x.known() && c.out(0).rank() == x.rank()) c.set_in(0, data_before(p, x, c.out(0)));
 }
 
 // The outputs [from, to) along an axis whose tap falls inside the data.
