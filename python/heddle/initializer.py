@@ -6,6 +6,7 @@ import math
 import re
 
 from . import registry
+from ._rnn_weights import GATES, FusedShape
 from .ndarray import NDArray, linalg, load, op, random
 from .ndarray.functions import array
 
@@ -384,9 +385,6 @@ class LSTMBias(Initializer):
         arr[quarter:2 * quarter] = self.forget_bias
 
 
-_GATES = {"rnn_relu": ("",), "rnn_tanh": ("",), "lstm": ("_i", "_f", "_c", "_o"), "gru": ("_r", "_z", "_o")}
-
-
 @register
 class FusedRNN(Initializer):
     """The parameters of a fused recurrent operator, of shape (n,): each matrix and bias of the vector by `init`.
@@ -401,8 +399,8 @@ class FusedRNN(Initializer):
         init = create(init) if isinstance(init, str) else init
         super().__init__(init=None if init is None else init.dumps(), num_hidden=num_hidden, num_layers=num_layers,
                          mode=mode, bidirectional=bidirectional, forget_bias=forget_bias)
-        if mode not in _GATES:
-            raise ValueError(f"found mode {mode!r}, expected one of {', '.join(_GATES)}")
+        if mode not in GATES:
+            raise ValueError(f"found mode {mode!r}, expected one of {', '.join(GATES)}")
         self._init = init
         self._num_hidden = num_hidden
         self._num_layers = num_layers
@@ -415,33 +413,9 @@ class FusedRNN(Initializer):
         init = self._init or whole
         if init is None:
             raise ValueError(f"{desc}: FusedRNN has no initializer, and there is none for all parameters")
-        pieces, at = [], 0
-        for name, shape in self._pieces(arr):
-            piece = arr[at:at + math.prod(shape)].reshape(shape).copy()
+        shape = FusedShape(self._mode, self._num_hidden, self._num_layers, self._bidirectional)
+        for name, piece in shape.slices(arr, ""):
             if self._mode == "lstm" and name.endswith("_f_bias"):
                 piece[:] = self._forget_bias
             else:
                 init(InitDesc(name, global_init=whole), piece)
-            pieces.append(piece.reshape((-1,)))
-            at += math.prod(shape)
-        arr[:] = op.concat(*pieces, dim=0)
-
-    def _pieces(self, arr: NDArray) -> list[tuple[str, tuple[int, ...]]]:
-        """Names and shapes of the matrices, then of the biases, in the order of the vector."""
-        hidden, gates, ways = self._num_hidden, _GATES[self._mode], "lr"[:1 + self._bidirectional]
-        rows = len(ways) * hidden * len(gates)
-        deeper = (self._num_layers - 1) * rows * (len(ways) * hidden + hidden + 2)
-        inputs = (arr.size - deeper) // rows - hidden - 2
-        if inputs < 1 or rows * (inputs + hidden + 2) + deeper != arr.size or arr.ndim != 1:
-            raise ValueError(f"found parameters of shape {arr.shape}, expected those of {self._num_layers} layers of "
-                             f"{hidden} {self._mode} cells")
-        matrices: list[tuple[str, tuple[int, ...]]] = []
-        biases: list[tuple[str, tuple[int, ...]]] = []
-        for layer in range(self._num_layers):
-            for way in ways:
-                for part, width in (("i2h", len(ways) * hidden if layer else inputs), ("h2h", hidden)):
-                    for gate in gates:
-                        name = f"{way}{layer}_{part}{gate}"
-                        matrices.append((f"{name}_weight", (hidden, width)))
-                        biases.append((f"{name}_bias", (hidden,)))
-        return matrices + biases

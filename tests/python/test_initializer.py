@@ -140,7 +140,7 @@ def test_fused_rnn():
     array = mx.nd.zeros((6 * (1 + 2 + 2),))
     init.Constant(0.5)(desc, array)  # by the initializer for all parameters
     assert (array.asnumpy()[:-12] == 0.5).all() and (array.asnumpy()[-12:] == 0).all()
-    with pytest.raises(ValueError, match=r"shape \(7,\)"):
+    with pytest.raises(ValueError, match="gru of 1 layers with 2 hidden units has 7 numbers"):
         fill(init.FusedRNN(init.One(), 2, 1, "gru"), "p_weight", (7,))
     with pytest.raises(ValueError, match="lstmp"):
         init.FusedRNN(init.One(), 2, 1, "lstmp")

@@ -149,7 +149,7 @@ def wrong_cells():
         (ValueError, "Only support odd number", lambda: mx.rnn.ConvGRUCell((1, 3, 8, 8), 4, h2h_kernel=(2, 2))),
         (ValueError, "Either specify params", lambda: mx.rnn.SequentialRNNCell(mx.rnn.RNNParams("p_")).add(shared)),
         (KeyError, "lstm_i2h_weight", lambda: mx.rnn.LSTMCell(3).unpack_weights({})),
-        (ValueError, "found mode='elman'", lambda: mx.rnn.FusedRNNCell(3, mode="elman").unfuse()),
+        (ValueError, "found mode 'elman'", lambda: mx.rnn.FusedRNNCell(3, mode="elman")),
     ]
 
 

@@ -144,8 +144,15 @@ class BaseRNNCell:
 def activate(inputs: Symbol, activation: Any, **kwargs: Any) -> Symbol:
     """The activation of a name or, where it is a function such as sym.LeakyReLU, what that makes."""
     if isinstance(activation, str):
-        return symbol.Activation(inputs, act_type=activation, **kwargs)
+        kwargs["act_type"] = activation
+        return symbol.Activation(inputs, **kwargs)
     return activation(inputs, **kwargs)
+
+
+def steps_of(data: Symbol, axis: int, length: int) -> list[Symbol]:
+    """The slices of a symbol along an axis."""
+    squeeze: Any = 1  # which is how MXNet's files say True here
+    return list(symbol.split(data, axis=axis, num_outputs=length, squeeze_axis=squeeze))
 
 
 def _checked(length: int | None, inputs: Any) -> Any:
@@ -172,7 +179,7 @@ def split_steps(length: int, inputs: Sequenced, layout: str) -> tuple[list[Symbo
     axis = time_axis(layout)
     inputs = _checked(length, inputs)
     if isinstance(inputs, Symbol):
-        inputs = symbol.split(inputs, axis=axis, num_outputs=length, squeeze_axis=1)
+        return steps_of(inputs, axis, length), axis
     return list(inputs), axis
 
 

@@ -48,8 +48,8 @@ class BaseConvRNNCell(BaseRNNCell):
         self._conv_layout = conv_layout
         self._activation = activation
         self._channel_axis = conv_layout.find("C")
-        convolved = symbol.Convolution(symbol.Variable("data"), num_filter=num_hidden, kernel=i2h_kernel, stride=i2h_stride,
-                                       pad=i2h_pad, dilate=i2h_dilate, layout=conv_layout)
+        how: dict[str, Any] = {"stride": i2h_stride, "pad": i2h_pad, "dilate": i2h_dilate, "layout": conv_layout}
+        convolved = symbol.Convolution(symbol.Variable("data"), num_filter=num_hidden, kernel=i2h_kernel, **how)
         self._state_shape = (0, *convolved.infer_shape(data=input_shape)[1][0][1:])
         self._iW = self._params.get("i2h_weight", init=i2h_weight_initializer)
         self._hW = self._params.get("h2h_weight", init=h2h_weight_initializer)
@@ -62,7 +62,7 @@ class BaseConvRNNCell(BaseRNNCell):
 
     def _convolutions(self, inputs: Symbol, state: Symbol, name: str) -> tuple[Symbol, Symbol]:
         """Those of the input and of the state, named after the step."""
-        common = {"num_filter": self._num_hidden * len(self._gate_names), "layout": self._conv_layout}
+        common: dict[str, Any] = {"num_filter": self._num_hidden * len(self._gate_names), "layout": self._conv_layout}
         i2h = symbol.Convolution(data=inputs, weight=self._iW, bias=self._iB, kernel=self._i2h_kernel, stride=self._i2h_stride,
                                  pad=self._i2h_pad, dilate=self._i2h_dilate, name=f"{name}i2h", **common)
         h2h = symbol.Convolution(data=state, weight=self._hW, bias=self._hB, kernel=self._h2h_kernel, stride=(1, 1),
@@ -138,7 +138,7 @@ class ConvGRUCell(_ConvCell):
     def __call__(self, inputs: Symbol, states: States) -> tuple[Symbol, States]:
         self._check_unmodified()
         name = self._next_step()
-        axis = {} if self._channel_axis == 1 else {"axis": self._channel_axis}
+        axis: dict[str, Any] = {} if self._channel_axis == 1 else {"axis": self._channel_axis}
         i2h, h2h = (list(symbol.SliceChannel(product, num_outputs=3, name=f"{name}_{group}_slice", **axis))
                     for group, product in zip(("i2h", "h2h"), self._convolutions(inputs, states[0], name)))
         return gru_step(i2h, h2h, states[0], self._activation, name)

@@ -43,6 +43,7 @@ class FusedRNNCell(BaseRNNCell):
         self._shape = FusedShape(mode, num_hidden, num_layers, bidirectional)
         init = initializer.FusedRNN(None, num_hidden, num_layers, mode, bidirectional, forget_bias)
         self._parameter = self._params.get("parameters", init=init)
+        self._vector = str(self._parameter.name)
 
     @property
     def state_info(self) -> list[dict[str, Any]]:
@@ -60,7 +61,7 @@ class FusedRNNCell(BaseRNNCell):
     def unpack_weights(self, args: Arrays) -> Arrays:
         """Parameters with the vector of this cell cut into the weights of each layer, direction and gate."""
         args = dict(args)
-        vector = args.pop(self._parameter.name)
+        vector = args.pop(self._vector)
         args.update((name, piece.copy()) for name, piece in self._shape.slices(vector, self._prefix))
         return args
 
@@ -74,7 +75,7 @@ class FusedRNNCell(BaseRNNCell):
             if piece.shape != shape:
                 raise ValueError(f"[pack_weights] {name} has shape {piece.shape}, expected {shape}")
             pieces.append(piece.reshape((-1,)))
-        args[self._parameter.name] = concatenate(pieces)
+        args[self._vector] = concatenate(pieces)
         return args
 
     def __call__(self, inputs: Symbol, states: States) -> NoReturn:
@@ -92,11 +93,11 @@ class FusedRNNCell(BaseRNNCell):
             warnings.warn("NTC layout detected. Consider using TNC for FusedRNNCell for faster speed", stacklevel=2)
             data = symbol.swapaxes(data, dim1=0, dim2=1)
         begin = self.begin_state() if begin_state is None else begin_state
-        given = dict(zip(("state", "state_cell") if self._mode == "lstm" else ("state",), begin))
+        given: dict[str, Any] = dict(zip(("state", "state_cell") if self._mode == "lstm" else ("state",), begin))
         attr = {"__layout__": "LNC"} if self._get_next_state else None
-        rnn = symbol.RNN(data=data, parameters=self._parameter, state_size=self._num_hidden, num_layers=self._num_layers,
-                         bidirectional=self._bidirectional, p=self._dropout, state_outputs=self._get_next_state,
-                         mode=self._mode, name=f"{self._prefix}rnn", attr=attr, **given)
+        given.update(mode=self._mode, state_size=self._num_hidden, num_layers=self._num_layers, p=self._dropout,
+                     bidirectional=self._bidirectional, state_outputs=self._get_next_state)
+        rnn = symbol.RNN(data=data, parameters=self._parameter, name=f"{self._prefix}rnn", attr=attr, **given)
         outputs, *states = list(rnn) if self._get_next_state else [rnn]
         if axis == 1:
             outputs = symbol.swapaxes(outputs, dim1=0, dim2=1)
@@ -106,8 +107,10 @@ class FusedRNNCell(BaseRNNCell):
         """The same network of single cells, for packed weights cut by unpack_weights of this cell and packed by the new one."""
         stack = SequentialRNNCell()
         for layer in range(self._num_layers):
-            cells = [self._single(f"{self._prefix}{direction}{layer}_") for direction in self._directions]
-            stack.add(BidirectionalCell(*cells, output_prefix=f"{self._prefix}bi_l{layer}_") if self._bidirectional else cells[0])
+            cell = self._single(f"{self._prefix}l{layer}_")
+            if self._bidirectional:
+                cell = BidirectionalCell(cell, self._single(f"{self._prefix}r{layer}_"), None, f"{self._prefix}bi_l{layer}_")
+            stack.add(cell)
             if self._dropout > 0 and layer < self._num_layers - 1:
                 stack.add(DropoutCell(self._dropout, prefix=f"{self._prefix}_dropout{layer}_"))
         return stack
@@ -117,6 +120,4 @@ class FusedRNNCell(BaseRNNCell):
             return LSTMCell(self._num_hidden, prefix, forget_bias=self._forget_bias)
         if self._mode == "gru":
             return GRUCell(self._num_hidden, prefix)
-        if self._mode in ("rnn_relu", "rnn_tanh"):
-            return RNNCell(self._num_hidden, self._mode[4:], prefix)
-        raise ValueError(f"[FusedRNNCell] found mode={self._mode!r}, expected rnn_relu, rnn_tanh, lstm or gru")
+        return RNNCell(self._num_hidden, self._mode[len("rnn_"):], prefix)

@@ -59,7 +59,8 @@ class ModifierCell(BaseRNNCell):
     def state_info(self) -> list[dict[str, Any]]:
         return self.base_cell.state_info
 
-    def begin_state(self, init_sym: Callable[..., Symbol] = symbol.zeros, **kwargs: Any) -> States:
+    def begin_state(  # type: ignore[override]  # MXNet's name for func
+            self, init_sym: Callable[..., Symbol] = symbol.zeros, **kwargs: Any) -> States:
         """The initial states of the other cell, made by init_sym."""
         self._check_unmodified()
         kwargs.setdefault("func", init_sym)

@@ -34,7 +34,7 @@ class _Stack(BaseRNNCell):
     def state_info(self) -> list[dict[str, Any]]:
         return all_states(self._cells)
 
-    def begin_state(self, **kwargs: Any) -> States:
+    def begin_state(self, **kwargs: Any) -> States:  # type: ignore[override]  # func too, by its name
         self._check_unmodified()
         return [state for cell in self._cells for state in cell.begin_state(**kwargs)]
 
@@ -107,15 +107,14 @@ class BidirectionalCell(_Stack):
         begin = self.begin_state() if begin_state is None else begin_state
         runs = [cell.unroll(length, given, part, layout, merge_outputs)
                 for cell, given, part in zip(self._cells, (steps, steps[::-1]), self._parts(begin))]
-        outputs = [run[0] for run in runs]
+        left, right = (run[0] for run in runs)
         if merge_outputs is None:
-            merge_outputs = all(isinstance(o, Symbol) for o in outputs)
+            merge_outputs = isinstance(left, Symbol) and isinstance(right, Symbol)
+        joint: Any
         if merge_outputs:
-            right = symbol.reverse(outputs[1], axis=axis)
-            joint = symbol.Concat(outputs[0], right, dim=2, name=f"{self._output_prefix}out")
+            joint = symbol.Concat(left, symbol.reverse(right, axis=axis), dim=2, name=f"{self._output_prefix}out")
         else:
-            left, right = ([*symbol.SliceChannel(o, axis=axis, num_outputs=length, squeeze_axis=1)] if isinstance(o, Symbol) else o
-                           for o in outputs)
-            joint = [symbol.Concat(a, b, dim=1, name=f"{self._output_prefix}t{i}")
-                     for i, (a, b) in enumerate(zip(left, right[::-1]))]
+            lefts, rights = split_steps(length, left, layout)[0], split_steps(length, right, layout)[0]
+            joint = [symbol.Concat(*pair, dim=1, name=f"{self._output_prefix}t{i}")
+                     for i, pair in enumerate(zip(lefts, rights[::-1]))]
         return joint, [run[1] for run in runs]
