@@ -117,4 +117,5 @@ class BidirectionalCell(_Stack):
             lefts, rights = split_steps(length, left, layout)[0], split_steps(length, right, layout)[0]
             joint = [symbol.Concat(*pair, dim=1, name=f"{self._output_prefix}t{i}")
                      for i, pair in enumerate(zip(lefts, rights[::-1]))]
-        return joint, [run[1] for run in runs]
+        after: Any = [run[1] for run in runs]
+        return joint, after
