@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "device/fake_device.h"
 #include "kvstore/reduce.h"
 
 namespace heddle {
@@ -118,6 +119,27 @@ TEST(KVStore, OtherDtypes) {
   store.init({&start, 1});
   push(store, {{start.key, {bytes(), bytes(), bytes()}}});
   EXPECT_EQ(pulled(store, start.key, 2), (std::vector<float>{44, -44}));  // wraps
+}
+
+TEST(KVStore, ValuesOfOtherDevicesComeToTheHostAndGoBack) {
+  fake::FakeDevice& device = fake::FakeDevice::install();
+  const Device zero{Device::kFake, 0}, one{Device::kFake, 1};
+  KVStore store("local");
+  const Item start{Key(int64_t{0}), {array({0, 0})}};
+  store.init({&start, 1});
+  const NDArray a({2}, zero), b({2}, one);
+  copy(array({1, 2}), a);
+  copy(array({10, 20}), b);
+  device.gate().close();
+  push(store,
+       {{start.key, {a, array({100, 200}), b}}});  // returns although the device stands still
+  const Item out{start.key, {a, b}};
+  store.pull({&out, 1});
+  device.gate().open();
+  EXPECT_EQ(pulled(store, start.key, 2), (std::vector<float>{111, 222}));
+  EXPECT_EQ(values(a), (std::vector<float>{111, 222}));
+  EXPECT_EQ(values(b), (std::vector<float>{111, 222}));
+  Engine::get().wait_all();
 }
 
 TEST(KVStore, ErrorsNameTheKeyAndNothingHappens) {
