@@ -1,6 +1,7 @@
 """Words every module uses: errors, dtypes, and how Python values become operator parameters."""
 from __future__ import annotations
 
+import numbers
 import os
 import sys
 
@@ -65,8 +66,8 @@ def py_str(x: bytes) -> str:
 
 
 string_types = (str,)
-numeric_types = (int, float)
-integer_types = (int,)
+numeric_types = (float, int, numbers.Number)  # NumPy's numbers are of these, too
+integer_types = (int, numbers.Integral)
 
 # Names and the numbers that files and symbol attributes use for them.
 DTYPE_CODES = {

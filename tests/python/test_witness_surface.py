@@ -103,8 +103,27 @@ ABSENT_WRITTEN = {
                  "wrap_np_unary_func", "wrap_np_binary_func", "set_np", "reset_np"}},
     "what docs/operators.md and help() say": {"operator": {"OperatorArguments", "get_operator_arguments"}},
     "the driver of CUDA tells": {"util": {"get_cuda_compute_capability"}},
+    "create is in kvstore.kvstore": {"kvstore.base": {"create"}},
     "one set of features may be made as often as one likes": {"runtime": {"Features.instance"}},
 }
+
+
+# Functions that take something else, and why.
+DIFFERENT_WRITTEN = {"executor Executor": "made by bind, not by users", "kvstore.kvstore KVStore": "made by create"}
+ABSENT_AT_THE_TOP = {
+    "mx.np has not been made": {"is_np_array", "is_np_shape", "np", "np_array", "np_shape", "np_symbol", "npx", "numpy",
+                                "numpy_dispatch_protocol", "numpy_extension", "numpy_op_fallback", "numpy_op_signature", "set_np_shape",
+                                "use_np", "use_np_array", "use_np_shape"},
+    "gluon has not been made": {"gluon"}, "ONNX has not been made": {"onnx"},
+    "MXNet's own machinery": {"api", "error", "tvmop"}, "charts in notebooks, by Bokeh": {"notebook"},
+    "kernels for CUDA compiled while a program runs": {"rtc"}, "the Torch of Lua": {"th", "torch"},
+}
+NOT_YET = {"recordio"}  # may be missing until they are made
+
+
+def test_names_at_the_top(found):
+    known = set().union(*ABSENT_AT_THE_TOP.values())
+    assert {n for n in found[0]["top"] if not hasattr(mx, n)} - NOT_YET == known
 
 
 def absent(module):
@@ -134,7 +153,7 @@ def test_parameters_of_written_modules(module, found):
     for name, wanted in found[0]["written"][module].items():
         ours = lookup(module, name)
         have = parameters(ours) if callable(ours) else None
-        if wanted is None or have is None:
+        if wanted is None or have is None or f"{module} {name}" in DIFFERENT_WRITTEN:
             continue
         both = [p for p in wanted if p in have]
         if both != [p for p in have if p in both] or set(wanted) - set(have) - COUNTED:

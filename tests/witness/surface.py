@@ -14,13 +14,12 @@ warnings.filterwarnings("ignore")
 MODULES = ["nd", "nd.random", "nd.linalg", "nd.image", "nd.contrib", "nd.sparse", "nd.op", "nd.ndarray", "nd.utils", "random",
            "sym", "sym.random", "sym.linalg", "sym.image", "sym.contrib", "sym.sparse", "sym.op", "nd.NDArray", "sym.Symbol"]
 # Those that are written by hand; of a class the members count, too.
-WRITTEN = ["attribute", "base", "callback", "context", "contrib.autograd", "contrib.tensorboard",
-           "contrib.text.embedding", "contrib.text.utils", "contrib.text.vocab", "engine", "executor_manager", "initializer",
-           "kvstore.base", "kvstore.kvstore", "kvstore.kvstore_server",
-           "libinfo", "library", "log", "lr_scheduler", "metric", "misc", "model", "module.base_module",
-           "module.bucketing_module", "module.executor_group", "module.module", "module.python_module",
-           "module.sequential_module", "monitor", "name", "ndarray_doc", "operator",
-           "profiler", "registry", "runtime", "symbol_doc", "test_utils", "util", "visualization"]
+WRITTEN = ["attribute", "autograd", "base", "callback", "context", "contrib.autograd", "contrib.tensorboard",
+           "contrib.text.embedding", "contrib.text.utils", "contrib.text.vocab", "engine", "executor", "executor_manager",
+           "initializer", "kvstore.base", "kvstore.kvstore", "kvstore.kvstore_server", "libinfo", "library", "log", "lr_scheduler",
+           "metric", "misc", "model", "module.base_module", "module.bucketing_module", "module.executor_group", "module.module",
+           "module.python_module", "module.sequential_module", "monitor", "name", "ndarray_doc", "operator", "profiler", "registry",
+           "runtime", "symbol_doc", "test_utils", "util", "visualization"]
 
 
 def parameters(function):
@@ -64,4 +63,5 @@ def members(mx):
 
 if __name__ == "__main__":
     import mxnet
-    pathlib.Path(sys.argv[1]).write_text(json.dumps({**surface(mxnet), "written": members(mxnet)}))
+    top = [n for n in dir(mxnet) if not n.startswith("_")]
+    pathlib.Path(sys.argv[1]).write_text(json.dumps({**surface(mxnet), "written": members(mxnet), "top": top}))
