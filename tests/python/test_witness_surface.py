@@ -103,7 +103,6 @@ ABSENT_WRITTEN = {
                  "wrap_np_unary_func", "wrap_np_binary_func", "set_np", "reset_np"}},
     "what docs/operators.md and help() say": {"operator": {"OperatorArguments", "get_operator_arguments"}},
     "the driver of CUDA tells": {"util": {"get_cuda_compute_capability"}},
-    "create is in kvstore.kvstore": {"kvstore.base": {"create"}},
     "one set of features may be made as often as one likes": {"runtime": {"Features.instance"}},
 }
 
