@@ -48,3 +48,8 @@ def test_multi_task(run):
 @needs_images
 def test_feedforward(run, tmp_path):
     assert "the same from" in run("feedforward", "--limit", "12000", "--epochs", "3", "--out", str(tmp_path))
+
+
+@pytest.mark.skipif(not pathlib.Path("/usr/share/common-licenses").is_dir(), reason="not a Debian system")
+def test_language_model(run):
+    assert "perplexity of sentences never seen" in run("language_model")
