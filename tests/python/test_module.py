@@ -548,3 +548,18 @@ def test_names_that_modules_of_users_are_made_of():
     _load_label(batch, [label], [0])
     assert halves[1].tolist() == [[2, 3], [6, 7]] and label.tolist() == [1] * 4
     assert _merge_multi_context([halves, halves], [1, -1])[0].tolist() == batch.data[0].tolist()
+
+
+def test_batches_may_be_any_objects():
+    class Batch:
+        def __init__(self, rows):
+            self.data, self.label = [mx.nd.ones((rows, 6))], [mx.nd.zeros((rows,))]
+
+    mod = bound()
+    for rows in (4, 3):
+        mod.forward(Batch(rows), is_train=True)
+        assert mod.get_outputs()[0].shape == (rows, 2)
+    unlabelled = Batch(5)
+    del unlabelled.label
+    mod.forward(unlabelled, is_train=False)
+    assert mod.get_outputs()[0].shape == (5, 2)

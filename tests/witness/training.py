@@ -1,6 +1,8 @@
 """Run by heddle and by the real MXNet: training in every style, from the same parameters on the same data.
 
-    MXNET_PYTHON tests/witness/training.py ANSWERS.npz
+    MXNET_PYTHON tests/witness/training.py ANSWERS.npz CHECKPOINT
+
+CHECKPOINT: the prefix of a checkpoint with optimizer states that is written after two epochs.
 """
 import contextlib
 import logging
@@ -219,6 +221,15 @@ def resumed(mx):
     return found
 
 
+def resumed_from(mx, prefix):
+    """Two more epochs from a checkpoint of another process, on one device."""
+    module = mx.mod.Module.load(prefix, 2, load_optimizer_states=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        module.fit(data(mx), optimizer_params={"learning_rate": 0.3, "momentum": 0.9, "wd": 0.01}, begin_epoch=2, num_epoch=4)
+    return params(module)
+
+
 def rebound(mx):
     """Other batch sizes, and another shape, in the middle of training."""
     module = fitted(mx, num_epoch=1)
@@ -229,6 +240,22 @@ def rebound(mx):
         module.forward_backward(batch)
         module.update()
     return params(module)
+
+
+def time_major(mx):
+    """The batch is the second axis, of data, labels and outputs."""
+    net = mx.sym.FullyConnected(mx.sym.Variable("data"), num_hidden=4, flatten=False, name="fc")
+    net = mx.sym.SoftmaxOutput(net, name="softmax", preserve_shape=True, attr={"__layout__": "TNC"})
+    module = mx.mod.Module(net, context=[mx.cpu(0), mx.cpu(1)])
+    module.bind([mx.io.DataDesc("data", (3, BATCH, WIDTH), layout="TNC")],
+                [mx.io.DataDesc("softmax_label", (3, BATCH), layout="TN")], inputs_need_grad=True)
+    module.init_params(arg_params={"fc_weight": mx.nd.array(draw(4, WIDTH)), "fc_bias": mx.nd.array(draw(4))}, aux_params={})
+    module.init_optimizer(optimizer_params={"learning_rate": 0.5})
+    batch = mx.io.DataBatch([mx.nd.array(draw(3, BATCH, WIDTH))], [mx.nd.array(np.arange(3 * BATCH).reshape(3, BATCH) % 4)])
+    module.forward_backward(batch)
+    module.update()
+    return {**params(module), "output": module.get_outputs()[0].asnumpy(), "gradient": module.get_input_grads()[0].asnumpy(),
+            "rescale": np.array(module._optimizer.rescale_grad), "shapes": np.array([s for _, s in module.output_shapes])}
 
 
 def callbacks(mx):
@@ -448,7 +475,7 @@ def compression(mx):
 
 CASES = [one_device, one_device_with_a_store, two_devices_local, two_devices_device, two_devices_without_a_store,
          two_devices_updating_themselves, three_devices_with_batch_norm, compressed, user_store, fixed_parameters,
-         multipliers, predictions, input_gradients, gradients_by_request, states_of_networks, resumed, rebound, callbacks,
+         multipliers, predictions, input_gradients, gradients_by_request, states_of_networks, resumed, rebound, time_major, callbacks,
          buckets, chain, user_module, feed_forward, executor_manager, stores, compression]
 
 
@@ -467,3 +494,4 @@ if __name__ == "__main__":
     logging.disable(logging.CRITICAL)
     import mxnet
     np.savez(pathlib.Path(sys.argv[1]), **run(mxnet))
+    fitted(mxnet, num_epoch=2).save_checkpoint(sys.argv[2], 2, save_optimizer_states=True)

@@ -206,7 +206,7 @@ class DataParallelExecutorGroup:
     # --- running
     def forward(self, data_batch: DataBatch, is_train: bool | None = None) -> None:
         """Copies the batch in, and runs the network."""
-        labels = data_batch.label or []
+        labels = getattr(data_batch, "label", None) or []
         for kind, i, axis, targets in self._targets:
             if kind == "label" and i >= len(labels):
                 continue

@@ -336,12 +336,12 @@ class Module(BaseModule):
     def _follow(self, batch: DataBatch, shapes: Sequence[Shape]) -> None:
         """Binds for the shapes of a batch."""
         group = self._exec_group
-        data = batch.provide_data or [DataDesc(d.name, s, d.dtype, d.layout)
-                                      for d, s in zip(group.data_shapes, shapes)]
-        labels = batch.provide_label
-        if not labels and batch.label and group.label_shapes:
-            labels = [DataDesc(d.name, a.shape, d.dtype, d.layout)
-                      for d, a in zip(group.label_shapes, batch.label)]
+        data = getattr(batch, "provide_data", None) or [
+            DataDesc(d.name, s, d.dtype, d.layout) for d, s in zip(group.data_shapes, shapes)]
+        labels = getattr(batch, "provide_label", None)
+        given = getattr(batch, "label", None)
+        if not labels and given and group.label_shapes:
+            labels = [DataDesc(d.name, a.shape, d.dtype, d.layout) for d, a in zip(group.label_shapes, given)]
         elif not labels and group.label_shapes:
             size, before = shapes[0][0], group.batch_size
             labels = [DataDesc(d.name, tuple(size if i == 0 and n == before else n
