@@ -77,6 +77,11 @@ function(heddle_room name)
     endforeach()
     target_compile_options(heddle_${name} PRIVATE $<$<CONFIG:Release>:-O3>)
   endif()
+  if(name STREQUAL "io")
+    find_package(ZLIB REQUIRED)
+    target_link_libraries(heddle_${name} PUBLIC ZLIB::ZLIB)
+    target_compile_options(heddle_${name} PRIVATE $<$<CONFIG:Release>:-O3>)  # pixels to numbers
+  endif()
   if(name STREQUAL "operator")
     # Operators fill vector lanes with plain loops; -O3 vectorises them at every level.
     target_compile_options(heddle_${name} PRIVATE $<$<CONFIG:Release>:-O3>)

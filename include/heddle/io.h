@@ -2,10 +2,14 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "heddle/base.h"
+#include "heddle/ndarray.h"
+#include "heddle/param.h"
 
 namespace heddle::io {
 
@@ -53,5 +57,43 @@ class HEDDLE_API RecordReader {
   struct State;
   std::unique_ptr<State> state_;
 };
+
+// --- iterators
+// --------------------------------------------------------------------------------
+// What an array of a batch looks like: its first axis counts samples.
+struct HEDDLE_API BatchShape {
+  Shape shape;
+  Dtype dtype = Dtype::kFloat32;
+};
+
+struct HEDDLE_API Batch {
+  NDArray data, label;
+  std::vector<uint64_t> index;  // the samples' numbers
+  int64_t pad = 0;              // how many of the last samples only fill it up
+};
+
+// Batches of one pass over the data after another. Reads ahead on the engine; batches come in the
+// order of the data whatever the number of threads. One thread at a time.
+class HEDDLE_API DataIter {
+ public:
+  virtual ~DataIter() = default;
+  // Moves to the next batch; false at the end of the pass. Throws what went wrong while that batch
+  // was made; the next call goes on behind it.
+  virtual bool next() = 0;
+  virtual void reset() = 0;  // starts the next pass
+  virtual const Batch& batch() const = 0;
+  virtual const BatchShape& data() const = 0;
+  virtual const BatchShape& label() const = 0;
+};
+
+// All there is to a kind of iterator; faces make their functions and texts from it.
+struct HEDDLE_API IterDef {
+  std::string_view name, doc;
+  ParamSchema params;
+  std::unique_ptr<DataIter> (*make)(std::string_view who, const void* params);
+};
+HEDDLE_API std::span<const IterDef> iterators();
+// Throws Error for a name that is none, and for parameters that are unknown or wrong.
+HEDDLE_API std::unique_ptr<DataIter> make_iterator(std::string_view name, const Kwargs& params);
 
 }  // namespace heddle::io

@@ -1,4 +1,4 @@
-// RecordIO files.
+// RecordIO files, and iterators over data in files.
 #include "heddle/io.h"
 
 #include <memory>
@@ -51,6 +51,77 @@ static void define_records(py::module_& m) {
       .def("close", &io::RecordReader::close);
 }
 
-void define_io(py::module_& m) { define_records(m); }
+// --- iterators
+// --------------------------------------------------------------------------------
+static py::list describe_iterators() {
+  py::list all;
+  for (const io::IterDef& d : io::iterators()) {
+    py::list params;
+    for (const FieldInfo& f : d.params.describe()) {
+      py::dict field;
+      field["name"] = f.name, field["type"] = f.type, field["default"] = f.default_value;
+      field["doc"] = f.doc, field["required"] = f.required;
+      py::list choices;
+      for (const std::string& c : f.choices) choices.append(c);
+      field["choices"] = choices;
+      params.append(field);
+    }
+    all.append(py::make_tuple(std::string(d.name), std::string(d.doc), params));
+  }
+  return all;
+}
+
+static py::tuple shape_and_dtype(const io::BatchShape& b) {
+  return py::make_tuple(tuple_of(b.shape), std::string(dtype_name(b.dtype)));
+}
+
+static void define_iterators(py::module_& m) {
+  m.def("iterators", describe_iterators, "(name, documentation, parameters) of every iterator.");
+  py::class_<io::DataIter>(m, "DataIterator", "Batches of data in files, made ahead.")
+      .def(py::init([](const std::string& name, const py::dict& params) {
+             const Kwargs kwargs = kwargs_of(params.ptr());
+             Unlocked u;
+             return io::make_iterator(name, kwargs);
+           }),
+           py::arg("name"), py::arg("params"))
+      .def(
+          "next",
+          [](io::DataIter& self) {
+            Unlocked u;
+            return self.next();
+          },
+          "Moves to the next batch; False at the end of the pass.")
+      .def(
+          "reset",
+          [](io::DataIter& self) {
+            Unlocked u;
+            self.reset();
+          },
+          "Starts the next pass.")
+      .def_property_readonly("data",
+                             [](const io::DataIter& self) {
+                               return py::reinterpret_steal<py::object>(wrap(self.batch().data));
+                             })
+      .def_property_readonly("label",
+                             [](const io::DataIter& self) {
+                               return py::reinterpret_steal<py::object>(wrap(self.batch().label));
+                             })
+      .def_property_readonly("index",
+                             [](const io::DataIter& self) {
+                               py::list l;
+                               for (const uint64_t i : self.batch().index) l.append(i);
+                               return l;
+                             })
+      .def_property_readonly("pad", [](const io::DataIter& self) { return self.batch().pad; })
+      .def_property_readonly("data_shape",
+                             [](const io::DataIter& self) { return shape_and_dtype(self.data()); })
+      .def_property_readonly(
+          "label_shape", [](const io::DataIter& self) { return shape_and_dtype(self.label()); });
+}
+
+void define_io(py::module_& m) {
+  define_records(m);
+  define_iterators(m);
+}
 
 }  // namespace heddle::python

@@ -1,7 +1,9 @@
 """Data in batches."""
-from .files import CSVIter, MNISTIter
 from .io import DataBatch, DataDesc, DataIter, PrefetchingIter, ResizeIter
+from .native import (CSVIter, ImageDetRecordIter, ImageRecordInt8Iter, ImageRecordIter, ImageRecordIter_v1, ImageRecordUInt8Iter,
+                     ImageRecordUInt8Iter_v1, LibSVMIter, MNISTIter, MXDataIter)
 from .ndarray_iter import NDArrayIter
 
-__all__ = ["CSVIter", "DataBatch", "DataDesc", "DataIter", "MNISTIter", "NDArrayIter", "PrefetchingIter",
-           "ResizeIter"]
+__all__ = ["CSVIter", "DataBatch", "DataDesc", "DataIter", "ImageDetRecordIter", "ImageRecordInt8Iter", "ImageRecordIter",
+           "ImageRecordIter_v1", "ImageRecordUInt8Iter", "ImageRecordUInt8Iter_v1", "LibSVMIter", "MNISTIter", "MXDataIter",
+           "NDArrayIter", "PrefetchingIter", "ResizeIter"]

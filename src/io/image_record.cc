@@ -1,0 +1,139 @@
+// Parsing records and lists of labels, decoding, and pictures as planes of numbers.
+#include "io/image_record.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+#include <type_traits>
+
+#include "image/decode.h"
+
+namespace heddle::io {
+
+void parse(const Sample& s, ImageRecord& r) {
+  constexpr size_t kHeader = 24;
+  check(s.bytes.size() >= kHeader, "{}: found a record of {} bytes, expected at least {}", s.place,
+        s.bytes.size(), kHeader);
+  uint32_t count;
+  float label;
+  std::memcpy(&count, s.bytes.data(), 4);
+  std::memcpy(&label, s.bytes.data() + 4, 4);
+  std::memcpy(&r.id, s.bytes.data() + 8, 8);
+  check(count <= (s.bytes.size() - kHeader) / 4,
+        "{}: found {} labels in a record of {} bytes, expected at most {}", s.place, count,
+        s.bytes.size(), (s.bytes.size() - kHeader) / 4);
+  r.labels.assign(std::max<size_t>(count, 1), label);
+  if (count) std::memcpy(r.labels.data(), s.bytes.data() + kHeader, size_t(count) * 4);
+  r.image = std::string_view(s.bytes).substr(kHeader + size_t(count) * 4);
+}
+
+void decode(const Sample& s, std::string_view image, int64_t channels, Picture& p) {
+  const image::Bytes file(reinterpret_cast<const uint8_t*>(image.data()), image.size());
+  const auto colours = channels == 1 ? image::Colours::kGray : image::Colours::kRgb;
+  attempt(
+      [&] {
+        image::decode("image", file, colours, [&](int64_t height, int64_t width) {
+          p.shape(height, width, channels);
+          return p.pixels.data();
+        });
+      },
+      [&](std::string_view text) { fail("{}: {}", s.place, text); });
+}
+
+LabelList::LabelList(std::string_view who, const std::string& path, int64_t width) : path_(path) {
+  std::ifstream f(path);
+  check(bool(f), "[{}] path_imglist {}: cannot be opened", who, path);
+  int64_t number = 0;
+  for (std::string line; ++number, std::getline(f, line);) {
+    std::stringstream words(line);
+    std::vector<std::string> all;
+    for (std::string word; words >> word;) all.push_back(word);
+    if (all.empty()) continue;
+    uint64_t id = 0;
+    bool good = param::parse(all[0], id) && (width < 0 || int64_t(all.size()) > width);
+    std::vector<float> labels;
+    const size_t count = width < 0 ? std::max<size_t>(all.size(), 2) - 2 : size_t(width);
+    for (size_t i = 1; good && i <= count; ++i) {
+      labels.emplace_back();
+      good = param::parse(all[i], labels.back());
+    }
+    check(good, "{}:{}: found \"{}\", expected a number, {} labels and a path", path, number, line,
+          width < 0 ? "its" : std::to_string(width));
+    longest_ = std::max(longest_, labels.size());
+    labels_[id] = std::move(labels);
+  }
+}
+
+const std::vector<float>& LabelList::of(const Sample& s, uint64_t id) const {
+  const auto found = labels_.find(id);
+  check(found != labels_.end(), "{}: {} has no labels for the image with the number {}", s.place,
+        path_, id);
+  return found->second;
+}
+
+std::vector<float> load_mean(std::string_view who, const std::string& path, const Shape& shape) {
+  const NamedArrays file = load_arrays(path);
+  check(file.arrays.size() == 1, "[{}] {}: found {} arrays, expected the mean image alone", who,
+        path, file.arrays.size());
+  const NDArray& a = file.arrays[0];
+  check(a.shape() == shape && a.dtype() == Dtype::kFloat32,
+        "[{}] {}: found a mean image of {} {}, expected {} float32", who, path, a.shape(),
+        a.dtype(), shape);
+  std::vector<float> mean(size_t(shape.size()));
+  a.copy_to(mean.data());
+  return mean;
+}
+
+// --- planes
+// ---------------------------------------------------------------------------------------
+template <class T>
+static T number(float v) {
+  if constexpr (std::is_same_v<T, float> || !std::is_integral_v<T>) return T(v);
+  else if constexpr (std::is_same_v<T, bool>) return v != 0;
+  else if constexpr (sizeof(T) == 1)
+    return T(std::clamp(std::nearbyint(v), float(std::numeric_limits<T>::min()),
+                        float(std::numeric_limits<T>::max())));
+  else return T(std::nearbyint(v));
+}
+
+// A line of three colours, from the left or from the right.
+template <class T, int kStep>
+static void line(const uint8_t* from, int64_t width, T* r, T* g, T* b, const Planes& a) {
+  const float m0 = a.mean[0], m1 = a.mean[1], m2 = a.mean[2];
+  const float f0 = a.factor[0], f1 = a.factor[1], f2 = a.factor[2];
+  const float s0 = a.shift[0], s1 = a.shift[1], s2 = a.shift[2];
+  for (int64_t x = 0; x < width; ++x) {
+    r[x] = number<T>((float(from[kStep * x]) - m0) * f0 + s0);
+    g[x] = number<T>((float(from[kStep * x + 1]) - m1) * f1 + s1);
+    b[x] = number<T>((float(from[kStep * x + 2]) - m2) * f2 + s2);
+  }
+}
+
+template <class T>
+static void write_planes(const Planes& a, const Picture& p, T* to) {
+  const int64_t plane = p.height * p.width, c = p.channels;
+  for (int64_t y = 0; y < p.height; ++y) {
+    T* out = to + y * p.width;
+    const uint8_t* from = p.row(y) + (a.mirror ? (p.width - 1) * c : 0);
+    if (c == 3 && !a.mean_image) {
+      if (a.mirror) line<T, -3>(from, p.width, out, out + plane, out + 2 * plane, a);
+      else line<T, 3>(from, p.width, out, out + plane, out + 2 * plane, a);
+      continue;
+    }
+    const int64_t step = a.mirror ? -c : c;
+    for (int64_t k = 0; k < c; ++k)
+      for (int64_t x = 0; x < p.width; ++x) {
+        const int64_t at = k * plane + y * p.width + x;
+        const float mean = a.mean_image ? a.mean_image[at] : a.mean[k];
+        to[at] = number<T>((float(from[x * step + k]) - mean) * a.factor[k] + a.shift[k]);
+      }
+  }
+}
+
+void Planes::write(const Picture& p, void* image) const {
+  with_dtype(dtype, "dtype", [&]<class T>(T) { write_planes(*this, p, static_cast<T*>(image)); });
+}
+
+}  // namespace heddle::io
