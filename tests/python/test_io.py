@@ -1,5 +1,6 @@
 """Iterators over data."""
 import gzip
+import inspect
 import struct
 
 import numpy as np
@@ -218,18 +219,19 @@ def test_mnist(tmp_path, compress):
     assert [rows(b) for b in part] == [[5, 6, 7, 8, 9]]
     if compress:
         (tmp_path / "i.gz").write_bytes((tmp_path / "i").read_bytes())
-        assert MNISTIter(str(tmp_path / "i.gz")[:-3], files[1], batch_size=2, shuffle=False).num_data == 10
+        (tmp_path / "i").unlink()
+        assert len(list(MNISTIter(str(tmp_path / "i"), files[1], batch_size=2, shuffle=False))) == 5
 
 
 def test_bad_mnist_files(tmp_path):
     good = write_idx(tmp_path / "l", np.arange(3).astype("uint8"), False)
     for name, raw in (("short", b"\0\0"), ("magic", b"nonsense" * 4), ("truncated", struct.pack(">II", 0x801, 9) + b"abc")):
         (tmp_path / name).write_bytes(raw)
-        with pytest.raises(ValueError, match=name):
+        with pytest.raises(mx.MXNetError, match=name):
             MNISTIter(str(tmp_path / name), good)
-    with pytest.raises(ValueError, match="expected \\(count"):
+    with pytest.raises(mx.MXNetError, match="expected \\(count"):
         MNISTIter(good, good)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(mx.MXNetError, match="nothing: cannot be opened: No such file"):
         MNISTIter(str(tmp_path / "nothing"), good)
 
 
@@ -249,5 +251,67 @@ def test_csv(tmp_path):
     short = list(CSVIter(str(data), (4,), 8, label_csv=str(label), round_batch=False))
     assert len(short) == 1 and short[0].pad == 3 and rows(short[0])[:5] == list(range(5))
     assert next(CSVIter(str(data), (4,), 5)).label[0].tolist() == [0] * 5
-    with pytest.raises(ValueError, match="d.csv:1: found 4 values, expected 3"):
-        CSVIter(str(data), (3,), 2)
+    with pytest.raises(mx.MXNetError, match="d.csv:1: found 4 values, expected 3"):
+        next(CSVIter(str(data), (3,), 2))
+
+
+def test_a_bad_row_is_an_error_of_its_batch(tmp_path):
+    data, label = tmp_path / "d.csv", tmp_path / "l.csv"
+    data.write_text("0\n1\n2\nthree\n\n4\n5\n")
+    it = CSVIter(data, (1,), 2)
+    assert next(it).data[0].tolist() == [[0], [1]]
+    with pytest.raises(mx.MXNetError, match='d.csv:4: found "three", expected a number'):
+        next(it)
+    assert next(it).data[0].tolist() == [[4], [5]]
+    with pytest.raises(StopIteration):
+        next(it)
+    label.write_text("0\n1\n")
+    it = CSVIter(data, (1,), 2, label_csv=label)
+    next(it)
+    with pytest.raises(mx.MXNetError, match="l.csv has fewer rows"):
+        next(it)
+
+
+def test_what_iterators_over_files_say_of_themselves(tmp_path):
+    names = list(inspect.signature(mx.io.ImageRecordIter).parameters)
+    assert {"path_imgrec", "rand_crop", "mean_r", "data_name", "prefetch_buffer"} <= set(names)
+    assert inspect.signature(CSVIter).parameters["label_shape"].default == (1,)
+    assert inspect.signature(MNISTIter).parameters["shuffle"].default is True
+    assert "shuffle : bool, optional, default=True" in MNISTIter.__doc__
+    (tmp_path / "d.csv").write_text("1\n2\n3\n")
+    with pytest.warns(UserWarning, match="CSVIter has no parameter colour"):
+        it = CSVIter(data_csv=tmp_path / "d.csv", data_shape=(1,), batch_size=2, colour=3, data_name="x", label_name="y")
+    assert it.provide_data == [("x", (2, 1))] and it.provide_label == [("y", (2,))] and it.batch_size == 2
+    assert it.iter_next() and it.getdata().tolist() == [[1], [2]] and it.getlabel().tolist() == [0, 0]
+    assert it.getindex().tolist() == [0, 1] and it.getpad() == 0
+    assert it.iter_next() and it.getpad() == 1 and not it.iter_next()
+    for wrong, text in (({"batch_size": 0}, "batch_size"), ({"data_shape": (0,)}, "shape"), ({}, "required")):
+        with pytest.raises(mx.MXNetError, match=text):
+            CSVIter(data_csv=tmp_path / "d.csv", **({"data_shape": (1,), "batch_size": 2, **wrong} if wrong else {}))
+
+
+def test_svm(tmp_path):
+    path = tmp_path / "a.svm"
+    path.write_text("1 0:1 2:3\n2\n3 1:8 2:9.5\n")
+    batches = list(mx.io.LibSVMIter(data_libsvm=path, data_shape=(3,), batch_size=2))
+    assert batches[0].data[0].tolist() == [[1, 0, 3], [0, 0, 0]] and batches[1].data[0].tolist()[0] == [0, 8, 9.5]
+    assert [rows(b) for b in batches] == [[1, 2], [3, 1]] and batches[1].pad == 1
+    parts = [rows(b)[:1] for i in range(3)
+             for b in mx.io.LibSVMIter(data_libsvm=path, data_shape=(3,), batch_size=1, num_parts=3, part_index=i)]
+    assert parts == [[1], [2], [3]]
+    path.write_text("1 7:1\n")
+    with pytest.raises(mx.MXNetError, match="a.svm:1: found the column 7, expected 0 to 2"):
+        next(mx.io.LibSVMIter(data_libsvm=path, data_shape=(3,), batch_size=1))
+
+
+def test_loaders_as_iterators():
+    rows_ = [(np.full((2, 3), i), np.array([i, i + 0.5])) for i in range(2)] + [(mx.nd.ones((1, 3)), mx.nd.ones((1,)))]
+    it = mx.contrib.io.DataLoaderIter(rows_, data_name="x")
+    assert it.provide_data == [("x", (2, 3))] and it.batch_size == 2
+    for _ in range(2):
+        batches = list(it)
+        assert [b.pad for b in batches] == [0, 0, 1] and batches[1].label[0].tolist() == [1, 1.5]
+        assert batches[2].data[0].tolist() == [[1] * 3, [0] * 3] and batches[0].data[0].dtype == "float32"
+        it.reset()
+    with pytest.raises(ValueError, match="without batches"):
+        mx.contrib.io.DataLoaderIter([])

@@ -15,7 +15,7 @@ ABSENT = {
 }
 # Names that may be missing until they are made.
 NOT_YET = {
-    "io MXDataIter", "recordio", "optimizer Optimizer.set_lr_scale",
+    "recordio", "optimizer Optimizer.set_lr_scale",
     *(f"image {name}" for name in (
         "scale_down", "resize_short", "fixed_crop", "random_crop", "center_crop", "color_normalize", "random_size_crop",
         "ResizeAug", "RandomCropAug", "RandomSizedCropAug", "CenterCropAug", "RandomOrderAug", "ColorJitterAug",
@@ -24,7 +24,6 @@ NOT_YET = {
 DIFFERENT = {
     "executor Executor": "made by bind, not by users",
     "module.executor_group DataParallelExecutorGroup": "made by Module, not by users",
-    "io MXDataIter": "iterators are not made of handles of a C library",
     "kvstore KVStore": "stores are made by create",
     "ndarray negative": "the operator, whose input is data", "symbol pow": "called by position",
     "test_utils check_consistency": "1.x has rtol and atol where 0.10 had tol, which goes by name",

@@ -74,6 +74,11 @@ class MXDataIter(DataIter):
         return self.handle.pad
 
 
+if TYPE_CHECKING:
+    class _Made(MXDataIter):
+        def __init__(self, *args: Any, data_name: str = "data", label_name: str = "softmax_label", **kwargs: Any) -> None: ...
+
+
 def _default(field: dict[str, Any]) -> Any:
     """The default of a parameter as a value of Python."""
     text, kind = field["default"], field["type"]
@@ -104,7 +109,7 @@ def _documentation(doc: str, fields: list[dict[str, Any]]) -> str:
     return "\n".join([*lines, "data_name, label_name : str", "    Names of the arrays of a batch."])
 
 
-def _make(name: str, doc: str, fields: list[dict[str, Any]]) -> type[MXDataIter]:
+def _make(name: str, doc: str, fields: list[dict[str, Any]]) -> type[_Made]:
     """The class of an iterator: its parameters are those of the record."""
     known = [f["name"] for f in fields]
     signature = _signature(fields)
@@ -126,8 +131,9 @@ def _make(name: str, doc: str, fields: list[dict[str, Any]]) -> type[MXDataIter]
 
     __init__.__signature__ = signature.replace(  # type: ignore[attr-defined]
         parameters=[inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY), *signature.parameters.values()])
-    return type(name, (MXDataIter,), {"__init__": __init__, "__doc__": _documentation(doc, fields), "__module__": __name__,
-                                      "__signature__": signature})
+    made: Any = type(name, (MXDataIter,), {"__init__": __init__, "__doc__": _documentation(doc, fields), "__module__": __name__,
+                                           "__signature__": signature})
+    return made
 
 
 _made = {name: _make(name, doc, fields) for name, doc, fields in _core.iterators()}
