@@ -5,7 +5,6 @@ import contextlib
 import logging
 import math
 import os
-import shutil
 import sys
 import time
 
@@ -91,7 +90,7 @@ class Bar:
         speed = done * scale / seconds if seconds > 0 else 0.0
         rate = f"{speed:,.0f}" if speed >= 100 else f"{speed:.2f}"
         tail = f"{rate} {unit}/s{', ' + extra if extra else ''}]"
-        width = shutil.get_terminal_size().columns - 1
+        width = self._columns() - 1
         if not self.total:
             return f"{self.title}: {done} [{_clock(seconds)}, {tail}"[:width]
         share = min(1.0, done / self.total)
@@ -100,6 +99,12 @@ class Bar:
         tail = f"| {done}/{self.total:g} [{_clock(seconds)}<{_clock(left)}, {tail}"
         length = self.length or max(4, min(40, width - len(head) - len(tail)))
         return (head + self._bar(share, length) + tail)[:width]
+
+    def _columns(self) -> int:
+        try:
+            return int(os.environ.get("COLUMNS", 0)) or os.get_terminal_size(self.stream.fileno()).columns or 80
+        except (OSError, ValueError):  # no terminal that tells
+            return 80
 
     def _bar(self, share: float, length: int) -> str:
         whole, part = divmod(int(share * length * 8), 8)

@@ -1,5 +1,6 @@
 """Metrics against their formulas in NumPy; what they wait for."""
 import math
+import re
 
 import numpy as np
 import pytest
@@ -215,3 +216,22 @@ def test_integers_and_large_means():
     for x in (np.arange(4.0), np.arange(4.0, 8)):
         m.update([mx.nd.array(1e7 + x, dtype="float64")], [mx.nd.array(1e7 - x, dtype="float64")])
     assert m.get()[1] == pytest.approx(-1) == m.get_global()[1]
+
+
+@pytest.mark.parametrize("name, shapes, said", [
+    ("acc", [(3,), (4, 5)], "(3,) does not match shape of predictions (4,)"),
+    ("top_k_acc", [(3,), (4, 5)], "3 does not match shape of predictions 4"),
+    ("top_k_acc", [(4,), (4, 1, 5)], "[TopKAccuracy]"),
+    ("f1", [(3,), (4, 5)], "(3,) does not match"), ("pcc", [(3,), (4, 5)], "(3,) does not match"),
+    ("perplexity", [(3, 2), (4, 2)], "[Perplexity] shape mismatch: (3, 2) vs. (4, 2)"),
+    ("mae", [(3,), (4, 5)], "[MAE] found labels of shape (3, 1) and predictions of shape (4, 5)"),
+    ("ce", [(3,), (4, 5)], "[CrossEntropy] found 3 labels for predictions of shape (4, 5)"),
+    ("nll_loss", [(3,), (3,)], "[NegativeLogLikelihood] found 3 labels for predictions of shape (3,)"),
+    ("pearsonr", [(3,), (4, 5)], "(3,) does not match shape of predictions (4, 5)")])
+def test_shapes_that_differ(name, shapes, said):
+    """Are told at the call, and nothing is counted."""
+    settings = {"top_k_acc": {"top_k": 2}, "perplexity": {"ignore_label": None}}
+    m = metric.create(name, **settings.get(name, {}))
+    with pytest.raises(ValueError, match=re.escape(said)):
+        m.update(*([mx.nd.zeros(s)] for s in shapes))
+    assert math.isnan(m.get()[1])

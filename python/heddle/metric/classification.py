@@ -4,7 +4,7 @@ from __future__ import annotations
 import math
 
 from ..ndarray import op
-from .metric import EvalMetric, alias, batches, classes, register, wide
+from .metric import EvalMetric, alias, batches, check_label_shapes, classes, register, wide
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ class TopKAccuracy(EvalMetric):
     def update(self, labels: OneOrMore[NDArray], preds: OneOrMore[NDArray]) -> None:
         for label, pred in batches(labels, preds):
             if pred.ndim > 2:
-                raise ValueError("Predictions should be no more than 2 dims")
+                raise ValueError(f"[TopKAccuracy] Predictions should be no more than 2 dims, found shape {pred.shape}")
+            check_label_shapes(label, pred)
             if pred.ndim == 1:
                 found = pred.astype("int32") == label.astype("int32")
             else:
@@ -158,7 +159,8 @@ class Perplexity(EvalMetric):
         for label, pred in batches(labels, preds):
             classes = pred.shape[self.axis]
             if label.size * classes != pred.size:
-                raise ValueError(f"shape mismatch: {label.shape} vs. {pred.shape}")
+                raise ValueError(f"[Perplexity] shape mismatch: {label.shape} vs. {pred.shape}, expected as many labels as there are "
+                                 f"predictions along axis {self.axis}")
             label = label.astype("int32").reshape((-1,))
             chosen = op.pick(pred.reshape((-1, classes)), label, axis=1)
             loss = -1.0 * op.log(op.clip(wide(chosen), a_min=1e-10, a_max=3.4e38))
@@ -190,8 +192,9 @@ class CrossEntropy(EvalMetric):
     def update(self, labels: OneOrMore[NDArray], preds: OneOrMore[NDArray]) -> None:
         for label, pred in batches(labels, preds):
             label = label.reshape((-1,))
-            if label.shape[0] != pred.shape[0]:
-                raise ValueError(f"found {label.shape[0]} labels for {pred.shape[0]} predictions")
+            if pred.ndim != 2 or label.shape[0] != pred.shape[0]:
+                raise ValueError(f"[{type(self).__name__}] found {label.shape[0]} labels for predictions of shape {pred.shape}, "
+                                 f"expected ({label.shape[0]}, classes)")
             chosen = wide(op.pick(pred, label.astype("int32"), axis=1))
             self._later_mean((-1.0 * op.log(chosen + self.eps)).sum(), label.size)
 

@@ -27,6 +27,9 @@ class _Regression(EvalMetric):
         for label, pred in batches(labels, preds):
             label = label.reshape((-1, 1)) if label.ndim == 1 else label
             pred = pred.reshape((-1, 1)) if pred.ndim == 1 else pred
+            if any(a != b and 1 not in (a, b) for a, b in zip(label.shape[::-1], pred.shape[::-1])):
+                raise ValueError(f"[{type(self).__name__}] found labels of shape {label.shape} and predictions of shape "
+                                 f"{pred.shape}, expected the same, or shapes that broadcast")
             dtype = _precise(label, pred)
             error = label.astype(dtype, copy=False) - pred.astype(dtype, copy=False)
             self._later(self._measure(error), self._fold)
