@@ -49,8 +49,6 @@ from . import monitor as mon
 from . import module
 from . import module as mod
 from . import rnn
-from . import image
-from . import image as img
 from . import contrib, engine, libinfo, log, profiler, util
 from .libinfo import __version__ as __version__
 from .profiler import trace_waits
@@ -61,7 +59,7 @@ Symbol = symbol.Symbol
 
 __all__ = [
     "attribute", "AttrScope", "autograd", "base", "callback", "Context", "context", "contrib", "cpu", "cpu_pinned",
-    "current_context", "engine", "Error", "executor", "executor_manager", "gpu", "gpu_memory_info", "image", "img", "init", "initializer",
+    "current_context", "engine", "Error", "executor", "executor_manager", "gpu", "gpu_memory_info", "init", "initializer",
     "install_as", "io", "kv", "kvstore", "libinfo", "log", "lr_scheduler", "metric", "mod", "model", "module", "mon", "monitor",
     "MXNetError", "name", "nd", "NDArray", "ndarray", "num_gpus", "optimizer", "profiler", "random", "registry",
     "rnd", "rnn", "sym", "Symbol", "symbol", "trace_waits", "util"]
@@ -74,9 +72,9 @@ _os.register_at_fork(before=_core.before_fork, after_in_parent=lambda: _core.aft
 _atexit.register(_core.finish)
 
 
-# Imported when asked for: test_utils needs NumPy, the others much of Python's library.
-_LATER = {name: name for name in ("kvstore_server", "library", "misc", "ndarray_doc", "operator", "runtime", "symbol_doc", "test_utils",
-                                  "visualization")} | {"viz": "visualization"}
+# Imported when asked for: image, recordio and test_utils need NumPy, the others much of Python's library.
+_LATER = {name: name for name in ("image", "kvstore_server", "library", "misc", "ndarray_doc", "operator", "recordio", "runtime",
+                                  "symbol_doc", "test_utils", "tools", "visualization")} | {"img": "image", "viz": "visualization"}
 
 
 def install_as(alias: str) -> None:
@@ -92,15 +90,19 @@ def install_as(alias: str) -> None:
 
 
 if TYPE_CHECKING:
+    from . import image as image
     from . import kvstore_server as kvstore_server
     from . import library as library
     from . import misc as misc
     from . import ndarray_doc as ndarray_doc
     from . import operator as operator
+    from . import recordio as recordio
     from . import runtime as runtime
     from . import symbol_doc as symbol_doc
     from . import test_utils as test_utils
+    from . import tools as tools
     from . import visualization as visualization
+    img = image
     viz = visualization
 else:  # a type checker would believe it of any name
     def __getattr__(wanted: str) -> Any:

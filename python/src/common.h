@@ -114,6 +114,7 @@ void define_kvstore(py::module_& m);
 void define_place(py::module_& m);
 void define_profiler(py::module_& m);
 void define_io(py::module_& m);
+void define_image(py::module_& m);
 void define_library(py::module_& m);  // engine, autograd, catalogue, settings
 
 // Binary operators of the NDArray type, and creating calls from Python values (invoke.cc).

@@ -163,4 +163,5 @@ PYBIND11_MODULE(_core, m) {
   hp::define_library(m);
   hp::define_profiler(m);
   hp::define_io(m);
+  hp::define_image(m);
 }

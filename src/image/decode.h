@@ -4,6 +4,7 @@
 #include <span>
 #include <string_view>
 
+#include "heddle/api.h"
 #include "heddle/base.h"
 #include "heddle/function_ref.h"
 
@@ -11,17 +12,22 @@ namespace heddle::image {
 
 using Bytes = std::span<const uint8_t>;
 
-enum class Colours : uint8_t { kGray, kRgb, kBgr };
-inline int64_t channels_of(Colours c) { return c == Colours::kGray ? 1 : 3; }
+enum class Colours : uint8_t { kGray, kRgb, kBgr, kBgra };
+inline int64_t channels_of(Colours c) {
+  return c == Colours::kGray ? 1 : c == Colours::kBgra ? 4 : 3;
+}
 
 // Gives memory for the pixels, once their number is known: (height, width, channels).
 using Allocate = FunctionRef<uint8_t*(int64_t height, int64_t width)>;
 
-// Decodes a JPEG or PNG file: 8 bits a channel, whatever the file has; what is transparent is
-// dropped; grey is the luminance of Rec. 601. The orientation that a camera noted is not obeyed.
-// Throws Error, which begins with [who], where the file is broken, of another format, or of one
-// whose library this build has not.
-void decode(std::string_view who, Bytes file, Colours colours, Allocate allocate);
+// Decodes a JPEG or PNG file: 8 bits a channel, whatever the file has; opacity is dropped but for
+// kBgra, which files without it are opaque in; grey is the luminance of Rec. 601. The orientation
+// that a camera noted is not obeyed. Throws Error, which begins with [who], where the file is
+// broken, of another format, or of one whose library this build has not.
+HEDDLE_API void decode(std::string_view who, Bytes file, Colours colours, Allocate allocate);
+
+// What the file has: kGray, kBgr or kBgra, and kBgr for what is no such file.
+HEDDLE_API Colours colours_in(Bytes file);
 
 // --- for the files of formats -------------------------------------------------------------------
 // A format of files: how they begin, and what reads them, if it is there.

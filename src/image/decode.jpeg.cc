@@ -26,6 +26,8 @@ class Jpeg {
   Jpeg& operator=(const Jpeg&) = delete;
 
   void decode(Colours colours, Allocate allocate) {
+    check(colours != Colours::kBgra, "[{}] a JPEG file has no opacity, expected 1 or 3 channels",
+          who_);
     need(open());
     // At least a bit for 64 pixels of the largest component.
     check_size(who_, "JPEG", file_, d_.image_height, d_.image_width, 2048);

@@ -33,7 +33,7 @@ Taps area_of(double from, double to, int64_t in) {
 // Areas shrink as wholes only where both axes do (`shrinks`).
 std::vector<Taps> taps_of(int64_t in, int64_t out, Interpolation how, bool shrinks) {
   std::vector<Taps> all(static_cast<size_t>(out));
-  const double step = double(in) / double(out);
+  const double larger = double(out) / double(in), step = 1 / larger;  // rounded as OpenCV's
   for (int64_t i = 0; i < out; ++i) {
     Taps& t = all[size_t(i)];
     if (how == Interpolation::kNearest) {
@@ -47,7 +47,7 @@ std::vector<Taps> taps_of(int64_t in, int64_t out, Interpolation how, bool shrin
     double at = float((double(i) + 0.5) * step - 0.5);
     if (how == Interpolation::kArea) {  // enlarged by area: linear, and flat inside a pixel
       const auto cell = std::floor(double(i) * step);
-      const double part = (double(i) + 1) - (cell + 1) / step;
+      const double part = (double(i) + 1) - (cell + 1) * larger;
       at = cell + (part <= 0 ? 0 : part - std::floor(part));
     }
     const double low = std::floor(at), part = float(at - low);

@@ -53,6 +53,7 @@ struct OpenFile {
 struct RecordWriter::State {
   static constexpr size_t kHold = 1 << 16;
   OpenFile file;
+  const pid_t owner = getpid();  // a forked process must not write what is held here once more
   int64_t written = 0;
   std::string held;
 
@@ -82,7 +83,7 @@ struct RecordWriter::State {
 
 RecordWriter::RecordWriter(const std::string& path) : state_(std::make_unique<State>(path)) {}
 RecordWriter::~RecordWriter() {
-  if (state_->file.fd < 0) return;
+  if (state_->file.fd < 0 || state_->owner != getpid()) return;
   attempt([&] { close(); }, [](std::string_view) {});
 }
 int64_t RecordWriter::tell() const { return state_->written + int64_t(state_->held.size()); }

@@ -161,3 +161,132 @@ def test_damage_never_ends_the_process():
 def test_wrong_arguments_are_errors(call, text):
     with pytest.raises(mx.MXNetError, match=text):
         call(mx.nd.array(COLOUR, dtype="uint8")).wait_to_read()
+
+
+# --- augmenters and iterators: what the real MXNet cannot be asked (test_witness_images.py asks it the rest)
+def pictures(folder, count=5):
+    for i in range(count):
+        (folder / f"{i}.png").write_bytes(png(np.roll(COLOUR, i, axis=0)))
+    return [[float(i), f"{i}.png"] for i in range(count)]
+
+
+def test_augmenters_leave_what_they_are_given(tmp_path):
+    x = mx.nd.array(COLOUR, dtype="float32")
+    for aug in mx.image.CreateAugmenter((3, 9, 7), rand_mirror=True, mean=True, std=True, brightness=0.5, contrast=0.5,
+                                        saturation=0.5, hue=0.5, pca_noise=0.5, rand_gray=0.5):
+        aug(x)
+    mx.image.color_normalize(x, 1, 2)
+    assert np.array_equal(x.asnumpy(), COLOUR)
+
+
+@pytest.mark.parametrize("options, text", [({}, "no source"), ({"imglist": [], "last_batch_handle": "keep"}, "'keep', expected pad"),
+                                           ({"imglist": [], "dtype": "float16"}, "float16"),
+                                           ({"imglist": [], "num_parts": 2, "part_index": 2}, "part_index is 2, expected 0 to 1")])
+def test_iterators_say_what_is_wrong_with_their_options(options, text):
+    with pytest.raises(ValueError, match=text):
+        mx.image.ImageIter(2, (3, 4, 4), **options)
+    with pytest.raises(ValueError, match="length 3.*found"):
+        mx.image.ImageIter(2, (4, 4), imglist=[])
+    with pytest.raises(ValueError, match="3 channels; found 1"):
+        mx.image.ImageIter(2, (1, 4, 4), imglist=[])
+
+
+def test_damaged_files_are_named_and_what_follows_is_read(tmp_path):
+    listed = pictures(tmp_path)
+    (tmp_path / "1.png").write_bytes(png(COLOUR)[:70])
+    it = mx.image.ImageIter(1, (3, 4, 4), imglist=listed, path_root=tmp_path)
+    assert it.next().label[0].asscalar() == 0
+    with pytest.raises(mx.MXNetError, match="Broken image filename: .*1.png, .*PNG file"):
+        it.next()
+    assert it.next().label[0].asscalar() == 2
+    with mx.recordio.MXRecordIO(tmp_path / "a.rec", "w") as writer:
+        for i in (0, 1, 2):
+            writer.write(mx.recordio.pack((0, i, i, 0), (tmp_path / f"{i}.png").read_bytes()))
+    it = mx.image.ImageIter(1, (3, 4, 4), path_imgrec=tmp_path / "a.rec")
+    it.next()
+    with pytest.raises(mx.MXNetError, match="record 1 of .*a.rec"):
+        it.next()
+    assert it.next().label[0].asscalar() == 2
+    with pytest.raises(ValueError, match="path_imgidx is missing.*a.rec"):
+        mx.image.ImageIter(1, (3, 4, 4), path_imgrec=tmp_path / "a.rec", shuffle=True)
+
+
+def test_labels_and_shapes_that_do_not_fit_are_named(tmp_path):
+    listed = pictures(tmp_path)
+    it = mx.image.ImageIter(2, (3, 4, 4), imglist=[[1, 2, "0.png"]], path_root=tmp_path)
+    with pytest.raises(ValueError, match="0.png has 2 labels, expected label_width 1"):
+        it.next()
+    it = mx.image.ImageIter(2, (3, 4, 4), imglist=listed, path_root=tmp_path, aug_list=[])
+    with pytest.raises(ValueError, match=r"0.png has the shape \(3, 9, 7\).*expected data_shape \(3, 4, 4\)"):
+        it.next()
+    (tmp_path / "a.lst").write_text("0\t1\t0.png\n1\t0.png\n")
+    with pytest.raises(ValueError, match="line 2 of .*a.lst is '1"):
+        mx.image.ImageIter(2, (3, 4, 4), path_imglist=tmp_path / "a.lst", path_root=tmp_path)
+
+
+def test_augmenters_of_0_10_may_give_lists(tmp_path):
+    it = mx.image.ImageIter(4, (3, 9, 7), imglist=pictures(tmp_path), path_root=tmp_path, aug_list=[lambda src: [src, src * 0]])
+    batch = it.next()
+    assert batch.label[0].tolist() == [0, 0, 1, 1] and np.array_equal(batch.data[0][2].asnumpy().transpose(1, 2, 0), np.roll(COLOUR, 1, 0))
+    assert batch.data[0][1].sum().asscalar() == 0
+    it = mx.image.ImageIter(3, (3, 9, 7), imglist=pictures(tmp_path), path_root=tmp_path, aug_list=[lambda src: [src, src]])
+    with pytest.raises(ValueError, match="an augmenter made 2 images of one"):
+        it.next()
+
+
+def test_min_area_of_0_10():
+    with pytest.warns(DeprecationWarning, match="min_area"):
+        random.seed(3)
+        found = mx.image.random_size_crop(mx.nd.array(COLOUR), (4, 4), min_area=0.5, ratio=(0.75, 1.3))[1]
+    random.seed(3)
+    assert mx.image.random_size_crop(mx.nd.array(COLOUR), (4, 4), 0.5, (0.75, 1.3))[1] == found
+    with pytest.raises(TypeError, match="area is missing"):
+        mx.image.RandomSizedCropAug((4, 4), ratio=(0.75, 1.3))
+
+
+def test_wrong_arguments_of_lists_of_augmenters():
+    with pytest.raises(ValueError, match="rand_resize is set but rand_crop is not"):
+        mx.image.CreateAugmenter((3, 4, 4), rand_resize=True)
+    with pytest.raises(ValueError, match=r"mean has the shape \(2,\), expected"):
+        mx.image.CreateAugmenter((3, 4, 4), mean=np.zeros(2))
+    with pytest.raises(ValueError, match="min_object_covered has 2 values, expected 3 or one"):
+        mx.image.CreateMultiRandCropAugmenter([0.1, 0.2], max_attempts=[1, 2, 3])
+    with pytest.raises(TypeError, match="Borrowing from invalid Augmenter"):
+        mx.image.DetBorrowAug(mx.image.DetHorizontalFlipAug(1))
+    with pytest.warns(UserWarning, match="Skip DetRandomCropAug due to invalid area_range"):
+        assert not mx.image.DetRandomCropAug(area_range=(2, 1)).enabled
+
+
+def boxed(tmp_path, objects=((0, 0.1, 0.2, 0.5, 0.8), (1, 0.3, 0.3, 0.9, 0.9))):
+    pictures(tmp_path, 2)
+    header = [2, 5]
+    return [[np.array([*header, *objects[0]]), "0.png"], [np.array([*header, *objects[0], *objects[1]]), "1.png"]]
+
+
+def test_labels_of_detection(tmp_path):
+    listed = boxed(tmp_path)
+    it = mx.image.ImageDetIter(2, (3, 8, 8), imglist=listed, path_root=tmp_path)
+    assert it.provide_label[0] == ("label", (2, 2, 5)) and it.next().label[0][0, 1].tolist() == [-1] * 5
+    it.reshape((3, 9, 9), (4, 5))
+    it.auglist = mx.image.CreateDetAugmenter((3, 9, 9))
+    it.reset()
+    batch = it.next()
+    assert batch.data[0].shape == (2, 3, 9, 9) and batch.label[0].shape == (2, 4, 5)
+    other = mx.image.ImageDetIter(1, (3, 8, 8), imglist=listed[:1], path_root=tmp_path)
+    assert other.label_shape == (1, 5) and it.sync_label_shape(other) is other and other.label_shape == (4, 5)
+    for shape, text in (((1, 5), "reduce label count from 4 to 1"), ((4, 6), "width inconsistent: 5 vs 6"), ((4,), "length 2")):
+        with pytest.raises(ValueError, match=text):
+            it.reshape(None, shape)
+    for row, text in (([2, 5, 0], "invalid: .3,., of filename: .*0.png"), ([2, 5, 0, 0.5, 0.5, 0.1, 0.9], "no valid label"),
+                      ([2, 5, 0, 0.1, 0.1, 0.5, 0.9, 1], "inconsistent with annotation width 5")):
+        with pytest.raises(RuntimeError, match=text):
+            mx.image.ImageDetIter(1, (3, 8, 8), imglist=[[np.array(row), "0.png"]], path_root=tmp_path)
+
+
+def test_boxes_are_drawn(tmp_path):
+    it = mx.image.ImageDetIter(2, (3, 40, 40), imglist=boxed(tmp_path), path_root=tmp_path, mean=True, std=True)
+    first, second = it.draw_next(color=(1, 2, 3), thickness=1, mean=True, std=True)
+    assert first.shape == (40, 40, 3) and first.dtype == np.uint8
+    on = (first == (1, 2, 3)).all(axis=2)
+    assert on[8, 4:21].all() and on[32, 4:21].all() and on[8:33, 4].all() and on[8:33, 20].all() and on.sum() <= 82
+    assert (second == (1, 2, 3)).all(axis=2).sum() > 120

@@ -15,11 +15,7 @@ ABSENT = {
 }
 # Names that may be missing until they are made.
 NOT_YET = {
-    "recordio", "optimizer Optimizer.set_lr_scale",
-    *(f"image {name}" for name in (
-        "scale_down", "resize_short", "fixed_crop", "random_crop", "center_crop", "color_normalize", "random_size_crop",
-        "ResizeAug", "RandomCropAug", "RandomSizedCropAug", "CenterCropAug", "RandomOrderAug", "ColorJitterAug",
-        "LightingAug", "ColorNormalizeAug", "HorizontalFlipAug", "CastAug", "CreateAugmenter", "ImageIter"))}
+    "optimizer Optimizer.set_lr_scale"}
 # Functions that take something else, and why.
 DIFFERENT = {
     "executor Executor": "made by bind, not by users",

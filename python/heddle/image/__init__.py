@@ -1,7 +1,6 @@
-"""Images: files to arrays of pixels, and pictures of other sizes."""
-from __future__ import annotations
+"""Images: files to arrays of pixels, pictures of other sizes, augmenters, and iterators over them."""
+from . import detection, image
+from .detection import *  # noqa: F403
+from .image import *  # noqa: F403
 
-from . import image
-from .image import copyMakeBorder, imdecode, imread, imresize
-
-__all__ = ["copyMakeBorder", "imdecode", "image", "imread", "imresize"]
+det = detection
