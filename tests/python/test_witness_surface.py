@@ -117,12 +117,11 @@ ABSENT_AT_THE_TOP = {
     "MXNet's own machinery": {"api", "error", "tvmop"}, "charts in notebooks, by Bokeh": {"notebook"},
     "kernels for CUDA compiled while a program runs": {"rtc"}, "the Torch of Lua": {"th", "torch"},
 }
-NOT_YET = {"recordio"}  # may be missing until they are made
 
 
 def test_names_at_the_top(found):
     known = set().union(*ABSENT_AT_THE_TOP.values())
-    assert {n for n in found[0]["top"] if not hasattr(mx, n)} - NOT_YET == known
+    assert {n for n in found[0]["top"] if not hasattr(mx, n)} == known
 
 
 def absent(module):
