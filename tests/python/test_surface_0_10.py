@@ -14,8 +14,7 @@ ABSENT = {
     "a kernel for CUDA compiled while the program runs, for MXNet's own layout of memory": {"rtc"},
 }
 # Names that may be missing until they are made.
-NOT_YET = {
-    "optimizer Optimizer.set_lr_scale"}
+NOT_YET = {"optimizer Optimizer.set_lr_scale"}
 # Functions that take something else, and why.
 DIFFERENT = {
     "executor Executor": "made by bind, not by users",
