@@ -75,6 +75,8 @@ class FeedForward:
         self.begin_epoch = begin_epoch
         self.kwargs = dict(kwargs)
         self.argument_checked = False
+        self._pred_exec: Any = None  # the module of the last prediction
+        self._pred_shapes: Any = None
         if self.sym_gen is None:
             self._check_arguments()
 
@@ -153,14 +155,18 @@ class FeedForward:
         return Module(self.symbol, names, labels, context=self.ctx, work_load_list=work_load_list)
 
     def _bound(self, data: DataIter) -> Any:
-        """A module to run on `data`, with the parameters."""
-        module = self._module(data, labelled=False)
+        """A module to run on `data`, with the parameters; the one of the last time where the shapes are the same."""
         arguments = self.symbol.list_arguments() if self.symbol is not None else [d[0] for d in data.provide_label or []]
         labels = [d for d in data.provide_label or [] if d[0] in arguments]
-        module.bind(data.provide_data, labels or None, for_training=False)
+        shapes = [(d[0], tuple(d[1])) for d in (*data.provide_data, *labels)], self.arg_params is None
+        if self._pred_exec is None or self._pred_shapes != shapes:
+            self._pred_exec, self._pred_shapes = self._module(data, labelled=False), shapes
+            self._pred_exec.bind(data.provide_data, labels or None, for_training=False)
+        module = self._pred_exec
         if self.arg_params is not None:
-            module.init_params(self.initializer, self.arg_params, self.aux_params, allow_extra=self.allow_extra_params)
-        else:
+            module.init_params(self.initializer, self.arg_params, self.aux_params, force_init=True,
+                               allow_extra=self.allow_extra_params)
+        elif not module.params_initialized:
             module.init_params(self.initializer)
         return module
 

@@ -130,3 +130,15 @@ def test_managers_of_executors():
     assert [len(a) for a in manager.param_arrays] == [2, 2] and manager.grad_arrays[1][1].shape == (2,)
     mx.executor_manager._load_general([mx.nd.ones((2,))], [target := mx.nd.zeros((2,))])
     assert target.tolist() == [1, 1]
+
+
+@pytest.mark.filterwarnings("ignore:mxnet.model.FeedForward")
+def test_predictions_follow_the_parameters():
+    """What ran the last prediction runs the next one of the same shapes, with the parameters of now."""
+    model = FeedForward(net(), arg_params={"fc_weight": mx.nd.ones((2, 4)), "fc_bias": mx.nd.array([0, 0])}, aux_params={})
+    x = np.ones((3, 4), "float32")
+    assert model.predict(x).tolist() == [[0.5, 0.5]] * 3
+    first = model._pred_exec
+    model.arg_params["fc_bias"] = mx.nd.array([50, 0])
+    assert model.predict(x).round(6).tolist() == [[1, 0]] * 3 and model._pred_exec is first
+    assert model.predict(x[:2]).shape == (2, 2) and model._pred_exec is not first
