@@ -1,9 +1,13 @@
 """Stochastic gradients with less variance."""
+import json
+
 import numpy as np
 import pytest
 
 import heddle as mx
 from heddle.contrib.svrg_optimization import SVRGModule
+from test_witness import ask
+from witness.svrg import weights
 
 RNG = np.random.default_rng(4)
 X, Y = RNG.normal(size=(24, 3)).astype("float32"), RNG.normal(size=24).astype("float32")
@@ -76,3 +80,10 @@ def test_padding_counts_less():
 def test_update_freq(freq):
     with pytest.raises(ValueError, match="update_freq"):
         SVRGModule(net(), label_names=("target",), update_freq=freq)
+
+
+def test_the_real_mxnet_says_the_same(tmp_path):
+    ask("svrg.py", str(tmp_path / "weights.json"))
+    theirs, ours = json.loads((tmp_path / "weights.json").read_text()), weights(mx)
+    for name in ("fc_weight", "fc_bias"):
+        np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-5)
