@@ -16,6 +16,7 @@ struct Chain {
   Job* first;
   Group* group;
   bool on;
+  Slot* worker;
 };
 
 // The arena may call this on a thread of its own, in place of the worker.
@@ -26,16 +27,20 @@ void run_in_turn(void* arg) {
   Group* const group = slot.group;
   slot.state.store(Slot::kBody, std::memory_order_relaxed);
   slot.group = chain.group;
+  const bool rings_later = std::exchange(slot.rings_later, true);
   Core::run_kept(slot, chain.first, chain.on ? chain.group : nullptr);
+  slot.rings_later = rings_later;
+  if (&slot != chain.worker || !slot.later.empty()) ring_all(slot);
   Core::run_later(slot, Slot::kBody);
   slot.group = group;
   slot.state.store(state, std::memory_order_release);
 }
 
 void Core::run_chain(Job* r, Group* group, bool on) {
-  Chain chain{r, group, on};
+  Chain chain{r, group, on, &this_slot()};
   if (Engine::Scope scope = the_scope.load(std::memory_order_acquire)) scope(run_in_turn, &chain);
   else run_in_turn(&chain);
+  ring_all(*chain.worker);
 }
 
 // --- one task -----------------------------------------------------------------------------------
@@ -237,7 +242,7 @@ Job* Core::hand_out(Slot& slot, ReadyList& ready, Group* chain) {
       // The sleeper may give the record back as soon as it sees this: whoever waits in it by then
       // looks once too often.
       waiter->met.store(true, std::memory_order_seq_cst);
-      waiter->bell.notify();
+      ring(slot, waiter->bell);
       continue;
     }
     Job* r = static_cast<Job*>(any);
@@ -272,9 +277,11 @@ void Core::keep_small(Slot& slot, Job* r) {
 void Core::run_kept(Slot& slot, Job* first, Group* chain) {
   for (Job* r = first; r;) {
     r = r->engine->execute(slot, r, chain);
-    if (r || slot.kept.empty()) continue;
-    r = slot.kept.take();
-    --slot.kept_count;
+    if (!r && !slot.kept.empty()) {
+      r = slot.kept.take();
+      --slot.kept_count;
+    }
+    if (r) ring_all(slot);
   }
 }
 

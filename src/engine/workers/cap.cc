@@ -8,12 +8,12 @@
 
 namespace heddle::engine {
 
-void Tally::tell() {
+void Tally::tell(Slot& slot) {
   // Of two threads that count the last two tasks at once, one must see both.
   std::atomic_thread_fence(std::memory_order_seq_cst);
   const int64_t left = on_their_way();
-  if (left == 0) all_done_.notify();
-  if (left <= limit_.load(std::memory_order_seq_cst)) few_enough_.notify();
+  if (left == 0) ring(slot, all_done_);
+  if (left <= limit_.load(std::memory_order_seq_cst)) ring(slot, few_enough_);
 }
 
 // All of `done` is read before any of `pushed`. Both only grow, so the difference is never below

@@ -14,10 +14,10 @@ namespace heddle::engine {
 class Tally {
  public:
   void pushed(const Slot& slot) { count(slot, &Shard::pushed); }
-  void done(const Slot& slot) {
+  void done(Slot& slot) {
     count(slot, &Shard::done);
     // Pairs with wait_until(): either this sees the sleeper, or the sleeper sees the new count.
-    if (all_done_.anyone() || few_enough_.anyone()) tell();
+    if (all_done_.anyone() || few_enough_.anyone()) tell(slot);
   }
   bool all_done() const;
   int64_t on_their_way() const;
@@ -45,7 +45,7 @@ class Tally {
     }
   }
   Shard shards_[kOwn + 1];
-  void tell();
+  void tell(Slot& slot);
   alignas(64) EventCount all_done_;
   EventCount few_enough_;
   std::atomic<int64_t> limit_{0};  // of who last slept until they are few enough

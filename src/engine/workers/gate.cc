@@ -130,7 +130,8 @@ void Gate::start_over() {
     s->state.store(Slot::kOutside);
     s->current = nullptr;
     s->later = s->kept = {};
-    s->kept_count = 0;
+    s->kept_count = s->bell_count = 0;
+    s->rings_later = false;
     s->group = nullptr;
     s->taken.store(false);
   }

@@ -7,6 +7,7 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
+#include <iterator>
 
 #include "engine/parts/event_count.h"
 #include "engine/parts/pool.h"
@@ -37,6 +38,9 @@ struct alignas(64) Slot {
   Group* group = nullptr;    // whose worker this thread is
   JobList kept;              // small ready tasks that this thread runs next
   int kept_count = 0;
+  EventCount* bells[4];  // to ring when what this thread runs is over: see ring()
+  int bell_count = 0;
+  bool rings_later = false;
   uint32_t pushes = 0;
   profile::Chunk* chunk = nullptr;  // where the profiler writes what this thread does
   Shelf<RunningGraph> graphs;       // these, too
@@ -66,6 +70,16 @@ Slot& take_slot();
 inline Slot& this_slot() {
   Slot* s = detail::my_slot;
   return s ? *s : detail::take_slot();
+}
+
+// Notifies, but from within a run of tasks only at its end: who is woken may push the next task,
+// and the worker that takes it should find this thread's place in the arena free.
+inline void ring(Slot& slot, EventCount& bell) {
+  if (!slot.rings_later || slot.bell_count == std::size(slot.bells)) return bell.notify();
+  slot.bells[slot.bell_count++] = &bell;
+}
+inline void ring_all(Slot& slot) {
+  while (slot.bell_count > 0) slot.bells[--slot.bell_count]->notify();
 }
 
 class Gate {
