@@ -1,6 +1,10 @@
 // Workers: lanes, priorities, how many run, when they exist, what holds pushes back.
+#include <unistd.h>
+
 #include <algorithm>
+#include <fstream>
 #include <latch>
+#include <string>
 #include <thread>
 
 #include "engine/support.h"
@@ -114,6 +118,39 @@ TEST_P(WorkerEngine, TheScopeIsCalledAroundBodies) {
   engine->wait(a);
   Engine::set_scope(nullptr);
   EXPECT_TRUE(seen);
+}
+
+bool sleeps(pid_t thread) {
+  std::ifstream stat("/proc/self/task/" + std::to_string(thread) + "/stat");
+  std::string text;
+  std::getline(stat, text);
+  return text.size() > text.rfind(')') + 2 && text[text.rfind(')') + 2] == 'S';
+}
+
+// Who is woken pushes on at once; the worker that takes that task must find the scope left.
+TEST_P(WorkerEngine, WhoWaitsIsWokenWhenTheScopeIsLeft) {
+  static std::atomic<bool> inside, returned;
+  Engine::set_scope([](void (*body)(void*), void* arg) {
+    inside = true;
+    body(arg);
+    for (int i = 0; i < 2000 && !returned; ++i) std::this_thread::yield();
+    inside = false;
+  });
+  const pid_t me = gettid();
+  for (const bool all : {false, true}) {
+    returned = false;
+    Var a = Var::make();
+    engine->push(task(
+        [me] {
+          while (!sleeps(me)) std::this_thread::yield();
+        },
+        {update(a)}));
+    if (all) engine->wait_all();
+    else engine->wait(a);
+    EXPECT_FALSE(inside);
+    returned = true;
+  }
+  Engine::set_scope(nullptr);
 }
 
 // --- how far pushes run ahead --------------------------------------------------------------------
