@@ -129,7 +129,13 @@ bool sleeps(pid_t thread) {
 
 // Who is woken pushes on at once; the worker that takes that task must find the scope left.
 TEST_P(WorkerEngine, WhoWaitsIsWokenWhenTheScopeIsLeft) {
-  static std::atomic<bool> inside, returned;
+  static std::atomic<bool> inside, returned, about_to_sleep;
+  Engine::set_sleep_hooks(
+      []() -> void* {
+        about_to_sleep = true;
+        return nullptr;
+      },
+      [](void*) {});
   Engine::set_scope([](void (*body)(void*), void* arg) {
     inside = true;
     body(arg);
@@ -138,11 +144,11 @@ TEST_P(WorkerEngine, WhoWaitsIsWokenWhenTheScopeIsLeft) {
   });
   const pid_t me = gettid();
   for (const bool all : {false, true}) {
-    returned = false;
+    returned = about_to_sleep = false;
     Var a = Var::make();
     engine->push(task(
         [me] {
-          while (!sleeps(me)) std::this_thread::yield();
+          while (!about_to_sleep || !sleeps(me)) std::this_thread::yield();
         },
         {update(a)}));
     if (all) engine->wait_all();
@@ -151,6 +157,7 @@ TEST_P(WorkerEngine, WhoWaitsIsWokenWhenTheScopeIsLeft) {
     returned = true;
   }
   Engine::set_scope(nullptr);
+  Engine::set_sleep_hooks(nullptr, nullptr);
 }
 
 // --- how far pushes run ahead --------------------------------------------------------------------
