@@ -53,3 +53,8 @@ def test_feedforward(run, tmp_path):
 @pytest.mark.skipif(not pathlib.Path("/usr/share/common-licenses").is_dir(), reason="not a Debian system")
 def test_language_model(run):
     assert "perplexity of sentences never seen" in run("language_model")
+
+
+def test_fine_tune_records(run, tmp_path):
+    said = run("fine_tune_records", "--out", str(tmp_path))
+    assert "fine-tuned" in said and (tmp_path / "first" / "records.rec").stat().st_size > 100_000
