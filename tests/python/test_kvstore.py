@@ -216,3 +216,22 @@ def test_which_store_training_uses(monkeypatch):
     monkeypatch.setenv("MXNET_UPDATE_ON_KVSTORE", "never")
     with pytest.raises(mx.MXNetError, match="MXNET_UPDATE_ON_KVSTORE is 'never', expected 0 or 1"):
         create("device", 2, small)
+
+
+def test_states_with_and_without_the_optimizer(tmp_path):
+    kv = mx.kv.create()
+    kv.init("w", mx.nd.ones(SHAPE))
+    kv.set_optimizer(mx.optimizer.SGD(learning_rate=0.25, momentum=0.5))
+    kv.push("w", mx.nd.ones(SHAPE))
+    for dump, rate in ((False, 1.0), (True, 0.25)):
+        path = tmp_path / f"states{dump}"
+        kv.save_optimizer_states(path, dump_optimizer=dump)
+        other = mx.kv.create()
+        other.init("w", mx.nd.ones(SHAPE))
+        other.set_optimizer(mx.optimizer.SGD(learning_rate=1.0, momentum=0.5))
+        other.load_optimizer_states(path)
+        other.push("w", mx.nd.zeros(SHAPE))
+        out = mx.nd.zeros(SHAPE)
+        other.pull("w", out)
+        np.testing.assert_allclose(out.asnumpy(), 1 - 0.125)  # half of the momentum; the gradient is zero
+        assert other._updater.optimizer.lr == rate

@@ -142,3 +142,32 @@ def test_predictions_follow_the_parameters():
     model.arg_params["fc_bias"] = mx.nd.array([50, 0])
     assert model.predict(x).round(6).tolist() == [[1, 0]] * 3 and model._pred_exec is first
     assert model.predict(x[:2]).shape == (2, 2) and model._pred_exec is not first
+
+
+def test_managers_of_buckets():
+    """The groups of all buckets have the same parameters and gradients."""
+    def generate(length):
+        out = mx.sym.FullyConnected(mx.sym.sum(mx.sym.Variable("data"), axis=1), num_hidden=2, name="fc")
+        return mx.sym.SoftmaxOutput(out, name="softmax")
+
+    class Described:
+        batch_size, default_bucket_key = 4, 6
+        provide_data = [mx.io.DataDesc("data", (4, 6, 3))]
+        provide_label = [mx.io.DataDesc("softmax_label", (4,))]
+
+    names = generate(6).list_arguments(), ["fc_weight", "fc_bias"], []
+    manager = mx.executor_manager.DataParallelExecutorManager(generate(6), [mx.cpu(0), mx.cpu(1)], Described(), *names,
+                                                              sym_gen=generate)
+    manager.set_params({"fc_weight": mx.nd.ones((2, 3)), "fc_bias": mx.nd.zeros((2,))}, {})
+    metric = mx.metric.create("acc")
+    for length in (6, 3, 6):
+        batch = mx.io.DataBatch([mx.nd.ones((4, length, 3))], [mx.nd.zeros((4,))], bucket_key=length,
+                                provide_data=[mx.io.DataDesc("data", (4, length, 3))], provide_label=Described.provide_label)
+        manager.load_data_batch(batch)
+        manager.forward(is_train=True)
+        manager.backward()
+        manager.update_metric(metric, batch.label)
+        assert manager.grad_arrays[0][0].tolist() == [[-length] * 3, [length] * 3]  # of the group that has run
+    assert set(manager.execgrp_bucket) == {6, 3} and metric.num_inst == 12
+    with pytest.raises(NotImplementedError, match="bucketing"):
+        manager.install_monitor(mx.mon.Monitor(1))
