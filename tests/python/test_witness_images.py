@@ -1,8 +1,11 @@
 """The real MXNet sees the same: pictures after augmenters, what seeds draw, batches of iterators, and record files."""
+import json
+
 import numpy as np
 import pytest
 
 import heddle as mx
+from heddle.tools import im2rec
 from ops.images import png
 from test_witness import ask
 from witness import images
@@ -49,3 +52,26 @@ def test_records_of_mxnet(folder):
     assert found == list(images.read_records(mx, folder / "ours"))
     for end in ("rec", "idx", "plain"):
         assert (folder / f"ours.{end}").read_bytes() == (folder / f"theirs.{end}").read_bytes()
+
+
+LISTS = [[], ["--recursive"], ["--recursive", "--no-shuffle"], ["--recursive", "--train-ratio", "0.6", "--test-ratio", "0.2"],
+         ["--recursive", "--chunks", "3"], ["--recursive", "--train-ratio", "0.7", "--chunks", "2"], ["--exts", ".txt", "--recursive"]]
+
+
+def test_lists_and_records_of_im2rec(tmp_path):
+    root = tmp_path / "pictures"
+    for i in range(11):
+        path = root / ("", "a", "b", "b/c")[i % 4] / f"{i}.{('png', 'PNG', 'txt')[i % 3 % (i + 1)]}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(png(images.picture(i % 5)))
+    runs = {"theirs": [], "ours": []}
+    for who, commands in runs.items():
+        (tmp_path / who).mkdir()
+        commands.extend(["--list", f"{tmp_path}/{who}/{i}", str(root), *options] for i, options in enumerate(LISTS))
+        (tmp_path / who / "many.lst").write_text("7\t1\t2.5\ta/1.PNG\n3\t4\t0.png\n")
+        commands.extend([f"{tmp_path}/{who}/{name}", str(root), "--pass-through", "--pack-label"] for name in ("1", "many"))
+    (tmp_path / "runs.json").write_text(json.dumps(runs["theirs"]))
+    ask("im2rec.py", tmp_path / "runs.json")
+    assert not any(im2rec.main(command) for command in runs["ours"])
+    theirs, ours = ({path.name: path.read_bytes() for path in (tmp_path / who).iterdir()} for who in runs)
+    assert ours == theirs and {"1.rec", "1.idx", "many.rec", "4_2.lst", "5_1_val.lst"} <= set(ours)
