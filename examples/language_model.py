@@ -100,10 +100,10 @@ def main(arguments: list[str] | None = None) -> int:
     single = fused.unfuse()
     with tempfile.TemporaryDirectory() as folder:
         mx.rnn.save_rnn_checkpoint(fused, f"{folder}/licences", 1, module.symbol, *module.get_params())
-        _, *parameters = mx.rnn.load_rnn_checkpoint(single, f"{folder}/licences", 1)
+        _, weights, states = mx.rnn.load_rnn_checkpoint(single, f"{folder}/licences", 1)
     judge = mx.mod.BucketingModule(network(single, words, options.hidden), held_out.default_bucket_key)
     judge.bind(held_out.provide_data, held_out.provide_label, for_training=False)
-    judge.set_params(*parameters)
+    judge.set_params(weights, states)
     reached = judge.score(held_out, mx.metric.Perplexity(PADDING))[0][1]
     held_out.reset()
     plain = unigram(train, held_out, words)

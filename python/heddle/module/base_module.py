@@ -141,7 +141,7 @@ class BaseModule:
         force_rebind; with shared_module, the parameters are those of another module."""
         raise NotImplementedError(f"{type(self).__name__} cannot be bound")
 
-    def init_optimizer(self, kvstore: str | KVStoreBase = "local", optimizer: str | Optimizer = "sgd",
+    def init_optimizer(self, kvstore: str | KVStoreBase | None = "local", optimizer: str | Optimizer = "sgd",
                        optimizer_params: Any = (("learning_rate", 0.01),), force_init: bool = False) -> None:
         """Decides how update() works: by which optimizer, and through which store."""
         raise NotImplementedError(f"{type(self).__name__} has no optimizer")
@@ -272,7 +272,7 @@ class BaseModule:
 
     def fit(self, train_data: DataIter, eval_data: DataIter | None = None, eval_metric: Any = "acc",
             epoch_end_callback: OneOrMore[EpochEnd] | None = None,
-            batch_end_callback: OneOrMore[BatchEnd] | None = None, kvstore: str | KVStoreBase = "local",
+            batch_end_callback: OneOrMore[BatchEnd] | None = None, kvstore: str | KVStoreBase | None = "local",
             optimizer: str | Optimizer = "sgd", optimizer_params: Any = (("learning_rate", 0.01),),
             eval_end_callback: OneOrMore[BatchEnd] | None = None,
             eval_batch_end_callback: OneOrMore[BatchEnd] | None = None, initializer: InitializerLike = Uniform(0.01),

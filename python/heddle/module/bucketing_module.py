@@ -227,7 +227,7 @@ class BucketingModule(BaseModule):
         self.switch_bucket(key, *descriptions(batch.provide_data or [], batch.provide_label))
 
     # --- the optimizer
-    def init_optimizer(self, kvstore: str | KVStoreBase = "local", optimizer: str | Optimizer = "sgd",
+    def init_optimizer(self, kvstore: str | KVStoreBase | None = "local", optimizer: str | Optimizer = "sgd",
                        optimizer_params: Any = (("learning_rate", 0.01),), force_init: bool = False) -> None:
         self._need("bind", "init_params")
         if self.optimizer_initialized and not force_init:

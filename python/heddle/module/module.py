@@ -244,7 +244,7 @@ class Module(BaseModule):
         self._exec_group.reshape(*descriptions(data_shapes, label_shapes))
 
     # --- the optimizer
-    def init_optimizer(self, kvstore: str | KVStoreBase = "local", optimizer: str | Optimizer = "sgd",
+    def init_optimizer(self, kvstore: str | KVStoreBase | None = "local", optimizer: str | Optimizer = "sgd",
                        optimizer_params: Any = (("learning_rate", 0.01),), force_init: bool = False) -> None:
         """Decides how update() works."""
         self._need("bind", "init_params")

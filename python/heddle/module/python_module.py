@@ -85,7 +85,7 @@ class PythonModule(BaseModule):
         self._output_shapes = self._compute_output_shapes()
         self.binded = True
 
-    def init_optimizer(self, kvstore: str | KVStoreBase = "local", optimizer: str | Optimizer = "sgd",
+    def init_optimizer(self, kvstore: str | KVStoreBase | None = "local", optimizer: str | Optimizer = "sgd",
                        optimizer_params: Any = (("learning_rate", 0.01),), force_init: bool = False) -> None:
         self.optimizer_initialized = True
 

@@ -119,7 +119,7 @@ class SequentialModule(BaseModule):
             shapes = module.output_shapes
         self.binded = True
 
-    def init_optimizer(self, kvstore: str | KVStoreBase = "local", optimizer: str | Optimizer = "sgd",
+    def init_optimizer(self, kvstore: str | KVStoreBase | None = "local", optimizer: str | Optimizer = "sgd",
                        optimizer_params: Any = (("learning_rate", 0.01),), force_init: bool = False) -> None:
         self._need("bind", "init_params")
         if self.optimizer_initialized and not force_init:
