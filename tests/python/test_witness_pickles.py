@@ -5,6 +5,7 @@ import textwrap
 
 import pytest
 
+import heddle as mx
 from test_witness import ask
 
 READ = """
@@ -47,3 +48,14 @@ def folder(tmp_path_factory):
 def test_they_are_read(folder):
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(READ), str(folder)], capture_output=True, text=True, timeout=120)
     assert done.stdout == "read\n", done.stderr[-2000:]
+
+
+def test_states_need_no_other_name_for_the_package(folder):
+    """After `import heddle as mx` alone: a script that goes on from a checkpoint of MXNet."""
+    updater = mx.optimizer.get_updater(mx.optimizer.create("test"))
+    updater.set_states((folder / "adam.states").read_bytes())
+    assert isinstance(updater.optimizer, mx.optimizer.Adam) and [s.shape for s in updater.states[0]] == [(2,), (2,)]
+    again = mx.optimizer.get_updater(mx.optimizer.create("test"))
+    again.set_states(updater.get_states(dump_optimizer=True))
+    assert [s.tolist() for s in again.states[0]] == [s.tolist() for s in updater.states[0]]
+    assert again.optimizer.num_update == 1 and "mxnet" not in sys.modules

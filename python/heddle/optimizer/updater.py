@@ -41,9 +41,8 @@ class Updater:
         return state
 
     def set_states(self, states: bytes) -> None:
-        """Takes what get_states wrote, with or without the optimizer."""
-        import pickle  # not at import: few programs save states
-        read = pickle.loads(states)
+        """Takes what get_states wrote, here or in MXNet, with or without the optimizer."""
+        read = _unpickled(states)
         if isinstance(read, tuple) and len(read) == 2 and isinstance(read[1], Optimizer):
             self.states, self.optimizer = read
         else:
@@ -54,6 +53,19 @@ class Updater:
         """The states as bytes, with the optimizer if wanted."""
         import pickle
         return pickle.dumps((self.states, self.optimizer) if dump_optimizer else self.states)
+
+
+def _unpickled(data: bytes) -> Any:
+    """What a pickle holds, with heddle's classes where it names MXNet's; texts of Python 2 are read as they are."""
+    import io  # not at import: few programs save states
+    import pickle
+
+    class Reader(pickle.Unpickler):
+        def find_class(self, module: str, name: str) -> Any:
+            top, dot, rest = module.partition(".")
+            return super().find_class(f"{__name__.partition('.')[0]}{dot}{rest}" if top == "mxnet" else module, name)
+
+    return Reader(io.BytesIO(data), encoding="latin1").load()
 
 
 def get_updater(optimizer: Optimizer) -> Updater:
