@@ -20,6 +20,7 @@ CHANCE = {"rand_crop": True, "rand_mirror": True, "shuffle": True, "mean_r": 123
           "std_g": 57.1, "std_b": 57.4}
 CASES = {  # pictures, and parameters of the iterator
     "256x256: crop, mirror": ("256x256", {}),
+    "375x500: crop, mirror": ("375x500", {}),
     "375x500: resize, crop": ("375x500", {"resize": 256}),
     "375x500: bytes": ("375x500", {"resize": 256, "uint8": True}),
 }

@@ -34,6 +34,9 @@ class Resize {
   void blend(const T* from, T* to, int64_t begin, int64_t end, Weigh&& weigh, Term&& term,
              Finish&& finish) const;
 
+  template <int kChannels>
+  void two_by_two(const uint8_t* from, uint8_t* to, int64_t begin, int64_t end) const;
+
   Extent from_, to_;
   Interpolation how_;
   bool area_, quarters_;  // means over areas; of four pixels each
