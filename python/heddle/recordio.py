@@ -116,7 +116,8 @@ class MXRecordIO:
             return record
 
     def tell(self) -> int:
-        """Where the next record begins, in bytes."""
+        """Where the next record begins, in bytes. Raises ValueError for a closed file."""
+        self._need(self.writable)
         place: int = self.handle.tell()
         return place
 
@@ -199,11 +200,13 @@ class MXIndexedRecordIO(MXRecordIO):
     def write_idx(self, idx: Any, buf: bytes) -> None:
         """Adds a record of bytes under a key."""
         key = self.key_type(idx)
-        offset = self.tell() if self.is_open and self.writable else 0
-        self.write(buf)
-        self.fidx.write(f"{key}\t{offset}\n")
-        self.idx[key] = offset
-        self.keys.append(key)
+        with self._lock:
+            self._need(True)
+            offset = self.tell()
+            self.write(buf)
+            self.fidx.write(f"{key}\t{offset}\n")
+            self.idx[key] = offset
+            self.keys.append(key)
 
 
 # --- records of images

@@ -191,6 +191,12 @@ def test_iterators_say_what_is_wrong_with_their_options(options, text):
         mx.image.ImageIter(2, (1, 4, 4), imglist=[])
 
 
+def test_what_is_no_file_is_named(tmp_path):
+    for path, text in ((tmp_path / "nothing.png", "cannot be opened"), (tmp_path, "it is a folder")):
+        with pytest.raises(mx.MXNetError, match=f"{path.name}.*{text}"):
+            mx.image.imread(path).wait_to_read()
+
+
 def test_damaged_files_are_named_and_what_follows_is_read(tmp_path):
     listed = pictures(tmp_path)
     (tmp_path / "1.png").write_bytes(png(COLOUR)[:70])

@@ -36,8 +36,9 @@ def test_records_by_key_and_in_order(tmp_path):
         reader.read_idx(60)
     reader.close()
     reader.close()
-    with pytest.raises(ValueError, match="a.rec is closed"):
-        reader.read()
+    for call in (reader.read, reader.tell, lambda: reader.read_idx(1)):
+        with pytest.raises(ValueError, match="a.rec is closed"):
+            call()
 
 
 def test_keys_of_other_types_and_paths(tmp_path):
@@ -133,6 +134,19 @@ def test_threads_read_by_key_without_disturbing_each_other(tmp_path):
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def test_threads_write_by_key_without_disturbing_each_other(tmp_path):
+    index, file = str(tmp_path / "a.idx"), str(tmp_path / "a.rec")
+    with recordio.MXIndexedRecordIO(index, file, "w") as writer:
+        threads = [threading.Thread(target=lambda part: [writer.write_idx(key, PAYLOADS[key]) for key in part], args=(range(i, 60, 4),))
+                   for i in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    reader = recordio.MXIndexedRecordIO(index, file, "r")
+    assert {key: reader.read_idx(key) for key in reader.keys} == PAYLOADS
 
 
 def test_damaged_records_are_named_and_the_others_read(tmp_path):

@@ -93,7 +93,12 @@ void decode(const DecodeParam& p, OpContext& ctx, Inputs in, Outputs) {
 void read(const ReadParam& p, OpContext& ctx, Inputs, Outputs) {
   std::ifstream file(p.filename, std::ios::binary);
   check(file.good(), "[_cvimread] the file '{}' cannot be opened", p.filename);
-  const std::vector<char> bytes{std::istreambuf_iterator<char>(file), {}};
+  std::vector<char> bytes;
+  char block[1 << 14];
+  while (file.read(block, sizeof block) || file.gcount() > 0)
+    bytes.insert(bytes.end(), block, block + file.gcount());
+  check(!file.bad(), "[_cvimread] '{}' cannot be read: it is a folder, or the disk is broken",
+        p.filename);
   decode_to(ctx, format("_cvimread '{}'", p.filename),
             {reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}, p.colours());
 }
