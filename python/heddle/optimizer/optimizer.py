@@ -118,6 +118,10 @@ class Optimizer:
                               "when the LRScheduler of the optimizer is undefined.")
         self.lr = lr
 
+    def set_lr_scale(self, args_lrscale: Mapping[Any, float]) -> None:
+        """Raises DeprecationWarning, as in MXNet: set_lr_mult took its place."""
+        raise DeprecationWarning(f"[{type(self).__name__}] set_lr_scale is gone, expected set_lr_mult")
+
     def set_lr_mult(self, args_lr_mult: Mapping[Any, float]) -> None:
         """Factors of the rate by name or index, over those of the symbol."""
         self.lr_mult = {**self._from_symbol("__lr_mult__"), **args_lr_mult}
