@@ -43,12 +43,12 @@ static int jpeg_components(Bytes file) {
 // Whether a chunk of that name stands before the pixels of a PNG file.
 static bool has_chunk(Bytes file, std::string_view name) {
   const std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());
-  for (size_t at = 8; at + 8 <= file.size();) {
-    const std::string_view found = text.substr(at + 4, 4);
+  for (uint64_t at = 8; at + 8 <= file.size();) {
+    const std::string_view found = text.substr(size_t(at) + 4, 4);
     if (found == name) return true;
     if (found == "IDAT") return false;
-    const size_t length = size_t(file[at]) << 24 | size_t(file[at + 1]) << 16 |
-                          size_t(file[at + 2]) << 8 | file[at + 3];
+    uint64_t length = 0;
+    for (size_t i = 0; i < 4; ++i) length = length << 8 | file[size_t(at) + i];
     at += 12 + length;
   }
   return false;

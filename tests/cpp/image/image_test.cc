@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "image/decode.h"
+#include "image/encode.h"
 #include "image/resize.h"
 
 namespace heddle::image {
@@ -69,5 +70,49 @@ INSTANTIATE_TEST_SUITE_P(All, Resizing,
                          testing::Values(Interpolation::kNearest, Interpolation::kLinear,
                                          Interpolation::kCubic, Interpolation::kArea,
                                          Interpolation::kLanczos));
+
+Bytes bytes_of(const std::string& file) {
+  return {reinterpret_cast<const uint8_t*>(file.data()), file.size()};
+}
+
+TEST(Encode, WritesWhatDecodeReads) {
+  std::vector<uint8_t> pixels(6 * 5 * 4), found;
+  std::iota(pixels.begin(), pixels.end(), uint8_t(1));
+  for (const int64_t channels : {1, 3, 4}) {
+    const std::string file = encode("it", "PNG", {pixels.data(), 6, 5, channels}, 9);
+    const Colours colours = colours_in(bytes_of(file));
+    ASSERT_EQ(channels_of(colours), channels);
+    decode("it", bytes_of(file), channels == 3 ? Colours::kRgb : colours,
+           [&](int64_t h, int64_t w) {
+             found.resize(size_t(h * w * channels));
+             return found.data();
+           });
+    for (size_t i = 0; channels == 4 && i < found.size(); i += 4) std::swap(found[i], found[i + 2]);
+    EXPECT_TRUE(std::equal(found.begin(), found.end(), pixels.begin()));
+    // No prefix is read behind its end.
+    for (size_t n = 0; n < file.size(); ++n) colours_in(bytes_of(file.substr(0, n)));
+  }
+  const std::string gray = encode("it", "JPEG", {pixels.data(), 6, 5, 1}, 95);
+  EXPECT_EQ(colours_in(bytes_of(gray)), Colours::kGray);
+  EXPECT_EQ(colours_in(bytes_of(encode("it", "JPEG", {pixels.data(), 6, 5, 3}, 1000))),
+            Colours::kBgr);
+  for (size_t n = 0; n < gray.size(); ++n) colours_in(bytes_of(gray.substr(0, n)));
+}
+
+TEST(Encode, RefusesWhatAFormatCannotHold) {
+  const uint8_t pixel[4] = {};
+  const auto error = [&](std::string_view format, int64_t height, int64_t channels) {
+    try {
+      encode("it", format, {pixel, height, 1, channels}, 1);
+    } catch (const Error& e) {
+      return std::string(e.what());
+    }
+    return std::string();
+  };
+  EXPECT_EQ(error("BMP", 1, 3), "[it] found the format BMP, expected JPEG or PNG");
+  EXPECT_EQ(error("JPEG", 1, 4), "[it] found 4 channels, expected 1 or 3 in a JPEG file");
+  EXPECT_EQ(error("PNG", 0, 3),
+            "[it] found 0 x 1 pixels, expected 1 to 1000000 a side in a PNG file");
+}
 
 }  // namespace heddle::image
