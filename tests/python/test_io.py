@@ -90,6 +90,19 @@ def test_seeds_fix_the_order(monkeypatch):
     assert seeded(mx.random.seed, 7) == first != order()
 
 
+def test_orders_of_numpys_seed_are_mxnets(monkeypatch):
+    monkeypatch.setattr(_shuffle, "_seeded", None)
+    np.random.seed(3)
+    it = NDArrayIter(*data_of(20), batch_size=10, shuffle=True)
+    found = [[rows(b) for b in it]]
+    it.reset()
+    found.append([rows(b) for b in it])
+    # What MXNet 1.9.1 gives.
+    assert found == [[[14, 2, 1, 17, 4, 16, 6, 7, 15, 12], [9, 11, 19, 18, 13, 5, 0, 8, 3, 10]],
+                     [[4, 19, 7, 6, 9, 13, 14, 11, 3, 5], [0, 12, 8, 1, 10, 16, 17, 2, 15, 18]]]
+    assert [sum(found[0], [])[i] for i in it.idx] == sum(found[1], [])
+
+
 @pytest.mark.parametrize("shuffle", [False, True])
 @pytest.mark.parametrize("kind", [np.array, mx.nd.array])
 def test_writing_into_a_batch_leaves_the_data(kind, shuffle):

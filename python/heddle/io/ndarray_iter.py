@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import array as _array
+import sys
 
 from .. import _core
 from .._shuffle import shuffle as _shuffled
@@ -61,14 +62,23 @@ class NDArrayIter(DataIter):
         self.last_batch_handle = last_batch_handle
         self.layout = layout
         self._left_over = _array.array("i")
+        self._all = _array.array("i", range(self.num_data))
+        self._moves = _array.array("i", self._all)  # of this epoch's rows, from their places in the last
         self._start()
+
+    @property
+    def idx(self) -> Any:
+        """Where this epoch's rows stood in the last: a NumPy array, or Python's where NumPy is not there."""
+        numpy = sys.modules.get("numpy")
+        return self._moves if numpy is None else numpy.array(self._moves)
 
     # --- the order of an epoch
     def _start(self) -> None:
         """The order of the next epoch: rows left over from the last one come first."""
-        rows = _array.array("i", range(self.num_data))
-        if self.shuffle:
-            _shuffled(rows)
+        if self.shuffle:  # the last moves shuffled, and the last rows moved by them: MXNet's orders of a seed
+            _shuffled(self._moves)
+            self._all = _array.array("i", (self._all[i] for i in self._moves))
+        rows = self._all
         carried = len(self._left_over)
         self._carried = carried
         self._plain = not self.shuffle and not carried  # rows in their own order
