@@ -65,6 +65,7 @@ class HEDDLE_API Symbol {
   std::map<std::string, Kwargs> attributes() const;   // node -> attributes and parameters
   std::string attribute(std::string_view key) const;  // of the head node; "" when absent
   Symbol with_attributes(const Kwargs& attrs) const;  // a copy of the head node with these set
+  Symbol with_name(const std::string& name) const;    // a copy of the head node under this name
 
  private:
   std::vector<Entry> entries_;

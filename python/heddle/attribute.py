@@ -42,6 +42,11 @@ class AttrScope(metaclass=_AttrScopeMeta):
         _stack().pop()
 
 
+def is_attribute(keyword: str) -> bool:
+    """Whether a keyword of an operator's function is an attribute of the node, for training or for the user."""
+    return keyword in HIDDEN_KEYS or keyword.startswith("__")
+
+
 def hide(attributes: Mapping[str, str]) -> dict[str, str]:
     """Attributes under the keys that files hold: "lr_mult" becomes "__lr_mult__"."""
     return {f"__{key}__" if key in HIDDEN_KEYS else key: value for key, value in attributes.items()}

@@ -94,6 +94,11 @@ class DType(str):
         return str(self)
 
     @property
+    def __name__(self) -> str:
+        """The name, as NumPy's scalar types have it, which MXNet gives."""
+        return str(self)
+
+    @property
     def itemsize(self) -> int:
         """Bytes per element."""
         return _ITEM_SIZES[self]

@@ -156,8 +156,10 @@ class Executor:
         return self._symbol
 
     def debug_str(self) -> str:
-        """The final graph, where it runs, and its memory plan."""
+        """The final graph, where it runs, and its memory plan. The last two lines are MXNet's, which programs parse: "Total N MB
+        allocated", with N in whole MB, and the scratch memory that operators asked for beside that, which is none here."""
         memory = self._core.memory()
-        return f"{self._core.describe()}\nTotal {memory['planned_arena'] / 2**20:.4f} MB allocated\n"
+        return (f"{self._core.describe()}\nTotal {memory['planned_arena'] >> 20} MB allocated\n"
+                "Total 0 TempSpace resource requested\n")
 
 

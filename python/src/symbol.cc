@@ -97,6 +97,7 @@ void define_symbol(py::module_& m) {
       .def("attributes", &Symbol::attributes)
       .def("attribute", [](const Symbol& s, const std::string& key) { return s.attribute(key); })
       .def("with_attributes", &Symbol::with_attributes)
+      .def("with_name", &Symbol::with_name)
       .def("infer", infer_symbol, py::arg("shapes"), py::arg("dtypes"), py::arg("partial"))
       .def("nodes", nodes)
       .def_property_readonly("name", &Symbol::name)

@@ -248,20 +248,36 @@ std::string Symbol::attribute(std::string_view key) const {
   return "";
 }
 
-Symbol Symbol::with_attributes(const Kwargs& attrs) const {
-  check(!entries_.empty(), "attributes cannot be set on an empty symbol");
+namespace symbol {
+
+// The symbol with a copy of its one head node, which `change` alters.
+template <class Change>
+Symbol with_head(const std::vector<Entry>& heads, const char* what, Change&& change) {
+  check(!heads.empty(), "{} cannot be set on an empty symbol", what);
+  const NodeRef old = heads[0].node;
   auto copy = std::make_shared<Node>();
-  const NodeRef old = entries_[0].node;
   copy->call = old->call, copy->name = old->name, copy->inputs = old->inputs;
   copy->attrs = old->attrs;
-  for (const auto& [key, value] : attrs)
-    copy->attrs[symbol::is_hidden_key(key) ? symbol::hidden_spelling(key) : key] = value;
-  std::vector<Entry> heads;
-  for (const Entry& e : entries_) {
-    check(e.node == old, "attributes cannot be set on a group of several nodes");
-    heads.push_back({copy, e.index});
+  change(*copy);
+  std::vector<Entry> entries;
+  for (const Entry& e : heads) {
+    check(e.node == old, "{} cannot be set on a group of several nodes", what);
+    entries.push_back({copy, e.index});
   }
-  return Symbol(std::move(heads));
+  return Symbol(std::move(entries));
+}
+
+}  // namespace symbol
+
+Symbol Symbol::with_attributes(const Kwargs& attrs) const {
+  return symbol::with_head(entries_, "attributes", [&](auto& node) {
+    for (const auto& [key, value] : attrs)
+      node.attrs[symbol::is_hidden_key(key) ? symbol::hidden_spelling(key) : key] = value;
+  });
+}
+
+Symbol Symbol::with_name(const std::string& name) const {
+  return symbol::with_head(entries_, "a name", [&](auto& node) { node.name = name; });
 }
 
 }  // namespace heddle

@@ -46,7 +46,7 @@ def test_prefix_and_nested_managers():
             counted = sym.relu(named)
             with mx.name.NameManager():
                 assert sym.relu(counted).name == "relu0"
-        assert named.list_arguments() == ["net_x", "net_fc_weight", "net_fc_bias"] and counted.name == "net_relu0"
+        assert named.list_arguments() == ["x", "net_fc_weight", "net_fc_bias"] and counted.name == "net_relu0"
         assert sym.relu(counted).name == "relu0"
     assert mx.name.NameManager.current.get("given", "x") == "given"
 

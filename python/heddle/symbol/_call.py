@@ -41,12 +41,13 @@ class Symbols(Face):
 def _create(op: Op, hint: str, positional: Sequence[Any], named: dict[str, Any], params: dict[str, Any],
             name: str | None, attr: Mapping[str, str] | None) -> Symbol:
     """A node of an operator; the last three arguments are as users give them."""
-    attrs = attribute.hide(attribute.current().get(attr))
+    attrs = attribute.current().get(attr)
     texts: dict[str, str] = {}
     for key, value in params.items():
         if value is _Null or value is None and key == "dtype":
             continue
-        (attrs if key.startswith("__") else texts)[key] = param_text(key, value)
+        (attrs if attribute.is_attribute(key) else texts)[key] = param_text(key, value)
+    attrs = attribute.hide(attrs)
     name = _name.current().get(name, hint)
     return Symbol(_core.Symbol.apply(op.name, texts, positional, named, name, attrs))
 

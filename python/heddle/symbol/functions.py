@@ -23,7 +23,7 @@ def _binary(name: str, doc: str, symbol: str, numbers: Callable[[Any, Any], Any]
         if isinstance(left, Symbol):
             return _arithmetic(symbol, left, right)
         if isinstance(right, Symbol) and is_number(left):
-            return _arithmetic(symbol, right, left, swapped=True)
+            return _arithmetic(symbol, right, left, swapped=True, hint="_rpowerscalar" if symbol == "**" else None)
         if is_number(left) and is_number(right):
             return numbers(left, right)
         raise TypeError(f"types ({type(left)}, {type(right)}) not supported")

@@ -114,6 +114,8 @@ class Symbol(Methods):
     def __getitem__(self, index: int | str | slice) -> Symbol:
         size = len(self)
         if isinstance(index, str):
+            if self._core.outputs().count(index) > 1:
+                raise ValueError(f'There are multiple outputs with name "{index}"')
             return Symbol(self._core.output_named(index))
         if isinstance(index, slice):
             return Group([self[i] for i in range(*index.indices(size))])
@@ -124,14 +126,16 @@ class Symbol(Methods):
         return Symbol(self._core.output(index % size))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Symbol:
-        """This expression with its variables replaced: by name, or in the order of its arguments."""
-        kwargs.pop("name", None)
+        """This expression with its variables replaced: by name, or in the order of its arguments. name: of its head from then
+        on. Raises TypeError for what is no symbol, MXNetError for names that are no arguments."""
+        name = kwargs.pop("name", None)
         if args and kwargs:
             raise TypeError("compose only accept input Symbols either as positional or keyword arguments, not both")
         for value in (*args, *kwargs.values()):
             if not isinstance(value, Symbol):
                 raise TypeError("Compose expect `Symbol` as arguments")
-        return Symbol(self._core.compose([s._core for s in args], {k: s._core for k, s in kwargs.items()}))
+        core = self._core.compose([s._core for s in args], {k: s._core for k, s in kwargs.items()})
+        return Symbol(core.with_name(name) if name else core)
 
     def __copy__(self) -> Symbol:
         return Symbol(self._core)
@@ -148,15 +152,17 @@ class Symbol(Methods):
 
     # --- attributes
     def attr(self, key: str) -> str | None:
-        """An attribute of the head node, or None."""
+        """An attribute of the head node, or None; None for a group."""
+        if self.name is None:
+            return None
         return self._core.attribute(key) or self._core.attribute(f"__{key}__") or None
 
     def list_attr(self, recursive: bool = False) -> dict[str, str]:
-        """The attributes of the head node."""
+        """The attributes of the head node, of a group's first one."""
         if recursive:
             raise DeprecationWarning("Symbol.list_attr with recursive=True has been deprecated. "
                                      "Please use attr_dict instead.")
-        return self.attr_dict().get(str(self.name), {})
+        return self.attr_dict().get(str(self[0].name), {})
 
     def attr_dict(self) -> dict[str, dict[str, str]]:
         """Node names to their attributes and parameters."""
@@ -222,6 +228,8 @@ class Symbol(Methods):
         """The same, with None for unknown dtypes."""
         if args and kwargs:
             raise ValueError("Can only specify known argument types either by positional or kwargs way.")
+        if not args:
+            _check_names("infer_type", kwargs, self.list_inputs())
         given = dict(zip(self.list_arguments(), args)) if args else kwargs
         known = {name: dtype_name(t) for name, t in given.items() if t is not None}
         inferred = self._core.infer({}, known, True)
@@ -237,17 +245,28 @@ class Symbol(Methods):
         _core.write_file(os.fspath(fname), self.tojson().encode())
 
     def debug_str(self) -> str:
-        """The nodes as text."""
-        lines = ["Symbol Outputs:"]
-        lines += [f"\toutput[{i}]={name}" for i, name in enumerate(self.list_outputs())]
-        nodes = self._core.nodes()
+        """The nodes as text, as MXNet writes them."""
+        import json  # not at import: few programs ask
+        graph = json.loads(self.tojson())
+        nodes, changed = graph["nodes"], set(self.list_auxiliary_states())
+
+        def entry(source: Sequence[int]) -> str:
+            node = nodes[source[0]]
+            version = f" version={int(node['name'] in changed)}" if node["op"] == "null" else ""
+            return f"{node['name']}({source[1]}){version}"
+
+        lines = []
+        if len(graph["heads"]) > 1 or nodes[graph["heads"][0][0]]["op"] != "null":
+            lines = ["Symbol Outputs:"]
+            lines += [f"\toutput[{i}]={entry(head)}" for i, head in enumerate(graph["heads"])]
         for node in nodes:
             if node["op"] == "null":
                 lines.append(f"Variable:{node['name']}")
                 continue
             lines += ["-" * 20, f"Op:{node['op']}, Name={node['name']}", "Inputs:"]
-            lines += [f"\targ[{i}]={nodes[at]['name']}({output})" for i, (at, output) in enumerate(node["inputs"])]
-            lines += ["Attrs:"] + [f"\t{k}={v}" for k, v in sorted(node["attrs"].items())]
+            lines += [f"\targ[{i}]={entry(source)}" for i, source in enumerate(node["inputs"])]
+            if node.get("attrs"):
+                lines += ["Attrs:"] + [f"\t{k}={v}" for k, v in sorted(node["attrs"].items())]
         return "\n".join(lines) + "\n"
 
     # --- running it
@@ -260,16 +279,23 @@ class Symbol(Methods):
         grad_req: "write", "add" or "null" for all arguments, by name, or in their order. type_dict: names to dtypes,
         float32 if nothing says otherwise. group2ctx: devices of the groups that AttrScope(ctx_group=...) names.
         shared_exec: an Executor whose arrays of the names in shared_arg_names are used. Raises MXNetError where a shape
-        or dtype stays unknown or contradicts another.
+        or dtype stays unknown or contradicts another. Shapes of what is no input are ignored, as MXNet does: programs bind
+        parts of networks with the labels of the whole.
         """
-        _check_names("simple_bind", kwargs, self.list_inputs())
+        inputs = self.list_inputs()
+        _check_names("simple_bind", type_dict or {}, inputs)
+        shapes = {name: shape for name, shape in kwargs.items() if name in inputs}
         names = self.list_arguments()
         shared = {}
         if shared_exec is not None:
             shared = {n: shared_exec.arg_dict[n] for n in shared_arg_names or () if n in shared_exec.arg_dict}
-            shared = {n: a for n, a in shared.items() if n not in kwargs or tuple(kwargs[n]) == a.shape}
+            shared = {n: a for n, a in shared.items() if n not in shapes or tuple(shapes[n]) == a.shape}
         dtypes = {n: dtype_name(t) for n, t in (type_dict or {}).items()}
-        return Executor._bind(self, ctx, kwargs, dtypes, shared, {}, {}, _requests(names, grad_req), group2ctx)
+        try:
+            return Executor._bind(self, ctx, shapes, dtypes, shared, {}, {}, _requests(names, grad_req), group2ctx)
+        except MXNetError:
+            _check_names("simple_bind", kwargs, inputs)  # a name that is no input is more likely misspelt than not needed
+            raise
 
     def bind(self, ctx: Context, args: GivenArrays, args_grad: GivenArrays | None = None, grad_req: GradReq = "write",
              aux_states: GivenArrays | None = None, group2ctx: Groups | None = None,
@@ -385,22 +411,23 @@ _ONLY_ARRAYS = {"wait_to_read", "asnumpy", "asscalar", "copy", "as_in_context", 
 _NOTATION = _core.notation()
 
 
-def _arithmetic(symbol: str, left: Symbol, right: Any, swapped: bool = False) -> Symbol:
-    """A node for `left symbol right`, where right is a symbol or a number; swapped: for `right symbol left`."""
+def _arithmetic(symbol: str, left: Symbol, right: Any, swapped: bool = False, hint: str | None = None) -> Symbol:
+    """A node for `left symbol right`, where right is a symbol or a number; swapped: for `right symbol left`. hint: what it is
+    named after, if that is not as usual."""
     _, symbols, with_number, from_number = _NOTATION[symbol]
     attrs = attribute.hide(attribute.current().get(None))
     inputs, params = [left._core], dict[str, str]()
     if isinstance(right, Symbol) and not swapped:
-        operator, hint = symbols
+        operator, usual = symbols
         inputs.append(right._core)
     elif is_number(right):
-        operator, hint = from_number if swapped else with_number
+        operator, usual = from_number if swapped else with_number
         params["scalar"] = str(right)
     elif symbol in ("==", "!="):
         return NotImplemented
     else:
         raise TypeError(f"type {type(right)} not supported")
-    name = _name.current().get(None, hint)
+    name = _name.current().get(None, hint or usual)
     return Symbol(_core.Symbol.apply(operator, params, inputs, {}, name, attrs))
 
 
@@ -449,12 +476,14 @@ def var(name: str, attr: Mapping[str, str] | None = None, shape: ShapeLike | Non
         attrs["__init__"] = init if isinstance(init, str) else init.dumps()
     if stype not in (None, "default"):
         raise ValueError(f"found storage type {stype!r}, expected 'default'")
+    if stype is not None:
+        attrs["__storage_type__"] = "0"
     for key, value in kwargs.items():
         if not (key.startswith("__") and key.endswith("__")):
             raise ValueError(f"Attribute name={key} is not supported. Additional attributes must start and "
                              "end with double underscores, e.g, __yourattr__")
         attrs[key] = str(value)
-    return Symbol(_core.Symbol.variable(_name.current().get(name, None), attrs))
+    return Symbol(_core.Symbol.variable(name, attrs))
 
 
 Variable = var
@@ -462,6 +491,7 @@ Variable = var
 
 def Group(symbols: Sequence[Symbol]) -> Symbol:
     """One symbol with the outputs of several."""
+    symbols = list(symbols)
     if not symbols or any(not isinstance(s, Symbol) for s in symbols):
         raise TypeError("Expected a list of symbols as input")
     return Symbol(_core.Symbol.group([s._core for s in symbols]))
