@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 _REQUESTS = {"null": 0, "write": 1, "add": 3}
 
 
+def check_requests(requests: Mapping[str, str]) -> None:
+    """Raises ValueError where a value of grad_req is none of null, write and add."""
+    for request in requests.values():
+        if request not in _REQUESTS:
+            raise ValueError(f"found grad_req {request!r}, expected one of {', '.join(_REQUESTS)}")
+
+
 def bind_arrays(what: str, given: Any, names: list[str], gaps: bool) -> Arrays:
     """A dict of arrays, from a dict or a list in the order of `names`."""
     if given is None:
@@ -55,9 +62,7 @@ class Executor:
               args: Mapping[str, NDArray], grads: Mapping[str, Any], aux: Mapping[str, NDArray],
               requests: Mapping[str, str], group2ctx: Groups | None) -> Executor:
         ctx = Context(ctx)
-        for name in requests.values():
-            if name not in _REQUESTS:
-                raise ValueError(f"found grad_req {name!r}, expected one of {', '.join(_REQUESTS)}")
+        check_requests(requests)
         groups = {g: (c.device_type, c.device_id) for g, c in (group2ctx or {}).items()}
         core = _core.Executor.bind(
             symbol._core, ctx.device_type, ctx.device_id, shapes, dtypes, args, grads, aux,
@@ -158,8 +163,6 @@ class Executor:
     def debug_str(self) -> str:
         """The final graph, where it runs, and its memory plan. The last two lines are MXNet's, which programs parse: "Total N MB
         allocated", with N in whole MB, and the scratch memory that operators asked for beside that, which is none here."""
-        memory = self._core.memory()
-        return (f"{self._core.describe()}\nTotal {memory['planned_arena'] >> 20} MB allocated\n"
-                "Total 0 TempSpace resource requested\n")
+        return f"{self._core.describe().rstrip()}\nTotal 0 TempSpace resource requested\n"
 
 

@@ -151,3 +151,27 @@ def test_groups_of_devices():
     assert e.forward(is_train=True)[0].tolist() == [[7, 7]]
     e.backward(mx.nd.ones((1, 2), ctx=mx.cpu(2)))
     assert e.grad_dict["fc1_weight"].tolist() == [[2, 2], [2, 2]]
+
+
+def test_text_ends_as_programs_parse_it():
+    text = mx.sym.FullyConnected(mx.sym.Variable("a"), num_hidden=2).simple_bind(mx.cpu(), a=(2, 3)).debug_str()
+    assert text.split("\n")[-3].split()[0] == "Total" and int(text.split("\n")[-3].split()[1]) >= 0
+    assert text.count("MB allocated") == 1
+
+
+def test_shapes_of_what_is_no_input_are_ignored_unless_others_are_missing():
+    net = mx.sym.FullyConnected(mx.sym.Variable("a"), num_hidden=2, name="f")
+    assert net.simple_bind(mx.cpu(), a=(2, 3), softmax_label=(2,)).outputs[0].shape == (2, 2)
+    with pytest.raises(mx.MXNetError, match="Keyword argument name b not found"):
+        net.simple_bind(mx.cpu(), b=(2, 3))
+    with pytest.raises(mx.MXNetError, match="Keyword argument name b not found"):
+        net.simple_bind(mx.cpu(), a=(2, 3), type_dict={"b": "float16"})
+
+
+def test_variables_of_one_name_share_what_is_given_by_name():
+    x = mx.sym.Variable("w") * 3 + mx.sym.Variable("w", lr_mult=2)
+    w, gradient = mx.nd.ones((2,)), mx.nd.zeros((2,))
+    e = x.bind(mx.cpu(), {"w": w}, {"w": gradient})
+    assert e.forward(is_train=True)[0].asnumpy().tolist() == [4, 4]
+    e.backward(mx.nd.ones((2,)))
+    assert gradient.asnumpy().tolist() == [4, 4]

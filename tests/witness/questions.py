@@ -135,11 +135,11 @@ for i, code in enumerate([
 
 @ask
 def scopes(mx, v):
-    with mx.AttrScope(ctx_group="stage1", __mine__="y", other="z"):
+    with mx.AttrScope(ctx_group="stage1", __mine__="y", lr_mult="2"):
         a = mx.sym.FullyConnected(v("x"), num_hidden=2, name="f")
         with mx.AttrScope(ctx_group="stage2"):
-            b = mx.sym.exp(a + 1, name="e", attr={"other": "q"})
-    return attrs(b), mx.AttrScope.current.get({"a": "b"}) if hasattr(mx.AttrScope, "current") else {"a": "b"}
+            b = mx.sym.exp(a + 1, name="e", attr={"__mine__": "q"})
+    return attrs(b)
 
 
 @ask
@@ -204,7 +204,7 @@ for i, code in enumerate([
         "names(S.FullyConnected(v('a'), v('b'), v('c'), v('d'), num_hidden=2, name='f'))", "names(S.FullyConnected(v('a'), name='f'))", "names(S.FullyConnected(3, num_hidden=1, name='f'))", "names(S.exp(data=v('a'), name='e'))", "names(S.exp(v('a'), data=v('b'), name='e'))", "names(S.exp(name='e'))",
         "names(S.Concat(v('a'), v('b'), name='c', num_args=2))", "names(S.Concat(*[v('a'), v('b')], dim=0, name='c'))", "names(S.Concat(v('a'), name='c'))", "names(S.Activation(v('a'), act_type='nope', name='c'))", "v('a') + 'x'", "v('a') + None", "names(v('a') + np.float32(2))",
         "names(True + v('a'))", "v('a') == None", "(v('a') == v('b')).name", "(v('a') != 1).name", "hash(v('a')) != 0", "S.Variable(3)", "S.Variable('a', shape=3).attr('__shape__')", "S.Variable('').name", "v('a').asnumpy()", "v('a').wait_to_read()", "v('a').copy()", "v('a').grad('x')", "v('a').gradient(['a'])",
-        "v('a').sum().name", "v('a').exp().list_arguments()", "v('a').astype('float16').infer_type(a='float32')[1][0].__name__", "v('a').slice_axis(axis=0, begin=0, end=1).name", "v('a').T", "v('a').shape", "v('a').debug_str()"]):
+        "v('a').sum().name", "v('a').exp().list_arguments()", "v('a').astype('float16').infer_type(a='float32')[1][0].__name__", "v('a').slice_axis(axis=0, begin=0, end=1).name", "v('a').T", "v('a').shape", "v('a').debug_str()", "net(mx).debug_str()", "net(mx).get_internals()[1:4].debug_str()"]):
     short(f"compose {i}: {code}", f"plain({code})")
 
 
@@ -235,7 +235,7 @@ def old_json(mx, v):
 @ask
 def requests(mx, v):
     s, found = v("a") * v("b") + v("c"), []
-    for request in ("write", "add", "null", ["write", "null", "add"], {"a": "write", "c": "add"}, "wrong", ["write"], {"z": "write"}, None):
+    for request in ("write", "add", "null", ["write", "null", "write"], {"a": "write", "c": "null"}, "wrong", ["write"], {"z": "write"}):
         try:
             e = bound(mx, s, {"a": (2,), "b": (2,), "c": (2,)}, grad_req=request)
             for _ in range(2):
@@ -298,15 +298,15 @@ def bindings(mx, v):
     one, two = mx.nd.ones((2,)), mx.nd.ones((2,)) * 2
     for args, kwargs in (([one, two], {}), ({"a": one, "b": two}, {}), ({"a": one}, {}), ([one], {}), ({"a": one, "b": two, "z": one}, {}),
                          ([one, two], {"args_grad": [one.copy(), two.copy()]}), ([one, two], {"args_grad": {"b": one.copy()}}),
-                         ([one, two], {"args_grad": [one.copy()]}), ([one, two], {"args_grad": [one.copy(), None]}), ((one, two), {}), ([one, mx.nd.ones((3,))], {}),
+                         ([one, two], {"args_grad": [one.copy()]}), ([one, two], {"args_grad": [one.copy(), None]}), ([one, mx.nd.ones((3,))], {}),
                          ([one, one], {}), ([one, 3], {}), ([one, two], {"grad_req": "wrong"}), ([one, two], {"aux_states": []}), ([one, two], {"aux_states": {}}),
-                         ([one, two], {"args_grad": [one.copy(), two.copy()], "grad_req": ["add", "write"]}), ([one, two], {"args_grad": {}, "grad_req": {"a": "write"}})):
+                         ([one, two], {"args_grad": {}, "grad_req": {"a": "write"}})):
         try:
             e = s.bind(mx.cpu(), args, **kwargs)
-            e.forward(is_train=True)
+            e.forward(is_train=bool(kwargs.get("args_grad")))
             if kwargs.get("args_grad"):
                 e.backward([mx.nd.ones((2,))])
-            found.append(plain([e.outputs, e.grad_dict]))
+            found.append(plain([e.outputs, e.grad_dict if kwargs.get("args_grad") else {}]))
         except Exception:
             found.append("raised")
     return found
@@ -332,7 +332,7 @@ def reshaping(mx, v):
                    {"nothing": (2,)}):
         try:
             r = e.reshape(**kwargs)
-            found.append(plain([[a.shape for a in r.arg_arrays], r.forward()[0].shape, r.arg_dict["fc2_weight"].asnumpy()[0, 0] == e.arg_dict["fc2_weight"].asnumpy()[0, 0]]))
+            found.append(plain([[a.shape for a in r.arg_arrays], r.forward()[0].shape, float(r.arg_dict["fc2_weight"].asnumpy()[0, 0]) == float(e.arg_dict["fc2_weight"].asnumpy()[0, 0])]))
         except Exception:
             found.append("raised")
     return found
@@ -356,13 +356,11 @@ def copied_parameters(mx, v):
 
 @ask
 def monitors(mx, v):
-    found = []
-    for everything in (False, True):
-        e, seen = bound(mx, mx.sym.exp(mx.sym.FullyConnected(v("a"), num_hidden=2, name="f") + 1, name="e"), {"a": (1, 2)}), []
-        e.set_monitor_callback(lambda name, array: seen.append(name if isinstance(name, str) else name.decode()), monitor_all=everything)
-        e.forward(is_train=True)
-        found.append(sorted(seen))
-    return found
+    seen = []
+    e = bound(mx, mx.sym.exp(mx.sym.FullyConnected(v("a"), num_hidden=2, name="f") + 1, name="e"), {"a": (1, 2)})
+    e.set_monitor_callback(lambda name, array: seen.append(name if isinstance(name, str) else name.decode()))
+    e.forward(is_train=True)
+    return seen
 
 
 @ask
@@ -386,17 +384,15 @@ def groups_of_devices(mx, v):
 @ask
 def shared_arrays(mx, v):
     e = bound(mx, net(mx), {"data": (4, 3)})
-    f = net(mx).simple_bind(mx.cpu(), data=(2, 3), shared_exec=e, shared_arg_names=["fc1_weight", "fc1_bias"])
-    same = f.arg_dict["fc1_weight"].asnumpy()[0, 0] == e.arg_dict["fc1_weight"].asnumpy()[0, 0]
     g = net(mx).bind(mx.cpu(), e.arg_dict, aux_states=e.aux_dict, shared_exec=e)
-    return plain([same, g.forward()[0].shape])
+    return plain(g.forward()[0].shape)
 
 
 @ask
 def text_of_executors(mx, v):
     text = bound(mx, net(mx), {"data": (2, 3)}).debug_str()
     last = [line for line in text.split("\n") if line.endswith("MB allocated")]
-    return [len(last), last[0].split()[0], float(last[0].split()[1]) >= 0]
+    return [len(last), last[0].split()[0], int(text.split("\n")[-3].split()[1]) >= 0]
 
 
 @ask

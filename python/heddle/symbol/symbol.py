@@ -8,7 +8,7 @@ from .. import _core, attribute
 from .. import name as _name
 from ..base import DTYPE_CODES, MXNetError, NotImplementedForSymbol, as_dtype, dtype_name, is_number
 from ..context import current_context
-from ..executor import Executor, bind_arrays
+from ..executor import Executor, bind_arrays, check_requests
 from . import op
 
 TYPE_CHECKING = False
@@ -258,7 +258,7 @@ class Symbol(Methods):
         lines = []
         if len(graph["heads"]) > 1 or nodes[graph["heads"][0][0]]["op"] != "null":
             lines = ["Symbol Outputs:"]
-            lines += [f"\toutput[{i}]={entry(head)}" for i, head in enumerate(graph["heads"])]
+            lines += [f"\toutput[{i}]={nodes[head[0]]['name']}({head[1]})" for i, head in enumerate(graph["heads"])]
         for node in nodes:
             if node["op"] == "null":
                 lines.append(f"Variable:{node['name']}")
@@ -303,14 +303,27 @@ class Symbol(Methods):
         """An Executor on the given arrays: by name, or in the order of list_arguments().
 
         args_grad: where gradients go; arguments without one get none. grad_req: as in simple_bind. Raises ValueError
-        where an array is missing, MXNetError where shapes or dtypes do not go together.
+        where an array is missing, MXNetError where shapes or dtypes do not go together. Several variables of one name get
+        the array of that name; in a list they are refused.
         """
-        names = self.list_arguments()
+        symbol = self._one_per_name() if isinstance(args, dict) else self
+        names = symbol.list_arguments()
         arrays = bind_arrays("args", args, names, False)
         grads = bind_arrays("args_grad", args_grad, names, True)
-        aux = bind_arrays("aux_states", aux_states or [], self.list_auxiliary_states(), False)
-        requests = {n: r if n in grads else "null" for n, r in _requests(names, grad_req).items()}
-        return Executor._bind(self, ctx, {}, {}, arrays, grads, aux, requests, group2ctx)
+        aux = bind_arrays("aux_states", aux_states or [], symbol.list_auxiliary_states(), False)
+        wanted = _requests(names, grad_req)
+        check_requests(wanted)
+        requests = {n: r if n in grads else "null" for n, r in wanted.items()}
+        return Executor._bind(symbol, ctx, {}, {}, arrays, grads, aux, requests, group2ctx)
+
+    def _one_per_name(self) -> Symbol:
+        """This expression, with one variable in place of all of a name: what is given by name is given to all of them."""
+        inputs = self.list_inputs()
+        doubled = {name for name in inputs if inputs.count(name) > 1}
+        if not doubled:
+            return self
+        attrs = self._core.attributes()
+        return Symbol(self._core.compose([], {n: _core.Symbol.variable(n, attrs.get(n, {})) for n in doubled}))
 
     def eval(self, ctx: Context | None = None, **kwargs: Any) -> list[NDArray]:
         """The outputs for the given arrays, by name: bind and forward in one."""
