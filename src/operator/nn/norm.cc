@@ -5,6 +5,9 @@
 
 #include "heddle/op.h"
 
+#define HEDDLE_LOOPS "operator/nn/norm.inl.h"
+#include "operator/simd/each_target.h"
+
 namespace heddle::ops::norm {
 
 template <class T>
@@ -27,25 +30,22 @@ struct Grouping {
   int64_t grain() const { return std::max<int64_t>(1, 16384 / std::max<int64_t>(1, size)); }
 };
 
-// The sum of f(i) for i in [0, n), in eight sums that do not wait for each other.
-template <class F>
-double sum_of(int64_t n, F&& f) {
-  constexpr int64_t kLanes = 8;
-  double sums[kLanes] = {};
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes)
-    for (int64_t k = 0; k < kLanes; ++k) sums[k] += f(i + k);
-  for (int64_t k = 0; i < n; ++i, ++k) sums[k] += f(i);
-  return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+// Elements `step` apart, side by side: themselves where they are, or a copy in `room`.
+template <class T>
+const T* gathered(const T* x, int64_t n, int64_t step, T* room) {
+  if (step == 1) return x;
+  for (int64_t i = 0; i < n; ++i) room[i] = x[i * step];
+  return room;
 }
-
-// f(i, step) over [0, n) where the elements are `step` apart, which most are by one.
-template <class F>
-void each_element(int64_t n, int64_t step, F&& f) {
-  if (step == 1)
-    for (int64_t i = 0; i < n; ++i) f(i, int64_t(1));
-  else
-    for (int64_t i = 0; i < n; ++i) f(i, step);
+template <class T>
+void scatter(const T* x, int64_t n, int64_t step, T* to) {
+  for (int64_t i = 0; i < n; ++i) to[i * step] = x[i];
+}
+// Room for `lines` of them on the calling thread; null where they are side by side.
+template <class T>
+T* line_room(const Grouping& at, int64_t lines) {
+  if (at.step == 1) return nullptr;
+  return static_cast<T*>(thread_scratch(size_t(lines * at.size) * sizeof(T)));
 }
 
 struct InstanceNormParam {
@@ -141,34 +141,27 @@ void forward(const P& p, OpContext& ctx, Inputs in, Outputs out) {
     using A = Wide<T>;
     const T *x = in[0].as<T>(), *gamma = in[1].as<T>(), *beta = in[2].as<T>();
     T *y = out[0].as<T>(), *means = ctx.output(out, 1).as<T>(), *lasts = ctx.output(out, 2).as<T>();
+    const auto sum = HEDDLE_PICK(norm_sum<T, A>);
+    const auto squares = HEDDLE_PICK(norm_squares<T, A>);
+    const auto apply_own = HEDDLE_PICK(norm_apply<T, A, true>);
+    const auto apply_run = HEDDLE_PICK(norm_apply<T, A, false>);
     ctx.parallel_for(at.groups, at.grain(), [&](int64_t from, int64_t to) {
+      ScratchScope scope;
+      T* const room = line_room<T>(at, 1);
       for (int64_t g = from; g < to; ++g) {
-        const T* own = x + at.offset(g);
-        T* result = y + at.offset(g);
-        const double mean =
-            sum_of(at.size, [&](int64_t i) { return double(A(own[i * at.step])); }) /
-            double(at.size);
-        const double variance = sum_of(at.size,
-                                       [&](int64_t i) {
-                                         const double d = double(A(own[i * at.step])) - mean;
-                                         return d * d;
-                                       }) /
-                                double(at.size);
+        const T* own = gathered(x + at.offset(g), at.size, at.step, room);
+        const double mean = sum(own, at.size) / double(at.size);
+        const double variance = squares(own, at.size, mean) / double(at.size);
         const double deviation = std::sqrt(variance + double(p.eps));
         means[g] = T(A(mean)), lasts[g] = T(A(P::kDeviation ? deviation : variance));
         const A m = A(mean), scale = A(1 / deviation);
-        if (at.own_channels()) {
-          each_element(at.size, at.step, [&](int64_t i, int64_t step) {
-            result[i * step] = T((A(own[i * step]) - m) * scale * A(gamma[i]) + A(beta[i]));
-          });
-          continue;
-        }
-        for (int64_t run = 0; run < at.runs(); ++run) {
+        T* const result = room ? room : y + at.offset(g);
+        if (at.own_channels()) apply_own(own, result, at.size, m, scale, gamma, beta);
+        for (int64_t run = 0; !at.own_channels() && run < at.runs(); ++run) {
           const int64_t c = at.channel_of_run(g, run), first = run * at.channel_length;
-          const A by = A(gamma[c]), plus = A(beta[c]);
-          for (int64_t i = first; i < first + at.channel_length; ++i)
-            result[i] = T((A(own[i]) - m) * scale * by + plus);
+          apply_run(own + first, result + first, at.channel_length, m, scale, gamma + c, beta + c);
         }
+        if (room) scatter(room, at.size, at.step, y + at.offset(g));
       }
     });
   });
@@ -192,46 +185,40 @@ void backward(const P& p, OpContext& ctx, Inputs in, Outputs out) {
     // Of each run of a group: the sums of dy z and of dy.
     double* parts = at.own_channels() ? nullptr : ctx.scratch_of<double>(2 * at.groups * at.runs());
     T* dx = ctx.wants(0) ? out[0].as<T>() : nullptr;
+    const auto products_own = HEDDLE_PICK(norm_products<T, A, true>);
+    const auto products_run = HEDDLE_PICK(norm_products<T, A, false>);
+    const auto gradient_own = HEDDLE_PICK(norm_gradient<T, A, true>);
+    const auto gradient_run = HEDDLE_PICK(norm_gradient<T, A, false>);
+    const auto add_channels = HEDDLE_PICK(norm_channels<T, A>);
     ctx.parallel_for(at.groups, at.grain(), [&](int64_t from, int64_t to) {
+      ScratchScope scope;
+      T* const room = line_room<T>(at, 2);
       for (int64_t g = from; g < to; ++g) {
-        const T *head = dy + at.offset(g), *own = x + at.offset(g);
+        const T* head = gathered(dy + at.offset(g), at.size, at.step, room);
+        const T* own = gathered(x + at.offset(g), at.size, at.step, room ? room + at.size : room);
         const double mean = mean_of(g), scale = scale_of(g);
         double heads = 0, product = 0;
-        const auto z = [&](int64_t i) { return (double(A(own[i])) - mean) * scale; };
-        if (at.own_channels()) {
-          const auto scaled = [&](int64_t i) {
-            return double(A(head[i * at.step])) * double(A(gamma[i]));
-          };
-          heads = sum_of(at.size, scaled);
-          product = sum_of(at.size, [&](int64_t i) { return scaled(i) * z(i * at.step); });
-        }
+        if (!parts) products_own(head, own, gamma, at.size, mean, scale, &heads, &product);
         for (int64_t run = 0; parts && run < at.runs(); ++run) {
           const int64_t first = run * at.channel_length;
           const double by = double(A(gamma[at.channel_of_run(g, run)]));
           double* mine = parts + 2 * (g * at.runs() + run);
-          mine[0] = sum_of(at.channel_length,
-                           [&](int64_t i) { return double(A(head[first + i])) * z(first + i); });
-          mine[1] =
-              sum_of(at.channel_length, [&](int64_t i) { return double(A(head[first + i])); });
+          products_run(head + first, own + first, nullptr, at.channel_length, mean, scale, mine + 1,
+                       mine);
           product += by * mine[0], heads += by * mine[1];
         }
         if (!dx) continue;
         // ((dy gamma - heads) - (x - mean) slope) scale, in the precision of the elements
         const A less = A(heads / double(at.size)), m = A(mean), by_scale = A(scale);
         const A slope = A(product / double(at.size) * scale);
-        T* result = dx + at.offset(g);
-        if (at.own_channels())
-          each_element(at.size, at.step, [&](int64_t i, int64_t step) {
-            result[i * step] =
-                T((A(head[i * step]) * A(gamma[i]) - less - (A(own[i * step]) - m) * slope) *
-                  by_scale);
-          });
+        T* const result = room ? room : dx + at.offset(g);
+        if (!parts) gradient_own(head, own, gamma, result, at.size, less, m, slope, by_scale);
         for (int64_t run = 0; parts && run < at.runs(); ++run) {
-          const int64_t first = run * at.channel_length;
-          const A by = A(gamma[at.channel_of_run(g, run)]);
-          for (int64_t i = first; i < first + at.channel_length; ++i)
-            result[i] = T((A(head[i]) * by - less - (A(own[i]) - m) * slope) * by_scale);
+          const int64_t c = at.channel_of_run(g, run), first = run * at.channel_length;
+          gradient_run(head + first, own + first, gamma + c, result + first, at.channel_length,
+                       less, m, slope, by_scale);
         }
+        if (room) scatter(room, at.size, at.step, dx + at.offset(g));
       }
     });
     // Added over the groups in their order, whichever thread does it.
@@ -245,14 +232,15 @@ void backward(const P& p, OpContext& ctx, Inputs in, Outputs out) {
     else
       ctx.parallel_for(at.channels, std::max<int64_t>(64, 16384 / std::max<int64_t>(1, at.groups)),
                        [&](int64_t from, int64_t to) {
+                         ScratchScope scope;
+                         T* const room = line_room<T>(at, 2);
+                         const int64_t n = to - from, skip = from * at.step;
                          for (int64_t g = 0; g < at.groups; ++g) {
-                           const T *head = dy + at.offset(g), *own = x + at.offset(g);
-                           const double mean = mean_of(g), scale = scale_of(g);
-                           for (int64_t c = from; c < to; ++c) {
-                             const double d = double(A(head[c * at.step]));
-                             sums[c] += d * ((double(A(own[c * at.step])) - mean) * scale);
-                             sums[at.channels + c] += d;
-                           }
+                           const int64_t here = at.offset(g) + skip;
+                           const T* head = gathered(dy + here, n, at.step, room);
+                           const T* own = gathered(x + here, n, at.step, room ? room + n : room);
+                           add_channels(head, own, n, mean_of(g), scale_of(g), sums + from,
+                                        sums + at.channels + from);
                          }
                        });
     for (int64_t c = 0; c < at.channels; ++c) {
@@ -278,6 +266,27 @@ OpDef record(const char* name, const char* doc) {
 }
 
 // --- L2Normalization ----------------------------------------------------------------------------
+// The sum of f(i) for i in [0, n), in eight sums that do not wait for each other.
+template <class F>
+double sum_of(int64_t n, F&& f) {
+  constexpr int64_t kLanes = 8;
+  double sums[kLanes] = {};
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes)
+    for (int64_t k = 0; k < kLanes; ++k) sums[k] += f(i + k);
+  for (int64_t k = 0; i < n; ++i, ++k) sums[k] += f(i);
+  return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+}
+
+// f(i, step) over [0, n) where the elements are `step` apart, which most are by one.
+template <class F>
+void each_element(int64_t n, int64_t step, F&& f) {
+  if (step == 1)
+    for (int64_t i = 0; i < n; ++i) f(i, int64_t(1));
+  else
+    for (int64_t i = 0; i < n; ++i) f(i, step);
+}
+
 enum class Mode { kInstance, kSpatial, kChannel };
 struct L2Param {
   float eps = 1e-10f;
