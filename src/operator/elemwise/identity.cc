@@ -10,6 +10,31 @@ struct Identity {
   HEDDLE_HD static auto f(auto x) { return x; }
 };
 
+// Converts x to y, as large, in one pass. False where that takes two: neither is of a type that
+// loops compute in.
+template <class C>
+bool convert(const OpContext& ctx, const Blob& x, const Blob& y) {
+  const bool loads = y.dtype == dtype_of<C>;
+  if (!loads && x.dtype != dtype_of<C>) return false;
+  const Load<C> load = loads ? load_of<C>(x.dtype) : nullptr;
+  const Store<C> store = loads ? nullptr : store_of<C>(y.dtype);
+  const char* from = static_cast<const char*>(x.data);
+  char* to = static_cast<char*>(y.data);
+  ctx.parallel_for(x.size(), kGrain, [&](int64_t begin, int64_t end) {
+    const char* a = from + begin * dtype_size(x.dtype);
+    char* b = to + begin * dtype_size(y.dtype);
+    if (loads) load(a, reinterpret_cast<C*>(b), end - begin);
+    else store(reinterpret_cast<const C*>(a), b, end - begin);
+  });
+  return true;
+}
+// Through the type that map() would compute in.
+bool converted(const OpContext& ctx, const Blob& x, const Blob& y) {
+  if (y.dtype == Dtype::kFloat64) return convert<double>(ctx, x, y);
+  if (is_float(y.dtype)) return convert<float>(ctx, x, y);
+  return convert<int64_t>(ctx, x, y);
+}
+
 void copy_broadcast(const OpContext& ctx, const Blob& x, const Blob& y) {
   if (x.dtype == y.dtype && x.shape.size() == y.shape.size()) {
     if (x.data == y.data) return;
@@ -20,6 +45,7 @@ void copy_broadcast(const OpContext& ctx, const Blob& x, const Blob& y) {
       std::memcpy(to + begin * size, from + begin * size, size_t((end - begin) * size));
     });
   }
+  if (y.dtype != Dtype::kBool && x.shape == y.shape && converted(ctx, x, y)) return;
   map(ctx, kLoops<Identity>, {y.dtype == Dtype::kBool ? Operand::truth(x) : Operand(x)}, y);
 }
 
