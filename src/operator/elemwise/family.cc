@@ -52,6 +52,10 @@ void one_gradient(OpContext& ctx, const MapLoops& loops, Inputs in, const Blob& 
     else map(ctx, loops, {in[0], in[1], in[2]}, to);
   };
   if (out.shape == in[0].shape) return apply(out);
+  if (in.count() == 1) {  // a gradient is linear in dy: the sum may come first
+    sum_to(ctx, in[0], out);
+    return map(ctx, loops, {out}, out);
+  }
   Blob whole = in[0];
   whole.dtype = out.dtype;
   whole.data = ctx.scratch(size_t(whole.bytes()));

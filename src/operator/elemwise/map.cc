@@ -32,8 +32,8 @@ class Source {
   bool direct() const { return data_ && !load_ && walk_.contiguous(); }
   const C* at(int64_t begin) const { return reinterpret_cast<const C*>(data_) + begin; }
 
-  // Elements [begin, begin + n), n <= kTile: where they lie, or in the buffer (which holds the
-  // constant already).
+  // Elements [begin, begin + n), n <= kTile: where they lie, if together, or in the buffer (which
+  // holds the constant already).
   const C* tile(int64_t begin, int64_t n, C* buffer) const {
     if (constant()) return buffer;
     if (direct()) return at(begin);
@@ -41,13 +41,21 @@ class Source {
       read(begin, buffer, n);
       return buffer;
     }
-    walk_.runs(begin, n, [&](int64_t from, int64_t stride, int64_t to, int64_t length) {
-      if (stride == 1) return read(from, buffer + to, length);
-      C one;
-      read(from, &one, 1);
-      std::fill_n(buffer + to, length, one);
-    });
-    return buffer;
+    const C* found = buffer;
+    walk_.runs(begin, n,
+               [&](int64_t from, int64_t stride, int64_t to, int64_t length, int64_t times) {
+                 if (stride == 1 && length == n && !load_) {
+                   found = at(from);
+                 } else if (stride == 1) {
+                   read(from, buffer + to, length);
+                   repeat(buffer + to, length, length * times);
+                 } else {
+                   C one;
+                   read(from, &one, 1);
+                   std::fill_n(buffer + to, length * times, one);
+                 }
+               });
+    return found;
   }
 
  private:
@@ -57,6 +65,15 @@ class Source {
     if (n < 16)
       for (int64_t i = 0; i < n; ++i) to[i] = x[i];
     else std::memcpy(to, x, size_t(n) * sizeof(C));
+  }
+
+  // Continues x[0, n) to `total` elements, with ever longer copies.
+  static void repeat(C* x, int64_t n, int64_t total) {
+    for (int64_t done = n; done < total;) {
+      const int64_t more = std::min(done, total - done);
+      std::memcpy(x + done, x, size_t(more) * sizeof(C));
+      done += more;
+    }
   }
 
   const char* data_ = nullptr;

@@ -22,8 +22,9 @@ class Walk {
   // Element i of y is element i of x.
   bool contiguous() const { return rank_ == 0 || (rank_ == 1 && stride_[0] == 1); }
 
-  // Calls run(from, stride, to, length) for consecutive pieces of [begin, begin + n): elements
-  // from, from + stride, ... of x (stride 0 or 1) are elements begin + to, ... of y.
+  // Calls run(from, stride, to, length, times) for consecutive pieces of [begin, begin + n):
+  // elements from, from + stride, ... of x (stride 0 or 1), `length` of them and those `times`
+  // times over, are elements begin + to, ... of y.
   template <class Run>
   void runs(int64_t begin, int64_t n, Run&& run) const {
     int64_t at[Shape::kMaxRank] = {}, from = 0, rest = begin;
@@ -31,11 +32,13 @@ class Walk {
       at[d] = rest % extent_[d], rest /= extent_[d];
       from += at[d] * stride_[d];
     }
-    if (rank_ == 0) return run(int64_t(0), int64_t(0), int64_t(0), n);
+    if (rank_ == 0) return run(int64_t(0), int64_t(0), int64_t(0), n, int64_t(1));
     for (int64_t to = 0; to < n;) {
       const int64_t length = std::min(n - to, extent_[0] - at[0]);
-      run(from, stride_[0], to, length);
-      to += length, at[0] += length, from += length * stride_[0];
+      const int64_t times = length < extent_[0] ? 1 : repeats(at, n - to);
+      run(from, stride_[0], to, length, times);
+      to += length * times, at[0] += length, from += length * stride_[0];
+      if (rank_ > 1) at[1] += times - 1;
       for (int d = 0; d + 1 < rank_ && at[d] == extent_[d]; ++d) {
         from += stride_[d + 1] - at[d] * stride_[d];
         at[d] = 0, ++at[d + 1];
@@ -44,6 +47,11 @@ class Walk {
   }
 
  private:
+  // How often the innermost axis, which is at its beginning, comes whole within `rest` elements.
+  int64_t repeats(const int64_t* at, int64_t rest) const {
+    if (rank_ < 2 || stride_[1] != 0) return 1;
+    return std::min(extent_[1] - at[1], rest / extent_[0]);
+  }
   void push(int64_t extent, int64_t stride) {
     if (rank_ > 0) {
       const int last = rank_ - 1;
