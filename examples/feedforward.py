@@ -1,6 +1,6 @@
 """Fashion-MNIST by FeedForward, MXNet's first way to train: a multilayer perceptron, saved, loaded and asked again.
 
-    python examples/feedforward.py [--epochs 3] [--limit 20000] [--out DIR]
+    python examples/feedforward.py [--epochs 5] [--limit 20000] [--out DIR]
 
 Wants Debian's package dataset-fashion-mnist.
 """
@@ -28,7 +28,7 @@ def network() -> sym.Symbol:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--limit", type=int, default=20000)
     parser.add_argument("--out", default="feedforward-out")
     options, begin = parser.parse_args(arguments), time.perf_counter()

@@ -47,7 +47,7 @@ def test_multi_task(run):
 
 @needs_images
 def test_feedforward(run, tmp_path):
-    assert "the same from" in run("feedforward", "--limit", "12000", "--epochs", "3", "--out", str(tmp_path))
+    assert "the same from" in run("feedforward", "--limit", "20000", "--epochs", "5", "--out", str(tmp_path))
 
 
 @pytest.mark.skipif(not pathlib.Path("/usr/share/common-licenses").is_dir(), reason="not a Debian system")
