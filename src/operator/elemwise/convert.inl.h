@@ -1,4 +1,6 @@
 // Loops that convert between dtypes, once per instruction-set level.
+#include "operator/simd/halves.inl.h"
+
 namespace heddle::ops::HEDDLE_ISA {
 
 template <class From, class To>
@@ -40,8 +42,11 @@ template <class C, class T>
 void store(const C* from, void* to, int64_t n) {
   simd::ran(HEDDLE_LEVEL);
   T* y = static_cast<T*>(to);
+  int64_t done = 0;
+  if constexpr (std::is_same_v<T, float16> && std::is_same_v<C, float>)
+    done = to_halves(from, &y->bits, n);
 #pragma omp simd
-  for (int64_t i = 0; i < n; ++i) {
+  for (int64_t i = done; i < n; ++i) {
     if constexpr (std::is_same_v<T, float16>) y[i].bits = half::to_f16(float(from[i]));
     else if constexpr (std::is_same_v<T, bfloat16>) y[i].bits = half::to_bf16(float(from[i]));
     else y[i] = converted<C, T>(from[i]);
