@@ -2,13 +2,17 @@
 #include "operator/tensor/view.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 
 namespace heddle::ops::view {
 
-constexpr int64_t kGrain = 32768;  // elements per piece of a parallel loop
-constexpr int64_t kBlock = 32;     // side of the squares that transpositions work in
+constexpr int64_t kGrain = 32768;       // elements per piece of a parallel loop
+constexpr int64_t kBlock = 32;          // side of the squares that transpositions work in
+constexpr int64_t kShort = 16;          // axes of fewer elements are not worth a loop of their own
+constexpr int64_t kMostPlaces = 512;    // that a table of places holds
+constexpr int64_t kFarthest = 1 << 30;  // that a place of a table lies
 
 View::View(const Shape& dense) {
   rank = dense.rank();
@@ -134,11 +138,54 @@ void copy_squares(const OpContext& ctx, const Pair& p, const T* from, T* to) {
   });
 }
 
+// Blocks of the last `axes` axes, each element from a place that a table tells: for axes too short
+// to be loops.
+template <class T>
+void copy_blocks(const OpContext& ctx, const Pair& p, int axes, const T* from, T* to) {
+  const int outer = p.a.rank - axes;
+  int32_t a[kMostPlaces], b[kMostPlaces];
+  int64_t size = 1;
+  a[0] = b[0] = 0;
+  for (int d = p.a.rank - 1; d >= outer; --d) {
+    for (int64_t i = 1; i < p.a.extent[d]; ++i)
+      for (int64_t k = 0; k < size; ++k) {
+        a[i * size + k] = int32_t(a[k] + i * p.a.stride[d]);
+        b[i * size + k] = int32_t(b[k] + i * p.b.stride[d]);
+      }
+    size *= p.a.extent[d];
+  }
+  ctx.parallel_for(p.a.size() / size, std::max<int64_t>(1, kGrain / size),
+                   [&](int64_t begin, int64_t end) {
+                     Place place(p, outer, begin);
+                     for (int64_t i = begin; i < end; ++i, place.next(p, outer)) {
+                       const T* x = from + place.a;
+                       T* y = to + place.b;
+                       for (int64_t k = 0; k < size; ++k) y[b[k]] = x[a[k]];
+                     }
+                   });
+}
+
+// How many of the last axes a table takes in: 0 where runs along the last one are long enough, or
+// where there is no more than one.
+int short_axes(const Pair& p) {
+  const int last = p.a.rank - 1;
+  if (p.a.extent[last] >= kShort) return 0;
+  int64_t places = 1, span = 0;
+  int axes = 0;
+  for (int d = last; d >= 0 && places * p.a.extent[d] <= kMostPlaces; --d, ++axes) {
+    places *= p.a.extent[d];
+    span += (p.a.extent[d] - 1) * std::max(std::abs(p.a.stride[d]), std::abs(p.b.stride[d]));
+    if (span > kFarthest) break;
+  }
+  return axes > 1 ? axes : 0;
+}
+
 template <class T>
 void copy_as(const OpContext& ctx, Pair p, const void* from, void* to) {
   const int last = p.a.rank - 1;
   const T* x = static_cast<const T*>(from);
   T* y = static_cast<T*>(to);
+  if (const int axes = short_axes(p)) return copy_blocks(ctx, p, axes, x, y);
   if (p.b.stride[last] == 1 && p.a.stride[last] != 1) {
     for (int d = 0; d < last; ++d) {
       if (p.a.stride[d] != 1) continue;
