@@ -75,7 +75,7 @@ inline Slot& this_slot() {
 // Notifies, but from within a run of tasks only at its end: who is woken may push the next task,
 // and the worker that takes it should find this thread's place in the arena free.
 inline void ring(Slot& slot, EventCount& bell) {
-  if (!slot.rings_later || slot.bell_count == std::size(slot.bells)) return bell.notify();
+  if (!slot.rings_later || slot.bell_count == std::ssize(slot.bells)) return bell.notify();
   slot.bells[slot.bell_count++] = &bell;
 }
 inline void ring_all(Slot& slot) {
