@@ -15,7 +15,7 @@ import re
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 HEADER = "predict/heddle_predict.h"
 # Files without operators, by what they need; operators follow in the order of all_ops.def.
-ROOMS = ["base/base.cc", "base/json.cc", "base/layout.cc", "base/param.cc", "base/params_file.cc", "base/settings.cc", "device/scratch.cc",
+ROOMS = ["base/base.cc", "base/json.cc", "base/layout.cc", "base/param.cc", "base/params_file.cc", "base/settings.cc", "device/host_memory.cc", "device/scratch.cc",
          "parallel/parallel.serial.cc", "operator/op.cc", "operator/linalg.cc", "operator/simd/level.cc",
          "operator/elemwise/convert.cc", "operator/elemwise/family.cc", "operator/elemwise/map.cc",
          "operator/elemwise/reduction.cc",

@@ -7,14 +7,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <thread>
 
 #include "device/cgroup.h"
-
-#ifdef __linux__
-#include <sys/mman.h>
-#endif
 
 namespace heddle::system {
 
@@ -48,17 +43,6 @@ int64_t free_bytes() {
 #else
   return usable_bytes();
 #endif
-}
-
-void* allocate(size_t bytes) {
-  constexpr size_t kAlignment = 64, kHugePage = size_t{2} << 20;
-  const size_t unit = bytes >= kHugePage ? kHugePage : kAlignment;
-  if (bytes > SIZE_MAX - unit) return nullptr;
-  void* const p = std::aligned_alloc(unit, (bytes + unit - 1) / unit * unit);
-#ifdef MADV_HUGEPAGE
-  if (p && unit == kHugePage) madvise(p, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
-#endif
-  return p;
 }
 
 void at_fork(void (*before)(), void (*in_parent)(), void (*in_child)()) {
