@@ -141,8 +141,8 @@ def ftml(o):
 
 def lars(o):
     def rule(w, g, s, t):
+        a, b = np.linalg.norm(w), np.linalg.norm(g)  # of the gradient before it is clipped
         g = clip(g, o)
-        a, b = np.linalg.norm(w), np.linalg.norm(g)
         lr = o["lr"] * 0.001 * a / (b + o["wd"] * a)
         s["m"] = o["momentum"] * s.get("m", 0) - lr * (g + o["wd"] * w)
         return w + s["m"]

@@ -1,12 +1,12 @@
 """How parameters change: optimizers, and the updater that keeps their states."""
-from . import optimizer, rules
+from . import contrib, optimizer, rules
 from .optimizer import Optimizer, create, register
-from .rules import (DCASGD, FTML, LAMB, LARS, NAG, SGD, SGLD, AdaDelta, AdaGrad, Adam, Adamax, Ftrl, Nadam,
+from .rules import (DCASGD, FTML, LAMB, LARS, LBSGD, NAG, SGD, SGLD, AdaDelta, AdaGrad, Adam, Adamax, Ftrl, Nadam,
                     RMSProp, Signum, Test, ccSGD)
 from .updater import Updater, get_updater
 
-__all__ = ["AdaDelta", "AdaGrad", "Adam", "Adamax", "DCASGD", "FTML", "Ftrl", "LAMB", "LARS", "NAG", "Nadam",
-           "Optimizer", "RMSProp", "SGD", "SGLD", "Signum", "Test", "Updater", "ccSGD", "create", "get_updater",
+__all__ = ["AdaDelta", "AdaGrad", "Adam", "Adamax", "DCASGD", "FTML", "Ftrl", "LAMB", "LARS", "LBSGD", "NAG", "Nadam",
+           "Optimizer", "RMSProp", "SGD", "SGLD", "Signum", "Test", "Updater", "ccSGD", "contrib", "create", "get_updater",
            "optimizer", "register", "rules"]
 
 # Pickles of MXNet 1.x say that all of these are in mxnet.optimizer.optimizer.

@@ -56,14 +56,10 @@ class NAG(Optimizer):
 
     def update(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
         lr, wd, _ = self._begin(index)
-        step = lr * (self._gradient(grad) + wd * weight)
         if state is None:
-            weight -= step
-            return
-        state *= self.momentum
-        weight -= state
-        weight += (self.momentum + 1) * (state - step)
-        state -= step
+            op.sgd_update(weight, grad, out=weight, **self._fused(lr=lr, wd=wd))
+        else:
+            op.nag_mom_update(weight, grad, state, out=weight, **self._fused(lr=lr, wd=wd, momentum=self.momentum))
 
 
 @register
@@ -120,14 +116,10 @@ class Signum(Optimizer):
     def update(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
         lr, wd, _ = self._begin(index)
         if state is None:
-            step = op.sign(grad)
-            weight *= 1 - lr * wd
-            weight -= lr * step
-            return
-        state *= self.momentum
-        state -= (1 - self.momentum) * (wd * weight + self._gradient(grad))
-        weight *= 1 - lr * self.wd_lh
-        weight += lr * op.sign(state)
+            op.signsgd_update(weight, grad, out=weight, **self._fused(lr=lr, wd=wd))
+        else:
+            op.signum_update(weight, grad, state, out=weight,
+                             **self._fused(lr=lr, wd=wd, momentum=self.momentum, wd_lh=self.wd_lh))
 
 
 @register
@@ -276,19 +268,13 @@ class RMSProp(Optimizer):
 
     def update(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
         lr, wd, _ = self._begin(index)
-        g = self._gradient(grad, weight, wd)
-        square = state[0]
-        _average(square, g * g, self.gamma1)
-        if self.centered:
-            _, mean, step = state
-            _average(mean, g, self.gamma1)
-            step *= self.gamma2
-            step -= lr * g / op.sqrt(square - mean * mean + self.epsilon)
-            weight += step
-        else:
-            weight -= lr * g / op.sqrt(square + self.epsilon)
+        params = self._fused(lr=lr, wd=wd, gamma1=self.gamma1, epsilon=self.epsilon)
         if self.clip_weights:
-            op.clip(weight, a_min=-self.clip_weights, a_max=self.clip_weights, out=weight)
+            params["clip_weights"] = self.clip_weights
+        if self.centered:
+            op.rmspropalex_update(weight, grad, *state, out=weight, **params, **{"gamma2": self.gamma2})
+        else:
+            op.rmsprop_update(weight, grad, *state, out=weight, **params)
 
 
 @register
@@ -305,14 +291,7 @@ class Ftrl(Optimizer):
 
     def update(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
         lr, wd, _ = self._begin(index)
-        g = self._gradient(grad)
-        z, n = state
-        before = op.sqrt(n)
-        n += g * g
-        after = op.sqrt(n)
-        z += g - (after - before) * weight / lr
-        value = (op.sign(z) * self.lamda1 - z) / ((self.beta + after) / lr + wd)
-        weight[:] = value * (op.abs(z) > self.lamda1)
+        op.ftrl_update(weight, grad, *state, out=weight, **self._fused(lr=lr, wd=wd, lamda1=self.lamda1, beta=self.beta))
 
 
 @register
@@ -330,14 +309,11 @@ class FTML(Optimizer):
 
     def update(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
         lr, wd, t = self._begin(index)
-        g = self._gradient(grad, weight, wd)
-        previous, square, z = state
-        _average(square, g * g, self.beta2)
-        d = (1 - self.beta1 ** t) / lr * (op.sqrt(square / (1 - self.beta2 ** t)) + self.epsilon)
-        z *= self.beta1
-        z += (1 - self.beta1) * g - (d - self.beta1 * previous) * weight
-        d._copyto(previous)
-        weight[:] = -1.0 * z / d
+        params: dict[str, Any] = {"lr": lr, "wd": wd, "t": t, "beta1": self.beta1, "beta2": self.beta2, "epsilon": self.epsilon,
+                                  "rescale_grad": self.rescale_grad}
+        if self.clip_gradient:
+            params["clip_grad"] = self.clip_gradient
+        op.ftml_update(weight, grad, *state, out=weight, **params)
 
 
 @register
@@ -361,21 +337,79 @@ class LARS(SGD):
         if name.endswith(("gamma", "beta", "bias")):
             return lr
         w = weight.norm().item()
-        g = self._gradient(grad).norm().item()
+        g = grad.norm().item() * self.rescale_grad
         return lr * self.eta * w / (g + wd * w + self.eps) if w > 0 and g > 0 else lr
 
     def update(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
         lr, wd, _ = self._begin(index)
-        if self.cur_lr != lr:
-            self.last_lr, self.cur_lr = self.cur_lr, lr
+        rate = self.learning_rate  # before the factors of parameters
+        self.last_lr, self.cur_lr = rate if self.cur_lr is None else self.cur_lr, rate
         momentum = self.momentum
         if self.momentum_correction and self.last_lr:
-            momentum *= lr / self.last_lr
+            momentum *= self.cur_lr / self.last_lr
         lr = self._scaled(index, weight, grad, lr, wd)
         if state is None:
             op.sgd_update(weight, grad, out=weight, **self._fused(lr=lr, wd=wd))
         else:
             op.sgd_mom_update(weight, grad, state, out=weight, **self._fused(lr=lr, wd=wd, momentum=momentum))
+
+
+@register
+class LBSGD(Optimizer):
+    """SGD for large batches: gradients of batch_scale updates make one step, at a rate that grows while training warms up.
+
+    The rate's factor goes from 1 to batch_scale within warmup_epochs of updates_per_epoch: "linear", as the square
+    ("power2") or the root ("sqrt") of the part that is over; "lars" takes the ratio of norms of weight and gradient, within
+    0.01 and 100, in its place (arXiv:1708.03888).
+    """
+
+    def __init__(self, momentum: float = 0.0, multi_precision: bool = False, warmup_strategy: str = "linear",
+                 warmup_epochs: int = 5, batch_scale: float = 1, updates_per_epoch: int = 32, begin_epoch: int = 0,
+                 num_epochs: int = 60, **kwargs: Any) -> None:
+        super().__init__(multi_precision=multi_precision, **kwargs)
+        self.momentum = momentum
+        self.warmup_strategy = warmup_strategy
+        self.warmup_epochs = warmup_epochs
+        self.batch_scale = batch_scale
+        self.updates_per_epoch = updates_per_epoch
+        self.init_updates = begin_epoch * updates_per_epoch
+        self.num_epochs = num_epochs
+        self._sums: dict[Any, tuple[NDArray | None, int]] = {}  # by index: the gradients of a step, updates so far
+
+    def create_state(self, index: int, weight: NDArray) -> Any:
+        return zeros_like(weight) if self.momentum else None
+
+    def _warm(self, updates: int) -> float:
+        """The rate's factor."""
+        whole = self.warmup_epochs * self.updates_per_epoch
+        if updates >= whole:
+            return float(self.batch_scale)
+        shapes = {"linear": 1.0, "power2": 2.0, "sqrt": 0.5}
+        if whole <= 1 or self.warmup_strategy not in shapes:
+            return 1.0
+        return 1.0 + (self.batch_scale - 1) * (updates / whole) ** shapes[self.warmup_strategy]
+
+    @staticmethod
+    def _ratio(weight: NDArray, grad: NDArray, wd: float) -> float:
+        w, g = (weight * weight).sum().item(), (grad * grad).sum().item()
+        return min(max(math.sqrt(w / (g + wd * w + 1e-18)), 0.01), 100.0)
+
+    def update(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
+        lr, wd, _ = self._begin(index)
+        waiting, updates = self._sums.get(index, (None, self.init_updates))
+        grad = grad.copy() if waiting is None else waiting + grad
+        updates += 1
+        if updates % self.batch_scale:
+            self._sums[index] = grad, updates
+            lr = 0.0
+        else:
+            self._sums[index] = None, updates
+            grad = grad / self.batch_scale
+            lr *= self._ratio(weight, grad, wd) if self.warmup_strategy == "lars" else self._warm(updates)
+        if state is None:
+            op.sgd_update(weight, grad, out=weight, **self._fused(lr=lr, wd=wd))
+        else:
+            op.sgd_mom_update(weight, grad, state, out=weight, **self._fused(lr=lr, wd=wd, momentum=self.momentum))
 
 
 @register
@@ -401,23 +435,11 @@ class LAMB(Optimizer):
 
     def update(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
         lr, wd, t = self._begin(index)
-        g = self._gradient(grad)
-        mean, square = state
-        _average(mean, g, self.beta1)
-        _average(square, g * g, self.beta2)
-        if self.bias_correction:
-            direction = mean / (1 - self.beta1 ** t) / (
-                op.sqrt(square / (1 - self.beta2 ** t)) + self.epsilon)
-        else:
-            direction = mean / (op.sqrt(square) + self.epsilon)
-        direction += wd * weight
-        size = weight.norm().item()
-        if self.lower_bound:
-            size = max(size, self.lower_bound)
-        if self.upper_bound:
-            size = min(size, self.upper_bound)
-        length = direction.norm().item()
-        weight -= (lr * size / length if size and length else lr) * direction
+        direction = op.lamb_update_phase1(weight, grad, *state, **self._fused(
+            wd=wd, t=t, beta1=self.beta1, beta2=self.beta2, epsilon=self.epsilon, bias_correction=self.bias_correction))
+        bounds = {"lower_bound": self.lower_bound, "upper_bound": self.upper_bound}
+        op.lamb_update_phase2(weight, direction, weight.norm(), direction.norm(), out=weight, lr=lr,
+                              **{name: value for name, value in bounds.items() if value})
 
 
 @register
