@@ -272,7 +272,8 @@ class RMSProp(Optimizer):
         if self.clip_weights:
             params["clip_weights"] = self.clip_weights
         if self.centered:
-            op.rmspropalex_update(weight, grad, *state, out=weight, **params, **{"gamma2": self.gamma2})
+            params["gamma2"] = self.gamma2
+            op.rmspropalex_update(weight, grad, *state, out=weight, **params)
         else:
             op.rmsprop_update(weight, grad, *state, out=weight, **params)
 
