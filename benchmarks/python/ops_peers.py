@@ -227,9 +227,7 @@ SMALL = {
 
 # Why one may take longer than 1.5 times what PyTorch does: printed with the row.
 REASONS = {
-    **dict.fromkeys(("arcsin", "arccos", "arctan", "tan", "gammaln", "digamma", "_mod",
-                     "_mod_scalar", "broadcast_mod", "_power_scalar", "_rpower_scalar", "sin", "cos",
-                     "_power"), "computed by the C library, element by element: no vector formula yet"),
+    **dict.fromkeys(("gammaln", "digamma"), "computed by the C library, element by element: no vector formula yet"),
     **dict.fromkeys(("_contrib_fft", "_contrib_ifft"), "our own transform, not a library's"),
     **dict.fromkeys(("random_randint", "shuffle"), "numbers that depend on the seed and the place alone, for any count of threads"),
 }

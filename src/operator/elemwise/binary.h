@@ -1,6 +1,7 @@
 // Binary elementwise formulas. From one struct come the elemwise, broadcasting and scalar
 // operators.
 //   f(a, b)              the value; `exact` says that integers need no detour through double
+//   usual(a, b)          where f may be called with numbers of type Usual (scalar.h)
 //   grad_a(dy, a, b)     the gradients; those that need no operand take only dy, so that a and b
 //   grad_b(dy, a, b)     can be freed; without them nothing flows back. As in unary.h, they serve
 //                        for numbers that write a graph too.
@@ -42,10 +43,11 @@ struct Div {
 struct Mod {
   static constexpr auto doc = "Remainder with the sign of rhs, as in Python; 0 when rhs is 0.";
   static constexpr bool exact = true;
+  HEDDLE_HD static bool usual(float a, float b) { return usual_quotient(a, b); }
   HEDDLE_HD static auto f(auto a, auto b) {
     const auto r = fmod(a, b);
     const auto y = select((r != 0) & ((r < 0) != (b < 0)), r + b, r);
-    return select(b == 0, decltype(a)(0), y);
+    return select(b == 0, decltype(r)(0), y);
   }
   HEDDLE_HD static i64 f(i64 a, i64 b) {
     if (b == 0 || b == -1) return 0;

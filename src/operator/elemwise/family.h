@@ -28,6 +28,10 @@ template <class F>
 concept HasGradFree = requires {
   F::grad(1.f);
 };
+template <class F>
+concept HasUsual = requires {
+  F::usual(1.f);
+};
 
 template <class F, size_t kParams = 0>
 struct UnaryGrad {
@@ -38,6 +42,9 @@ struct UnaryGrad {
     else return F::grad_x(dy, saved, params...);
   }
   HEDDLE_HD static auto f(auto dy) requires HasGradFree<F> { return F::grad(dy); }
+  HEDDLE_HD static bool usual(float, float x) requires HasGradX<F> && HasUsual<F> {
+    return F::usual(x);
+  }
 };
 
 // --- unary --------------------------------------------------------------------------------------

@@ -1,10 +1,22 @@
 // The loops of loops.inl.h for a formula F, as a table for map(). F::f takes one to four values of
 // one type; F::exact says that it also works on integers as they are.
 #pragma once
+#include <concepts>
 #include <cstdint>
 
 #include "operator/elemwise/map.h"
 #include "operator/elemwise/scalar.h"
+
+namespace heddle::ops::ew {
+
+// Whether loops over T ask the formula which arguments are usual, and of how many elements at once.
+template <class F, class... T>
+concept AsksUsual = (std::same_as<T, float> && ...) && requires(T... x) {
+  F::usual(x...);
+};
+inline constexpr int64_t kAsked = 64;
+
+}  // namespace heddle::ops::ew
 
 #define HEDDLE_LOOPS "operator/elemwise/loops.inl.h"
 #include "operator/simd/each_target.h"

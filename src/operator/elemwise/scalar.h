@@ -45,6 +45,18 @@ HEDDLE_HD bool is_nan(T x) {
   return x != x;
 }
 
+// A float for which a function's short formula, which has no branch, holds. The function of a plain
+// float asks first, and leaves the others to the C library. A formula says by `usual(arguments)`
+// what its functions ask: then loops ask it of many elements at once, and call it with these.
+class Usual {
+ public:
+  HEDDLE_HD explicit Usual(float x) : x_(x) {}
+  HEDDLE_HD operator float() const { return x_; }
+
+ private:
+  float x_;
+};
+
 template <class T>
 inline constexpr T kInfinity = T(__builtin_inf());
 template <>

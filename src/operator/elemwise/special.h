@@ -1,18 +1,12 @@
 // Functions that go through the C library, and those it lacks. Freestanding, like scalar.h.
 #pragma once
-#include "operator/elemwise/scalar.h"
+#include "operator/elemwise/angles.h"
 
 namespace heddle::ops::ew {
 
 #define HEDDLE_FROM_LIBM(fn)                                    \
   HEDDLE_HD float fn(float x) { return HEDDLE_LIBM(fn##f)(x); } \
   HEDDLE_HD double fn(double x) { return HEDDLE_LIBM(fn)(x); }
-HEDDLE_FROM_LIBM(sin)
-HEDDLE_FROM_LIBM(cos)
-HEDDLE_FROM_LIBM(tan)
-HEDDLE_FROM_LIBM(asin)
-HEDDLE_FROM_LIBM(acos)
-HEDDLE_FROM_LIBM(atan)
 HEDDLE_FROM_LIBM(sinh)
 HEDDLE_FROM_LIBM(cosh)
 HEDDLE_FROM_LIBM(asinh)
@@ -31,9 +25,27 @@ HEDDLE_HD float atanh(float x) {
 }
 HEDDLE_HD double atanh(double x) { return HEDDLE_LIBM(atanh)(x); }
 
-HEDDLE_HD float pow(float x, float y) { return HEDDLE_LIBM(powf)(x, y); }
+// exp(y log|x|) in double, rounded to float once. NaN is what a number below zero has for a power
+// that is not whole; any number to the power of 0, and 1 to any power, is 1, as in C.
+HEDDLE_HD float pow(float x, float y) {
+  const float a = abs(x), half = y * 0.5f;
+  const bool whole = trunc(y) == y, odd = whole & (trunc(half) != half);
+  float p = narrow_exp(double(y) * wide_log(a));
+  p = (x < 0.0f) & (a != kInfinity<float>)&!whole ? kNan<float> : odd ? copysign(p, x) : p;
+  return (x == 1.0f) | (y == 0.0f) | ((a == 1.0f) & (abs(y) == kInfinity<float>)) ? 1.0f : p;
+}
 HEDDLE_HD double pow(double x, double y) { return HEDDLE_LIBM(pow)(x, y); }
-HEDDLE_HD float fmod(float x, float y) { return HEDDLE_LIBM(fmodf)(x, y); }
+
+// The remainder of division, exactly. Of floats whose quotient is below 2^28, the quotient in
+// double is never rounded up to a whole number, and the product of its whole part and y is exact.
+HEDDLE_HD bool usual_quotient(float x, float y) { return !(abs(x) > 268435456.0f * abs(y)); }
+HEDDLE_HD float fmod(Usual x, Usual y) {
+  const double a = x, b = y, rest = a - trunc(a / b) * b;
+  return abs(x) < abs(y) ? float(x) : copysign(float(rest), x);  // y may be infinite
+}
+HEDDLE_HD float fmod(float x, float y) {
+  return usual_quotient(x, y) ? fmod(Usual(x), Usual(y)) : HEDDLE_LIBM(fmodf)(x, y);
+}
 HEDDLE_HD double fmod(double x, double y) { return HEDDLE_LIBM(fmod)(x, y); }
 HEDDLE_HD float hypot(float x, float y) {  // no square of a float overflows a double
   const float r = float(sqrt(double(x) * double(x) + double(y) * double(y)));

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 #include <random>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "operator/elemwise/special.h"
@@ -107,6 +108,87 @@ TEST(Scalar, OtherLogarithmsAndRootsAreRoundedOnce) {
   EXPECT_EQ(ew::cbrt(-kInf), -kInf);
   EXPECT_TRUE(std::signbit(ew::cbrt(-0.0f)));
   EXPECT_TRUE(std::isnan(ew::cbrt(NAN)));
+}
+
+TEST(Angles, SineCosineAndTangentAreWithinAFewUlpOfEveryAngle) {
+  for (float far : {1e-3f, 1.0f, 100.0f, 65536.0f, 1e6f, 3e38f}) {
+    EXPECT_LT(worst(FLOAT_FN(sin), DOUBLE_FN(std::sin), -far, far), 1.6);
+    EXPECT_LT(worst(FLOAT_FN(cos), DOUBLE_FN(std::cos), -far, far), 1.6);
+    EXPECT_LT(worst(FLOAT_FN(tan), DOUBLE_FN(std::tan), -far, far), 3.5);
+  }
+  // The floats next to whole quarter turns, where all digits but the last cancel.
+  for (int n = 1; n < 41000; ++n)
+    for (float x : {float(n * 1.57079632679489662), -float(n * 1.57079632679489662)}) {
+      EXPECT_LT(ulps(ew::sin(x), std::sin(double(x))), 1.6) << x;
+      EXPECT_LT(ulps(ew::cos(x), std::cos(double(x))), 1.6) << x;
+      EXPECT_LT(ulps(ew::tan(x), std::tan(double(x))), 3.5) << x;
+    }
+  EXPECT_TRUE(std::signbit(ew::sin(-0.0f)));
+  EXPECT_TRUE(std::signbit(ew::tan(-0.0f)));
+  for (float x : {kInf, -kInf, NAN}) {
+    EXPECT_TRUE(std::isnan(ew::sin(x)));
+    EXPECT_TRUE(std::isnan(ew::cos(x)));
+    EXPECT_TRUE(std::isnan(ew::tan(x)));
+  }
+}
+
+TEST(Angles, InversesAreWithinAFewUlp) {
+  for (float far : {1e-3f, 0.6f, 1.0f}) {
+    EXPECT_LT(worst(FLOAT_FN(asin), DOUBLE_FN(std::asin), -far, far), 2.5);
+    EXPECT_LT(worst(FLOAT_FN(acos), DOUBLE_FN(std::acos), -far, far), 2);
+  }
+  for (float far : {1e-3f, 1.0f, 5.0f, 3e38f})
+    EXPECT_LT(worst(FLOAT_FN(atan), DOUBLE_FN(std::atan), -far, far), 3);
+  EXPECT_TRUE(std::signbit(ew::asin(-0.0f)));
+  EXPECT_TRUE(std::signbit(ew::atan(-0.0f)));
+  EXPECT_EQ(ew::acos(1.0f), 0.0f);
+  EXPECT_EQ(ew::atan(-kInf), float(std::atan(-INFINITY)));
+  for (float x : {1.0000001f, -kInf, NAN}) {
+    EXPECT_TRUE(std::isnan(ew::asin(x)));
+    EXPECT_TRUE(std::isnan(ew::acos(x)));
+  }
+  EXPECT_TRUE(std::isnan(ew::atan(NAN)));
+}
+
+// Bits in which numbers of every size, and those that are none, are as frequent as others.
+std::vector<float> any_floats(int n) {
+  std::mt19937 generator(2);
+  std::vector<float> found{0.0f,  -0.0f, 1.0f,  -1.0f, 0.5f,   -2.0f,       3.0f,
+                           -3.0f, kInf,  -kInf, NAN,   1e-45f, 16777216.0f, -16777217.0f};
+  while (found.size() < size_t(n)) found.push_back(ew::bits<float>(unsigned(generator())));
+  return found;
+}
+
+TEST(Special, PowerIsRoundedOnceAndHasTheSpecialValuesOfC) {
+  for (float y : {-2.5f, -1.0f, 0.3f, 2.0f, 3.0f, 7.5f}) {
+    const auto ours = [=](float x) { return ew::pow(x, y); };
+    const auto right = [=](double x) { return std::pow(x, double(y)); };
+    EXPECT_LT(worst(ours, right, 0.01f, 100), 0.501);
+    EXPECT_LT(worst(ours, right, -3, 3), 0.501);
+  }
+  const std::vector<float> numbers = any_floats(1500);
+  for (float x : numbers)
+    for (float y : numbers) {
+      const double right = std::pow(double(x), double(y));
+      EXPECT_LT(ulps(ew::pow(x, y), right), 0.501) << x << " ^ " << y;
+      if (!std::isnan(right)) EXPECT_EQ(std::signbit(ew::pow(x, y)), std::signbit(right));
+    }
+}
+
+TEST(Special, RemaindersAreExact) {
+  const std::vector<float> numbers = any_floats(1500);
+  auto same = [](float x, float y) {
+    const float got = ew::fmod(x, y), right = std::fmod(x, y);
+    if (std::isnan(right)) EXPECT_TRUE(std::isnan(got)) << x << " % " << y;
+    else EXPECT_EQ(ew::bits<unsigned>(got), ew::bits<unsigned>(right)) << x << " % " << y;
+  };
+  for (float x : numbers)
+    for (float y : numbers) same(x, y);
+  std::mt19937 generator(3);
+  for (int i = 0; i < 400000; ++i) {  // about whole multiples, up to where others take over
+    const float y = float(generator()) / 65536, q = float(generator() >> (generator() % 30));
+    for (float x : {y * q, std::nextafter(y * q, 0.0f), std::nextafter(y * q, kInf)}) same(x, y);
+  }
 }
 
 TEST(Special, AtanhIsWithinTwoUlp) {
