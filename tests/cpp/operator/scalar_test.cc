@@ -171,7 +171,9 @@ TEST(Special, PowerIsRoundedOnceAndHasTheSpecialValuesOfC) {
     for (float y : numbers) {
       const double right = std::pow(double(x), double(y));
       EXPECT_LT(ulps(ew::pow(x, y), right), 0.501) << x << " ^ " << y;
-      if (!std::isnan(right)) EXPECT_EQ(std::signbit(ew::pow(x, y)), std::signbit(right));
+      if (!std::isnan(right)) {
+        EXPECT_EQ(std::signbit(ew::pow(x, y)), std::signbit(right));
+      }
     }
 }
 
