@@ -443,7 +443,7 @@ def labels_of_another_length():
 
 
 @says("ValueError: [create] Cannot find optimizer sgdd, expected one of adadelta, adagrad, adam, adamax, ccsgd, "
-      "dcasgd, ftml, ftrl, lamb, lars, nadam, nag, rmsprop, sgd, sgld, signum, test")
+      "dcasgd, ftml, ftrl, groupadagrad, lamb, lars, lbsgd, nadam, nag, rmsprop, sgd, sgld, signum, test")
 def optimizer_misspelt():
     mx.optimizer.create("sgdd")
 
