@@ -21,16 +21,21 @@ extern constinit std::atomic<Engine::Scope> the_scope;  // of Engine::set_scope
 // Marks the task that the calling thread is inside of.
 class Frame {
  public:
-  Frame(Slot& slot, Job* r) : slot_(slot) {
+  // What a body completes by other ways than by returning is told at once: it may wait for that.
+  Frame(Slot& slot, Job* r) : slot_(slot), rings_later_(std::exchange(slot.rings_later, false)) {
     r->outer = slot.current;
     slot.current = r;
   }
-  ~Frame() { slot_.current = slot_.current->outer; }
+  ~Frame() {
+    slot_.current = slot_.current->outer;
+    slot_.rings_later = rings_later_;
+  }
   Frame(const Frame&) = delete;
   Frame& operator=(const Frame&) = delete;
 
  private:
   Slot& slot_;
+  const bool rings_later_;
 };
 
 // A critical section in which variables may be let go of for good: they are buried when it is over.

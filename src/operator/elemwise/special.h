@@ -31,8 +31,10 @@ HEDDLE_HD float pow(float x, float y) {
   const float a = abs(x), half = y * 0.5f;
   const bool whole = trunc(y) == y, odd = whole & (trunc(half) != half);
   float p = narrow_exp(double(y) * wide_log(a));
-  p = (x < 0.0f) & (a != kInfinity<float>)&!whole ? kNan<float> : odd ? copysign(p, x) : p;
-  return (x == 1.0f) | (y == 0.0f) | ((a == 1.0f) & (abs(y) == kInfinity<float>)) ? 1.0f : p;
+  const bool nowhere = (x < 0.0f) & (a != kInfinity<float>)&!whole;
+  p = nowhere ? kNan<float> : odd ? copysign(p, x) : p;
+  const bool one = (x == 1.0f) | (y == 0.0f) | ((a == 1.0f) & (abs(y) == kInfinity<float>));
+  return one ? 1.0f : p;
 }
 HEDDLE_HD double pow(double x, double y) { return HEDDLE_LIBM(pow)(x, y); }
 
