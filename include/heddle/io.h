@@ -77,8 +77,8 @@ struct HEDDLE_API Batch {
 class HEDDLE_API DataIter {
  public:
   virtual ~DataIter() = default;
-  // Moves to the next batch; false at the end of the pass. Throws what went wrong while that batch
-  // was made; the next call goes on behind it.
+  // Moves to the next batch; false at the end of the pass. Throws what went wrong with a sample of
+  // that batch, which is lost alone: the next call goes on as if the data had it not.
   virtual bool next() = 0;
   virtual void reset() = 0;  // starts the next pass
   virtual const Batch& batch() const = 0;

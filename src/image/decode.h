@@ -12,18 +12,18 @@ namespace heddle::image {
 
 using Bytes = std::span<const uint8_t>;
 
-enum class Colours : uint8_t { kGray, kRgb, kBgr, kBgra };
+enum class Colours : uint8_t { kGray, kRgb, kBgr, kRgba, kBgra };
 inline int64_t channels_of(Colours c) {
-  return c == Colours::kGray ? 1 : c == Colours::kBgra ? 4 : 3;
+  return c == Colours::kGray ? 1 : c == Colours::kRgba || c == Colours::kBgra ? 4 : 3;
 }
 
 // Gives memory for the pixels, once their number is known: (height, width, channels).
 using Allocate = FunctionRef<uint8_t*(int64_t height, int64_t width)>;
 
 // Decodes a JPEG or PNG file: 8 bits a channel, whatever the file has; opacity is dropped but for
-// kBgra, which files without it are opaque in; grey is the luminance of Rec. 601. The orientation
-// that a camera noted is not obeyed. Throws Error, which begins with [who], where the file is
-// broken, of another format, or of one whose library this build has not.
+// kRgba and kBgra, which files without it are opaque in; grey is the luminance of Rec. 601. The
+// orientation that a camera noted is not obeyed. Throws Error, which begins with [who], where the
+// file is broken, of another format, or of one whose library this build has not.
 HEDDLE_API void decode(std::string_view who, Bytes file, Colours colours, Allocate allocate);
 
 // What the file has: kGray, kBgr or kBgra, and kBgr for what is no such file.

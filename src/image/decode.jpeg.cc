@@ -26,7 +26,7 @@ class Jpeg {
   Jpeg& operator=(const Jpeg&) = delete;
 
   void decode(Colours colours, Allocate allocate) {
-    check(colours != Colours::kBgra, "[{}] a JPEG file has no opacity, expected 1 or 3 channels",
+    check(channels_of(colours) != 4, "[{}] a JPEG file has no opacity, expected 1 or 3 channels",
           who_);
     need(open());
     // At least a bit for 64 pixels of the largest component.

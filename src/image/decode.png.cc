@@ -53,13 +53,14 @@ class Png {
     const int kind = png_get_color_type(png_, info_), depth = png_get_bit_depth(png_, info_);
     const bool coloured = (kind & PNG_COLOR_MASK_COLOR) != 0;
     if (depth == 16) png_set_strip_16(png_);
-    const bool opacity = colours_ == Colours::kBgra;
+    const bool opacity = channels_of(colours_) == 4,
+               blue_first = colours_ == Colours::kBgr || colours_ == Colours::kBgra;
     if (!opacity) png_set_strip_alpha(png_);
     if (kind == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(png_);
     if (!coloured && depth < 8) png_set_expand_gray_1_2_4_to_8(png_);
     if (opacity && png_get_valid(png_, info_, PNG_INFO_tRNS)) png_set_tRNS_to_alpha(png_);
     else if (opacity) png_set_add_alpha(png_, 255, PNG_FILLER_AFTER);
-    if (coloured && (opacity || colours_ == Colours::kBgr)) png_set_bgr(png_);
+    if (coloured && blue_first) png_set_bgr(png_);
     if (colours_ != Colours::kGray) png_set_gray_to_rgb(png_);
     else if (coloured) png_set_rgb_to_gray(png_, PNG_ERROR_ACTION_NONE, 0.299, 0.587);
     passes_ = png_set_interlace_handling(png_);

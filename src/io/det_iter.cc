@@ -45,9 +45,9 @@ class DetFiller : public Filler {
     if (!p.record.path_imglist.empty())
       labels_ = LabelList(who, p.record.path_imglist, p.label_width);
     const NormalizeParam& n = p.normalize;
-    const float mean[3] = {n.mean_r, n.mean_g, n.mean_b},
-                deviation[3] = {n.std_r, n.std_g, n.std_b};
-    for (int k = 0; k < 3; ++k)
+    const float mean[4] = {n.mean_r, n.mean_g, n.mean_b, n.mean_a},
+                deviation[4] = {n.std_r, n.std_g, n.std_b, n.std_a};
+    for (int k = 0; k < 4; ++k)
       planes_.mean[k] = mean[k], planes_.factor[k] = n.scale / (deviation[k] ? deviation[k] : 1);
   }
   void use_mean(std::vector<float> mean) {
@@ -66,11 +66,11 @@ class DetFiller : public Filler {
     void fill(const Sample& s, int64_t row, void* data, void* label) override {
       const Shape& shape = f.p_.record.data_shape;
       parse(s, record);
-      decode(s, record.image, shape[0], picture);
+      decode(s, record, shape[0], picture);
       const std::vector<float>& given = f.labels_ ? f.labels_.of(s, record.id) : record.labels;
-      check(f.p_.label_width < 0 || f.p_.label_width == int64_t(given.size()),
-            "{}: found {} labels, expected label_width {}", s.place, given.size(),
-            f.p_.label_width);
+      if (f.p_.label_width >= 0 && f.p_.label_width != int64_t(given.size()))
+        fail_at(s, record,
+                format("found {} labels, expected label_width {}", given.size(), f.p_.label_width));
       Random random(uint64_t(f.p_.record.seed), s.turn);
       attempt(
           [&] {
@@ -78,7 +78,7 @@ class DetFiller : public Filler {
             augment(f.p_.augment, random, shape[1], shape[2], picture, spare, objects);
             f.write_labels(objects.labels(), picture, static_cast<float*>(label) + row * f.width_);
           },
-          [&](std::string_view text) { fail("{}: {}", s.place, text); });
+          [&](std::string_view text) { fail_at(s, record, text); });
       // What is smaller than the batch's images lies in their first corner.
       if (picture.height < shape[1] || picture.width < shape[2])
         pad(picture, spare, 0, shape[1] - picture.height, 0, shape[2] - picture.width,
@@ -130,8 +130,8 @@ static int64_t longest(std::string_view who, const DetParam& p) {
 static std::unique_ptr<DataIter> make_det(std::string_view who, const void* params) {
   const auto& p = *static_cast<const DetParam*>(params);
   const Shape& s = p.record.data_shape;
-  check(s.rank() == 3 && (s[0] == 1 || s[0] == 3) && s[1] > 0 && s[2] > 0,
-        "[{}] found data_shape {}, expected (channels, height, width) with 1 or 3 channels", who,
+  check(s.rank() == 3 && (s[0] == 1 || s[0] == 3 || s[0] == 4) && s[1] > 0 && s[2] > 0,
+        "[{}] found data_shape {}, expected (channels, height, width) with 1, 3 or 4 channels", who,
         s);
   check(p.record.aug_seq == "det_aug_default", "[{}] found aug_seq {}, expected det_aug_default",
         who, p.record.aug_seq);

@@ -56,9 +56,9 @@ class ImageFiller : public Filler {
     if (!p.record.path_imglist.empty())
       labels_ = LabelList(who, p.record.path_imglist, p.record.label_width);
     const NormalizeParam& n = p.normalize;
-    const float mean[3] = {n.mean_r, n.mean_g, n.mean_b},
-                deviation[3] = {n.std_r, n.std_g, n.std_b};
-    for (int k = 0; k < 3; ++k) {
+    const float mean[4] = {n.mean_r, n.mean_g, n.mean_b, n.mean_a},
+                deviation[4] = {n.std_r, n.std_g, n.std_b, n.std_a};
+    for (int k = 0; k < 4; ++k) {
       if (pixels == Pixels::kBytes) continue;
       planes_.mean[k] = pixels == Pixels::kSigned ? std::nearbyint(mean[k]) : mean[k];
       if (pixels == Pixels::kFloat) deviation_[k] = deviation[k];
@@ -84,11 +84,11 @@ class ImageFiller : public Filler {
       const RecordParam& r = f.p_.record;
       const Shape& shape = r.data_shape;
       parse(s, record);
-      decode(s, record.image, shape[0], picture);
+      decode(s, record, shape[0], picture);
       Random random(r.seed_aug ? uint64_t(*r.seed_aug) : uint64_t(r.seed),
                     r.seed_aug ? s.number : s.turn);
       attempt([&] { augment(f.p_.augment, random, shape[1], shape[2], picture, spare); },
-              [&](std::string_view text) { fail("{}: {}", s.place, text); });
+              [&](std::string_view text) { fail_at(s, record, text); });
       const Planes planes = f.planes_of(random);
       planes.write(picture,
                    static_cast<char*>(data) + row * shape.size() * dtype_size(planes.dtype));
@@ -97,8 +97,8 @@ class ImageFiller : public Filler {
     void write_labels(const Sample& s, int64_t row, void* to) const {
       const int64_t width = f.p_.record.label_width;
       const std::vector<float>& all = f.labels_ ? f.labels_.of(s, record.id) : record.labels;
-      check(int64_t(all.size()) >= width, "{}: found {} labels, expected label_width {}", s.place,
-            all.size(), width);
+      if (int64_t(all.size()) < width)
+        fail_at(s, record, format("found {} labels, expected label_width {}", all.size(), width));
       with_dtype(f.label_dtype_, f.who_, [&]<class T>(T) {
         for (int64_t i = 0; i < width; ++i)
           static_cast<T*>(to)[row * width + i] = T(all[size_t(i)]);
@@ -113,7 +113,7 @@ class ImageFiller : public Filler {
     if (pixels_ != Pixels::kFloat) return planes;
     const float contrast = (1 + random.around(n.max_random_contrast)) * n.scale,
                 light = random.around(n.max_random_illumination) * n.scale;
-    for (int k = 0; k < 3; ++k)
+    for (int k = 0; k < 4; ++k)
       planes.factor[k] = contrast / deviation_[k], planes.shift[k] = light / deviation_[k];
     return planes;
   }
@@ -124,22 +124,22 @@ class ImageFiller : public Filler {
   Dtype label_dtype_;
   LabelList labels_;
   Planes planes_;
-  float deviation_[3] = {1, 1, 1};
+  float deviation_[4] = {1, 1, 1, 1};
   std::vector<float> mean_;
 };
 
 static void check_values(std::string_view who, const ImageParam& p) {
   const Shape& s = p.record.data_shape;
-  check(s.rank() == 3 && s.size() > 0 && (s[0] == 1 || s[0] == 3) && s[1] > 0,
-        "[{}] found data_shape {}, expected (channels, height, width) with 1 or 3 channels", who,
+  check(s.rank() == 3 && s.size() > 0 && (s[0] == 1 || s[0] == 3 || s[0] == 4) && s[1] > 0,
+        "[{}] found data_shape {}, expected (channels, height, width) with 1, 3 or 4 channels", who,
         s);
   check(p.record.aug_seq == "aug_default", "[{}] found aug_seq {}, expected aug_default", who,
         p.record.aug_seq);
   p.augment.check_values(who);
   const NormalizeParam& n = p.normalize;
-  check(n.std_r != 0 && n.std_g != 0 && n.std_b != 0,
-        "[{}] found std_r, std_g, std_b of {}, {}, {}, expected none to be 0", who, n.std_r,
-        n.std_g, n.std_b);
+  check(n.std_r != 0 && n.std_g != 0 && n.std_b != 0 && n.std_a != 0,
+        "[{}] found std_r, std_g, std_b, std_a of {}, {}, {}, {}, expected none to be 0", who,
+        n.std_r, n.std_g, n.std_b, n.std_a);
 }
 
 static std::unique_ptr<DataIter> make(std::string_view who, ImageParam p, Pixels pixels);

@@ -32,7 +32,9 @@ struct RecordParam {
     f("path_imgrec", path_imgrec, "The RecordIO file; several, with ; between them, count as one.");
   }
   void common(auto&& f) {
-    f("data_shape", data_shape, "(channels, height, width) of an image; 1 or 3 channels.")
+    f("data_shape", data_shape,
+      "(channels, height, width) of an image. 1 channel is grey, 3 are red, green and blue, 4 have "
+      "opacity too, as the files must.")
         .required();
     f("preprocess_threads", preprocess_threads, "Pieces of a batch that are decoded at a time.")
         .at_least(1);
@@ -95,11 +97,11 @@ struct NormalizeParam {
     f("mean_r", mean_r, "Is taken from red, or from grey.");
     f("mean_g", mean_g, "Is taken from green.");
     f("mean_b", mean_b, "Is taken from blue.");
-    f("mean_a", mean_a, "Of transparency, which images have not here.").ignored();
+    f("mean_a", mean_a, "Is taken from opacity.");
     f("std_r", std_r, "Divides red, or grey.");
     f("std_g", std_g, "Divides green.");
     f("std_b", std_b, "Divides blue.");
-    f("std_a", std_a, "Of transparency, which images have not here.").ignored();
+    f("std_a", std_a, "Divides opacity.");
     f("scale", scale, "Multiplies what the mean is taken from.");
   }
   void light(auto&& f) {

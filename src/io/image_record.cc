@@ -29,17 +29,28 @@ void parse(const Sample& s, ImageRecord& r) {
   r.image = std::string_view(s.bytes).substr(kHeader + size_t(count) * 4);
 }
 
-void decode(const Sample& s, std::string_view image, int64_t channels, Picture& p) {
+void fail_at(const Sample& s, const ImageRecord& record, std::string_view text) {
+  fail("{}, image {}: {}", s.place, record.id, text);
+}
+
+void decode(const Sample& s, const ImageRecord& record, int64_t channels, Picture& p) {
+  const std::string_view image = record.image;
   const image::Bytes file(reinterpret_cast<const uint8_t*>(image.data()), image.size());
-  const auto colours = channels == 1 ? image::Colours::kGray : image::Colours::kRgb;
+  const auto colours = channels == 1   ? image::Colours::kGray
+                       : channels == 4 ? image::Colours::kRgba
+                                       : image::Colours::kRgb;
   attempt(
       [&] {
+        if (channels == 4) {
+          const int64_t found = image::channels_of(image::colours_in(file));
+          check(found == 4, "found an image of {} channels, expected 4, as data_shape says", found);
+        }
         image::decode("image", file, colours, [&](int64_t height, int64_t width) {
           p.shape(height, width, channels);
           return p.pixels.data();
         });
       },
-      [&](std::string_view text) { fail("{}: {}", s.place, text); });
+      [&](std::string_view text) { fail_at(s, record, text); });
 }
 
 LabelList::LabelList(std::string_view who, const std::string& path, int64_t width) : path_(path) {

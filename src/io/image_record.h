@@ -17,7 +17,10 @@ struct ImageRecord {
 };
 // Throws Error where the record is too short.
 void parse(const Sample& s, ImageRecord& record);
-void decode(const Sample& s, std::string_view image, int64_t channels, Picture& p);
+// 4 channels: only of files with opacity. Throws Error for what cannot be decoded.
+void decode(const Sample& s, const ImageRecord& record, int64_t channels, Picture& p);
+// Throws Error with where the sample stood.
+[[noreturn]] void fail_at(const Sample& s, const ImageRecord& record, std::string_view text);
 
 // The labels in a file of lines "id labels... path"; -1 takes as many as a line has.
 class LabelList {
@@ -40,7 +43,7 @@ std::vector<float> load_mean(std::string_view who, const std::string& path, cons
 // One image of the data type of a batch, in planes: (pixel - mean) * factor + shift.
 struct Planes {
   Dtype dtype = Dtype::kFloat32;
-  float mean[3] = {}, factor[3] = {1, 1, 1}, shift[3] = {};
+  float mean[4] = {}, factor[4] = {1, 1, 1, 1}, shift[4] = {};
   const float* mean_image = nullptr;  // planes, in place of `mean`
   bool mirror = false;
   void write(const Picture& p, void* image) const;  // as the elements lie from `image` on

@@ -168,24 +168,32 @@ static int grey_of(const uint8_t* rgb) {
   return (rgb[0] * 4899 + rgb[1] * 9617 + rgb[2] * 1868 + (1 << 13)) >> 14;
 }
 
+// Each pixel's red, green and blue; opacity stays.
+template <class F>
+static void for_colours(Picture& p, F&& change) {
+  if (p.channels < 3) return;
+  const size_t step = size_t(p.channels);
+  for (size_t i = 0; i + step <= p.pixels.size(); i += step) change(&p.pixels[i]);
+}
+
 void adjust(Picture& p, float scale, float shift) {
-  for (uint8_t& v : p.pixels) v = saturate(float(v) * scale + shift);
+  const auto change = [&](uint8_t& v) { v = saturate(float(v) * scale + shift); };
+  if (p.channels == 4) return for_colours(p, [&](uint8_t* v) { std::for_each_n(v, 3, change); });
+  std::for_each(p.pixels.begin(), p.pixels.end(), change);
 }
 
 void saturate_colours(Picture& p, float factor) {
-  if (p.channels != 3) return;
-  for (size_t i = 0; i + 3 <= p.pixels.size(); i += 3) {
-    const float grey = float(grey_of(&p.pixels[i])) * (1 - factor);
-    for (size_t k = 0; k < 3; ++k)
-      p.pixels[i + k] = saturate(float(p.pixels[i + k]) * factor + grey);
-  }
+  for_colours(p, [&](uint8_t* v) {
+    const float grey = float(grey_of(v)) * (1 - factor);
+    for (size_t k = 0; k < 3; ++k) v[k] = saturate(float(v[k]) * factor + grey);
+  });
 }
 
 float mean_grey(const Picture& p) {
-  const size_t step = p.channels == 3 ? 3 : 1;
+  const size_t step = size_t(p.channels);
   int64_t sum = 0;
   for (size_t i = 0; i + step <= p.pixels.size(); i += step)
-    sum += step == 3 ? grey_of(&p.pixels[i]) : p.pixels[i];
+    sum += step >= 3 ? grey_of(&p.pixels[i]) : p.pixels[i];
   return p.pixels.empty() ? 0 : float(double(sum) * double(step) / double(p.pixels.size()));
 }
 
@@ -211,9 +219,7 @@ static std::array<float, 3> rgb_of(float h, float l, float s) {
 }
 
 void add_hls(Picture& p, int h, int l, int s) {
-  if (p.channels != 3) return;
-  for (size_t i = 0; i + 3 <= p.pixels.size(); i += 3) {
-    uint8_t* v = &p.pixels[i];
+  for_colours(p, [&](uint8_t* v) {
     const auto [hue, light, sat] = hls_of(v[0] / 255.f, v[1] / 255.f, v[2] / 255.f);
     // Rounded to bytes between, as pictures are.
     const float nh = std::clamp(std::nearbyint(hue / 2) + float(h), 0.f, 180.f),
@@ -221,13 +227,13 @@ void add_hls(Picture& p, int h, int l, int s) {
                 ns = std::clamp(std::nearbyint(sat * 255) + float(s), 0.f, 255.f);
     const auto rgb = rgb_of(nh * 2, nl / 255, ns / 255);
     for (size_t k = 0; k < 3; ++k) v[k] = saturate(rgb[k] * 255);
-  }
+  });
 }
 
 void add(Picture& p, const float (&rgb)[3]) {
-  if (p.channels != 3) return;
-  for (size_t i = 0; i < p.pixels.size(); ++i)
-    p.pixels[i] = saturate(float(p.pixels[i]) + rgb[i % 3]);
+  for_colours(p, [&](uint8_t* v) {
+    for (size_t k = 0; k < 3; ++k) v[k] = saturate(float(v[k]) + rgb[k]);
+  });
 }
 
 }  // namespace heddle::io

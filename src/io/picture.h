@@ -9,7 +9,7 @@
 namespace heddle::io {
 
 struct Picture {
-  int64_t height = 0, width = 0, channels = 3;  // three: red, green, blue
+  int64_t height = 0, width = 0, channels = 3;  // red, green, blue, and four have opacity
   std::vector<uint8_t> pixels;
   void shape(int64_t h, int64_t w, int64_t c) {
     height = h, width = w, channels = c;

@@ -6,6 +6,8 @@
 #include <atomic>
 #include <cstring>
 #include <deque>
+#include <iterator>
+#include <map>
 #include <optional>
 #include <utility>
 
@@ -15,23 +17,28 @@ namespace heddle::io {
 struct Sheet {
   std::vector<Sample> samples;
   std::shared_ptr<void> data, label;
-  int64_t pass = 0;  // the last one that it has samples of
+  int64_t began = 0, pass = 0;  // the passes of its first and of its last sample
   int64_t pad = 0;
   bool last = false;  // of its pass
   bool end = false;   // there was none
   bool rounded = false;
+  std::exception_ptr error;  // of a sample that could not be read
   Var read;
   std::vector<Var> pieces;
 
-  // The error of the first row stays.
   void fail_at(int64_t row, std::exception_ptr error) {
     const std::lock_guard lock(mutex);
-    if (this->error && row >= error_row) return;
-    this->error = std::move(error), error_row = row;
+    failed.emplace(row, std::move(error));
   }
   std::mutex mutex;
+  std::map<int64_t, std::exception_ptr> failed;  // rows that no array could be made of, and why
+};
+
+// A sample that was read and comes once more; or the error that came in its place.
+struct Again {
+  int64_t pass = 0;
+  Sample sample;
   std::exception_ptr error;
-  int64_t error_row = 0;
 };
 
 static std::shared_ptr<void> memory(int64_t bytes) {
@@ -50,10 +57,10 @@ struct Making {
   std::atomic<bool> stopped{false};  // nobody waits for what is on its way
 
   // Of the reading tasks, and of the iterator while there are none.
-  int64_t pass = 0;
+  int64_t pass = 0, source_pass = 0;  // of the next sample, and where `samples` stands
   uint64_t turn = 0;
   bool over = false;
-  std::vector<Sample> kept;  // of a batch that failed while it was read
+  std::deque<Again> again;  // stands before what `samples` still has
 
   std::mutex mutex;
   std::vector<std::unique_ptr<Filler::Worker>> idle;
@@ -75,37 +82,47 @@ struct Making {
   }
 
   void start(int64_t new_pass) {
-    samples->rewind(pass = new_pass);
+    again.clear();
+    samples->rewind(pass = source_pass = new_pass);
     over = false;
   }
 
+  // False at the end of the pass. Throws for a sample that cannot be read, and goes on behind it.
   bool one_more(Sheet& sheet) {
+    if (!again.empty()) {
+      if (again.front().pass != pass) return false;
+      Again next = std::move(again.front());
+      again.pop_front();
+      if (next.error) std::rethrow_exception(next.error);
+      sheet.samples.push_back(std::move(next.sample));
+      return true;
+    }
     Sample s;
-    if (!samples->next(s)) return false;
-    s.turn = turn++;
+    if (source_pass != pass || !samples->next(s)) return false;
+    s.turn = turn++, s.pass = pass;
     sheet.samples.push_back(std::move(s));
     return true;
+  }
+  void next_pass() {
+    ++pass;
+    if (again.empty() && source_pass < pass) samples->rewind(source_pass = pass);
   }
   void finish(Sheet& sheet) {
     const int64_t batch = options.batch_size, found = int64_t(sheet.samples.size());
     over = sheet.last = true;
-    if (found == 0 || options.tail == Tail::kDrop) {
-      sheet.samples.clear();
-      sheet.end = true;
-      return;
-    }
+    if ((sheet.end = found == 0 || options.tail == Tail::kDrop)) return;
     sheet.pad = batch - found;
     if (options.tail != Tail::kRound) return;
     sheet.rounded = true;
     for (bool some = true; some && int64_t(sheet.samples.size()) < batch;) {
-      samples->rewind(++pass);
+      next_pass();
       some = false;
       while (int64_t(sheet.samples.size()) < batch && one_more(sheet)) some = true;
     }
   }
   void read(Sheet& sheet) {
     if ((sheet.end = over || stopped)) return;
-    sheet.samples = std::exchange(kept, {});
+    sheet.began = pass;
     sheet.samples.reserve(size_t(options.batch_size));
     try {
       while (int64_t(sheet.samples.size()) < options.batch_size)
@@ -114,13 +131,27 @@ struct Making {
           break;
         }
     } catch (...) {
-      sheet.fail_at(-1, std::current_exception());
-      if (!sheet.last) kept = std::exchange(sheet.samples, {});
+      sheet.error = std::current_exception();
+      take_back(sheet);
     }
     sheet.pass = pass;
   }
+  // As if the sheet had not been read: its samples come again, and errors in place of those that
+  // failed. Later sheets go first.
+  void take_back(Sheet& sheet) {
+    std::deque<Again> all;
+    for (size_t i = 0; i < sheet.samples.size(); ++i) {
+      const auto found = sheet.failed.find(int64_t(i));
+      Sample& s = sheet.samples[i];
+      all.push_back({s.pass, std::move(s), found == sheet.failed.end() ? nullptr : found->second});
+    }
+    again.insert(again.begin(), std::make_move_iterator(all.begin()),
+                 std::make_move_iterator(all.end()));
+    sheet.samples.clear();
+    pass = sheet.began, over = sheet.last = sheet.end = false;
+  }
   void fill(Sheet& sheet, int64_t begin, int64_t end) {
-    if (sheet.end || stopped || (begin == 0 ? false : sheet.samples.empty())) return;
+    if (sheet.end || sheet.error || stopped) return;
     const int64_t batch = options.batch_size, have = int64_t(sheet.samples.size());
     std::unique_ptr<Filler::Worker> w = take_worker();
     for (int64_t row = begin; row < std::min(end, have); ++row) {
@@ -154,14 +185,11 @@ class Prefetcher : public DataIter {
     const std::shared_ptr<Sheet> sheet = std::move(ahead_.front());
     ahead_.pop_front();
     for (const Var& piece : sheet->pieces) Engine::get().wait(piece);
+    if (!sheet->failed.empty()) lose_the_first_that_failed(*sheet);
     pass_ = sheet->pass;
     if (sheet->last) last_ = true, rounded_ = sheet->rounded;
-    if (sheet->end) {
-      ended_ = true;
-      if (!sheet->error) return false;
-    } else {
-      push();
-    }
+    if ((ended_ = sheet->end)) return false;
+    push();
     if (sheet->error) std::rethrow_exception(sheet->error);
     deliver(*sheet);
     return true;
@@ -171,15 +199,11 @@ class Prefetcher : public DataIter {
     Making& m = *making_;
     // A last batch that was filled up has begun the next pass.
     const bool goes_on = last_ && rounded_;
-    if (!last_) m.stopped = true;  // what was read ahead is of no use
-    Engine::get().wait(m.reading);
-    m.stopped = false;
     if (goes_on) {
+      Engine::get().wait(m.reading);
       m.over = false;
     } else {
-      for (const auto& sheet : ahead_)  // they look at `stopped`, and at what they were given
-        for (const Var& piece : sheet->pieces) Engine::get().wait(piece);
-      m.kept.clear();
+      stop();  // what was read ahead is of no use
       m.start(pass_ + 1);
     }
     ahead_.clear();
@@ -188,6 +212,33 @@ class Prefetcher : public DataIter {
   }
 
  private:
+  // Ends what is on its way.
+  void stop() {
+    Making& m = *making_;
+    m.stopped = true;
+    Engine::get().wait(m.reading);
+    for (const auto& sheet : ahead_)
+      for (const Var& piece : sheet->pieces) Engine::get().wait(piece);
+    m.stopped = false;
+  }
+  // Throws what happened to that sample. All others, also those of the batches behind, come again,
+  // so that batches are what they would be without it.
+  [[noreturn]] void lose_the_first_that_failed(Sheet& sheet) {
+    stop();
+    Making& m = *making_;
+    for (auto behind = ahead_.rbegin(); behind != ahead_.rend(); ++behind) {
+      Sheet& s = **behind;
+      if (s.error) m.again.push_front({s.began, {}, s.error});
+      else if (!s.samples.empty()) m.take_back(s);
+    }
+    const auto first = sheet.failed.begin();
+    const std::exception_ptr error = first->second;
+    m.take_back(sheet);
+    m.again.erase(m.again.begin() + first->first);
+    ahead_.clear();
+    ahead();
+    std::rethrow_exception(error);
+  }
   void ahead() {
     pass_ = making_->pass;
     while (int64_t(ahead_.size()) < making_->options.ahead) push();

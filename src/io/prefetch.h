@@ -16,6 +16,7 @@ struct Sample {
   std::string place;    // "a.rec: at byte 12", for errors
   uint64_t index = 0;   // what the batch calls it
   uint64_t number = 0;  // what tells it from all others of the data
+  int64_t pass = 0;     // of the data, in which it was read
   uint64_t turn = 0;    // counts the samples that were read, over all passes: seeds its randomness
 };
 

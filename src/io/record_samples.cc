@@ -34,33 +34,47 @@ class RecordFiles {
   }
   int64_t size() const { return size_; }
   void seek(int64_t at) {  // to the first record that begins there or behind
-    go(at);
+    go(at, -1);
     files_[file_].seek_record(at - begins_[file_]);
     settle();
+    if (tell() == begins_[file_]) record_ = 0;
   }
-  void go(int64_t at) {  // to that very byte
+  // To that very byte, where the record of that number in its file begins; -1: nobody counted.
+  void go(int64_t at, int64_t record) {
+    record_ = record;
     file_ = size_t(std::upper_bound(begins_.begin(), begins_.end(), at) - begins_.begin()) - 1;
     files_[file_].seek(at - begins_[file_]);
+  }
+  int64_t begin_of_file(int64_t at) const {  // that has that byte
+    return *(std::upper_bound(begins_.begin(), begins_.end(), at) - 1);
   }
   int64_t tell() const { return begins_[file_] + files_[file_].tell(); }
   bool read(Sample& s) {
     settle();
     RecordReader& f = files_[file_];
     s.number = uint64_t(tell());
-    s.place = format("{}: at byte {}", f.path(), f.tell());
+    s.place = place();
+    const int64_t record = std::exchange(record_, -1);  // behind a broken one nobody can count
     if (!f.read(s.bytes)) return false;
+    record_ = record < 0 ? -1 : record + 1;
     s.index = 0;
     if (s.bytes.size() >= 16) std::memcpy(&s.index, s.bytes.data() + 8, 8);  // the header's id
     return true;
   }
 
  private:
+  std::string place() const {
+    const RecordReader& f = files_[file_];
+    if (record_ < 0) return format("{}: at byte {}", f.path(), f.tell());
+    return format("{}: record {} at byte {}", f.path(), record_, f.tell());
+  }
   void settle() {  // at the end of a file, the start of the next
     while (file_ + 1 < files_.size() && files_[file_].tell() >= files_[file_].size())
-      files_[++file_].reset();
+      files_[++file_].reset(), record_ = 0;
   }
   std::vector<RecordReader> files_;
   std::vector<int64_t> begins_;
+  int64_t record_ = 0;  // of the next one in its file; -1 where nobody counted
   size_t file_ = 0;
   int64_t size_ = 0;
 };
@@ -154,9 +168,15 @@ class RecordsByIndex : public Samples {
       check(offset >= 0 && offset < files_.size(),
             "{}:{}: found \"{}\", expected a key and an offset below {}", o.index, number, line,
             files_.size());
-      all_.push_back(offset);
+      all_.push_back({offset, 0});
     }
     std::sort(all_.begin(), all_.end());
+    int64_t file = -1, record = 0;
+    for (Entry& e : all_) {
+      const int64_t begin = files_.begin_of_file(e.offset);
+      record = begin == file ? record + 1 : 0, file = begin;
+      e.record = record;
+    }
     const int64_t n = int64_t(all_.size()), step = (n + o.parts - 1) / o.parts;
     all_.erase(all_.begin() + std::min(n, step * (o.part + 1)), all_.end());
     all_.erase(all_.begin(), all_.begin() + std::min(int64_t(all_.size()), step * o.part));
@@ -169,15 +189,20 @@ class RecordsByIndex : public Samples {
   }
   bool next(Sample& s) override {
     if (at_ == order_.size()) return false;
-    files_.go(order_[at_++]);
+    const Entry e = order_[at_++];
+    files_.go(e.offset, e.record);
     return files_.read(s);
   }
 
  private:
+  struct Entry {
+    int64_t offset, record;  // the record's number in its file, where the index has all
+    auto operator<=>(const Entry&) const = default;
+  };
   RecordFiles files_;
   bool shuffle_;
   PassRandom random_;
-  std::vector<int64_t> all_, order_;
+  std::vector<Entry> all_, order_;
   size_t at_ = 0;
 };
 

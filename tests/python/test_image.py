@@ -210,11 +210,41 @@ def test_damaged_files_are_named_and_what_follows_is_read(tmp_path):
             writer.write(mx.recordio.pack((0, i, i, 0), (tmp_path / f"{i}.png").read_bytes()))
     it = mx.image.ImageIter(1, (3, 4, 4), path_imgrec=tmp_path / "a.rec")
     it.next()
-    with pytest.raises(mx.MXNetError, match="record 1 of .*a.rec"):
+    with pytest.raises(mx.MXNetError, match="record 1 of .*a.rec at byte [1-9]"):
         it.next()
     assert it.next().label[0].asscalar() == 2
     with pytest.raises(ValueError, match="path_imgidx is missing.*a.rec"):
         mx.image.ImageIter(1, (3, 4, 4), path_imgrec=tmp_path / "a.rec", shuffle=True)
+
+
+@pytest.mark.parametrize("handle, want", [("pad", [[0, 2], [4, 5], [6, 0]]), ("discard", [[0, 2], [4, 5]]),
+                                          ("roll_over", [[0, 2], [4, 5], [6, 0], [2, 4], [5, 6]])])
+@pytest.mark.parametrize("source", ["list", "file", "index"])
+def test_a_broken_image_does_not_lose_its_batch(tmp_path, handle, want, source):
+    whole = png(COLOUR)
+    contents = {i: whole[:70] if i in (1, 3) else whole for i in range(7)}
+    if source == "list":
+        for i, content in contents.items():
+            (tmp_path / f"{i}.png").write_bytes(content)
+        options = {"imglist": [[i, f"{i}.png"] for i in contents], "path_root": tmp_path}
+    else:
+        with mx.recordio.MXIndexedRecordIO(tmp_path / "a.idx", tmp_path / "a.rec", "w") as writer:
+            for i, content in contents.items():
+                writer.write_idx(i, mx.recordio.pack((0, i, i, 0), content))
+        options = {"path_imgrec": tmp_path / "a.rec", **({"path_imgidx": tmp_path / "a.idx"} if source == "index" else {})}
+    it, found, errors = mx.image.ImageIter(2, (3, 4, 4), last_batch_handle=handle, **options), [], []
+    for _ in range(2 if handle == "roll_over" else 1):
+        while True:
+            try:
+                found.append(it.next().label[0].asnumpy().astype(int).tolist())
+            except StopIteration:
+                break
+            except mx.MXNetError as error:
+                errors.append(str(error))
+        it.reset()
+    assert found == want
+    places = ["1.png", "3.png"] if source == "list" else ["record 1 of ", "record 3 of "]
+    assert all(place in error for place, error in zip(places, errors)) and len(errors) >= 2
 
 
 def test_labels_and_shapes_that_do_not_fit_are_named(tmp_path):

@@ -83,25 +83,111 @@ def test_broken_records_lose_themselves_alone(path):
             except mx.MXNetError as error:
                 errors.append(str(error))
         it.reset()
-    # Records 5 and 6, read before the broken one, come with those behind it; with image 13 its batch is lost.
-    assert found == [0, 1, 2, 3, 4, 5, 6, 8, 9, 10, 16, 17, 18] * 2
-    assert len(errors) == 6 and all("a.rec: at byte " in e for e in errors)
-    assert f"at byte {places[7]}: found the word" in errors[0]
-    assert f"at byte {places[13]}: [image] the JPEG file is broken" in errors[1]
-    assert f"at byte {places[19]}: " in errors[2] and "truncated" in errors[2]
+    assert found == [i for i in range(19) if i not in (7, 13)] * 2
+    assert len(errors) == 6
+    assert f"a.rec: at byte {places[7]}: found the word" in errors[0]
+    # Behind a record that cannot be read nobody can say which one the next is.
+    assert f"a.rec: at byte {places[13]}, image 1013: [image] the JPEG file is broken" in errors[1]
+    assert f"a.rec: at byte {places[19]}: " in errors[2] and "truncated" in errors[2]
+
+
+def damaged(kind):
+    """The bytes of an image file that cannot be decoded, and what the error says of them."""
+    whole = jpeg("whole")
+    return {"truncated": (whole[:len(whole) // 2], "the JPEG file is broken"),
+            "garbage": (b"\xff\xd8\xff" + bytes(range(1, 200)), "the JPEG file is broken"),
+            "empty": (b"", "the file is empty"),
+            "magic": (b"GIF89a" + whole[6:], "begins with the bytes 47 49 46 38")}[kind]
+
+
+def read_all(it, passes=1):
+    """(labels of each batch but for what fills it up, texts of errors) in the order they came, of so many passes. Of boxes,
+    the class of the first.
+    """
+    found, errors = [], []
+    for _ in range(passes):
+        while True:
+            try:
+                batch = it.next()
+                label = batch.label[0].asnumpy()
+                found.append((label[:, 6] if label.ndim > 1 else label).astype(int).tolist()[:len(label) - batch.pad])
+            except StopIteration:
+                break
+            except mx.MXNetError as error:
+                errors.append(str(error))
+        it.reset()
+    return found, errors
+
+
+@pytest.mark.parametrize("kind", ["truncated", "garbage", "empty", "magic"])
+@pytest.mark.parametrize("ahead", [1, 4])
+@pytest.mark.parametrize("name", ["ImageRecordIter", "ImageRecordUInt8Iter", "ImageDetRecordIter"])
+def test_images_that_cannot_be_decoded_lose_themselves_alone(tmp_path, kind, ahead, name):
+    path, bad = tmp_path / "b.rec", (3, 4, 11, 15)
+    file, text = damaged(kind)
+    boxes = name == "ImageDetRecordIter"
+    places = write(path, [file if i in bad else jpeg(KINDS[i % 4]) for i in range(16)],
+                   [[2, 5, i, .1, .1, .9, .9] for i in range(16)] if boxes else None)
+    good = [i for i in range(16) if i not in bad]
+    batches, errors = read_all(getattr(mx.io, name)(path_imgrec=path, data_shape=(3, 16, 16), batch_size=5, prefetch_buffer=ahead))
+    assert batches == [good[:5], good[5:10], good[10:]]
+    # The last batch was filled up by the next pass, in which the same records are broken.
+    assert len(errors) >= 4
+    for error, i in zip(errors, bad):
+        assert f"b.rec: record {i} at byte {places[i]}, image {1000 + i}: [image] " in error and text in error
+
+
+@pytest.mark.parametrize("round_batch, shuffle", [(True, False), (True, True), (False, True)])
+def test_batches_are_what_they_would_be_without_the_broken_images(tmp_path, round_batch, shuffle):
+    """Order, chance and rounding: every image of a pass comes once, whatever is broken and wherever a pass ends."""
+    path, bad = tmp_path / "b.rec", (0, 6, 7, 12)
+    write(path, [b"" if i in bad else jpeg("whole") for i in range(13)])
+    found, errors = read_all(images(path, batch_size=4, round_batch=round_batch, shuffle=shuffle, prefetch_buffer=3), passes=4)
+    good = sorted(set(range(13)) - set(bad))
+    flat = [v for batch in found for v in batch]
+    passes = [flat[i:i + 9] for i in range(0, len(flat), 9)] if not round_batch else None
+    if passes:
+        assert len(passes) == 4 and all(sorted(p) == good for p in passes) and len(errors) == 16
+    else:  # a pass begins behind what filled the last one up
+        assert set(flat) == set(good) and [len(b) for b in found[:3]] == [4, 4, 1]
+        assert not shuffle or flat[:9] != good
+    it = images(path, batch_size=4, round_batch=round_batch, shuffle=shuffle, prefetch_buffer=1)
+    assert read_all(it, passes=4) == (found, errors)
+
+
+def test_files_whose_images_are_all_broken_end(tmp_path):
+    path = tmp_path / "b.rec"
+    write(path, [b"no image"] * 3)
+    found, errors = read_all(images(path), passes=2)
+    assert found == [] and len(errors) >= 6
+    write(path, [b"no image", jpeg("whole"), b"no image"])
+    it = images(path)
+    found, errors = read_all(it, passes=1)
+    assert found == [[1]] and len(errors) >= 2
+
+
+def test_an_index_tells_which_record_is_broken(tmp_path):
+    path = tmp_path / "b.rec"
+    places = write(path, [b"no image" if i == 5 else jpeg("whole") for i in range(8)])
+    (tmp_path / "b.idx").write_text("".join(f"{i}\t{at}\n" for i, at in enumerate(places)))
+    found, errors = read_all(images(path, path_imgidx=tmp_path / "b.idx", shuffle=True, round_batch=False))
+    assert sorted(found[0] + found[1]) == [0, 1, 2, 3, 4, 6, 7]
+    assert len(errors) == 1 and f"b.rec: record 5 at byte {places[5]}, image 1005: " in errors[0]
+    found, errors = read_all(images(f"{path};{path}", batch_size=7, part_index=1, num_parts=2))
+    assert found == [[0, 1, 2, 3, 4, 6, 7]] and f"b.rec: record 5 at byte {places[5]}" in errors[0]
 
 
 def test_errors_name_the_record(tmp_path):
     path = tmp_path / "a.rec"
     write(path, [jpeg("whole")], [[1, 2]])
-    for more, text in (({"label_width": 3}, "at byte 0: found 2 labels, expected label_width 3"),
-                       ({"max_crop_size": 500}, "at byte 0: found an image of 29 x 37")):
+    for more, text in (({"label_width": 3}, "record 0 at byte 0, image 1000: found 2 labels, expected label_width 3"),
+                       ({"max_crop_size": 500}, "record 0 at byte 0, image 1000: found an image of 29 x 37")):
         with pytest.raises(mx.MXNetError, match=text):
             images(path, **more).next()
     writer = _core.RecordWriter(path)
     writer.write(b"short")
     writer.close()
-    with pytest.raises(mx.MXNetError, match="a.rec: at byte 0: found a record of 5 bytes, expected at least 24"):
+    with pytest.raises(mx.MXNetError, match="a.rec: record 0 at byte 0: found a record of 5 bytes, expected at least 24"):
         images(path).next()
 
 
@@ -195,6 +281,64 @@ def test_png_and_dtypes(tmp_path):
     assert half.dtype == "float16" and (half.asnumpy()[0].transpose(1, 2, 0) == picture).all()
 
 
+OPAQUE = ("opacity", "grey with opacity", "palette with opacity", "sixteen bits")
+
+
+def with_opacity(kind):
+    """A PNG file with opacity, and its pixels, (12, 10, 4)."""
+    a = np.random.RandomState(3).randint(0, 256, (12, 10, 4)).astype("uint8")
+    if kind == "grey with opacity":
+        return png(a[..., 2:]), a[..., [2, 2, 2, 3]]
+    if kind == "palette with opacity":
+        colours, opacity = np.random.RandomState(4).randint(0, 256, (4, 3)), np.array([0, 90, 255, 255])
+        which = a[..., 0] % 4
+        return png(which, palette=colours, transparent=bytes(opacity[:2].tolist())), np.dstack([colours[which], opacity[which]])
+    if kind == "sixteen bits":
+        return png(a.astype("uint16") * 257, depth=16), a
+    return png(a), a
+
+
+@pytest.mark.parametrize("kind", OPAQUE)
+def test_opacity_is_the_fourth_channel(tmp_path, kind):
+    path = tmp_path / "d.rec"
+    file, want = with_opacity(kind)
+    write(path, [file, file])
+    shape = {"data_shape": (4, 12, 10), "batch_size": 2}
+    planes = want.transpose(2, 0, 1)
+    assert (pixels(images(path, **shape)) == planes).all()
+    means, deviations = np.array([1, 2, 3, 4]), np.array([2, 4, 8, 16])
+    more = {f"{what}_{c}": v for what, values in (("mean", means), ("std", deviations)) for c, v in zip("rgba", values)}
+    normal = ((planes - means[:, None, None]) / deviations[:, None, None]).astype("float32")
+    np.testing.assert_allclose(pixels(images(path, mirror=True, **more, **shape)), np.stack([normal[..., ::-1]] * 2), rtol=1e-6)
+    assert (pixels(mx.io.ImageRecordUInt8Iter(path_imgrec=path, **shape)) == planes).all()
+    # Three channels of it: opacity is left out.
+    assert (pixels(images(path, **{**shape, "data_shape": (3, 12, 10)})) == planes[:3]).all()
+    # Light and colours change none of it.
+    lit = pixels(images(path, brightness=0.5, contrast=0.5, saturation=0.5, pca_noise=0.2, random_h=30, random_s=30, random_l=30, **shape))
+    assert (lit[:, 3] == planes[3]).all() and (lit[:, :3] != planes[:3]).any()
+    write(path, [file] * 2, [[2, 5, 0, .1, .1, .9, .9]] * 2)
+    batch = mx.io.ImageDetRecordIter(path_imgrec=path, **more, **shape).next()
+    np.testing.assert_allclose(batch.data[0].asnumpy(), np.stack([normal] * 2), rtol=1e-6)
+    assert batch.label[0].asnumpy()[0, :3].tolist() == [4, 12, 10]
+
+
+@pytest.mark.parametrize("file, found", [(jpeg("whole"), 3), (jpeg("grey"), 1), (png(np.zeros((9, 9, 3), int)), 3),
+                                         (png(np.zeros((9, 9), int)), 1)])
+def test_four_channels_want_files_with_opacity(tmp_path, file, found):
+    write(tmp_path / "d.rec", [file])
+    with pytest.raises(mx.MXNetError, match=f"record 0 at byte 0, image 1000: found an image of {found} channels, expected 4"):
+        images(tmp_path / "d.rec", data_shape=(4, 9, 9)).next()
+
+
+@pytest.mark.parametrize("more", [{"resize": 9}, {"resize": 20, "inter_method": 2}, {"max_rotate_angle": 30, "rand_crop": True}])
+def test_opacity_is_resized_and_turned_as_colours_are(tmp_path, more):
+    """A picture whose four channels are the same stays one."""
+    grey = np.random.RandomState(5).randint(0, 256, (14, 14, 1)).repeat(4, -1)
+    write(tmp_path / "d.rec", [png(grey)])
+    found = pixels(images(tmp_path / "d.rec", data_shape=(4, 8, 8), batch_size=1, fill_value=9, **more))
+    assert (found[:, :3] == found[:, 3:]).all()
+
+
 def test_light_and_colours_stay_near_what_they_change(path):
     plain = pixels(images(path))
     for more in ({"brightness": 0.2}, {"contrast": 0.2}, {"saturation": 0.3}, {"pca_noise": 0.05}, {"random_h": 5}, {"random_l": 9},
@@ -256,5 +400,5 @@ def test_labels_of_boxes(boxed, tmp_path):
     with pytest.raises(mx.MXNetError, match="found 3 numbers of a kind for 2 samplers"):
         boxes(boxed, num_crop_sampler=2, min_crop_scales=(0.1, 0.2, 0.3))
     write(tmp_path / "c.rec", [png(np.zeros((4, 4, 3), "uint8"))], [[2, 5, 0, 0.1, 0.1, 0.5]])
-    with pytest.raises(mx.MXNetError, match="c.rec: at byte 0: found 6 labels, expected at least 7"):
+    with pytest.raises(mx.MXNetError, match="c.rec: record 0 at byte 0, image 1000: found 6 labels, expected at least 7"):
         boxes(tmp_path / "c.rec", batch_size=1).next()

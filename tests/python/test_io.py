@@ -275,7 +275,7 @@ def test_a_bad_row_is_an_error_of_its_batch(tmp_path):
     assert next(it).data[0].tolist() == [[0], [1]]
     with pytest.raises(mx.MXNetError, match='d.csv:4: found "three", expected a number'):
         next(it)
-    assert next(it).data[0].tolist() == [[4], [5]]
+    assert [b.data[0].tolist()[:2 - b.pad] for b in it] == [[[2], [4]], [[5]]]  # the row alone is lost
     with pytest.raises(StopIteration):
         next(it)
     label.write_text("0\n1\n")

@@ -4,7 +4,7 @@ import pytest
 
 import heddle as mx
 from heddle import _core
-from ops.images import jpeg
+from ops.images import jpeg, pixels, png
 from test_witness import ask
 from witness import iterators
 
@@ -26,7 +26,10 @@ def write(path, records):
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("iterators")
-    iterators.prepare(folder, [jpeg(name) for name in ("whole", "halved", "progressive", "restarts", "grey")], write)
+    photographs = [jpeg(name) for name in ("whole", "halved", "progressive", "restarts", "grey")]
+    four, two = pixels(20, 16, 4).astype("uint8"), pixels(20, 16, 2).astype("uint8")
+    clear = [png(four), png(two), png(four[..., 0] % 3, palette=[[1, 2, 3], [40, 50, 60], [9, 8, 7]], transparent=b"\0\x55")]
+    iterators.prepare(folder, photographs, clear, write)
     return folder
 
 

@@ -40,6 +40,11 @@ CASES = {
     "image, bytes": ("ImageRecordUInt8Iter", IMAGE),
     "image, signed": ("ImageRecordInt8Iter", {**IMAGE, "mean_r": 100.6, "mean_g": 120, "mean_b": 140}),
     "image, old": ("ImageRecordIter_v1", {**IMAGE, "resize": 30}),
+    "image, opacity": ("ImageRecordIter", {**IMAGE, "path_imgrec": "e.rec", "data_shape": (4, 12, 10), "mean_r": 1, "mean_a": 7,
+                                           "std_g": 2, "std_a": 5}),
+    "image, opacity, resized": ("ImageRecordUInt8Iter", {**IMAGE, "path_imgrec": "e.rec", "data_shape": (4, 9, 9), "resize": 11}),
+    "image, opacity left out": ("ImageRecordIter", {**IMAGE, "path_imgrec": "e.rec", "data_shape": (3, 12, 10)}),
+    "boxes, opacity": ("ImageDetRecordIter", {**IMAGE, "path_imgrec": "f.rec", "data_shape": (4, 16, 16), "mean_a": 7, "std_a": 5}),
     "boxes": ("ImageDetRecordIter", {**IMAGE, "path_imgrec": "c.rec"}),
     "boxes, mirrored": ("ImageDetRecordIter", {**IMAGE, "path_imgrec": "c.rec", "rand_mirror_prob": 1, "label_pad_width": 20,
                                                "label_pad_value": -2}),
@@ -62,8 +67,8 @@ def _record(bytes_, labels, number):
     return struct.pack("<IfQQ", 0, labels, number, 0) + bytes_
 
 
-def prepare(folder, images, write):
-    """Makes the files. images: files of images; write(path, records) makes a RecordIO file and returns where they begin."""
+def prepare(folder, images, clear, write):
+    """Makes the files. images: files of images; clear: those that have opacity; write(path, records) makes a RecordIO file and returns where they begin."""
     folder = pathlib.Path(folder)
     images = [images[i % len(images)] for i in range(COUNT)]
     places = write(folder / "a.rec", [_record(image, i, 100 + i) for i, image in enumerate(images)])
@@ -72,6 +77,9 @@ def prepare(folder, images, write):
     write(folder / "b.rec", [_record(image, [i, 2 * i, 3 * i], i) for i, image in enumerate(images)])
     boxes = [[2, 5, *([i, 0.1, 0.2, 0.5, 0.75] * (1 + i % 3))] for i in range(COUNT)]
     write(folder / "c.rec", [_record(image, box, i) for i, (image, box) in enumerate(zip(images, boxes))])
+    clear = [clear[i % len(clear)] for i in range(COUNT)]
+    write(folder / "e.rec", [_record(image, i, i) for i, image in enumerate(clear)])
+    write(folder / "f.rec", [_record(image, box, i) for i, (image, box) in enumerate(zip(clear, boxes))])
     (folder / "d.csv").write_text("".join(f"{i},{10 * i}\n" for i in range(COUNT)))
     (folder / "l.csv").write_text("".join(f"{i}\n" for i in range(COUNT)))
     (folder / "a.svm").write_text("1 0:1 2:3\n2 1:5.5\n3 0:7 1:8 2:9\n")

@@ -53,6 +53,15 @@ def _labelled(entries: Sequence[Any], dtype: str) -> dict[Any, tuple[Any, str]]:
     return found
 
 
+class _Begun:
+    """A batch that is being filled: its arrays, and how many of its rows are."""
+
+    def __init__(self, data: NDArray, label: NDArray) -> None:
+        self.data, self.label, self.rows = data, label, 0
+        self.rolled = False  # into the next epoch, because this one ended
+        self.pad: int | None = None  # rows that were missing where the epoch ended
+
+
 class ImageIter(DataIter):
     """Batches of images with augmenters in Python.
 
@@ -73,8 +82,9 @@ class ImageIter(DataIter):
         "roll_over" completes it in the next epoch.
 
     Batches are float32 (batch_size, 3, height, width), labels float32 (batch_size,), or (batch_size, label_width) where
-    that is more than 1. Raises ValueError where the source, the shape or a choice is wrong, and MXNetError with its name
-    for an image that cannot be decoded: calling next() again goes on behind it.
+    that is more than 1. Raises ValueError where the source, the shape or a choice is wrong. next() raises MXNetError for an
+    image that cannot be decoded, with its file, or its record and byte: that image alone is lost, and calling next() again
+    goes on with the batch.
     """
 
     def __init__(self, batch_size: int, data_shape: Sequence[int], label_width: int = 1,
@@ -112,8 +122,9 @@ class ImageIter(DataIter):
         self.auglist = CreateAugmenter(data_shape, **kwargs) if aug_list is None else aug_list
         self.cur = 0
         self._allow_read = True
-        self._cache: tuple[NDArray, NDArray, int] | None = None  # the incomplete batch that the next epoch completes
+        self._begun: _Begun | None = None  # the batch that next() goes on with: the next epoch's, or that of an error
         self._last: Any = None  # the key of the sample that was read last
+        self._at = 0  # where its record begins, in bytes
         self.reset()
 
     @property
@@ -147,7 +158,9 @@ class ImageIter(DataIter):
         """Starts the next epoch; what "roll_over" kept is its beginning."""
         if self.seq is not None and self.shuffle:
             random.shuffle(self.seq)
-        if self.last_batch_handle != "roll_over" or self._cache is None:
+        if self._begun is not None and not self._begun.rolled:
+            self._begun = None
+        if self._begun is None:
             self._rewind()
 
     def hard_reset(self) -> None:
@@ -155,7 +168,7 @@ class ImageIter(DataIter):
         if self.seq is not None and self.shuffle:
             random.shuffle(self.seq)
         self._rewind()
-        self._cache = None
+        self._begun = None
 
     def _rewind(self) -> None:
         if self.imgrec is not None:
@@ -176,6 +189,7 @@ class ImageIter(DataIter):
         self._last = self.seq[self.cur]
         self.cur += 1
         if self.imgrec is not None:
+            self._at = self.imgrec.idx[self._last]
             header, content = unpack(self.imgrec.read_idx(self._last))
             return (header.label if self.imglist is None else self.imglist[self._last][0]), content
         assert self.imglist is not None
@@ -183,6 +197,7 @@ class ImageIter(DataIter):
         return label, self.read_image(name)
 
     def _next_record(self) -> tuple[Any, bytes]:
+        self._at = self.imgrec.tell()
         record = self.imgrec.read()
         if record is None:
             if self.last_batch_handle != "discard":
@@ -194,16 +209,14 @@ class ImageIter(DataIter):
         header, content = unpack(record)
         return header.label, content
 
-    def _fill(self, data: NDArray, label: NDArray, start: int) -> int:
-        """Puts samples into a batch, from a row on; gives the number of the first row that is not filled."""
-        row = start
+    def _fill(self, begun: _Begun) -> None:
+        """Puts samples into the rows of a batch that are not filled, as long as there are samples."""
         try:
-            while row < self.batch_size:
-                row += self._put(data, label, row)
+            while begun.rows < self.batch_size:
+                begun.rows += self._put(begun.data, begun.label, begun.rows)
         except StopIteration:
-            if row == 0:
+            if begun.rows == 0:
                 raise
-        return row
 
     def _put(self, data: NDArray, label: NDArray, row: int) -> int:
         """Puts the next sample into rows of a batch, and gives their number: 0 where it was skipped."""
@@ -242,24 +255,27 @@ class ImageIter(DataIter):
 
     def next(self) -> DataBatch:
         """The next batch; StopIteration at the end of the epoch."""
-        kept, self._cache = self._cache, None
-        if kept is None:
-            data, label = self._new_batch()
-            begun = self._fill(data, label, 0)
-        else:
-            data, label, begun = kept
-        pad = self.batch_size - begun
-        if pad and self.last_batch_handle == "discard":
-            raise StopIteration
-        if pad and self.last_batch_handle == "roll_over" and kept is None:
-            self._cache = data, label, begun
-            raise StopIteration
-        if pad:
-            while begun < self.batch_size:  # more than once where the batch is larger than the data
-                begun = self._fill(data, label, begun)
-            if self.last_batch_handle == "pad":
-                self._allow_read = False
-        return DataBatch([data], [label], pad=pad)
+        begun, self._begun = self._begun or _Begun(*self._new_batch()), None
+        try:
+            if begun.pad is None:
+                self._fill(begun)
+                begun.pad = self.batch_size - begun.rows
+            if begun.pad and self.last_batch_handle == "discard":
+                raise StopIteration
+            if begun.pad and self.last_batch_handle == "roll_over" and not begun.rolled:
+                begun.rolled = True
+                self._begun = begun
+                raise StopIteration
+            while begun.rows < self.batch_size:  # more than once where the batch is larger than the data
+                self._fill(begun)
+        except StopIteration:
+            raise
+        except BaseException:
+            self._begun = begun
+            raise
+        if begun.pad and self.last_batch_handle == "pad":
+            self._allow_read = False
+        return DataBatch([begun.data], [begun.label], pad=begun.pad)
 
     def check_data_shape(self, data_shape: Sequence[int]) -> None:
         """Raises ValueError for what is not (3, height, width)."""
@@ -276,7 +292,7 @@ class ImageIter(DataIter):
     def _locate(self) -> str:
         """The sample that was read last, for errors."""
         if self.imgrec is not None:
-            return f"record {self._last} of {self.imgrec.uri}"
+            return f"record {self._last} of {self.imgrec.uri} at byte {self._at}"
         assert self.imglist is not None
         return f"filename: {self._path(self.imglist[self._last][1])}"
 

@@ -26,7 +26,8 @@ class MXDataIter(DataIter):
     data_name, label_name: names of the arrays of a batch.
 
     A batch's arrays are its own: writing to them changes no other. Where a sample cannot be read or decoded, next() raises
-    Error with the file and its byte or line in place of the batch; the call after it goes on behind it.
+    Error with the file, its record and byte or line, and what was wrong. That sample alone is lost: the calls after it give
+    the batches that there would be without it.
     """
 
     def __init__(self, handle: _core.DataIterator, data_name: str = "data", label_name: str = "softmax_label", **_: Any) -> None:
