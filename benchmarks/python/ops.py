@@ -24,6 +24,7 @@ from ops.cases import CASES  # noqa: E402
 ELEMENTS = 1 << 20   # of the first input of a large case
 SLOWEST = 0.06       # seconds: a large case that takes longer is left out
 WINDOWS, WINDOW = 5, 0.012
+PAUSE = 0.03         # seconds before a window: the threads of the one before may go on looking for work for a while
 SKIPPED = {**dict.fromkeys(("Custom", "_Native", "_NDArray"), "a Python function"), "_reorder": "it is for plans", "_CrossDeviceCopy": "it needs two devices"}
 
 # Rows are made before anything is asked, so that every contender sees the same ones.
@@ -220,6 +221,7 @@ def measure(case, contenders, windows, seconds):
             times = found.setdefault(who, [])
             if times is None:
                 continue
+            time.sleep(PAUSE)
             answer = contenders[who].measure(key, seconds)
             if isinstance(answer, str):
                 print(f"\r{who} in {name}, {size}, {direction}: {answer}", file=sys.stderr)

@@ -32,7 +32,7 @@ class Source {
   bool direct() const { return data_ && !load_ && walk_.contiguous(); }
   const C* at(int64_t begin) const { return reinterpret_cast<const C*>(data_) + begin; }
 
-  // Elements [begin, begin + n), n <= kTile: where they lie, if together, or in the buffer (which
+  // Elements [begin, begin + n) of a tile: where they lie, if together, or in the buffer (which
   // holds the constant already).
   const C* tile(int64_t begin, int64_t n, C* buffer) const {
     if (constant()) return buffer;
@@ -106,7 +106,9 @@ void map_direct(Loop<C> loop, std::span<const Operand> in, std::span<const Blob>
   loop(params, x, y, end - begin);
 }
 
-// The others go through buffers, a tile at a time, where they must.
+// The others go through buffers, a tile at a time, where they must. Where only constants do, tiles
+// are longer: their buffers are filled once for all of them.
+constexpr int64_t kLongTile = 4 * kTile;
 template <class C>
 struct Tiling {
   Loop<C> loop;
@@ -115,24 +117,30 @@ struct Tiling {
   size_t inputs;
   Source<C> in[kMaxInputs];
   Store<C> store[kMaxOutputs];  // null: written where it belongs
+  int64_t tile = kLongTile;
 
   Tiling(Loop<C> loop, std::span<const Operand> operands, std::span<const Blob> out,
          const void* params)
       : loop(loop), params(params), out(out), inputs(operands.size()) {
-    for (size_t i = 0; i < inputs; ++i) in[i].set(operands[i], out[0].shape, out[0].dtype);
-    for (size_t i = 0; i < out.size(); ++i)
+    for (size_t i = 0; i < inputs; ++i) {
+      in[i].set(operands[i], out[0].shape, out[0].dtype);
+      if (!in[i].constant() && !in[i].direct()) tile = kTile;
+    }
+    for (size_t i = 0; i < out.size(); ++i) {
       store[i] = out[i].dtype == dtype_of<C> ? nullptr : store_of<C>(out[i].dtype);
+      if (store[i]) tile = kTile;
+    }
   }
 
   void run(int64_t begin, int64_t end) const {
-    alignas(64) C x_buffer[kMaxInputs][kTile];
+    alignas(64) C x_buffer[kMaxInputs][kLongTile];
     alignas(64) C y_buffer[kMaxOutputs][kTile];
     const C* x[kMaxInputs];
     C* y[kMaxOutputs];
     for (size_t i = 0; i < inputs; ++i)
-      if (in[i].constant()) std::fill_n(x_buffer[i], std::min(kTile, end - begin), in[i].value());
-    for (; begin < end; begin += kTile) {
-      const int64_t n = std::min(kTile, end - begin);
+      if (in[i].constant()) std::fill_n(x_buffer[i], std::min(tile, end - begin), in[i].value());
+    for (; begin < end; begin += tile) {
+      const int64_t n = std::min(tile, end - begin);
       for (size_t i = 0; i < inputs; ++i) x[i] = in[i].tile(begin, n, x_buffer[i]);
       for (size_t i = 0; i < out.size(); ++i)
         y[i] = store[i] ? y_buffer[i] : static_cast<C*>(out[i].data) + begin;

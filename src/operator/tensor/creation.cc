@@ -6,6 +6,9 @@
 #include "heddle/op.h"
 #include "operator/elemwise/convert.h"
 
+#define HEDDLE_LOOPS "operator/tensor/creation.inl.h"
+#include "operator/simd/each_target.h"
+
 namespace heddle::ops::creation {
 
 // Writes value(i) to every element; the pieces are the same however many threads there are.
@@ -35,8 +38,9 @@ void repeat(const OpContext& ctx, const Blob& y, const void* element) {
   Word word;
   std::memcpy(&word, element, sizeof word);
   auto* to = static_cast<Word*>(y.data);
+  const auto fill = HEDDLE_PICK(fill_words<Word>);
   ctx.parallel_for(y.size(), 4 * ew::kGrain,
-                   [&](int64_t begin, int64_t end) { std::fill(to + begin, to + end, word); });
+                   [&](int64_t begin, int64_t end) { fill(word, to + begin, end - begin); });
 }
 void constant(const OpContext& ctx, const Blob& y, double value) {
   uint64_t element = 0;
