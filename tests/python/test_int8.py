@@ -120,3 +120,23 @@ def test_errors_say_what_was_found(call, text):
     with pytest.raises(mx.base.MXNetError, match=text):
         call(mx.nd.contrib, q, [mx.nd.array([-1.0]), mx.nd.array([1.0])])
         mx.nd.waitall()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("kind, levels", [("int8", 127.5), ("uint8", 255.5)])
+def test_numbers_become_the_nearest_level(kind, levels, dtype):
+    x = np.concatenate([np.random.default_rng(4).normal(size=70_013), np.arange(-9, 9) / 2, [np.inf, -np.inf, np.nan]]).astype(dtype)
+    data = mx.nd.array(x, dtype=dtype)
+    low, high = np.iinfo(kind).min, np.iinfo(kind).max
+    q, least, largest = mx.nd.contrib.quantize_v2(data, out_type=kind, min_calib_range=-0.75, max_calib_range=1.5)
+    with np.errstate(invalid="ignore"):
+        scaled = np.rint(x.astype("float32") * np.float32(np.float32(levels) / np.float32(1.5)))
+    wanted = np.where(np.isnan(scaled), low, np.clip(scaled, low, high))
+    np.testing.assert_array_equal(q.asnumpy(), wanted)
+    back = mx.nd.contrib.dequantize(q, least, largest).asnumpy()
+    np.testing.assert_array_equal(back, np.float32(np.float32(largest.asscalar()) / np.float32(levels)) * wanted.astype("float32"))
+    # Without a range, the least and largest number are found.
+    few = mx.nd.array(x[:70_013], dtype=dtype)
+    ends = mx.nd.contrib.quantize_v2(few, out_type=kind)[1:]
+    reach = np.abs(x[:70_013].astype("float32")).max()
+    assert ends[1].asscalar() == (reach if kind == "int8" else x[:70_013].astype("float32").max())

@@ -7,6 +7,9 @@
 
 #include "operator/quantized/quantized.h"
 
+#define HEDDLE_LOOPS "operator/quantized/quantize.inl.h"
+#include "operator/simd/each_target.h"
+
 namespace heddle::ops::quantize {
 
 using quantized::kGrain;
@@ -23,26 +26,16 @@ enum class FixedType { kInt8, kUint8 };
 // The least and largest number; NaN does not count.
 template <class T>
 Range extent(const OpContext& ctx, const Blob& x) {
-  constexpr int64_t kLanes = 16, kPiece = 65536;
+  constexpr int64_t kPiece = 65536;
   constexpr float kFar = std::numeric_limits<float>::infinity();
   const int64_t n = x.size(), pieces = (n + kPiece - 1) / kPiece;
   std::vector<Range> found(size_t(pieces), Range{kFar, -kFar});
+  const auto loop = HEDDLE_PICK(least_and_largest<T>);
+  const T* v = x.as<T>();
   ctx.parallel_for(pieces, 1, [&](int64_t begin, int64_t end) {
     for (int64_t piece = begin; piece < end; ++piece) {
-      float low[kLanes], high[kLanes];
-      std::fill_n(low, kLanes, kFar), std::fill_n(high, kLanes, -kFar);
-      const auto meet = [&](int64_t lane, float v) {
-        low[lane] = v < low[lane] ? v : low[lane];
-        high[lane] = v > high[lane] ? v : high[lane];
-      };
-      const T* v = x.as<T>() + piece * kPiece;
-      const int64_t count = std::min(kPiece, n - piece * kPiece);
-      int64_t i = 0;
-      for (; i + kLanes <= count; i += kLanes)
-        for (int64_t l = 0; l < kLanes; ++l) meet(l, float(v[i + l]));
-      for (; i < count; ++i) meet(0, float(v[i]));
       Range& r = found[size_t(piece)];
-      for (int64_t l = 0; l < kLanes; ++l) r = {std::min(r.low, low[l]), std::max(r.high, high[l])};
+      loop(v + piece * kPiece, std::min(kPiece, n - piece * kPiece), &r.low, &r.high);
     }
   });
   Range all{kFar, -kFar};
@@ -50,12 +43,26 @@ Range extent(const OpContext& ctx, const Blob& x) {
   return all.low <= all.high ? all : Range{0, 0};
 }
 
-template <class From>
-void store_scaled(const OpContext& ctx, const Blob& to, float reach, float levels_int8,
-                  float levels_uint8, From&& from) {
-  const bool is_signed = to.dtype == Dtype::kInt8;
-  const float scale = reach > 0 ? (is_signed ? levels_int8 : levels_uint8) / reach : 0;
-  quantized::store(ctx, to, [&](int64_t i) { return from(i) * scale; });
+// to[i] = the nearest of x[i] unit scale + shift.
+template <class T>
+void store_scaled(const OpContext& ctx, const Blob& x, const Blob& to, float unit, float scale,
+                  float shift = 0) {
+  quantized::with_8_bits(to.dtype, [&](auto type) {
+    using Q = decltype(type);
+    const auto loop = HEDDLE_PICK(to_8_bits<T, Q>);
+    const T* from = x.as<T>();
+    Q* q = to.as<Q>();
+    ctx.parallel_for(to.size(), kGrain, [&](int64_t begin, int64_t end) {
+      loop(from + begin, q + begin, end - begin, unit, scale, shift);
+    });
+  });
+}
+// The same, so that the levels of `to` reach as far as numbers do.
+template <class T>
+void store_within(const OpContext& ctx, const Blob& x, const Blob& to, float unit, float reach,
+                  float levels_int8, float levels_uint8) {
+  const float levels = to.dtype == Dtype::kInt8 ? levels_int8 : levels_uint8;
+  store_scaled<T>(ctx, x, to, unit, reach > 0 ? levels / reach : 0);
 }
 
 void infer(InferContext& c) {
@@ -77,8 +84,7 @@ void quantize(const QuantizeParam& p, OpContext& ctx, Inputs in, Outputs out) {
   const Range r = range_of(in[1], in[2]);
   const float reach = r.reach();
   with_float(in[0].dtype, "quantize", [&](auto type) {
-    const auto* x = in[0].as<decltype(type)>();
-    store_scaled(ctx, out[0], reach, 127, 255, [&](int64_t i) { return float(x[i]); });
+    store_within<decltype(type)>(ctx, in[0], out[0], 1, reach, 127, 255);
   });
   write(ctx, out, p.out_type == FixedType::kInt8 ? Range{-reach, reach} : r);
 }
@@ -115,8 +121,7 @@ void quantize_v2(const CalibratedParam& p, OpContext& ctx, Inputs in, Outputs ou
   with_float(x.dtype, "quantize_v2", [&](auto type) {
     using T = decltype(type);
     const Range r = p.calibrated() ? p.range() : extent<T>(ctx, x);
-    store_scaled(ctx, out[0], r.reach(), kInt8Levels, kUint8Levels,
-                 [&](int64_t i) { return float(x.as<T>()[i]); });
+    store_within<T>(ctx, x, out[0], 1, r.reach(), kInt8Levels, kUint8Levels);
     write(ctx, out, p.is_signed() ? Range{-r.reach(), r.reach()} : r);
   });
 }
@@ -138,10 +143,8 @@ void quantize_asym(const AsymParam& p, OpContext& ctx, Inputs in, Outputs out) {
   float scale = 1, shift = 0;
   if (x.dtype == Dtype::kInt8 || x.dtype == Dtype::kUint8) {  // quantized already
     shift = x.dtype == Dtype::kInt8 ? 128 : 0;
-    quantized::with_8_bits(x.dtype, [&](auto type) {
-      const auto* q = x.as<decltype(type)>();
-      quantized::store(ctx, out[0], [&](int64_t i) { return float(q[i]) + shift; });
-    });
+    quantized::with_8_bits(
+        x.dtype, [&](auto type) { store_scaled<decltype(type)>(ctx, x, out[0], 1, 1, shift); });
     return write(ctx, out, {scale, shift});
   }
   with_float(x.dtype, "_contrib_quantize_asym", [&](auto type) {
@@ -151,7 +154,7 @@ void quantize_asym(const AsymParam& p, OpContext& ctx, Inputs in, Outputs out) {
                         : extent<T>(ctx, x);
     if (r.high > r.low) scale = 255 / (r.high - r.low);
     shift = 255 - r.high * scale;
-    quantized::store(ctx, out[0], [&](int64_t i) { return float(x.as<T>()[i]) * scale + shift; });
+    store_scaled<T>(ctx, x, out[0], 1, scale, shift);
   });
   write(ctx, out, {scale, shift});
 }
@@ -169,10 +172,14 @@ void dequantize(OpContext& ctx, Inputs in, Outputs out) {
         "[_contrib_dequantize] data has dtype {}, expected int8 or uint8", in[0].dtype);
   const float reach = range_of(in[1], in[2]).reach();
   const float scale = reach / (is_signed ? kInt8Levels : kUint8Levels);
-  ctx.parallel_for(in[0].size(), kGrain, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i)
-      out[0].as<float>()[i] =
-          scale * (is_signed ? float(in[0].as<int8_t>()[i]) : float(in[0].as<uint8_t>()[i]));
+  float* x = out[0].as<float>();
+  quantized::with_8_bits(in[0].dtype, [&](auto type) {
+    using Q = decltype(type);
+    const auto loop = HEDDLE_PICK(from_8_bits<Q>);
+    const Q* q = in[0].as<Q>();
+    ctx.parallel_for(in[0].size(), kGrain, [&](int64_t begin, int64_t end) {
+      loop(q + begin, x + begin, end - begin, scale);
+    });
   });
 }
 
@@ -185,8 +192,7 @@ void requantize(const CalibratedParam& p, OpContext& ctx, Inputs in, Outputs out
   const float unit = range_of(in[1], in[2]).reach() / quantized::kInt32Levels;
   Range r = p.calibrated() ? p.range() : extent<int32_t>(ctx, in[0]);
   if (!p.calibrated()) r = {r.low * unit, r.high * unit};
-  store_scaled(ctx, out[0], r.reach(), 127, 255,
-               [&](int64_t i) { return float(in[0].as<int32_t>()[i]) * unit; });
+  store_within<int32_t>(ctx, in[0], out[0], unit, r.reach(), 127, 255);
   write(ctx, out, {p.is_signed() ? -r.reach() : 0, r.reach()});
 }
 

@@ -13,7 +13,7 @@
 
 namespace heddle::ops::quantized {
 
-constexpr int64_t kGrain = 16384;
+constexpr int64_t kGrain = 65536;
 constexpr float kInt8Levels = 127.5f, kUint8Levels = 255.5f;
 constexpr float kInt32Levels = float(std::numeric_limits<int32_t>::max());
 
