@@ -71,6 +71,22 @@ void sum_to(OpContext& ctx, const Blob& x, const Blob& y) {
   reduce(ctx, kSum, x, kept, y);
 }
 
+// Sums of float32 that overflow in a short stretch may still be numbers as a whole, or as a mean.
+void sum_up(OpContext& ctx, const Reduction& r, const Blob& x, const Shape& kept, const Blob& y) {
+  reduce(ctx, r, x, kept, y);
+  if (!is_float(x.dtype) || x.dtype == Dtype::kFloat64 || !is_float(y.dtype)) return;
+  bool finite = true;
+  with_float(y.dtype, "sum", [&](auto type) {
+    const auto* v = y.as<decltype(type)>();
+    for (int64_t i = 0; i < y.size(); ++i) finite = finite && std::isfinite(float(v[i]));
+  });
+  if (!finite) reduce_wide(ctx, r, x, kept, y);
+}
+
+void mean(OpContext& ctx, const Blob& x, const Shape& kept, const Blob& y) {
+  sum_up(ctx, kReduction<Mean>, x, kept, y);
+}
+
 }  // namespace heddle::ops::ew
 
 namespace heddle::ops::reduce {
@@ -87,18 +103,6 @@ void infer_extremum(const ReduceParam& p, InferContext& c) {
   check(!x.known() || !y.known() || x.size() > 0 || y.size() == 0,
         "[{}] data has shape {}, expected elements along the axes that are reduced", c.op().name,
         x);
-}
-
-// Sums of float32 that overflow in a short stretch may still be numbers as a whole, or as a mean.
-void sum_up(OpContext& ctx, const Reduction& r, const Blob& x, const Shape& kept, const Blob& y) {
-  ew::reduce(ctx, r, x, kept, y);
-  if (!is_float(x.dtype) || x.dtype == Dtype::kFloat64 || !is_float(y.dtype)) return;
-  bool finite = true;
-  with_float(y.dtype, "sum", [&](auto type) {
-    const auto* v = y.as<decltype(type)>();
-    for (int64_t i = 0; i < y.size(); ++i) finite = finite && std::isfinite(float(v[i]));
-  });
-  if (!finite) reduce_wide(ctx, r, x, kept, y);
 }
 
 template <class F>

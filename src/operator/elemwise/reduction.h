@@ -46,6 +46,9 @@ void reduce_wide(OpContext& ctx, const Reduction& r, const Blob& x, const Shape&
 // Sums x over the axes along which y was repeated to give it: the gradient of broadcasting.
 void sum_to(OpContext& ctx, const Blob& x, const Blob& y);
 
+// The mean of x over the axes where `kept` is 1.
+void mean(OpContext& ctx, const Blob& x, const Shape& kept, const Blob& y);
+
 // --- what the operators share
 // ---------------------------------------------------------------------
 struct ReduceParam {

@@ -233,6 +233,28 @@ void infer_histogram_dtype(InferContext& c) {
   c.set_out_dtype(0, Dtype::kInt64), c.set_out_dtype(1, c.in_dtype(0));
   if (c.inputs() > 1) c.set_in_dtype(1, c.in_dtype(0)), c.set_in_dtype(0, c.in_dtype(1));
 }
+// The bin of each x: the last whose lower edge is not above it. Where bins have one width it is
+// guessed, and put right by the edges; elsewhere it is searched for.
+void find_bins(const double* x, int64_t n, const double* edges, int64_t bins, bool one_width,
+               int64_t* found) {
+  if (!one_width) {
+    for (int64_t i = 0; i < n; ++i)
+      found[i] = std::upper_bound(edges, edges + bins, x[i]) - edges - 1;
+    return;
+  }
+  const double low = edges[0], per_width = double(bins) / (edges[bins] - low);
+  const double last = double(bins - 1);
+  for (int64_t i = 0; i < n; ++i) {
+    const double guess = (x[i] - low) * per_width;
+    found[i] = int64_t(guess > 0 ? (guess < last ? guess : last) : 0);
+  }
+  for (int64_t i = 0; i < n; ++i) {
+    int64_t b = found[i];
+    while (b > 0 && x[i] < edges[b]) --b;
+    while (b + 1 < bins && x[i] >= edges[b + 1]) ++b;
+    found[i] = b;
+  }
+}
 // Each bin holds its lower edge, the last one its upper edge too. NaN is in none.
 void histogram(const HistogramParam& p, OpContext& ctx, Inputs in, Outputs out) {
   const int64_t bins = out[0].size(), size = dtype_size(in[0].dtype);
@@ -250,15 +272,14 @@ void histogram(const HistogramParam& p, OpContext& ctx, Inputs in, Outputs out) 
   const auto load = ew::load_of<double>(in[0].dtype);
   ctx.parallel_for(pieces, 1, [&](int64_t from, int64_t to) {
     double x[ew::kTile];
+    int64_t bin[ew::kTile];
     for (int64_t piece = from; piece < to; ++piece)
       for (int64_t at = piece * each; at < std::min(n, (piece + 1) * each);) {
         const int64_t some = std::min<int64_t>(ew::kTile, std::min(n, (piece + 1) * each) - at);
         load(static_cast<const char*>(in[0].data) + at * size, x, some);
-        for (int64_t i = 0; i < some; ++i) {
-          if (!(x[i] >= edges[0] && x[i] <= edges[bins])) continue;
-          const int64_t bin = std::upper_bound(edges, edges + bins, x[i]) - edges - 1;
-          ++counts[piece * bins + std::min(bin, bins - 1)];
-        }
+        find_bins(x, some, edges, bins, bool(p.bin_cnt), bin);
+        for (int64_t i = 0; i < some; ++i)
+          if (x[i] >= edges[0] && x[i] <= edges[bins]) ++counts[piece * bins + bin[i]];
         at += some;
       }
   });
