@@ -42,3 +42,41 @@ def test_parts_and_turns_of_short_axes(dtype):
     np.testing.assert_array_equal(mx.nd.slice(y, begin=(None, 5, None), end=(None, None, None), step=(2, -2, 1)).asnumpy(),
                                   x[::2, ::-2])
     np.testing.assert_array_equal(mx.nd.concat(y, y, dim=2).asnumpy(), np.concatenate([x, x], 2))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape, width", [((40000, 7), (2, 1, 0, 3)), ((11, 3, 90, 60), (1, 0, 0, 2, 3, 1, 5, 4)), ((70001,), (3, 4)),
+                                          ((2, 0, 5), (0, 0, 1, 2, 1, 1)), ((0,), (2, 1))])
+def test_a_constant_frame(shape, width, dtype):
+    x = numbers(shape, dtype)
+    got = mx.nd.pad(mx.nd.array(x, dtype=dtype), mode="constant", pad_width=width, constant_value=7)
+    np.testing.assert_array_equal(got.asnumpy(), np.pad(x, list(zip(width[::2], width[1::2])), constant_values=7))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int32"])
+def test_gradients_of_repeats_are_sums(dtype):
+    x = mx.nd.array(numbers((3, 700, 5), dtype), dtype=dtype)
+    for function, wanted in (
+            (lambda x: mx.nd.repeat(x, repeats=3), lambda dy: dy.reshape(3, 700, 5, 3).sum(-1)),
+            (lambda x: mx.nd.repeat(x, repeats=2, axis=1), lambda dy: dy.reshape(3, 700, 2, 5).sum(2)),
+            (lambda x: mx.nd.tile(x, reps=(2, 2, 3)), lambda dy: dy.reshape(2, 3, 2, 700, 3, 5).sum((0, 2, 4)))):
+        x.attach_grad()
+        with mx.autograd.record():
+            y = function(x)
+        dy = numbers(y.shape, dtype) % 11
+        y.backward(mx.nd.array(dy, dtype=dtype))
+        np.testing.assert_array_equal(x.grad.asnumpy(), wanted(dy.astype("int64")).astype(dtype))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32"])
+def test_bins_of_one_width_hold_what_their_edges_say(dtype):
+    rng = np.random.default_rng(3)
+    for bins, low, high in ((7, -1.5, 2.0), (64, -1.0, 1.0), (1000, 0.1, 0.7), (3, 1e-3, 1e9), (1, -2, 2)):
+        edges = low + np.arange(bins + 1) * (high - low) / bins
+        x = np.concatenate([edges, np.nextafter(edges, -np.inf), np.nextafter(edges, np.inf), rng.normal(size=200_001), rng.uniform(low, high, 999),
+                            [] if dtype == "int32" else [np.nan, np.inf, -np.inf]]).astype(dtype)
+        count, found = mx.nd._internal._histogram(mx.nd.array(x, dtype=dtype), bin_cnt=bins, range=(low, high))
+        inside = x[(x >= edges[0]) & (x <= edges[-1])].astype("float64")
+        place = np.minimum(np.searchsorted(edges, inside, "right") - 1, bins - 1)
+        np.testing.assert_array_equal(count.asnumpy(), np.bincount(place, minlength=bins))
+        np.testing.assert_array_equal(found.asnumpy(), edges.astype(dtype))

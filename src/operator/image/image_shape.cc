@@ -4,6 +4,7 @@
 
 #include "operator/image/image.h"
 #include "operator/random/philox.h"
+#include "operator/tensor/view.h"
 
 namespace heddle::ops::image_shape {
 
@@ -167,12 +168,15 @@ void flip(OpContext& ctx, Inputs in, Outputs out) {
   std::vector<char> before;  // where both share memory
   if (from == to) before.assign(from, from + in[0].bytes()), from = before.data();
   const int64_t line = s[1] * pixel;
-  ctx.parallel_for(s[0], 16, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t a = !stay && kAxis == 0 ? s[0] - 1 - i : i;
-      if (stay || kAxis == 0) std::memcpy(to + i * line, from + a * line, size_t(line));
-      else mirror(from + i * line, s[1], pixel, to + i * line);
-    }
+  if (stay || kAxis == 0) {
+    const view::View lines({s[0], line});
+    view::View turned = lines;
+    if (!stay) turned.slice(0, s[0] - 1, s[0], -1);
+    const Blob x{const_cast<char*>(from), {s[0], line}, Dtype::kUint8, in[0].device};
+    return view::copy(ctx, x, turned, Blob{to, x.shape, x.dtype, x.device}, lines);
+  }
+  ctx.parallel_for(s[0], 65536 / std::max<int64_t>(1, line) + 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) mirror(from + i * line, s[1], pixel, to + i * line);
   });
 }
 template <int kAxis>

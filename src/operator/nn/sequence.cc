@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "heddle/op.h"
+#include "operator/tensor/view.h"
 #include "operator/width.h"
 
 namespace heddle::ops::sequence {
@@ -97,16 +98,11 @@ std::vector<Ref> reads(const SequenceParam& p) {
 void mask(const MaskParam& p, OpContext& ctx, const Blob& x, const Blob* lengths, const Blob& y,
           float value) {
   const Steps s(p, x.shape);
+  if (!lengths) return view::copy_all(ctx, x, y);
+  if (s.rest == 0) return;
   const int64_t* n = lengths_of(p, ctx, lengths, s);
   with_dtype(x.dtype, "SequenceMask", [&](auto type) {
     using T = decltype(type);
-    if (s.rest == 0) return;
-    if (!lengths) {
-      if (x.data == y.data) return;
-      return ctx.parallel_for(x.size(), 65536, [&](int64_t begin, int64_t end) {
-        std::copy_n(x.as<T>() + begin, end - begin, y.as<T>() + begin);
-      });
-    }
     // In the order of memory: step k is (time, batch) or (batch, time).
     const int64_t inner = s.time_step < s.batch_step ? s.time : s.batch;
     const int64_t grain = std::max<int64_t>(1, 16384 / s.rest);
@@ -161,22 +157,25 @@ void reverse(const SequenceParam& p, OpContext& ctx, const Blob& x, const Blob* 
              const Blob& y) {
   const Steps s(p, x.shape);
   if (s.rest == 0) return;
+  if (!lengths) {
+    view::View turned(x.shape);
+    if (s.time > 0) turned.slice(int(p.axis), s.time - 1, s.time, -1);
+    return view::copy(ctx, x, turned, y, view::View(y.shape));
+  }
   const int64_t* n = lengths_of(p, ctx, lengths, s);
-  // Without lengths, all of a batch turns around together.
-  const bool together = !lengths && p.axis == 0;
-  const int64_t batch = together ? 1 : s.batch, rest = together ? s.batch * s.rest : s.rest;
   with_width(x.dtype, [&](auto type) {
     using T = decltype(type);
     const T* from = static_cast<const T*>(x.data);
     T* to = static_cast<T*>(y.data);
     // In the order of y's memory, whose rows are (time, batch) or (batch, time).
     const bool by_time = s.time_step < s.batch_step;
-    const int64_t grain = std::max<int64_t>(1, 16384 / rest);
-    ctx.parallel_for(s.time * batch, grain, [&](int64_t begin, int64_t end) {
+    const int64_t grain = std::max<int64_t>(1, 16384 / s.rest);
+    ctx.parallel_for(s.time * s.batch, grain, [&](int64_t begin, int64_t end) {
       for (int64_t k = begin; k < end; ++k) {
-        const int64_t t = by_time ? k % s.time : k / batch, b = by_time ? k / s.time : k % batch;
+        const int64_t t = by_time ? k % s.time : k / s.batch,
+                      b = by_time ? k / s.time : k % s.batch;
         const int64_t source = t < n[b] ? n[b] - 1 - t : t;
-        std::copy_n(from + b * s.batch_step + source * s.time_step, rest, to + k * rest);
+        std::copy_n(from + b * s.batch_step + source * s.time_step, s.rest, to + k * s.rest);
       }
     });
   });

@@ -70,19 +70,59 @@ View inside(const PadParam& p, const Shape& y) {
   return v;
 }
 
+// Of a row of y, counted over all axes but the last: the row of x that it holds, or -1.
+int64_t row_inside(const PadParam& p, const Shape& x, const Shape& y, int64_t row) {
+  int64_t source = 0, step = 1;
+  for (int d = y.rank() - 2; d >= 0; --d) {
+    const int64_t i = row % y[d] - p.before(d);
+    row /= y[d];
+    if (i < 0 || i >= x[d]) return -1;
+    source += i * step, step *= x[d];
+  }
+  return source;
+}
+
+// Writes each row of y once: a constant, or a row of x between constants.
+template <class T>
+void frame(const PadParam& p, const OpContext& ctx, const Blob& x, const Blob& y, T value) {
+  const Shape &s = x.shape, &t = y.shape;
+  const int last = t.rank() - 1;
+  const int64_t before = p.before(last), inner = s[last], after = p.after(last), width = t[last];
+  // Rows that follow each other in x do so in y, up to the end of an axis.
+  const int64_t period = last > 0 ? t[last - 1] : 1, most = last > 0 ? s[last - 1] : 1;
+  const int64_t skipped = last > 0 ? p.before(last - 1) : 0;
+  const T* from = static_cast<const T*>(x.data);
+  T* to = static_cast<T*>(y.data);
+  const int64_t grain = std::max<int64_t>(1, 32768 / std::max<int64_t>(1, width));
+  ctx.parallel_for(t.size(0, last), grain, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end;) {
+      const int64_t source = row_inside(p, s, t, row);
+      T* line = to + row * width;
+      if (source < 0) {
+        std::fill_n(line, width, value);
+        ++row;
+        continue;
+      }
+      const int64_t rows = std::min(end - row, most + skipped - row % period);
+      for (int64_t r = 0; r < rows; ++r, line += width) {
+        for (int64_t i = 0; i < before; ++i) line[i] = value;
+        std::copy_n(from + (source + r) * inner, inner, line + before);
+        for (int64_t i = 0; i < after; ++i) line[before + inner + i] = value;
+      }
+      row += rows;
+    }
+  });
+}
+
 void forward(const PadParam& p, OpContext& ctx, Inputs in, Outputs out) {
   const Shape& y = out[0].shape;
-  if (p.mode == Mode::kConstant) {
-    Blob one{ctx.scratch(8), {1}, out[0].dtype, out[0].device};
-    with_dtype(one.dtype, "Pad", [&](auto t) {
-      *static_cast<decltype(t)*>(one.data) = static_cast<decltype(t)>(p.constant_value);
+  if (p.mode == Mode::kConstant && y.rank() > 0) {
+    with_dtype(out[0].dtype, "Pad", [&](auto t) {
+      frame(p, ctx, in[0], out[0], static_cast<decltype(t)>(p.constant_value));
     });
-    View repeated;
-    repeated.push(out[0].size(), 0);
-    view::copy(ctx, one, repeated, out[0], View({out[0].size()}));
+    return;
   }
   view::copy(ctx, in[0], View(in[0].shape), out[0], inside(p, y));
-  if (p.mode == Mode::kConstant) return;
   for (const Band& b : bands(p, y))
     view::copy(ctx, out[0], layer(p, y, b.axis, b.from), out[0], layer(p, y, b.axis, b.at));
 }

@@ -8,7 +8,8 @@
 
 namespace heddle::ops::view {
 
-constexpr int64_t kGrain = 32768;       // elements per piece of a parallel loop
+constexpr int64_t kGrain = 32768;       // words of four bytes per piece of a parallel loop
+constexpr int64_t kTile = 512;          // sums taken together
 constexpr int64_t kBlock = 32;          // side of the squares that transpositions work in
 constexpr int64_t kShort = 16;          // axes of fewer elements are not worth a loop of their own
 constexpr int64_t kMostPlaces = 512;    // that a table of places holds
@@ -91,24 +92,83 @@ struct Place {
   }
 };
 
-// Runs along the last axis.
 template <class T>
-void copy_runs(const OpContext& ctx, const Pair& p, const T* from, T* to) {
-  const int outer = p.a.rank - 1;
-  const int64_t length = p.a.extent[outer], sa = p.a.stride[outer], sb = p.b.stride[outer];
-  ctx.parallel_for(p.a.size(), kGrain, [&](int64_t begin, int64_t end) {
-    Place place(p, outer, begin / length);
-    for (int64_t i = begin; i < end;) {
-      const int64_t skip = i % length, n = std::min(length - skip, end - i);
-      const T* x = from + place.a + skip * sa;
-      T* y = to + place.b + skip * sb;
-      if (sa == 1 && sb == 1) std::memcpy(y, x, size_t(n) * sizeof(T));
-      else if (sa == 0)
-        for (int64_t k = 0; k < n; ++k) y[k * sb] = *x;
-      else
-        for (int64_t k = 0; k < n; ++k) y[k * sb] = x[k * sa];
-      i += n;
-      place.next(p, outer);
+constexpr int64_t grain_of() {
+  return kGrain * 4 / int64_t(sizeof(T));
+}
+
+// One run of `bytes` elements' bytes, at least sizeof(Word) of them: whole words, the last of which
+// may overlap the one before.
+template <class Word>
+inline void copy_words(const char* x, char* y, int64_t bytes) {
+  const int64_t last = bytes - int64_t(sizeof(Word));
+  for (int64_t i = 0; i < last; i += int64_t(sizeof(Word))) std::memcpy(y + i, x + i, sizeof(Word));
+  std::memcpy(y + last, x + last, sizeof(Word));
+}
+struct alignas(16) SixteenBytes {
+  char at[16];
+};
+
+// `rows` runs of n elements that lie side by side in both; the runs are `ra` and `rb` apart.
+template <class T>
+void copy_contiguous(const T* x, T* y, int64_t rows, int64_t n, int64_t ra, int64_t rb) {
+  const int64_t bytes = n * int64_t(sizeof(T));
+  const auto each = [&](auto&& copy_one) {
+    for (int64_t r = 0; r < rows; ++r)
+      copy_one(reinterpret_cast<const char*>(x + r * ra), reinterpret_cast<char*>(y + r * rb));
+  };
+  constexpr int64_t kLong = 256;  // bytes from which on memcpy knows better
+  if (rows == 1 || bytes >= kLong)
+    each([=](const char* a, char* b) { std::memcpy(b, a, size_t(bytes)); });
+  else if (bytes >= 16)
+    each([=](const char* a, char* b) { copy_words<SixteenBytes>(a, b, bytes); });
+  else if (bytes >= 8) each([=](const char* a, char* b) { copy_words<uint64_t>(a, b, bytes); });
+  else if (bytes >= 4) each([=](const char* a, char* b) { copy_words<uint32_t>(a, b, bytes); });
+  else each([=](const char* a, char* b) { copy_words<uint8_t>(a, b, bytes); });
+}
+
+// n elements, `sa` and `sb` apart. The usual distances are constants, of which compilers make
+// shuffles.
+template <class T>
+void copy_strided(const T* x, T* y, int64_t n, int64_t sa, int64_t sb) {
+  const auto apart = [&](auto a, auto b) {
+    for (int64_t k = 0; k < n; ++k) y[k * b] = x[k * a];
+  };
+  using One = std::integral_constant<int64_t, 1>;
+  using Two = std::integral_constant<int64_t, 2>;
+  if (sb == 1 && sa == 0) std::fill_n(y, n, *x);
+  else if (sb == 1 && sa == -1) apart(std::integral_constant<int64_t, -1>(), One());
+  else if (sb == 1 && sa == 2) apart(Two(), One());
+  else if (sa == 1 && sb == 2) apart(One(), Two());
+  else apart(sa, sb);
+}
+
+// Runs along the last axis, those of the axis before it in one loop.
+template <class T>
+void copy_runs(const OpContext& ctx, Pair p, const T* from, T* to) {
+  if (p.a.rank == 1) {  // the axis before it
+    const int64_t n = p.a.extent[0], sa = p.a.stride[0], sb = p.b.stride[0];
+    p.a.extent[0] = p.b.extent[0] = 1, p.a.stride[0] = p.b.stride[0] = 0;
+    p.a.push(n, sa), p.b.push(n, sb);
+  }
+  const int last = p.a.rank - 1, outer = last - 1;
+  const int64_t length = p.a.extent[last], sa = p.a.stride[last], sb = p.b.stride[last];
+  const int64_t rows = p.a.extent[outer], ra = p.a.stride[outer], rb = p.b.stride[outer];
+  ctx.parallel_for(p.a.size(), grain_of<T>(), [&](int64_t begin, int64_t end) {
+    Place place(p, outer, begin / (length * rows));
+    for (int64_t i = begin; i < end; place.next(p, outer)) {
+      for (int64_t row = i / length % rows; row < rows && i < end;) {
+        const int64_t skip = i % length, whole = std::min(rows - row, (end - i) / length);
+        const T* x = from + place.a + row * ra + skip * sa;
+        T* y = to + place.b + row * rb + skip * sb;
+        // Whole runs together; what a piece begins or ends with may be a part of one.
+        const int64_t n = skip ? std::min(length - skip, end - i) : whole ? length : end - i;
+        const int64_t count = skip || !whole ? 1 : whole;
+        if (sa == 1 && sb == 1) copy_contiguous(x, y, count, n, ra, rb);
+        else
+          for (int64_t r = 0; r < count; ++r) copy_strided(x + r * ra, y + r * rb, n, sa, sb);
+        row += count, i += n * count;
+      }
     }
   });
 }
@@ -121,7 +181,7 @@ void copy_squares(const OpContext& ctx, const Pair& p, const T* from, T* to) {
   const int64_t sa = p.a.stride[outer + 1], sb = p.b.stride[outer];
   const int64_t bands = (rows + kBlock - 1) / kBlock;
   const int64_t all = p.a.size() / (rows * columns) * bands;
-  const int64_t grain = std::max<int64_t>(1, kGrain / (kBlock * columns));
+  const int64_t grain = std::max<int64_t>(1, grain_of<T>() / (kBlock * columns));
   ctx.parallel_for(all, grain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const Place place(p, outer, i / bands);
@@ -154,7 +214,7 @@ void copy_blocks(const OpContext& ctx, const Pair& p, int axes, const T* from, T
       }
     size *= p.a.extent[d];
   }
-  ctx.parallel_for(p.a.size() / size, std::max<int64_t>(1, kGrain / size),
+  ctx.parallel_for(p.a.size() / size, std::max<int64_t>(1, grain_of<T>() / size),
                    [&](int64_t begin, int64_t end) {
                      Place place(p, outer, begin);
                      for (int64_t i = begin; i < end; ++i, place.next(p, outer)) {
@@ -238,20 +298,48 @@ struct SumOf<T> {
   using Type = int64_t;
 };
 
+// acc[k] += x[k * step] for k in [0, n).
+template <class T, class Sum>
+void add_run(const T* x, int64_t step, Sum* acc, int64_t n) {
+  if (step == 1)
+    for (int64_t k = 0; k < n; ++k) acc[k] += static_cast<Sum>(x[k]);
+  else if (step == 2)
+    for (int64_t k = 0; k < n; ++k) acc[k] += static_cast<Sum>(x[2 * k]);
+  else
+    for (int64_t k = 0; k < n; ++k) acc[k] += static_cast<Sum>(x[k * step]);
+}
+
+// Sums along the last kept axis are taken together, term by term in order: so they are vectors, and
+// still every sum has its terms in the order of `summed`.
 template <class T>
 void sum_as(const OpContext& ctx, const T* from, const View& kept, const View& summed, T* to) {
   using Sum = typename SumOf<T>::Type;
   const Pair k(kept, kept), s(summed, summed);
-  const int64_t terms = summed.size(),
-                grain = std::max<int64_t>(1, kGrain / std::max<int64_t>(terms, 1));
+  const int outer = k.a.rank - 1, outer_terms = s.a.rank - 1;
+  const int64_t length = k.a.extent[outer], step = k.a.stride[outer];
+  const int64_t count = s.a.extent[outer_terms], apart = s.a.stride[outer_terms];
+  const int64_t terms = summed.size();
+  const int64_t grain = std::max<int64_t>(1, kGrain / terms);
   ctx.parallel_for(kept.size(), grain, [&](int64_t begin, int64_t end) {
-    Place at(k, k.a.rank, begin);
-    for (int64_t i = begin; i < end; ++i, at.next(k, k.a.rank)) {
-      Sum total = 0;
-      Place term(s, s.a.rank, 0);
-      for (int64_t j = 0; j < terms; ++j, term.next(s, s.a.rank))
-        total += static_cast<Sum>(from[at.a + term.a]);
-      to[i] = static_cast<T>(total);
+    Place at(k, outer, begin / length);
+    for (int64_t i = begin; i < end;) {
+      const int64_t skip = i % length, n = std::min({length - skip, end - i, kTile});
+      const T* x = from + at.a + skip * step;
+      Sum acc[kTile];
+      std::fill_n(acc, n, Sum(0));
+      Place term(s, outer_terms, 0);
+      for (int64_t t = 0; t < terms; t += count, term.next(s, outer_terms)) {
+        const T* first = x + term.a;
+        if (n < kShort)
+          for (int64_t j = 0; j < n; ++j)
+            for (int64_t c = 0; c < count; ++c)
+              acc[j] += static_cast<Sum>(first[j * step + c * apart]);
+        else
+          for (int64_t c = 0; c < count; ++c) add_run(first + c * apart, step, acc, n);
+      }
+      for (int64_t j = 0; j < n; ++j) to[i + j] = static_cast<T>(acc[j]);
+      i += n;
+      if (skip + n == length) at.next(k, outer);
     }
   });
 }

@@ -90,6 +90,27 @@ TEST(View, TransposesLargeMatrices) {
   expect_copies<int16_t>(a, b, a.size(), a.size(), Dtype::kFloat16);
 }
 
+// Runs of every kind of length, cut by the pieces of a parallel loop and followed by a gap.
+TEST(View, CopiesRunsOfAnyLength) {
+  for (int64_t length : {1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 33, 63, 64, 65, 100, 1000}) {
+    const int64_t rows = 300000 / length, gap = 3;
+    const View gaps = View({rows, length + gap}).slice(1, 1, length), dense({rows, length});
+    const int64_t size = rows * (length + gap);
+    expect_copies<float>(gaps, dense, size, dense.size(), Dtype::kFloat32);
+    expect_copies<float>(dense, gaps, dense.size(), size, Dtype::kFloat32);
+    expect_copies<uint8_t>(gaps, dense, size, dense.size(), Dtype::kUint8);
+    const View turned = View({rows, length}).slice(0, rows - 1, rows, -1);
+    expect_copies<int16_t>(turned, dense, dense.size(), dense.size(), Dtype::kFloat16);
+    const View mirrored = View({rows, length}).slice(1, length - 1, length, -1);
+    expect_copies<double>(mirrored, dense, dense.size(), dense.size(), Dtype::kFloat64);
+    const View second({rows, 2 * length});
+    expect_copies<float>(View(second).slice(1, 0, length, 2), dense, second.size(), dense.size(),
+                         Dtype::kFloat32);
+    expect_copies<float>(dense, View(second).slice(1, 1, length, 2), dense.size(), second.size(),
+                         Dtype::kFloat32);
+  }
+}
+
 TEST(View, RepeatsElements) {
   View a;
   a.push(3, 1).push(4, 0);
@@ -117,6 +138,39 @@ TEST(View, SumsRepeats) {
   summed.extent[0] = 0;
   view::sum(OpContext{}, blob(from, Dtype::kFloat64), kept, summed, blob(to, Dtype::kFloat64));
   EXPECT_EQ(to, std::vector<double>(15));
+}
+
+template <class T>
+void expect_sums(const View& kept, const View& summed, int64_t size, Dtype d) {
+  std::vector<T> from(static_cast<size_t>(size)), to(static_cast<size_t>(kept.size())), wanted;
+  for (size_t i = 0; i < from.size(); ++i) from[i] = T(i % 13);
+  const auto at = places(kept), terms = places(summed);
+  for (int64_t k : at) {
+    T sum = 0;
+    for (int64_t t : terms) sum = T(sum + from[size_t(k + t)]);
+    wanted.push_back(sum);
+  }
+  view::sum(OpContext{}, blob(from, d), kept, summed, blob(to, d));
+  ASSERT_EQ(to, wanted);
+}
+
+// Short and long lines of sums, whose terms lie beside each other or far apart.
+TEST(View, SumsAlongAnyAxes) {
+  std::mt19937 random(2);
+  for (int round = 0; round < 200; ++round) {
+    const int64_t last = round % 3 ? 1 + int64_t(random() % 9) : 500 + int64_t(random() % 700);
+    const Shape dense{1 + int64_t(random() % 4), 1 + int64_t(random() % 6),
+                      1 + int64_t(random() % 5), last};
+    const View all(dense);
+    View kept, summed;
+    for (int d = 0; d < all.rank; ++d)
+      (random() % 2 ? kept : summed).push(all.extent[d], all.stride[d]);
+    expect_sums<float>(kept, summed, dense.size(), Dtype::kFloat32);
+    expect_sums<int32_t>(kept, summed, dense.size(), Dtype::kInt32);
+  }
+  View kept, summed;  // neighbours, in more than one piece
+  kept.push(70001, 2), summed.push(2, 1);
+  expect_sums<double>(kept, summed, 140002, Dtype::kFloat64);
 }
 
 }  // namespace
