@@ -1,73 +1,18 @@
 // Writes records as JSON.
 #include "operator/catalogue.h"
 
-#include <cmath>
-#include <optional>
 #include <utility>
 
-#include "base/json.h"
+#include "base/json_writer.h"
 
 namespace heddle {
 
 namespace catalogue {
 
-// Objects and lists on the way to text; commas come by themselves.
-class Writer {
- public:
-  std::string text;
-
-  Writer& key(std::string_view name) {
-    comma();
-    append_quoted(text, name);
-    text += ": ";
-    after_key_ = true;
-    return *this;
-  }
-  void value(std::string_view s) { comma(), append_quoted(text, s); }
-  void value(const std::string& s) { value(std::string_view(s)); }
-  void value(const char* s) { value(std::string_view(s)); }
-  void value(bool b) { comma(), text += b ? "true" : "false"; }
-  void value(std::nullptr_t) { comma(), text += "null"; }
-  void value(double v) {
-    comma();
-    if (v == std::floor(v) && std::fabs(v) < 1e15) append(text, int64_t(v));
-    else append(text, v);
-  }
-  void value(const std::optional<double>& v) { v ? value(*v) : value(nullptr); }
-  void value(const Condition& c) {
-    if (c.param.empty()) return value(nullptr);
-    object([&] { key("param").value(c.param), key("value").value(c.value); });
-  }
-  template <class Body>
-  void object(Body&& body) {
-    between('{', '}', body);
-  }
-  template <class Items, class Each>
-  void list(const Items& items, Each&& each) {
-    between('[', ']', [&] {
-      for (const auto& item : items) each(item);
-    });
-  }
-  void value(const std::vector<std::string>& items) {
-    list(items, [&](const std::string& s) { value(s); });
-  }
-
- private:
-  void comma() {
-    if (!after_key_ && !text.empty() && text.back() != '{' && text.back() != '[' &&
-        text.back() != '\n')
-      text += ", ";
-    after_key_ = false;
-  }
-  template <class Body>
-  void between(char open, char close, Body&& body) {
-    comma();
-    text += open;
-    body();
-    text += close;
-  }
-  bool after_key_ = false;
-};
+void write(JsonWriter& w, const Condition& c) {
+  if (c.param.empty()) return w.value(nullptr);
+  w.object([&] { w.key("param").value(c.param), w.key("value").value(c.value); });
+}
 
 const char* name_of(Role r) {
   return r == Role::kRead ? "read" : r == Role::kMutate ? "mutate" : "aux";
@@ -97,7 +42,7 @@ const T* twin_of(const std::vector<T>& items, const T& item) {
   return nullptr;
 }
 
-void write_inputs(Writer& w, const OpDef& op) {
+void write_inputs(JsonWriter& w, const OpDef& op) {
   const auto& all = op.inputs.fixed();
   w.key("inputs").list(all, [&](const Input& i) {
     const Input* twin = twin_of(all, i);
@@ -109,13 +54,13 @@ void write_inputs(Writer& w, const OpDef& op) {
       w.key("init").value(i.init);
       w.key("shape_only").value(i.shape_only);
       w.key("optional").value(!twin && !i.when.param.empty());
-      w.key("when").value(twin ? Condition{} : i.when);
+      write(w.key("when"), twin ? Condition{} : i.when);
     });
   });
   w.key("inputs_vary").value(op.inputs.depends_on_params());
 }
 
-void write_outputs(Writer& w, const OpDef& op) {
+void write_outputs(JsonWriter& w, const OpDef& op) {
   const auto& all = op.outputs.fixed();
   w.key("outputs").list(all, [&](const Output& o) {
     const Output* twin = twin_of(all, o);
@@ -123,8 +68,8 @@ void write_outputs(Writer& w, const OpDef& op) {
     w.object([&] {
       w.key("name").value(o.name);
       w.key("hidden").value(o.hidden);
-      w.key("when").value(o.when);
-      w.key("shown_when").value(twin && o.hidden ? twin->when : Condition{});
+      write(w.key("when"), o.when);
+      write(w.key("shown_when"), twin && o.hidden ? twin->when : Condition{});
     });
   });
   // Whether parameters decide how many users see.
@@ -133,23 +78,7 @@ void write_outputs(Writer& w, const OpDef& op) {
   w.key("outputs_vary").value(vary);
 }
 
-void write_params(Writer& w, const OpDef& op) {
-  w.key("params").list(op.params.describe(), [&](const FieldInfo& f) {
-    w.object([&] {
-      w.key("name").value(f.name);
-      w.key("type").value(f.type);
-      w.key("default").value(f.default_value);
-      w.key("required").value(f.required);
-      w.key("doc").value(f.doc);
-      w.key("choices").value(f.choices);
-      w.key("at_least").value(f.at_least);
-      w.key("at_most").value(f.at_most);
-      w.key("ignored").value(f.ignored);
-    });
-  });
-}
-
-void write_kernels(Writer& w, std::string_view key, const OpDef* op) {
+void write_kernels(JsonWriter& w, std::string_view key, const OpDef* op) {
   const std::vector<OpDef::Implementation> none;
   w.key(key).list(op ? op->kernels : none, [&](const OpDef::Implementation& k) {
     w.object([&] {
@@ -169,7 +98,7 @@ const char* gradient_of(const OpDef& op) {
   return op.compose ? "derived" : "none";
 }
 
-void write(Writer& w, const OpDef& op) {
+void write(JsonWriter& w, const OpDef& op) {
   w.object([&] {
     w.key("name").value(op.name);
     w.key("aliases").value(op.aliases);
@@ -181,7 +110,7 @@ void write(Writer& w, const OpDef& op) {
     w.key("variadic").value(op.variadic);
     write_inputs(w, op);
     write_outputs(w, op);
-    write_params(w, op);
+    write_fields(w.key("params"), op.params.describe());
     w.key("composed").value(op.compose != nullptr);
     write_kernels(w, "kernels", &op);
     write_kernels(w, "gradient_kernels", op.backward_op);
@@ -203,13 +132,13 @@ void write(Writer& w, const OpDef& op) {
 }  // namespace catalogue
 
 std::string record_json(const OpDef& op) {
-  catalogue::Writer w;
+  JsonWriter w;
   catalogue::write(w, op);
   return std::move(w.text);
 }
 
 std::string catalogue_json(const OpTable& ops) {
-  catalogue::Writer w;
+  JsonWriter w;
   w.object([&] {
     w.key("format").value(1.0);
     w.key("operators").list(ops.list(), [&](const OpDef* op) {

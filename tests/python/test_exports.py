@@ -21,7 +21,7 @@ def shown():
 
 
 def test_only_names_of_heddle(shown):
-    ours = re.compile(r"(vtable for |typeinfo for |typeinfo name for |construction vtable for )?heddle(::|_)")
+    ours = re.compile(r"(vtable for |typeinfo for |typeinfo name for |construction vtable for )?(heddle(::|_)|hd_|MX)")
     assert [name for name in shown if not ours.match(name)] == []
 
 

@@ -1,0 +1,11 @@
+// The text of the last error, one per thread.
+#include "base/c_errors.h"
+
+namespace heddle::c_face {
+
+std::string& last_error() {
+  thread_local std::string text;
+  return text;
+}
+
+}  // namespace heddle::c_face
