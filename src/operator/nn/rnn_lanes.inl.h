@@ -71,11 +71,12 @@ void step_panel(int64_t m, const float* a, int64_t lda, const float* b, const fl
     for (int64_t j = 0; j < width; ++j) c[r * ldc + j] = edge[r * kStepWide + j];
 }
 
-// Rows in tiles of like height. What they share of a panel is used for all of them while it is in
-// the first cache, and so is what they read of `a`.
+// Rows in tiles of like height. What they share of a panel comes from the second cache again for
+// each tile, which costs less than beginning and ending the sums more often, so that it would stay
+// in the first.
 void step_product(const float* a, int64_t lda, int64_t m, const float* b, int64_t k, float* c,
                   int64_t ldc, int64_t n, const float* row, bool accumulate) {
-  constexpr int64_t kDeep = 128;
+  constexpr int64_t kDeep = 512;
   const int64_t tiles = (m + kStepRows - 1) / kStepRows;
   for (int64_t j = 0; j < n; j += kStepWide)
     for (int64_t k0 = 0; k0 < k || k0 == 0; k0 += kDeep) {
@@ -124,7 +125,7 @@ void step_pack_t(const float* from, int64_t ld, int64_t k, float* to) {
 #pragma GCC unroll 16
       for (int i = 0; i < kWide; ++i) {
         r[i] = load(from + (half + i) * ld + q);
-        __builtin_prefetch(from + (half + i) * ld + q + 4 * kWide);
+        __builtin_prefetch(from + (half + i) * ld + q + 2 * kWide);
       }
       transpose(r);
 #pragma GCC unroll 16
