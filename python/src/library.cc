@@ -10,6 +10,7 @@
 #include "common.h"
 #include "operator/catalogue.h"
 #include "operator/simd/level.h"
+#include "operator/variadic.h"
 
 namespace heddle::python {
 
@@ -50,8 +51,12 @@ py::object describe(const OpDef& op) {
   return (*loads)(record_json(op));
 }
 
-py::dict call_info(const std::string& op, const py::dict& kwargs) {
-  const OpCallRef call = make_call(OpTable::get().at(op), kwargs_of(kwargs.ptr()));
+// given: how many inputs there are, where nobody said what an operator of any number takes.
+py::dict call_info(const std::string& op, const py::dict& kwargs, std::optional<size_t> given) {
+  const OpDef& record = OpTable::get().at(op);
+  Kwargs texts = kwargs_of(kwargs.ptr());
+  if (given) count_inputs(record, texts, *given);
+  const OpCallRef call = make_call(record, std::move(texts));
   py::list inputs, outputs, reads;
   for (const Input& i : call->inputs) inputs.append(py::make_tuple(i.name, role_name(i.role)));
   for (const Output& o : call->outputs) outputs.append(py::make_tuple(o.name, o.hidden));
@@ -112,7 +117,7 @@ void define_library(py::module_& m) {
       if (!op->forward) l.append(describe(*op));
     return l;
   });
-  m.def("call_info", call_info);
+  m.def("call_info", call_info, py::arg("op"), py::arg("params"), py::arg("inputs") = py::none());
   m.def("seed", [](int64_t s) { seed(uint64_t(s)); });
   m.def("seed_device",
         [](int64_t s, const std::string& type, int id) { seed(uint64_t(s), device_of(type, id)); });

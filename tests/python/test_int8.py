@@ -98,6 +98,8 @@ def test_counted_inputs_need_no_count():
     a, b = mx.nd.array([[1, 2]], dtype="int8"), mx.nd.array([[4]], dtype="int8")
     ends = [mx.nd.array([v]) for v in (-1, 1, -1, 1)]
     assert mx.nd.contrib.quantized_concat(a, b, *ends)[0].asnumpy().tolist() == [[1, 2, 4]]
+    by_name = dict(zip(("arg_min0", "arg_max0", "arg_min1", "arg_max1"), ends))
+    assert mx.nd.contrib.quantized_concat(arg1=b, arg0=a, **by_name)[0].asnumpy().tolist() == [[1, 2, 4]]
     weights, grads = [mx.nd.ones((2,)), mx.nd.ones((3,))], [mx.nd.ones((2,)), mx.nd.ones((3,))]
     mx.nd.multi_sgd_update(weights[0], grads[0], weights[1], grads[1], lrs=(0.5, 0.25), wds=(0, 0), out=weights)
     assert [w.asnumpy().tolist() for w in weights] == [[0.5] * 2, [0.75] * 3]

@@ -48,8 +48,8 @@ def _by_name(op: Op, positional: Sequence[Any], kwargs: dict[str, Any]) -> Seque
     named = {key: kwargs.pop(key) for key in list(kwargs) if isinstance(kwargs[key], _core.NDArrayBase)}
     if not named:
         return positional
-    count = {op.variadic: len(positional) + len(named)}
-    order = [name for name, _ in _core.call_info(op.name, {**count, **(_parameters(op, dict(kwargs)) or {})})["inputs"]]
+    call = _core.call_info(op.name, _parameters(op, dict(kwargs)) or {}, len(positional) + len(named))
+    order = [name for name, _ in call["inputs"]]
     unknown = set(named) - set(order[len(positional):])
     if unknown:
         raise TypeError(f"[{op.name}] found inputs called {sorted(unknown)}, expected {order[len(positional):]}")
