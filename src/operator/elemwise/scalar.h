@@ -110,6 +110,26 @@ HEDDLE_HD float exp(float x) {
 }
 HEDDLE_HD double exp(double x) { return HEDDLE_LIBM(exp)(x); }
 
+// exp(x) of an x that is not above zero, as exp() computes it but for what float does not hold in
+// full: where exp(x) < 2^-125 it is zero. The nearest whole number n stands in the last bits of
+// x / ln 2 + 1.5 * 2^23.
+HEDDLE_HD float exp_below(float x) {
+  constexpr float kLeast = -86.6f, kWhole = 12582912.0f;
+  const float c = kLeast > x ? kLeast : x;  // NaN stays
+  const float t = c * 1.44269504f + kWhole, n = t - kWhole;
+  const float r = (c - n * 0.693359375f) - n * -2.12194440e-4f;
+  float p = 1.9875691500e-4f;
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * (r * r) + r + 1.0f;
+  const float y = p * bits<float>((bits<int>(t) << 23) + 0x3f800000);
+  return kLeast > x ? 0.0f : y;
+}
+HEDDLE_HD double exp_below(double x) { return exp(x); }
+
 // exp(x) - 1 without cancellation: p = expm1(r), then 2^n p + (2^n - 1).
 HEDDLE_HD float expm1(float x) {
   const float c = min(max(x, -30.0f), 89.0f);

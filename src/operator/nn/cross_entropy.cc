@@ -1,5 +1,5 @@
 // softmax_cross_entropy: the sum over the batch of -log(softmax(data)[label]).
-#include <cmath>
+#include <algorithm>
 
 #include "operator/nn/softmax.h"
 
@@ -16,22 +16,29 @@ void infer(InferContext& c) {
   c.set_in(1, {x[0]});
 }
 
-int64_t class_of(float label, int64_t classes) {
-  const auto k = int64_t(label);
-  check(k >= 0 && k < classes, "[softmax_cross_entropy] label {} is not one of {} classes", label,
-        classes);
-  return k;
+// The class of each of n rows.
+template <class T>
+const int64_t* classes_of(OpContext& ctx, const T* label, int64_t n, int64_t classes) {
+  int64_t* found = ctx.scratch_of<int64_t>(n);
+  for (int64_t i = 0; i < n; ++i) {
+    const float name = float(label[i]);
+    found[i] = int64_t(name);
+    check(found[i] >= 0 && found[i] < classes,
+          "[softmax_cross_entropy] label {} is not one of {} classes", name, classes);
+  }
+  return found;
 }
 
 void forward(OpContext& ctx, Inputs in, Outputs out) {
   with_float(in[0].dtype, "softmax_cross_entropy", [&](auto type) {
     using T = decltype(type);
     const int64_t n = in[0].shape[0], k = in[0].shape[1];
-    T* logs = ctx.scratch_of<T>(n * k);
-    softmax::forward(ctx, in[0].as<T>(), logs, {n, k, 1}, 1.0, true);
+    const T* x = in[0].as<T>();
+    const int64_t* classes = classes_of(ctx, in[1].as<T>(), n, k);
+    double* shifts = ctx.scratch_of<double>(n);
+    softmax::log_sums(ctx, x, n, k, shifts);
     double sum = 0;
-    for (int64_t i = 0; i < n; ++i)
-      sum -= double(Wide<T>(logs[i * k + class_of(float(in[1].as<T>()[i]), k)]));
+    for (int64_t i = 0; i < n; ++i) sum += shifts[i] - double(Wide<T>(x[i * k + classes[i]]));
     out[0].as<T>()[0] = T(Wide<T>(sum));
   });
 }
@@ -44,13 +51,18 @@ void backward(OpContext& ctx, Inputs in, Outputs out) {
     const int64_t n = in[1].shape[0], k = in[1].shape[1];
     const A head = A(in[0].as<T>()[0]);
     if (ctx.wants(0)) {
+      const int64_t* classes = classes_of(ctx, in[2].as<T>(), n, k);
       T* dx = out[0].as<T>();
       softmax::forward(ctx, in[1].as<T>(), dx, {n, k, 1}, 1.0, false);
-      for (int64_t i = 0; i < n; ++i) {
-        const int64_t target = class_of(float(in[2].as<T>()[i]), k);
-        for (int64_t j = 0; j < k; ++j)
-          dx[i * k + j] = T((A(dx[i * k + j]) - A(j == target)) * head);
-      }
+      ctx.parallel_for(n, std::max<int64_t>(1, 32768 / std::max<int64_t>(1, k)),
+                       [&](int64_t begin, int64_t end) {
+                         for (int64_t i = begin; i < end; ++i) {
+                           T* row = dx + i * k;
+                           const A own = A(row[classes[i]]) - A(1);
+                           for (int64_t j = 0; j < k; ++j) row[j] = T(A(row[j]) * head);
+                           row[classes[i]] = T(own * head);
+                         }
+                       });
     }
     for (int64_t i = 0; ctx.wants(1) && i < n; ++i) out[1].as<T>()[i] = T(0);
   });

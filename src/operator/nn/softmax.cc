@@ -69,10 +69,21 @@ void backward(const OpContext& ctx, const T* dy, const T* y, T* dx, Extents e, d
   });
 }
 
+template <class T>
+void log_sums(const OpContext& ctx, const T* x, int64_t rows, int64_t n, double* shifts) {
+  const auto shift = HEDDLE_PICK(softmax_shift<T, Wide<T>>);
+  ctx.parallel_for(rows, std::max<int64_t>(1, 8192 / std::max<int64_t>(1, n)),
+                   [&](int64_t begin, int64_t end) {
+                     for (int64_t i = begin; i < end; ++i)
+                       shifts[i] = double(shift(x + i * n, n, Wide<T>(1)));
+                   });
+}
+
 #define HEDDLE_SOFTMAX(T)                                                                       \
   template void forward(const OpContext&, const T*, T*, Extents, double, bool, const int64_t*); \
   template void backward(const OpContext&, const T*, const T*, T*, Extents, double, bool,       \
-                         const int64_t*);
+                         const int64_t*);                                                       \
+  template void log_sums(const OpContext&, const T*, int64_t, int64_t, double*);
 HEDDLE_SOFTMAX(float)
 HEDDLE_SOFTMAX(double)
 HEDDLE_SOFTMAX(float16)

@@ -23,4 +23,8 @@ template <class T>
 void backward(const OpContext& ctx, const T* dy, const T* y, T* dx, Extents e, double scale,
               bool log, const int64_t* lengths = nullptr);
 
+// shifts[i] = log(sum(exp(row i of x))), each row of n elements side by side.
+template <class T>
+void log_sums(const OpContext& ctx, const T* x, int64_t rows, int64_t n, double* shifts);
+
 }  // namespace heddle::ops::softmax

@@ -4,10 +4,11 @@
 namespace heddle::ops::HEDDLE_ISA {
 
 constexpr int kLanes = 16;
+#define HEDDLE_INLINE inline __attribute__((always_inline))
 
 // Folds kLanes partial results in a fixed order.
 template <class A, class F>
-inline __attribute__((always_inline)) A fold_lanes(const A* v, F f) {
+HEDDLE_INLINE A fold_lanes(const A* v, F f) {
   A t[kLanes];
   for (int i = 0; i < kLanes; ++i) t[i] = v[i];
   for (int half = kLanes / 2; half > 0; half /= 2)
@@ -15,35 +16,75 @@ inline __attribute__((always_inline)) A fold_lanes(const A* v, F f) {
   return t[0];
 }
 
-// Contiguous: e holds n numbers and may be y when T is A.
+// What is left of a row after whole groups of lanes, as a group of its own that ends in `rest`.
 template <class T, class A>
-void softmax_row(const T* x, T* y, A* e, int64_t n, A scale, bool log) {
-  simd::ran(HEDDLE_LEVEL);
-  A m[kLanes], s[kLanes];
+struct Tail {
+  A at[kLanes];
+  HEDDLE_INLINE Tail(const T* x, int64_t n, A rest) {
+    for (int j = 0; j < kLanes; ++j) at[j] = rest;
+    for (int64_t j = 0; j < n; ++j) at[j] = A(x[j]);
+  }
+};
+
+// The largest of scale * x.
+template <class T, class A>
+HEDDLE_INLINE A top_of_row(const T* x, int64_t n, A scale) {
+  A m[kLanes];
   const int64_t whole = n / kLanes * kLanes;
-  for (int i = 0; i < kLanes; ++i) m[i] = -ew::kInfinity<A>, s[i] = 0;
+  for (int i = 0; i < kLanes; ++i) m[i] = -ew::kInfinity<A>;
   for (int64_t i = 0; i < whole; i += kLanes)
 #pragma omp simd
     for (int j = 0; j < kLanes; ++j) m[j] = ew::max(A(x[i + j]) * scale, m[j]);
   for (int64_t i = whole; i < n; ++i) m[i - whole] = ew::max(A(x[i]) * scale, m[i - whole]);
-  const A top = fold_lanes(m, [](A a, A b) { return ew::max(a, b); });
-  if (log) {
-    for (int64_t i = 0; i < whole; i += kLanes)
+  return fold_lanes(m, [](A a, A b) { return ew::max(a, b); });
+}
+
+// The sum of exp(scale * x - top); with kKeep e[i] is the term of x[i], and e may be x.
+template <bool kKeep, class T, class A>
+HEDDLE_INLINE A sum_of_row(const T* x, A* e, int64_t n, A scale, A top) {
+  A s[kLanes];
+  const int64_t whole = n / kLanes * kLanes;
+  for (int i = 0; i < kLanes; ++i) s[i] = 0;
+  for (int64_t i = 0; i < whole; i += kLanes)
 #pragma omp simd
-      for (int j = 0; j < kLanes; ++j) s[j] += ew::exp(A(x[i + j]) * scale - top);
-    for (int64_t i = whole; i < n; ++i) s[i - whole] += ew::exp(A(x[i]) * scale - top);
-    const A shift = top + ew::log(fold_lanes(s, [](A a, A b) { return a + b; }));
+    for (int j = 0; j < kLanes; ++j) {
+      const A v = ew::exp_below(A(x[i + j]) * scale - top);
+      if constexpr (kKeep) e[i + j] = v;
+      s[j] += v;
+    }
+  if (whole < n) {
+    const Tail<T, A> last(x + whole, n - whole, A(0));
+    A v[kLanes];
+#pragma omp simd
+    for (int j = 0; j < kLanes; ++j) v[j] = ew::exp_below(last.at[j] * scale - top);
+    for (int64_t i = whole; i < n; ++i) {
+      if constexpr (kKeep) e[i] = v[i - whole];
+      s[i - whole] += v[i - whole];
+    }
+  }
+  return fold_lanes(s, [](A a, A b) { return a + b; });
+}
+
+// log(sum of exp(scale * x)): what is subtracted from the logarithm of a row's softmax.
+template <class T, class A>
+A softmax_shift(const T* x, int64_t n, A scale) {
+  simd::ran(HEDDLE_LEVEL);
+  const A top = top_of_row(x, n, scale);
+  return top + ew::log(sum_of_row<false>(x, static_cast<A*>(nullptr), n, scale, top));
+}
+
+// Contiguous: e holds n numbers and may be y when T is A.
+template <class T, class A>
+void softmax_row(const T* x, T* y, A* e, int64_t n, A scale, bool log) {
+  simd::ran(HEDDLE_LEVEL);
+  const A top = top_of_row(x, n, scale);
+  if (log) {
+    const A shift = top + ew::log(sum_of_row<false>(x, e, n, scale, top));
 #pragma omp simd
     for (int64_t i = 0; i < n; ++i) y[i] = T(A(x[i]) * scale - shift);
     return;
   }
-#pragma omp simd
-  for (int64_t i = 0; i < n; ++i) e[i] = ew::exp(A(x[i]) * scale - top);
-  for (int64_t i = 0; i < whole; i += kLanes)
-#pragma omp simd
-    for (int j = 0; j < kLanes; ++j) s[j] += e[i + j];
-  for (int64_t i = whole; i < n; ++i) s[i - whole] += e[i];
-  const A inverse = A(1) / fold_lanes(s, [](A a, A b) { return a + b; });
+  const A inverse = A(1) / sum_of_row<true>(x, e, n, scale, top);
 #pragma omp simd
   for (int64_t i = 0; i < n; ++i) y[i] = T(e[i] * inverse);
 }
@@ -61,38 +102,69 @@ void softmax_row_backward(const T* dy, const T* y, T* dx, int64_t n, A scale, bo
   const A sum = fold_lanes(s, [](A a, A b) { return a + b; });
   if (log) {
 #pragma omp simd
-    for (int64_t i = 0; i < n; ++i) dx[i] = T(scale * (A(dy[i]) - ew::exp(A(y[i])) * sum));
+    for (int64_t i = 0; i < whole; ++i)
+      dx[i] = T(scale * (A(dy[i]) - ew::exp_below(A(y[i])) * sum));
+    if (whole < n) {
+      const Tail<T, A> last(y + whole, n - whole, A(0));
+      A v[kLanes];
+#pragma omp simd
+      for (int j = 0; j < kLanes; ++j) v[j] = ew::exp_below(last.at[j]) * sum;
+      for (int64_t i = whole; i < n; ++i) dx[i] = T(scale * (A(dy[i]) - v[i - whole]));
+    }
   } else {
 #pragma omp simd
     for (int64_t i = 0; i < n; ++i) dx[i] = T(scale * A(y[i]) * (A(dy[i]) - sum));
   }
 }
 
-// `width` <= kLanes interleaved rows.
-template <class T, class A>
-void softmax_columns(const T* x, T* y, int64_t n, int64_t stride, int width, A scale, bool log) {
-  simd::ran(HEDDLE_LEVEL);
+// `width` <= kLanes interleaved rows; with kAll it is kLanes.
+template <bool kAll, class T, class A>
+HEDDLE_INLINE void columns_forward(const T* x, T* y, int64_t n, int64_t stride, int some, A scale,
+                                   bool log) {
+  const int width = kAll ? kLanes : some;
   A m[kLanes], s[kLanes];
   for (int j = 0; j < kLanes; ++j) m[j] = -ew::kInfinity<A>, s[j] = 0;
   for (int64_t i = 0; i < n; ++i)
 #pragma omp simd
     for (int j = 0; j < width; ++j) m[j] = ew::max(A(x[i * stride + j]) * scale, m[j]);
+  if constexpr (std::is_same_v<T, A>) {
+    if (!log) {  // the terms wait in y for their sum
+      for (int64_t i = 0; i < n; ++i)
+#pragma omp simd
+        for (int j = 0; j < width; ++j) {
+          const A v = ew::exp_below(A(x[i * stride + j]) * scale - m[j]);
+          y[i * stride + j] = v;
+          s[j] += v;
+        }
+      for (int j = 0; j < width; ++j) s[j] = A(1) / s[j];
+      for (int64_t i = 0; i < n; ++i)
+#pragma omp simd
+        for (int j = 0; j < width; ++j) y[i * stride + j] *= s[j];
+      return;
+    }
+  }
   for (int64_t i = 0; i < n; ++i)
 #pragma omp simd
-    for (int j = 0; j < width; ++j) s[j] += ew::exp(A(x[i * stride + j]) * scale - m[j]);
+    for (int j = 0; j < width; ++j) s[j] += ew::exp_below(A(x[i * stride + j]) * scale - m[j]);
   for (int j = 0; j < width; ++j) s[j] = log ? m[j] + ew::log(s[j]) : A(1) / s[j];
   for (int64_t i = 0; i < n; ++i)
 #pragma omp simd
     for (int j = 0; j < width; ++j) {
       const A v = A(x[i * stride + j]) * scale;
-      y[i * stride + j] = T(log ? v - s[j] : ew::exp(v - m[j]) * s[j]);
+      y[i * stride + j] = T(log ? v - s[j] : ew::exp_below(v - m[j]) * s[j]);
     }
 }
-
 template <class T, class A>
-void softmax_columns_backward(const T* dy, const T* y, T* dx, int64_t n, int64_t stride, int width,
-                              A scale, bool log) {
+void softmax_columns(const T* x, T* y, int64_t n, int64_t stride, int width, A scale, bool log) {
   simd::ran(HEDDLE_LEVEL);
+  if (width == kLanes) columns_forward<true>(x, y, n, stride, width, scale, log);
+  else columns_forward<false>(x, y, n, stride, width, scale, log);
+}
+
+template <bool kAll, class T, class A>
+HEDDLE_INLINE void columns_backward(const T* dy, const T* y, T* dx, int64_t n, int64_t stride,
+                                    int some, A scale, bool log) {
+  const int width = kAll ? kLanes : some;
   A s[kLanes];
   for (int j = 0; j < kLanes; ++j) s[j] = 0;
   for (int64_t i = 0; i < n; ++i)
@@ -103,8 +175,16 @@ void softmax_columns_backward(const T* dy, const T* y, T* dx, int64_t n, int64_t
 #pragma omp simd
     for (int j = 0; j < width; ++j) {
       const A g = A(dy[i * stride + j]), v = A(y[i * stride + j]);
-      dx[i * stride + j] = T(log ? scale * (g - ew::exp(v) * s[j]) : scale * v * (g - s[j]));
+      dx[i * stride + j] = T(log ? scale * (g - ew::exp_below(v) * s[j]) : scale * v * (g - s[j]));
     }
 }
+template <class T, class A>
+void softmax_columns_backward(const T* dy, const T* y, T* dx, int64_t n, int64_t stride, int width,
+                              A scale, bool log) {
+  simd::ran(HEDDLE_LEVEL);
+  if (width == kLanes) columns_backward<true>(dy, y, dx, n, stride, width, scale, log);
+  else columns_backward<false>(dy, y, dx, n, stride, width, scale, log);
+}
+#undef HEDDLE_INLINE
 
 }  // namespace heddle::ops::HEDDLE_ISA

@@ -80,11 +80,13 @@ std::vector<Ref> reads(const SoftmaxOutputParam& p) {
 }
 
 template <class T>
-void probabilities_backward(const SoftmaxOutputParam& p, const T* y, const T* label, const T* head,
-                            T* dx, int64_t n) {
+void probabilities_backward(const SoftmaxOutputParam& p, const OpContext& ctx, const T* y,
+                            const T* label, const T* head, T* dx, int64_t n) {
   using A = std::conditional_t<(sizeof(T) < 4), float, T>;
-  for (int64_t i = 0; i < n; ++i)
-    dx[i] = T((A(y[i]) - A(label[i])) * A(p.grad_scale) * (head ? A(head[i]) : A(1)));
+  ctx.parallel_for(n, 32768, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      dx[i] = T((A(y[i]) - A(label[i])) * A(p.grad_scale) * (head ? A(head[i]) : A(1)));
+  });
 }
 
 template <class T>
@@ -101,23 +103,40 @@ double factor_of(const SoftmaxOutputParam& p, softmax::Extents e, const T* label
   return p.grad_scale / count;
 }
 
+// All classes of a row first as those that it is not, then the one that it is.
 template <class T>
-void classes_backward(const SoftmaxOutputParam& p, softmax::Extents e, const T* y, const T* label,
-                      const T* head, T* dx, double factor) {
+void classes_backward(const SoftmaxOutputParam& p, const OpContext& ctx, softmax::Extents e,
+                      const T* y, const T* label, const T* head, T* dx, double factor) {
   using A = std::conditional_t<(sizeof(T) < 4), float, T>;
   const A on = A(1) - A(p.smooth_alpha), scale = A(factor);
   const A off = e.axis > 1 ? A(p.smooth_alpha) / A(e.axis - 1) : A(0);
-  for (int64_t row = 0; row < e.outer; ++row)
-    for (int64_t j = 0; j < e.inner; ++j) {
-      const float name = float(label[row * e.inner + j]);
-      const bool ignored = p.use_ignore && name == p.ignore_label;
-      const int64_t target = int64_t(name);
-      for (int64_t k = 0; k < e.axis; ++k) {
-        const int64_t i = (row * e.axis + k) * e.inner + j;
-        const A g = ignored ? A(0) : (A(y[i]) - (k == target ? on : off)) * scale;
-        dx[i] = T(head ? g * A(head[i]) : g);
+  const auto put = [=](int64_t i, A target) {
+    const A g = (A(y[i]) - target) * scale;
+    dx[i] = T(head ? g * A(head[i]) : g);
+  };
+  const int64_t image = e.axis * e.inner;
+  const int64_t grain = std::max<int64_t>(1, 32768 / std::max<int64_t>(1, image));
+  ctx.parallel_for(e.outer, grain, [&](int64_t begin, int64_t end) {
+    ScratchScope scope;
+    A* own = static_cast<A*>(thread_scratch(size_t(e.inner) * sizeof(A)));  // y where they are
+    for (int64_t row = begin; row < end; ++row) {
+      const T* names = label + row * e.inner;
+      const auto place = [&](int64_t j) {
+        const auto k = int64_t(float(names[j]));
+        return k >= 0 && k < e.axis ? row * image + k * e.inner + j : int64_t(-1);
+      };
+      for (int64_t j = 0; j < e.inner; ++j) own[j] = place(j) < 0 ? A(0) : A(y[place(j)]);
+      for (int64_t i = row * image; i < (row + 1) * image; ++i) put(i, off);
+      for (int64_t j = 0; j < e.inner; ++j) {
+        if (p.use_ignore && float(names[j]) == p.ignore_label) {
+          for (int64_t k = 0; k < e.axis; ++k) dx[row * image + k * e.inner + j] = T(0);
+        } else if (const int64_t i = place(j); i >= 0) {
+          const A g = (own[j] - on) * scale;
+          dx[i] = T(head ? g * A(head[i]) : g);
+        }
       }
     }
+  });
 }
 
 // in: output, label, and with out_grad dy. out: gradients of data and of label, which is zero.
@@ -128,9 +147,9 @@ void backward(const SoftmaxOutputParam& p, OpContext& ctx, Inputs in, Outputs ou
     const T* head = p.out_grad ? in[2].as<T>() : nullptr;
     const auto e = p.extents(in[0].shape);
     if (ctx.wants(0) && in[1].shape == in[0].shape)
-      probabilities_backward(p, y, label, head, out[0].as<T>(), in[0].size());
+      probabilities_backward(p, ctx, y, label, head, out[0].as<T>(), in[0].size());
     else if (ctx.wants(0))
-      classes_backward(p, e, y, label, head, out[0].as<T>(),
+      classes_backward(p, ctx, e, y, label, head, out[0].as<T>(),
                        factor_of(p, e, label, p.multi_output ? in[0].shape[0] : in[1].size()));
     if (ctx.wants(1)) std::fill_n(out[1].as<T>(), out[1].size(), T(0));
   });
