@@ -13,7 +13,7 @@ import threading
 import harness
 
 FOLDER = pathlib.Path(tempfile.gettempdir()) / "heddle-bench-io"
-COUNT, BATCH = 256, 64
+DIFFERENT, COUNT, BATCH = 128, 1024, 64  # pictures, records of a file, samples of a batch
 SHAPE = (3, 224, 224)
 PICTURES = {"256x256": (256, 256), "375x500": (375, 500)}  # height and width
 CHANCE = {"rand_crop": True, "rand_mirror": True, "shuffle": True, "mean_r": 123.68, "mean_g": 116.28, "mean_b": 103.53, "std_r": 58.4,
@@ -71,10 +71,10 @@ def prepare():
     FOLDER.mkdir(exist_ok=True)
     library = turbojpeg()
     for name, (height, width) in PICTURES.items():
-        jpegs = [compress(library, picture(height, width, i)) for i in range(COUNT)]
+        jpegs = [compress(library, picture(height, width, i)) for i in range(DIFFERENT)]
         writer = mx._core.RecordWriter(FOLDER / f"{name}.rec")
-        for i, jpeg in enumerate(jpegs):
-            writer.write(struct.pack("<IfQQ", 0, i, i, 0) + jpeg)
+        for i in range(COUNT):
+            writer.write(struct.pack("<IfQQ", 0, i, i, 0) + jpegs[i % DIFFERENT])
         writer.close()
         (FOLDER / f"{name}.jpegs").write_bytes(b"".join(struct.pack("<Q", len(j)) + j for j in jpegs))
 

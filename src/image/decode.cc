@@ -5,14 +5,14 @@
 
 namespace heddle::image {
 
-void decode(std::string_view who, Bytes file, Colours colours, Allocate allocate) {
+std::unique_ptr<Decoder> open(std::string_view who, Bytes file, Colours colours) {
   check(!file.empty(), "[{}] the file is empty, expected a JPEG or PNG file", who);
   const std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());
   for (const Format& f : formats()) {
     if (!text.starts_with(f.begins)) continue;
-    check(f.decode, "[{}] the file is a {}, which this build cannot read: it was made without {}",
+    check(f.open, "[{}] the file is a {}, which this build cannot read: it was made without {}",
           who, f.name, f.library);
-    return f.decode(who, file, colours, allocate);
+    return f.open(who, file, colours);
   }
   std::string start;
   for (size_t i = 0; i < std::min<size_t>(4, file.size()); ++i) {
@@ -21,6 +21,12 @@ void decode(std::string_view who, Bytes file, Colours colours, Allocate allocate
     start += kDigits[file[i] >> 4], start += kDigits[file[i] & 15];
   }
   fail("[{}] the file begins with the bytes {}, expected a JPEG or PNG file", who, start);
+}
+
+void decode(std::string_view who, Bytes file, Colours colours, Allocate allocate) {
+  const std::unique_ptr<Decoder> decoder = open(who, file, colours);
+  const Extent& size = decoder->size();
+  decoder->read(whole(size), allocate(size.height, size.width));
 }
 
 // The byte of a JPEG file that says how many components it has; 0 where none does.

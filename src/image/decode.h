@@ -1,12 +1,14 @@
 // Files of images to pixels.
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string_view>
 
 #include "heddle/api.h"
 #include "heddle/base.h"
 #include "heddle/function_ref.h"
+#include "image/extent.h"
 
 namespace heddle::image {
 
@@ -17,13 +19,28 @@ inline int64_t channels_of(Colours c) {
   return c == Colours::kGray ? 1 : c == Colours::kRgba || c == Colours::kBgra ? 4 : 3;
 }
 
-// Gives memory for the pixels, once their number is known: (height, width, channels).
-using Allocate = FunctionRef<uint8_t*(int64_t height, int64_t width)>;
+// A JPEG or PNG file whose size is known, and whose pixels are still to be decoded.
+class HEDDLE_API Decoder {
+ public:
+  virtual ~Decoder() = default;
+  const Extent& size() const { return size_; }
+  // Writes the pixels of a window of the picture, (height, width, channels): those that it has when
+  // all are decoded. Once. Throws Error where the file is broken, also outside the window.
+  virtual void read(const Window& window, uint8_t* to) = 0;
 
-// Decodes a JPEG or PNG file: 8 bits a channel, whatever the file has; opacity is dropped but for
-// kRgba and kBgra, which files without it are opaque in; grey is the luminance of Rec. 601. The
-// orientation that a camera noted is not obeyed. Throws Error, which begins with [who], where the
-// file is broken, of another format, or of one whose library this build has not.
+ protected:
+  Extent size_;
+};
+
+// 8 bits a channel, whatever the file has; opacity is dropped but for kRgba and kBgra, which files
+// without it are opaque in; grey is the luminance of Rec. 601. The orientation that a camera noted
+// is not obeyed. The bytes of the file must stay where they are. Throws Error, which begins with
+// [who], where the file is broken, of another format, or of one whose library this build has not.
+HEDDLE_API std::unique_ptr<Decoder> open(std::string_view who, Bytes file, Colours colours);
+
+// Decodes all of it. `allocate` gives memory for the pixels, once their number is known: (height,
+// width, channels).
+using Allocate = FunctionRef<uint8_t*(int64_t height, int64_t width)>;
 HEDDLE_API void decode(std::string_view who, Bytes file, Colours colours, Allocate allocate);
 
 // What the file has: kGray, kBgr or kBgra, and kBgr for what is no such file.
@@ -33,7 +50,7 @@ HEDDLE_API Colours colours_in(Bytes file);
 // A format of files: how they begin, and what reads them, if it is there.
 struct Format {
   std::string_view name, begins, library;
-  void (*decode)(std::string_view who, Bytes file, Colours colours, Allocate allocate);
+  std::unique_ptr<Decoder> (*open)(std::string_view who, Bytes file, Colours colours);
 };
 std::span<const Format> formats();
 

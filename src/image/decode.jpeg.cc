@@ -4,42 +4,60 @@
 #include <jerror.h>
 #include <jpeglib.h>  // wants cstdio
 
+#include <algorithm>
 #include <csetjmp>
 #include <cstdio>
+#include <cstring>
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace heddle::image {
 
+// libjpeg-turbo decodes parts of a picture; of libjpeg they are cut out.
+#ifdef LIBJPEG_TURBO_VERSION_NUMBER
+constexpr bool kParts = true;
+#else
+constexpr bool kParts = false;
+void jpeg_crop_scanline(j_decompress_ptr, JDIMENSION*, JDIMENSION*) {}
+void jpeg_skip_scanlines(j_decompress_ptr, JDIMENSION) {}
+#endif
+// Colours at half the resolution are made smooth with their neighbours' help, which are decoded
+// with them.
+constexpr int64_t kBeside = 4;  // pixels
+
 // One file. Calls of the library that fail come back by longjmp, so each is made in a function that
 // holds nothing which would have to be destroyed.
-class Jpeg {
+class Jpeg : public Decoder {
  public:
-  Jpeg(std::string_view who, Bytes file) : who_(who), file_(file) {
+  Jpeg(std::string_view who, Bytes file, Colours colours)
+      : who_(who), file_(file), colours_(colours) {
     d_.err = jpeg_std_error(&errors_);
     d_.client_data = this;
     errors_.error_exit = leave;
     errors_.emit_message = warn;
   }
-  ~Jpeg() { jpeg_destroy_decompress(&d_); }
+  ~Jpeg() override { jpeg_destroy_decompress(&d_); }
   Jpeg(const Jpeg&) = delete;
   Jpeg& operator=(const Jpeg&) = delete;
 
-  void decode(Colours colours, Allocate allocate) {
-    check(channels_of(colours) != 4, "[{}] a JPEG file has no opacity, expected 1 or 3 channels",
+  void begin() {
+    check(channels_of(colours_) != 4, "[{}] a JPEG file has no opacity, expected 1 or 3 channels",
           who_);
     need(open());
     // At least a bit for 64 pixels of the largest component.
     check_size(who_, "JPEG", file_, d_.image_height, d_.image_width, 2048);
-    const bool inks = d_.num_components == 4;
-    gray_ = colours == Colours::kGray;
-    d_.out_color_space = inks ? JCS_CMYK : gray_ ? JCS_GRAYSCALE : JCS_RGB;
+    size_ = {d_.image_height, d_.image_width, channels_of(colours_)};
+    inks_ = d_.num_components == 4;
+    d_.out_color_space = inks_ ? JCS_CMYK : colours_ == Colours::kGray ? JCS_GRAYSCALE : JCS_RGB;
+  }
+
+  void read(const Window& window, uint8_t* to) override {
     need(start());
-    pixels_ = allocate(d_.image_height, d_.image_width);
-    if (inks) row_.resize(size_t(d_.image_width) * 4);
+    window_ = window, to_ = to;
+    row_.resize(size_t(size_.width * (inks_ ? 4 : size_.channels)));
     need(read());
-    if (colours == Colours::kBgr)
-      swap_red_and_blue(pixels_, int64_t(d_.image_height) * d_.image_width);
+    if (colours_ == Colours::kBgr) swap_red_and_blue(to, window.height * window.width);
   }
 
  private:
@@ -60,21 +78,41 @@ class Jpeg {
   }
   bool read() {
     if (setjmp(back_)) return false;
-    const int64_t width = d_.image_width, length = width * (gray_ ? 1 : 3);
-    while (d_.output_scanline < d_.output_height) {
-      uint8_t* to = pixels_ + int64_t(d_.output_scanline) * length;
-      JSAMPROW row = row_.empty() ? to : row_.data();
-      jpeg_read_scanlines(&d_, &row, 1);
-      if (!row_.empty()) mix(row_.data(), width, to);
+    const Window& w = window_;
+    JDIMENSION left = 0, width = d_.output_width;
+    const bool narrow = kParts && w.width + 2 * kBeside < size_.width;
+    if (narrow) {
+      left = JDIMENSION(std::max<int64_t>(w.left - kBeside, 0));
+      width = JDIMENSION(std::min(w.left + w.width + kBeside, size_.width)) - left;
+      jpeg_crop_scanline(&d_, &left, &width);
     }
+    skip(w.top);
+    const int64_t length = w.width * size_.channels, before = w.left - left;
+    const bool straight = !inks_ && before == 0 && w.width == width;
+    for (uint8_t* to = to_; to < to_ + w.height * length; to += length) {
+      JSAMPROW row = straight ? to : row_.data();
+      jpeg_read_scanlines(&d_, &row, 1);
+      if (inks_) mix(row + 4 * before, w.width, to);
+      else if (!straight) std::memcpy(to, row + before * size_.channels, size_t(length));
+    }
+    // Whether a file is broken may not hang on the window; scans are all read before the first row.
+    const int64_t rest = size_.height - w.top - w.height;
+    if (rest > 0 && !jpeg_has_multiple_scans(&d_)) skip(rest);
     return true;
+  }
+  void skip(int64_t rows) {
+    // Rows that end the picture would not be looked at: the last one is decoded.
+    const int64_t read = !kParts ? rows : d_.output_scanline + rows == d_.output_height ? 1 : 0;
+    if (rows > read) jpeg_skip_scanlines(&d_, JDIMENSION(rows - read));
+    JSAMPROW row = row_.data();
+    for (int64_t i = 0; i < read; ++i) jpeg_read_scanlines(&d_, &row, 1);
   }
   // Inks, stored upside down, as light: three of them times black.
   void mix(const uint8_t* inks, int64_t width, uint8_t* to) const {
     for (int64_t i = 0; i < width; ++i, inks += 4) {
       int light[3];
       for (int c = 0; c < 3; ++c) light[c] = inks[3] - ((255 - inks[c]) * inks[3] >> 8);
-      if (gray_)  // with 14 bits, and weights whose sum is one
+      if (size_.channels == 1)  // with 14 bits, and weights whose sum is one
         to[i] = uint8_t((light[0] * 4899 + light[1] * 9617 + light[2] * 1868 + (1 << 13)) >> 14);
       else
         for (int c = 0; c < 3; ++c) to[3 * i + c] = uint8_t(light[c]);
@@ -104,19 +142,23 @@ class Jpeg {
     }
   }
 
-  std::string_view who_;
+  std::string who_;
   Bytes file_;
+  Colours colours_;
+  bool inks_ = false;
   jpeg_decompress_struct d_{};
   jpeg_error_mgr errors_;
   jmp_buf back_;
   char message_[JMSG_LENGTH_MAX] = {};
-  bool gray_ = false;
-  uint8_t* pixels_ = nullptr;
-  std::vector<uint8_t> row_;  // of inks
+  Window window_;
+  uint8_t* to_ = nullptr;
+  std::vector<uint8_t> row_;
 };
 
-void decode_jpeg(std::string_view who, Bytes file, Colours colours, Allocate allocate) {
-  std::make_unique<Jpeg>(who, file)->decode(colours, allocate);
+std::unique_ptr<Decoder> open_jpeg(std::string_view who, Bytes file, Colours colours) {
+  auto jpeg = std::make_unique<Jpeg>(who, file, colours);
+  jpeg->begin();
+  return jpeg;
 }
 
 }  // namespace heddle::image

@@ -6,36 +6,52 @@
 #include <csetjmp>
 #include <cstring>
 #include <memory>
+#include <string>
+#include <vector>
 
 namespace heddle::image {
 
 // One file. Calls of the library that fail come back by longjmp, so each is made in a function that
 // holds nothing which would have to be destroyed.
-class Png {
+class Png : public Decoder {
  public:
-  Png(std::string_view who, Bytes file) : who_(who), file_(file) {
+  Png(std::string_view who, Bytes file, Colours colours)
+      : who_(who), file_(file), colours_(colours) {
     png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, this, leave, ignore);
     info_ = png_ ? png_create_info_struct(png_) : nullptr;
     check(info_, "[{}] libpng cannot be used: it is of another version than its headers", who);
   }
-  ~Png() { png_destroy_read_struct(&png_, &info_, nullptr); }
+  ~Png() override { png_destroy_read_struct(&png_, &info_, nullptr); }
   Png(const Png&) = delete;
   Png& operator=(const Png&) = delete;
 
-  void decode(Colours colours, Allocate allocate) {
+  void begin() {
     need(open());
-    const int64_t height = png_get_image_height(png_, info_),
-                  width = png_get_image_width(png_, info_);
+    size_ = {png_get_image_height(png_, info_), png_get_image_width(png_, info_),
+             channels_of(colours_)};
     // Data that is compressed has at least a thousandth of its size left, and a pixel one bit.
-    check_size(who_, "PNG", file_, height, width, 1040 * 8);
-    colours_ = colours;
+    check_size(who_, "PNG", file_, size_.height, size_.width, 1040 * 8);
     need(start());
-    check(int64_t(png_get_rowbytes(png_, info_)) == width * channels_of(colours),
+    length_ = size_.width * size_.channels;
+    check(int64_t(png_get_rowbytes(png_, info_)) == length_,
           "[{}] the PNG file has {} bytes a row, expected {}", who_, png_get_rowbytes(png_, info_),
-          width * channels_of(colours));
-    height_ = height, length_ = width * channels_of(colours);
-    pixels_ = allocate(height, width);
+          length_);
+  }
+
+  void read(const Window& w, uint8_t* to) override {
+    const Window all = whole(size_);
+    if (w == all) {
+      pixels_ = to;
+      need(read());
+      return;
+    }
+    rows_.resize(size_t(size_.height * length_));
+    pixels_ = rows_.data();
     need(read());
+    const int64_t wanted = w.width * size_.channels;
+    for (int64_t y = 0; y < w.height; ++y)
+      std::memcpy(to + y * wanted, pixels_ + (w.top + y) * length_ + w.left * size_.channels,
+                  size_t(wanted));
   }
 
  private:
@@ -70,7 +86,7 @@ class Png {
   bool read() {
     if (setjmp(back_)) return false;
     for (int pass = 0; pass < passes_; ++pass)
-      for (int64_t i = 0; i < height_; ++i) png_read_row(png_, pixels_ + i * length_, nullptr);
+      for (int64_t i = 0; i < size_.height; ++i) png_read_row(png_, pixels_ + i * length_, nullptr);
     png_read_end(png_, nullptr);
     return true;
   }
@@ -88,21 +104,24 @@ class Png {
   }
   static void ignore(png_structp, png_const_charp) {}
 
-  std::string_view who_;
+  std::string who_;
   Bytes file_;
+  Colours colours_;
   size_t at_ = 0;
   png_structp png_ = nullptr;
   png_infop info_ = nullptr;
   jmp_buf back_;
   char message_[256] = {};
-  Colours colours_ = Colours::kRgb;
   int passes_ = 1;
-  int64_t height_ = 0, length_ = 0;
+  int64_t length_ = 0;  // of a row, in bytes
   uint8_t* pixels_ = nullptr;
+  std::vector<uint8_t> rows_;
 };
 
-void decode_png(std::string_view who, Bytes file, Colours colours, Allocate allocate) {
-  std::make_unique<Png>(who, file)->decode(colours, allocate);
+std::unique_ptr<Decoder> open_png(std::string_view who, Bytes file, Colours colours) {
+  auto png = std::make_unique<Png>(who, file, colours);
+  png->begin();
+  return png;
 }
 
 }  // namespace heddle::image

@@ -5,23 +5,23 @@
 namespace heddle::image {
 
 #ifdef HEDDLE_HAS_JPEG
-void decode_jpeg(std::string_view who, Bytes file, Colours colours, Allocate allocate);
+std::unique_ptr<Decoder> open_jpeg(std::string_view who, Bytes file, Colours colours);
 std::string encode_jpeg(std::string_view who, const Picture& picture, int quality);
 #else
 constexpr decltype(Writer::encode) encode_jpeg = nullptr;
-constexpr decltype(Format::decode) decode_jpeg = nullptr;
+constexpr decltype(Format::open) open_jpeg = nullptr;
 #endif
 #ifdef HEDDLE_HAS_PNG
-void decode_png(std::string_view who, Bytes file, Colours colours, Allocate allocate);
+std::unique_ptr<Decoder> open_png(std::string_view who, Bytes file, Colours colours);
 std::string encode_png(std::string_view who, const Picture& picture, int level);
 #else
 constexpr decltype(Writer::encode) encode_png = nullptr;
-constexpr decltype(Format::decode) decode_png = nullptr;
+constexpr decltype(Format::open) open_png = nullptr;
 #endif
 
 std::span<const Format> formats() {
-  static constexpr Format kAll[] = {{"JPEG", "\xff\xd8\xff", "libjpeg", decode_jpeg},
-                                    {"PNG", "\x89PNG\r\n\x1a\n", "libpng", decode_png}};
+  static constexpr Format kAll[] = {{"JPEG", "\xff\xd8\xff", "libjpeg", open_jpeg},
+                                    {"PNG", "\x89PNG\r\n\x1a\n", "libpng", open_png}};
   return kAll;
 }
 

@@ -27,20 +27,18 @@ void AugmentParam::check_values(std::string_view who) const {
 struct Augmenting {
   const AugmentParam& a;
   Random& random;
-  Picture &p, &spare;
+  Picture& p;
 
   Interpolation method(int64_t height, int64_t width) {
-    return interpolation_of(a.inter_method, p.height, p.width, height, width,
+    return interpolation_of(a.inter_method, p.height(), p.width(), height, width,
                             a.inter_method == 10 ? random.next() : 0);
   }
-  void resize_to(int64_t height, int64_t width) {
-    resize(p, spare, height, width, method(height, width));
-  }
+  void resize_to(int64_t height, int64_t width) { p.resize(height, width, method(height, width)); }
 
   void shorter_edge() {
     if (a.resize <= 0) return;
-    if (p.height > p.width) resize_to(a.resize * p.height / p.width, a.resize);
-    else resize_to(a.resize, a.resize * p.width / p.height);
+    if (p.height() > p.width()) resize_to(a.resize * p.height() / p.width(), a.resize);
+    else resize_to(a.resize, a.resize * p.width() / p.height());
   }
 
   bool any_affine() const {
@@ -64,34 +62,34 @@ struct Augmenting {
       ratio = a.min_aspect_ratio ? random.uniform(*a.min_aspect_ratio, a.max_aspect_ratio)
                                  : 1 + random.around(a.max_aspect_ratio);
     const float high = 2 * scale / (1 + ratio), wide = ratio * high;
-    const float width = std::clamp(scale * float(p.width), a.min_img_size, a.max_img_size),
-                height = std::clamp(scale * float(p.height), a.min_img_size, a.max_img_size);
+    const float width = std::clamp(scale * float(p.width()), a.min_img_size, a.max_img_size),
+                height = std::clamp(scale * float(p.height()), a.min_img_size, a.max_img_size);
     const float m[2][2] = {{high * c - shear * s * wide, high * s + shear * c * wide},
                            {-s * wide, c * wide}};
     Affine map;
     for (int i = 0; i < 2; ++i) {
-      const float corner = m[i][0] * float(p.width) + m[i][1] * float(p.height);
+      const float corner = m[i][0] * float(p.width()) + m[i][1] * float(p.height());
       map.m[i][0] = m[i][0], map.m[i][1] = m[i][1];
       map.m[i][2] = float((i ? height : width) - corner) / 2;  // the middle stays
     }
-    warp(p, spare, map, int64_t(height), int64_t(width), method(int64_t(height), int64_t(width)),
+    warp(p, map, int64_t(height), int64_t(width), method(int64_t(height), int64_t(width)),
          uint8_t(a.fill_value));
   }
 
   void cut(int64_t height, int64_t width, bool anywhere) {
-    const int64_t y = p.height - height, x = p.width - width;
-    crop(p, spare, anywhere ? random.integer(0, y) : y / 2, anywhere ? random.integer(0, x) : x / 2,
-         height, width);
+    const int64_t y = p.height() - height, x = p.width() - width;
+    p.crop(anywhere ? random.integer(0, y) : y / 2, anywhere ? random.integer(0, x) : x / 2, height,
+           width);
   }
   bool resized_crop(int64_t height, int64_t width) {
     for (int attempt = 0; attempt < 10; ++attempt) {
       const float area =
-          float(p.height * p.width) * random.uniform(a.min_random_area, a.max_random_area);
+          float(p.height() * p.width()) * random.uniform(a.min_random_area, a.max_random_area);
       const float most = a.max_aspect_ratio > 0 ? a.max_aspect_ratio : 1;
       const float ratio = random.uniform(a.min_aspect_ratio.value_or(1 / most), most);
       const int64_t w = std::lround(std::sqrt(area * ratio)),
                     h = std::lround(std::sqrt(area / ratio));
-      if (w < 1 || h < 1 || w > p.width || h > p.height) continue;
+      if (w < 1 || h < 1 || w > p.width() || h > p.height()) continue;
       cut(h, w, true);
       resize_to(height, width);
       return true;
@@ -101,21 +99,22 @@ struct Augmenting {
   void crop_to(int64_t height, int64_t width) {
     if (a.random_resized_crop && resized_crop(height, width)) return;
     if (!a.random_resized_crop && (a.max_crop_size > 0 || a.min_crop_size > 0)) {
-      const int64_t shorter = std::min(p.height, p.width);
+      const int64_t shorter = std::min(p.height(), p.width());
       const int64_t most = a.max_crop_size > 0 ? a.max_crop_size : shorter,
                     least = a.min_crop_size > 0 ? a.min_crop_size : most;
       check(most <= shorter && least <= most,
-            "found an image of {} x {}, expected one in which crops of {} to {} fit", p.height,
-            p.width, least, most);
+            "found an image of {} x {}, expected one in which crops of {} to {} fit", p.height(),
+            p.width(), least, most);
       const int64_t edge = random.integer(least, most);
       cut(edge, edge, a.rand_crop);
       return resize_to(height, width);
     }
-    if (p.height < height)
-      resize_to(height, int64_t(float(height) / float(p.height) * float(p.width)));
-    if (p.width < width) resize_to(int64_t(float(width) / float(p.width) * float(p.height)), width);
-    if (p.height < height || p.width < width)  // rounding left a pixel out
-      resize_to(std::max(height, p.height), std::max(width, p.width));
+    if (p.height() < height)
+      resize_to(height, int64_t(float(height) / float(p.height()) * float(p.width())));
+    if (p.width() < width)
+      resize_to(int64_t(float(width) / float(p.width()) * float(p.height())), width);
+    if (p.height() < height || p.width() < width)  // rounding left a pixel out
+      resize_to(std::max(height, p.height()), std::max(width, p.width()));
     cut(height, width, a.rand_crop);
   }
 
@@ -153,12 +152,11 @@ struct Augmenting {
   }
 };
 
-void augment(const AugmentParam& a, Random& random, int64_t height, int64_t width, Picture& p,
-             Picture& spare) {
-  Augmenting g{a, random, p, spare};
+void augment(const AugmentParam& a, Random& random, int64_t height, int64_t width, Picture& p) {
+  Augmenting g{a, random, p};
   g.shorter_edge();
   g.affine();
-  if (a.pad > 0) pad(p, spare, a.pad, a.pad, a.pad, a.pad, uint8_t(a.fill_value));
+  if (a.pad > 0) pad(p, a.pad, a.pad, a.pad, a.pad, uint8_t(a.fill_value));
   g.crop_to(height, width);
   g.light();
   g.colour();

@@ -59,7 +59,6 @@ struct AugmentParam {
 };
 
 // Ends with a picture of height x width.
-void augment(const AugmentParam& a, Random& random, int64_t height, int64_t width, Picture& p,
-             Picture& spare);
+void augment(const AugmentParam& a, Random& random, int64_t height, int64_t width, Picture& p);
 
 }  // namespace heddle::io

@@ -83,13 +83,13 @@ static Box seen_from(const Box& frame, const Box& b) {
 struct DetAugmenting {
   const DetAugmentParam& a;
   Random& random;
-  Picture &p, &spare;
+  Picture& p;
   Objects& objects;
 
   void resize_to(int64_t height, int64_t width) {
-    resize(p, spare, height, width,
-           interpolation_of(a.inter_method, p.height, p.width, height, width,
-                            a.inter_method == 10 ? random.next() : 0));
+    p.resize(height, width,
+             interpolation_of(a.inter_method, p.height(), p.width(), height, width,
+                              a.inter_method == 10 ? random.next() : 0));
   }
   bool by_chance(float probability) { return probability > 0 && random.uniform() < probability; }
 
@@ -114,15 +114,14 @@ struct DetAugmenting {
   void border() {
     if (a.max_pad_scale <= 1 || !by_chance(a.rand_pad_prob)) return;
     const float scale = random.uniform(1, a.max_pad_scale);
-    const int64_t height = int64_t(float(p.height) * scale),
-                  width = int64_t(float(p.width) * scale);
-    const int64_t top = random.integer(0, height - p.height),
-                  left = random.integer(0, width - p.width);
-    const float h = float(p.height), w = float(p.width);
+    const int64_t height = int64_t(float(p.height()) * scale),
+                  width = int64_t(float(p.width()) * scale);
+    const int64_t top = random.integer(0, height - p.height()),
+                  left = random.integer(0, width - p.width());
+    const float h = float(p.height()), w = float(p.width());
     const Box frame{-float(left) / w, -float(top) / h, float(width - left) / w,
                     float(height - top) / h};
-    pad(p, spare, top, height - p.height - top, left, width - p.width - left,
-        uint8_t(a.fill_value));
+    pad(p, top, height - p.height() - top, left, width - p.width() - left, uint8_t(a.fill_value));
     for (auto& o : objects.objects) set_box(o, seen_from(frame, box_of(o)));
   }
 
@@ -164,12 +163,12 @@ struct DetAugmenting {
       const float least = std::max(float(nth(a.min_crop_aspect_ratios, i)), scale * scale),
                   most = std::min(float(nth(a.max_crop_aspect_ratios, i)), 1 / (scale * scale));
       const float ratio = std::sqrt(random.uniform(least, std::max(least, most)));
-      const int64_t w = int64_t(std::min(scale * ratio, 1.f) * float(p.width)),
-                    h = int64_t(std::min(scale / ratio, 1.f) * float(p.height));
+      const int64_t w = int64_t(std::min(scale * ratio, 1.f) * float(p.width())),
+                    h = int64_t(std::min(scale / ratio, 1.f) * float(p.height()));
       if (w < 1 || h < 1) continue;
-      const int64_t x = random.integer(0, p.width - w), y = random.integer(0, p.height - h);
-      crop = {float(x) / float(p.width), float(y) / float(p.height), float(x + w) / float(p.width),
-              float(y + h) / float(p.height)};
+      const int64_t x = random.integer(0, p.width() - w), y = random.integer(0, p.height() - h);
+      crop = {float(x) / float(p.width()), float(y) / float(p.height()),
+              float(x + w) / float(p.width()), float(y + h) / float(p.height())};
       if (wanted(crop, i) && (objects.objects.empty() || !kept(crop).empty())) return true;
     }
     return false;
@@ -182,25 +181,26 @@ struct DetAugmenting {
     if (found.empty()) return;
     const Box& c = found[size_t(random.integer(0, int64_t(found.size()) - 1))];
     objects.objects = kept(c);
-    const int64_t x = std::lround(c.x0 * float(p.width)), y = std::lround(c.y0 * float(p.height));
-    crop(p, spare, y, x, std::lround(c.y1 * float(p.height)) - y,
-         std::lround(c.x1 * float(p.width)) - x);
+    const int64_t x = std::lround(c.x0 * float(p.width())),
+                  y = std::lround(c.y0 * float(p.height()));
+    p.crop(y, x, std::lround(c.y1 * float(p.height())) - y,
+           std::lround(c.x1 * float(p.width())) - x);
   }
   void fit(int64_t height, int64_t width) {
     if (a.resize_mode == ResizeMode::kForce) return resize_to(height, width);
-    float ratio = std::min(float(height) / float(p.height), float(width) / float(p.width));
+    float ratio = std::min(float(height) / float(p.height()), float(width) / float(p.width()));
     if (a.resize_mode == ResizeMode::kShrink) ratio = std::min(ratio, 1.f);
-    resize_to(std::clamp<int64_t>(int64_t(ratio * float(p.height)), 1, height),
-              std::clamp<int64_t>(int64_t(ratio * float(p.width)), 1, width));
+    resize_to(std::clamp<int64_t>(int64_t(ratio * float(p.height())), 1, height),
+              std::clamp<int64_t>(int64_t(ratio * float(p.width())), 1, width));
   }
 };
 
 void augment(const DetAugmentParam& a, Random& random, int64_t height, int64_t width, Picture& p,
-             Picture& spare, Objects& objects) {
-  DetAugmenting g{a, random, p, spare, objects};
+             Objects& objects) {
+  DetAugmenting g{a, random, p, objects};
   if (a.resize > 0) {
-    if (p.height > p.width) g.resize_to(a.resize * p.height / p.width, a.resize);
-    else g.resize_to(a.resize, a.resize * p.width / p.height);
+    if (p.height() > p.width()) g.resize_to(a.resize * p.height() / p.width(), a.resize);
+    else g.resize_to(a.resize, a.resize * p.width() / p.height());
   }
   g.colours();
   g.mirror_boxes();

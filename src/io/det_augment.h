@@ -105,6 +105,6 @@ struct DetAugmentParam {
 
 // Ends with a picture of at most height x width.
 void augment(const DetAugmentParam& a, Random& random, int64_t height, int64_t width, Picture& p,
-             Picture& spare, Objects& objects);
+             Objects& objects);
 
 }  // namespace heddle::io

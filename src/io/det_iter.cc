@@ -59,14 +59,13 @@ class DetFiller : public Filler {
  private:
   struct One : Worker {
     const DetFiller& f;
-    Picture picture, spare;
+    Picture picture;
     ImageRecord record;
     explicit One(const DetFiller& filler) : f(filler) {}
 
     void fill(const Sample& s, int64_t row, void* data, void* label) override {
       const Shape& shape = f.p_.record.data_shape;
       parse(s, record);
-      decode(s, record, shape[0], picture);
       const std::vector<float>& given = f.labels_ ? f.labels_.of(s, record.id) : record.labels;
       if (f.p_.label_width >= 0 && f.p_.label_width != int64_t(given.size()))
         fail_at(s, record,
@@ -75,15 +74,17 @@ class DetFiller : public Filler {
       attempt(
           [&] {
             Objects objects = Objects::of(given);
-            augment(f.p_.augment, random, shape[1], shape[2], picture, spare, objects);
+            open(record, shape[0], picture);
+            augment(f.p_.augment, random, shape[1], shape[2], picture, objects);
+            picture.pixels();
             f.write_labels(objects.labels(), picture, static_cast<float*>(label) + row * f.width_);
           },
           [&](std::string_view text) { fail_at(s, record, text); });
       // What is smaller than the batch's images lies in their first corner.
-      if (picture.height < shape[1] || picture.width < shape[2])
-        pad(picture, spare, 0, shape[1] - picture.height, 0, shape[2] - picture.width,
+      if (picture.height() < shape[1] || picture.width() < shape[2])
+        pad(picture, 0, shape[1] - picture.height(), 0, shape[2] - picture.width(),
             uint8_t(f.p_.augment.fill_value));
-      f.planes_.write(picture,
+      f.planes_.write(picture.pixels(),
                       static_cast<char*>(data) + row * shape.size() * dtype_size(f.planes_.dtype));
     }
   };
@@ -91,7 +92,7 @@ class DetFiller : public Filler {
   void write_labels(const std::vector<float>& labels, const Picture& p, float* to) const {
     check(int64_t(labels.size()) + 4 <= width_,
           "found {} labels, expected at most label_pad_width {}", labels.size(), width_ - 4);
-    const float head[4] = {float(p.channels), float(p.height), float(p.width),
+    const float head[4] = {float(p.channels()), float(p.height()), float(p.width()),
                            float(labels.size())};
     std::copy_n(head, 4, to);
     std::copy(labels.begin(), labels.end(), to + 4);

@@ -19,7 +19,7 @@ RecordOrder RecordParam::records() const {
 }
 
 // What the pixels of a kind of iterator are.
-enum class Pixels { kFloat, kBytes, kSigned };
+enum class Kind { kFloat, kBytes, kSigned };
 
 struct ImageParam {
   RecordParam record;
@@ -27,7 +27,7 @@ struct ImageParam {
   AugmentParam augment;
   NormalizeParam normalize;
 };
-template <Pixels kPixels>
+template <Kind kKind>
 struct ImageParamOf : ImageParam {
   void fields(auto&& f) {
     record.files(f);
@@ -49,9 +49,9 @@ struct ImageParamOf : ImageParam {
 
 class ImageFiller : public Filler {
  public:
-  ImageFiller(std::string_view who, const ImageParam& p, Pixels pixels, Dtype dtype,
+  ImageFiller(std::string_view who, const ImageParam& p, Kind kind, Dtype dtype,
               Dtype label_dtype)
-      : who_(who), p_(p), pixels_(pixels), label_dtype_(label_dtype) {
+      : who_(who), p_(p), kind_(kind), label_dtype_(label_dtype) {
     planes_.dtype = dtype;
     if (!p.record.path_imglist.empty())
       labels_ = LabelList(who, p.record.path_imglist, p.record.label_width);
@@ -59,13 +59,13 @@ class ImageFiller : public Filler {
     const float mean[4] = {n.mean_r, n.mean_g, n.mean_b, n.mean_a},
                 deviation[4] = {n.std_r, n.std_g, n.std_b, n.std_a};
     for (int k = 0; k < 4; ++k) {
-      if (pixels == Pixels::kBytes) continue;
-      planes_.mean[k] = pixels == Pixels::kSigned ? std::nearbyint(mean[k]) : mean[k];
-      if (pixels == Pixels::kFloat) deviation_[k] = deviation[k];
+      if (kind == Kind::kBytes) continue;
+      planes_.mean[k] = kind == Kind::kSigned ? std::nearbyint(mean[k]) : mean[k];
+      if (kind == Kind::kFloat) deviation_[k] = deviation[k];
     }
   }
   void use_mean(std::vector<float> mean) {
-    if (pixels_ == Pixels::kSigned)
+    if (kind_ == Kind::kSigned)
       for (float& v : mean) v = std::nearbyint(v);
     mean_ = std::move(mean);
     planes_.mean_image = mean_.data();
@@ -76,7 +76,7 @@ class ImageFiller : public Filler {
  private:
   struct One : Worker {
     const ImageFiller& f;
-    Picture picture, spare;
+    Picture picture;
     ImageRecord record;
     explicit One(const ImageFiller& filler) : f(filler) {}
 
@@ -84,13 +84,17 @@ class ImageFiller : public Filler {
       const RecordParam& r = f.p_.record;
       const Shape& shape = r.data_shape;
       parse(s, record);
-      decode(s, record, shape[0], picture);
       Random random(r.seed_aug ? uint64_t(*r.seed_aug) : uint64_t(r.seed),
                     r.seed_aug ? s.number : s.turn);
-      attempt([&] { augment(f.p_.augment, random, shape[1], shape[2], picture, spare); },
-              [&](std::string_view text) { fail_at(s, record, text); });
+      attempt(
+          [&] {
+            open(record, shape[0], picture);
+            augment(f.p_.augment, random, shape[1], shape[2], picture);
+            picture.pixels();
+          },
+          [&](std::string_view text) { fail_at(s, record, text); });
       const Planes planes = f.planes_of(random);
-      planes.write(picture,
+      planes.write(picture.pixels(),
                    static_cast<char*>(data) + row * shape.size() * dtype_size(planes.dtype));
       write_labels(s, row, label);
     }
@@ -110,7 +114,7 @@ class ImageFiller : public Filler {
     const NormalizeParam& n = p_.normalize;
     Planes planes = planes_;
     planes.mirror = n.mirror || (n.rand_mirror && random.flip());
-    if (pixels_ != Pixels::kFloat) return planes;
+    if (kind_ != Kind::kFloat) return planes;
     const float contrast = (1 + random.around(n.max_random_contrast)) * n.scale,
                 light = random.around(n.max_random_illumination) * n.scale;
     for (int k = 0; k < 4; ++k)
@@ -120,7 +124,7 @@ class ImageFiller : public Filler {
 
   std::string who_;
   ImageParam p_;
-  Pixels pixels_;
+  Kind kind_;
   Dtype label_dtype_;
   LabelList labels_;
   Planes planes_;
@@ -142,7 +146,7 @@ static void check_values(std::string_view who, const ImageParam& p) {
         n.std_r, n.std_g, n.std_b, n.std_a);
 }
 
-static std::unique_ptr<DataIter> make(std::string_view who, ImageParam p, Pixels pixels);
+static std::unique_ptr<DataIter> make(std::string_view who, ImageParam p, Kind kind);
 
 // The mean of all images as augmented, which is what their file holds.
 static void make_mean(std::string_view who, ImageParam p) {
@@ -154,7 +158,7 @@ static void make_mean(std::string_view who, ImageParam p) {
   std::vector<double> sum(size_t(shape.size()));
   std::vector<float> images(size_t(shape.size() * p.batch.batch_size));
   int64_t count = 0;
-  const std::unique_ptr<DataIter> it = make(who, std::move(p), Pixels::kFloat);
+  const std::unique_ptr<DataIter> it = make(who, std::move(p), Kind::kFloat);
   while (it->next()) {
     it->batch().data.copy_to(images.data());
     const int64_t here = it->data().shape[0] - it->batch().pad;
@@ -168,19 +172,19 @@ static void make_mean(std::string_view who, ImageParam p) {
   save_arrays(path, {{NDArray::from_host(mean.data(), shape, Dtype::kFloat32)}, {"mean_img"}});
 }
 
-static std::unique_ptr<DataIter> make(std::string_view who, ImageParam p, Pixels pixels) {
+static std::unique_ptr<DataIter> make(std::string_view who, ImageParam p, Kind kind) {
   check_values(who, p);
-  const Dtype own = pixels == Pixels::kFloat   ? Dtype::kFloat32
-                    : pixels == Pixels::kBytes ? Dtype::kUint8
+  const Dtype own = kind == Kind::kFloat   ? Dtype::kFloat32
+                    : kind == Kind::kBytes ? Dtype::kUint8
                                                : Dtype::kInt8;
   const Dtype dtype = p.batch.dtype == Dtype::kUnknown ? own : p.batch.dtype;
   const Shape& s = p.record.data_shape;
   const int64_t n = p.batch.batch_size;
   BatchShape data{{n, s[0], s[1], s[2]}, dtype}, label{{n}, Dtype::kFloat32};
   if (p.record.label_width > 1) label.shape.append(p.record.label_width);
-  auto filler = std::make_unique<ImageFiller>(who, p, pixels, dtype, label.dtype);
+  auto filler = std::make_unique<ImageFiller>(who, p, kind, dtype, label.dtype);
   const std::string& mean = p.normalize.mean_img;
-  if (!mean.empty() && pixels != Pixels::kBytes) {
+  if (!mean.empty() && kind != Kind::kBytes) {
     struct stat there;
     if (stat(mean.c_str(), &there) != 0) make_mean(who, p);
     filler->use_mean(load_mean(who, mean, s));
@@ -189,11 +193,11 @@ static std::unique_ptr<DataIter> make(std::string_view who, ImageParam p, Pixels
                   p.batch.options(p.record.preprocess_threads));
 }
 
-template <Pixels kPixels>
+template <Kind kKind>
 static IterDef image_iterator(std::string_view name, std::string_view doc) {
-  using Param = ImageParamOf<kPixels>;
+  using Param = ImageParamOf<kKind>;
   return {name, doc, schema<Param>(), [](std::string_view who, const void* p) {
-            return make(who, *static_cast<const Param*>(p), kPixels);
+            return make(who, *static_cast<const Param*>(p), kKind);
           }};
 }
 
@@ -202,11 +206,11 @@ void add_image_iterators(std::vector<IterDef>& to) {
       "Images of a RecordIO file: batches of (batch_size, channels, height, width) float32, and "
       "labels of (batch_size,) or (batch_size, label_width).";
   constexpr std::string_view kBytes = "ImageRecordIter whose data are the pixels, uint8.";
-  to.push_back(image_iterator<Pixels::kFloat>("ImageRecordIter", kFloat));
-  to.push_back(image_iterator<Pixels::kFloat>("ImageRecordIter_v1", kFloat));
-  to.push_back(image_iterator<Pixels::kBytes>("ImageRecordUInt8Iter", kBytes));
-  to.push_back(image_iterator<Pixels::kBytes>("ImageRecordUInt8Iter_v1", kBytes));
-  to.push_back(image_iterator<Pixels::kSigned>(
+  to.push_back(image_iterator<Kind::kFloat>("ImageRecordIter", kFloat));
+  to.push_back(image_iterator<Kind::kFloat>("ImageRecordIter_v1", kFloat));
+  to.push_back(image_iterator<Kind::kBytes>("ImageRecordUInt8Iter", kBytes));
+  to.push_back(image_iterator<Kind::kBytes>("ImageRecordUInt8Iter_v1", kBytes));
+  to.push_back(image_iterator<Kind::kSigned>(
       "ImageRecordInt8Iter", "ImageRecordIter whose data are pixels less the mean, int8."));
 }
 

@@ -33,24 +33,17 @@ void fail_at(const Sample& s, const ImageRecord& record, std::string_view text) 
   fail("{}, image {}: {}", s.place, record.id, text);
 }
 
-void decode(const Sample& s, const ImageRecord& record, int64_t channels, Picture& p) {
-  const std::string_view image = record.image;
-  const image::Bytes file(reinterpret_cast<const uint8_t*>(image.data()), image.size());
+void open(const ImageRecord& record, int64_t channels, Picture& p) {
+  const image::Bytes file(reinterpret_cast<const uint8_t*>(record.image.data()),
+                          record.image.size());
+  if (channels == 4) {
+    const int64_t found = image::channels_of(image::colours_in(file));
+    check(found == 4, "found an image of {} channels, expected 4, as data_shape says", found);
+  }
   const auto colours = channels == 1   ? image::Colours::kGray
                        : channels == 4 ? image::Colours::kRgba
                                        : image::Colours::kRgb;
-  attempt(
-      [&] {
-        if (channels == 4) {
-          const int64_t found = image::channels_of(image::colours_in(file));
-          check(found == 4, "found an image of {} channels, expected 4, as data_shape says", found);
-        }
-        image::decode("image", file, colours, [&](int64_t height, int64_t width) {
-          p.shape(height, width, channels);
-          return p.pixels.data();
-        });
-      },
-      [&](std::string_view text) { fail_at(s, record, text); });
+  p.open(image::open("image", file, colours));
 }
 
 LabelList::LabelList(std::string_view who, const std::string& path, int64_t width) : path_(path) {
@@ -123,7 +116,7 @@ static void line(const uint8_t* from, int64_t width, T* r, T* g, T* b, const Pla
 }
 
 template <class T>
-static void write_planes(const Planes& a, const Picture& p, T* to) {
+static void write_planes(const Planes& a, const Pixels& p, T* to) {
   const int64_t plane = p.height * p.width, c = p.channels;
   for (int64_t y = 0; y < p.height; ++y) {
     T* out = to + y * p.width;
@@ -145,7 +138,7 @@ static void write_planes(const Planes& a, const Picture& p, T* to) {
   }
 }
 
-void Planes::write(const Picture& p, void* image) const {
+void Planes::write(const Pixels& p, void* image) const {
   with_dtype(dtype, "dtype", [&]<class T>(T) { write_planes(*this, p, static_cast<T*>(image)); });
 }
 

@@ -17,8 +17,8 @@ struct ImageRecord {
 };
 // Throws Error where the record is too short.
 void parse(const Sample& s, ImageRecord& record);
-// 4 channels: only of files with opacity. Throws Error for what cannot be decoded.
-void decode(const Sample& s, const ImageRecord& record, int64_t channels, Picture& p);
+// 4 channels: only of files with opacity. Throws Error for what is no such file.
+void open(const ImageRecord& record, int64_t channels, Picture& p);
 // Throws Error with where the sample stood.
 [[noreturn]] void fail_at(const Sample& s, const ImageRecord& record, std::string_view text);
 
@@ -46,7 +46,7 @@ struct Planes {
   float mean[4] = {}, factor[4] = {1, 1, 1, 1}, shift[4] = {};
   const float* mean_image = nullptr;  // planes, in place of `mean`
   bool mirror = false;
-  void write(const Picture& p, void* image) const;  // as the elements lie from `image` on
+  void write(const Pixels& p, void* image) const;  // as the elements lie from `image` on
 };
 
 }  // namespace heddle::io

@@ -1,10 +1,11 @@
-// Crops, borders, affine maps and colours of pictures.
+// Crops, sizes, borders, affine maps and colours of pictures.
 #include "io/picture.h"
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 namespace heddle::io {
 
@@ -22,35 +23,86 @@ Interpolation interpolation_of(int64_t method, int64_t from_height, int64_t from
   return Interpolation(method == 10 ? chance % 5 : uint64_t(method));
 }
 
-void resize(Picture& p, Picture& spare, int64_t height, int64_t width, Interpolation how) {
-  if (p.height == height && p.width == width) return;
-  spare.shape(height, width, p.channels);
-  const image::Resize r({p.height, p.width, p.channels}, {height, width, p.channels}, how);
-  r.rows(p.pixels.data(), spare.pixels.data(), 0, height);
-  std::swap(p, spare);
+void Pixels::shape(int64_t h, int64_t w, int64_t c) {
+  height = h, width = w, channels = c;
+  memory_.resize(std::max(memory_.size(), size_t(h * w * c)));
 }
 
-void crop(Picture& p, Picture& spare, int64_t y, int64_t x, int64_t height, int64_t width) {
-  if (height == p.height && width == p.width) return;
-  spare.shape(height, width, p.channels);
-  for (int64_t i = 0; i < height; ++i)
-    std::memcpy(spare.row(i), p.row(y + i) + x * p.channels, size_t(width * p.channels));
-  std::swap(p, spare);
+void Picture::open(std::unique_ptr<image::Decoder> file) {
+  file_ = std::move(file);
+  channels_ = file_->size().channels;
+  change_.reset();
+  window_ = whole(file_->size());
 }
 
-void pad(Picture& p, Picture& spare, int64_t top, int64_t bottom, int64_t left, int64_t right,
-         uint8_t value) {
-  spare.shape(p.height + top + bottom, p.width + left + right, p.channels);
-  std::fill(spare.pixels.begin(), spare.pixels.end(), value);
-  for (int64_t y = 0; y < p.height; ++y)
-    std::memcpy(spare.row(y + top) + left * p.channels, p.row(y), size_t(p.width * p.channels));
-  std::swap(p, spare);
+image::Extent Picture::before() const {
+  return file_ ? file_->size() : image::Extent{pixels_.height, pixels_.width, channels_};
+}
+
+void Picture::crop(int64_t y, int64_t x, int64_t height, int64_t width) {
+  window_ = {window_.top + y, window_.left + x, height, width};
+}
+
+void Picture::resize(int64_t height, int64_t width, Interpolation how) {
+  if (window_.height == height && window_.width == width) return;
+  if (change_ || window_ != whole(before())) make();
+  change_ = {{height, width, channels_}, how};
+  window_ = whole(change_->to);
+}
+
+void Picture::take_spare() {
+  std::swap(pixels_, spare_);
+  window_ = whole(before());
+}
+
+void Picture::read(const image::Window& w) {
+  if (file_) {
+    pixels_.shape(w.height, w.width, channels_);
+    file_->read(w, pixels_.row(0));
+    file_.reset();
+  } else if (w != whole(before())) {
+    spare_.shape(w.height, w.width, channels_);
+    for (int64_t y = 0; y < w.height; ++y)
+      std::memcpy(spare_.row(y), pixels_.row(w.top + y) + w.left * channels_,
+                  size_t(w.width * channels_));
+    std::swap(pixels_, spare_);
+  }
+}
+
+void Picture::make() {
+  if (change_) {
+    const image::Resize plan(before(), change_->to, change_->how, window_);
+    read(plan.source());
+    spare_.shape(window_.height, window_.width, channels_);
+    plan.rows(std::as_const(pixels_).row(0), spare_.row(0), 0, window_.height);
+    std::swap(pixels_, spare_);
+    change_.reset();
+  } else {
+    read(window_);
+  }
+  window_ = whole(before());
+}
+
+Pixels& Picture::pixels() {
+  make();
+  return pixels_;
+}
+
+void pad(Picture& p, int64_t top, int64_t bottom, int64_t left, int64_t right, uint8_t value) {
+  const int64_t c = p.channels();
+  p.replace(top + p.height() + bottom, left + p.width() + right,
+            [&](const Pixels& from, Pixels& to) {
+              std::ranges::fill(to.all(), value);
+              for (int64_t y = 0; y < from.height; ++y)
+                std::memcpy(to.row(y + top) + left * c, from.row(y), size_t(from.width * c));
+            });
 }
 
 void mirror(Picture& p) {
-  const int64_t c = p.channels;
-  for (int64_t y = 0; y < p.height; ++y)
-    for (uint8_t *a = p.row(y), *b = a + (p.width - 1) * c; a < b; a += c, b -= c)
+  Pixels& all = p.pixels();
+  const int64_t c = all.channels;
+  for (int64_t y = 0; y < all.height; ++y)
+    for (uint8_t *a = all.row(y), *b = a + (all.width - 1) * c; a < b; a += c, b -= c)
       std::swap_ranges(a, a + c, b);
 }
 
@@ -121,8 +173,8 @@ static void window(const Fractions& f, int fy, int fx, int* to) {
   to[sum > kOne ? most : least] -= sum - kOne;
 }
 
-void warp(Picture& p, Picture& spare, const Affine& a, int64_t height, int64_t width,
-          Interpolation how, uint8_t fill) {
+static void warp(const Pixels& p, Pixels& result, const Affine& a, Interpolation how,
+                 uint8_t fill) {
   if (how == Interpolation::kArea) how = Interpolation::kLinear;
   const Affine back = inverse(a);
   const Fractions f(how);
@@ -134,12 +186,11 @@ void warp(Picture& p, Picture& spare, const Affine& a, int64_t height, int64_t w
   constexpr double kScale = 1024;
   const int64_t round = n == 1 ? 512 : 16;
   const int64_t c = p.channels;
-  spare.shape(height, width, c);
-  for (int64_t y = 0; y < height; ++y) {
+  for (int64_t y = 0; y < result.height; ++y) {
     const int64_t x0 = std::lrint((back.m[0][1] * double(y) + back.m[0][2]) * kScale) + round,
                   y0 = std::lrint((back.m[1][1] * double(y) + back.m[1][2]) * kScale) + round;
-    uint8_t* to = spare.row(y);
-    for (int64_t x = 0; x < width; ++x, to += c) {
+    uint8_t* to = result.row(y);
+    for (int64_t x = 0; x < result.width; ++x, to += c) {
       // In 32nds of a pixel; the nearest pixel where it alone counts.
       const int64_t px = (x0 + std::lrint(back.m[0][0] * double(x) * kScale)) >> (n == 1 ? 10 : 5),
                     py = (y0 + std::lrint(back.m[1][0] * double(x) * kScale)) >> (n == 1 ? 10 : 5);
@@ -158,7 +209,11 @@ void warp(Picture& p, Picture& spare, const Affine& a, int64_t height, int64_t w
       }
     }
   }
-  std::swap(p, spare);
+}
+
+void warp(Picture& p, const Affine& a, int64_t height, int64_t width, Interpolation how,
+          uint8_t fill) {
+  p.replace(height, width, [&](const Pixels& from, Pixels& to) { warp(from, to, a, how, fill); });
 }
 
 // --- colours
@@ -168,18 +223,18 @@ static int grey_of(const uint8_t* rgb) {
   return (rgb[0] * 4899 + rgb[1] * 9617 + rgb[2] * 1868 + (1 << 13)) >> 14;
 }
 
-// Each pixel's red, green and blue; opacity stays.
+// Each pixel's red, green and blue.
 template <class F>
 static void for_colours(Picture& p, F&& change) {
-  if (p.channels < 3) return;
-  const size_t step = size_t(p.channels);
-  for (size_t i = 0; i + step <= p.pixels.size(); i += step) change(&p.pixels[i]);
+  if (p.channels() < 3) return;
+  const std::span<uint8_t> all = p.pixels().all();
+  for (size_t i = 0; i < all.size(); i += size_t(p.channels())) change(&all[i]);
 }
 
 void adjust(Picture& p, float scale, float shift) {
   const auto change = [&](uint8_t& v) { v = saturate(float(v) * scale + shift); };
-  if (p.channels == 4) return for_colours(p, [&](uint8_t* v) { std::for_each_n(v, 3, change); });
-  std::for_each(p.pixels.begin(), p.pixels.end(), change);
+  if (p.channels() == 4) for_colours(p, [&](uint8_t* v) { std::for_each_n(v, 3, change); });
+  else std::ranges::for_each(p.pixels().all(), change);
 }
 
 void saturate_colours(Picture& p, float factor) {
@@ -189,12 +244,12 @@ void saturate_colours(Picture& p, float factor) {
   });
 }
 
-float mean_grey(const Picture& p) {
-  const size_t step = size_t(p.channels);
+float mean_grey(Picture& p) {
+  const std::span<const uint8_t> all = p.pixels().all();
+  const size_t step = size_t(p.channels());
   int64_t sum = 0;
-  for (size_t i = 0; i + step <= p.pixels.size(); i += step)
-    sum += step >= 3 ? grey_of(&p.pixels[i]) : p.pixels[i];
-  return p.pixels.empty() ? 0 : float(double(sum) * double(step) / double(p.pixels.size()));
+  for (size_t i = 0; i < all.size(); i += step) sum += step >= 3 ? grey_of(&all[i]) : all[i];
+  return all.empty() ? 0 : float(double(sum) * double(step) / double(all.size()));
 }
 
 // Hue in degrees, lightness and saturation from 0 to 1: the double hexcone of colour models.

@@ -135,6 +135,9 @@ struct Making {
       take_back(sheet);
     }
     sheet.pass = pass;
+    if (sheet.end || sheet.error) return;
+    sheet.data = memory(data.shape.size() * dtype_size(data.dtype));
+    sheet.label = memory(label.shape.size() * dtype_size(label.dtype));
   }
   // As if the sheet had not been read: its samples come again, and errors in place of those that
   // failed. Later sheets go first.
@@ -247,8 +250,6 @@ class Prefetcher : public DataIter {
     auto sheet = std::make_shared<Sheet>();
     Making& m = *making_;
     sheet->read = Var::make();
-    sheet->data = memory(m.data.shape.size() * dtype_size(m.data.dtype));
-    sheet->label = memory(m.label.shape.size() * dtype_size(m.label.dtype));
     Engine& engine = Engine::get();
     const Engine::BorrowedUse reads[] = {{&m.reading, Access::kUpdate},
                                          {&sheet->read, Access::kOverwrite}};

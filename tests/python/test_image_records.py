@@ -281,6 +281,43 @@ def test_png_and_dtypes(tmp_path):
     assert half.dtype == "float16" and (half.asnumpy()[0].transpose(1, 2, 0) == picture).all()
 
 
+@pytest.mark.parametrize("file", [*(jpeg(k) for k in (*KINDS, "grey", "inks")), png(np.arange(1200).reshape(20, 20, 3) % 256),
+                                  png(np.arange(1200).reshape(20, 20, 3) % 256, interlaced=True)])
+def test_crops_are_windows_of_the_whole_picture(tmp_path, file):
+    """Only what a crop leaves of a file is decoded: the same pixels."""
+    write(tmp_path / "d.rec", [file] * 40)
+    full = mx.image.imdecode(file).asnumpy().transpose(2, 0, 1)
+    for shape in ((1, 1), (7, 5), (18, 9)):
+        windows = np.lib.stride_tricks.sliding_window_view(full, shape, axis=(1, 2)).transpose(1, 2, 0, 3, 4)
+        it = mx.io.ImageRecordUInt8Iter(path_imgrec=tmp_path / "d.rec", data_shape=(3, *shape), batch_size=40, rand_crop=True)
+        for found in it.next().data[0].asnumpy():
+            assert (windows == found).all(axis=(2, 3, 4)).any()
+
+
+@pytest.mark.parametrize("method", [0, 1, 2, 3, 4])
+@pytest.mark.parametrize("edge", [12, 25, 60])
+def test_crops_of_resized_pictures_are_windows_of_them(tmp_path, method, edge):
+    write(tmp_path / "d.rec", [jpeg("halved")] * 40)
+    full = mx.image.imdecode(jpeg("halved"))
+    height, width = full.shape[:2]
+    high, wide = (edge * height // width, edge) if height > width else (edge, edge * width // height)
+    resized = mx.image.imresize(full, wide, high, interp=method).asnumpy().transpose(2, 0, 1)
+    windows = np.lib.stride_tricks.sliding_window_view(resized, (11, 9), axis=(1, 2)).transpose(1, 2, 0, 3, 4)
+    it = mx.io.ImageRecordUInt8Iter(path_imgrec=tmp_path / "d.rec", data_shape=(3, 11, 9), batch_size=40, rand_crop=True, resize=edge,
+                                    inter_method=method)
+    for found in it.next().data[0].asnumpy():
+        assert (windows == found).all(axis=(2, 3, 4)).any()
+
+
+def test_damage_outside_the_crop_is_found(tmp_path):
+    """Whether a picture is broken does not hang on chance."""
+    file = jpeg("whole")
+    write(tmp_path / "d.rec", [file[:len(file) * 9 // 10]])
+    for _ in range(20):
+        with pytest.raises(mx.MXNetError, match="the JPEG file is broken"):
+            images(tmp_path / "d.rec", data_shape=(3, 4, 4), batch_size=1, rand_crop=True, seed=_).next()
+
+
 OPAQUE = ("opacity", "grey with opacity", "palette with opacity", "sixteen bits")
 
 
