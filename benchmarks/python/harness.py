@@ -19,21 +19,28 @@ WINDOW, WINDOWS = 1.5, 7
 
 
 class Work:
-    """What a contender does in one case: `step()` again and again, `wait()` until it is done."""
+    """What a contender does in one case: `step()` again and again, `wait()` until it is done.
 
-    def __init__(self, step, wait=lambda: None, amount=1, chunk=1):
-        self.step, self.wait, self.amount, self.chunk = step, wait, amount, chunk
+    before() and after() stand around that and are not counted: where a contender works ahead, before() uses up what it has
+    ready, and after() waits until it rests, so that it is in nobody's way.
+    """
+
+    def __init__(self, step, wait=lambda: None, amount=1, chunk=1, before=lambda: None, after=lambda: None):
+        self.step, self.wait, self.amount, self.chunk, self.before, self.after = step, wait, amount, chunk, before, after
 
     def rate(self, seconds):
         """Amount per second over at least so many seconds."""
         steps, step = 0, self.step
+        self.before()
         begin = time.perf_counter()
         while time.perf_counter() - begin < seconds:
             for _ in range(self.chunk):
                 step()
             steps += self.chunk
             self.wait()
-        return steps * self.amount / (time.perf_counter() - begin)
+        rate = steps * self.amount / (time.perf_counter() - begin)
+        self.after()
+        return rate
 
 
 def serve(cases):

@@ -9,10 +9,12 @@ import struct
 import sys
 import tempfile
 import threading
+import time
 
 import harness
 
 FOLDER = pathlib.Path(tempfile.gettempdir()) / "heddle-bench-io"
+AHEAD, REST = 4, 0.7  # batches that iterators make ahead, and seconds in which all have made theirs
 DIFFERENT, COUNT, BATCH = 128, 1024, 64  # pictures, records of a file, samples of a batch
 SHAPE = (3, 224, 224)
 PICTURES = {"256x256": (256, 256), "375x500": (375, 500)}  # height and width
@@ -86,7 +88,7 @@ def iterator(io, case):
     if more.pop("uint8", False):
         kind, more = "ImageRecordUInt8Iter", {k: v for k, v in more.items() if not k.startswith(("mean", "std", "rand_mirror"))}
     return getattr(io, kind)(path_imgrec=str(FOLDER / f"{name}.rec"), data_shape=SHAPE, batch_size=BATCH, preprocess_threads=harness.THREADS,
-                             **more)
+                             prefetch_buffer=AHEAD, **more)
 
 
 def batches(io, case):
@@ -100,7 +102,11 @@ def batches(io, case):
             batch = it.next()
         batch.data[0].wait_to_read()
 
-    return harness.Work(step, amount=BATCH / harness.THREADS)
+    def use_up():
+        for _ in range(AHEAD + 1):
+            step()
+
+    return harness.Work(step, amount=BATCH / harness.THREADS, before=use_up, after=lambda: time.sleep(REST))
 
 
 def heddle():

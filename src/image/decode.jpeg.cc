@@ -26,6 +26,10 @@ void jpeg_skip_scanlines(j_decompress_ptr, JDIMENSION) {}
 // with them.
 constexpr int64_t kBeside = 4;  // pixels
 
+// Rows that lie at multiples of 32 bytes libjpeg-turbo writes past the caches; ours are read at
+// once.
+constexpr size_t kAskew = 1;
+
 // One file. Calls of the library that fail come back by longjmp, so each is made in a function that
 // holds nothing which would have to be destroyed.
 class Jpeg : public Decoder {
@@ -55,7 +59,7 @@ class Jpeg : public Decoder {
   void read(const Window& window, uint8_t* to) override {
     need(start());
     window_ = window, to_ = to;
-    row_.resize(size_t(size_.width * (inks_ ? 4 : size_.channels)));
+    row_.resize(size_t(size_.width * (inks_ ? 4 : size_.channels)) + kAskew);
     need(read());
     if (colours_ == Colours::kBgr) swap_red_and_blue(to, window.height * window.width);
   }
@@ -90,7 +94,7 @@ class Jpeg : public Decoder {
     const int64_t length = w.width * size_.channels, before = w.left - left;
     const bool straight = !inks_ && before == 0 && w.width == width;
     for (uint8_t* to = to_; to < to_ + w.height * length; to += length) {
-      JSAMPROW row = straight ? to : row_.data();
+      JSAMPROW row = straight ? to : row_.data() + kAskew;
       jpeg_read_scanlines(&d_, &row, 1);
       if (inks_) mix(row + 4 * before, w.width, to);
       else if (!straight) std::memcpy(to, row + before * size_.channels, size_t(length));
@@ -104,7 +108,7 @@ class Jpeg : public Decoder {
     // Rows that end the picture would not be looked at: the last one is decoded.
     const int64_t read = !kParts ? rows : d_.output_scanline + rows == d_.output_height ? 1 : 0;
     if (rows > read) jpeg_skip_scanlines(&d_, JDIMENSION(rows - read));
-    JSAMPROW row = row_.data();
+    JSAMPROW row = row_.data() + kAskew;
     for (int64_t i = 0; i < read; ++i) jpeg_read_scanlines(&d_, &row, 1);
   }
   // Inks, stored upside down, as light: three of them times black.

@@ -49,8 +49,7 @@ struct ImageParamOf : ImageParam {
 
 class ImageFiller : public Filler {
  public:
-  ImageFiller(std::string_view who, const ImageParam& p, Kind kind, Dtype dtype,
-              Dtype label_dtype)
+  ImageFiller(std::string_view who, const ImageParam& p, Kind kind, Dtype dtype, Dtype label_dtype)
       : who_(who), p_(p), kind_(kind), label_dtype_(label_dtype) {
     planes_.dtype = dtype;
     if (!p.record.path_imglist.empty())
@@ -176,7 +175,7 @@ static std::unique_ptr<DataIter> make(std::string_view who, ImageParam p, Kind k
   check_values(who, p);
   const Dtype own = kind == Kind::kFloat   ? Dtype::kFloat32
                     : kind == Kind::kBytes ? Dtype::kUint8
-                                               : Dtype::kInt8;
+                                           : Dtype::kInt8;
   const Dtype dtype = p.batch.dtype == Dtype::kUnknown ? own : p.batch.dtype;
   const Shape& s = p.record.data_shape;
   const int64_t n = p.batch.batch_size;

@@ -102,39 +102,44 @@ static T number(float v) {
   else return T(std::nearbyint(v));
 }
 
-// A line of three colours.
-template <class T>
-static void line(const uint8_t* from, int64_t width, T* r, T* g, T* b, const Planes& a) {
-  const float m0 = a.mean[0], m1 = a.mean[1], m2 = a.mean[2];
-  const float f0 = a.factor[0], f1 = a.factor[1], f2 = a.factor[2];
-  const float s0 = a.shift[0], s1 = a.shift[1], s2 = a.shift[2];
-  for (int64_t x = 0; x < width; ++x) {
-    r[x] = number<T>((float(from[3 * x]) - m0) * f0 + s0);
-    g[x] = number<T>((float(from[3 * x + 1]) - m1) * f1 + s1);
-    b[x] = number<T>((float(from[3 * x + 2]) - m2) * f2 + s2);
-  }
+// A line of pixels as one line for each channel.
+template <int kChannels>
+static void split(const uint8_t* __restrict from, int64_t width, uint8_t* __restrict to) {
+  for (int64_t x = 0; x < width; ++x)
+    for (int64_t k = 0; k < kChannels; ++k) to[k * width + x] = from[kChannels * x + k];
+}
+
+static void reverse(const uint8_t* __restrict from, int64_t width, uint8_t* __restrict to) {
+  for (int64_t x = 0; x < width; ++x) to[x] = from[width - 1 - x];
+}
+
+template <class T, class Mean>
+static void write_line(const uint8_t* __restrict from, int64_t width, float factor, float shift,
+                       T* __restrict to, Mean&& mean) {
+  for (int64_t x = 0; x < width; ++x)
+    to[x] = number<T>((float(from[x]) - mean(x)) * factor + shift);
 }
 
 template <class T>
 static void write_planes(const Planes& a, const Pixels& p, T* to) {
-  const int64_t plane = p.height * p.width, c = p.channels;
+  const int64_t width = p.width, plane = p.height * width, c = p.channels;
+  std::vector<uint8_t> lines(static_cast<size_t>(c * width)), turned(static_cast<size_t>(width));
   for (int64_t y = 0; y < p.height; ++y) {
-    T* out = to + y * p.width;
-    const uint8_t* from = p.row(y);
-    if (c == 3 && !a.mean_image) {
-      line<T>(from, p.width, out, out + plane, out + 2 * plane, a);
-      if (a.mirror)  // a line that is still in the cache turns faster than pixels of three bytes
-        for (int64_t k = 0; k < 3; ++k) std::reverse(out + k * plane, out + k * plane + p.width);
-      continue;
+    if (c == 1) split<1>(p.row(y), width, lines.data());
+    else if (c == 3) split<3>(p.row(y), width, lines.data());
+    else split<4>(p.row(y), width, lines.data());
+    for (int64_t k = 0; k < c; ++k) {
+      const uint8_t* line = &lines[size_t(k * width)];
+      if (a.mirror) reverse(line, width, turned.data()), line = turned.data();
+      const int64_t at = k * plane + y * width;
+      const float mean = a.mean[k], factor = a.factor[k], shift = a.shift[k];
+      const bool same = !a.mean_image && mean == 0 && factor == 1 && shift == 0;
+      if (std::is_same_v<T, uint8_t> && same) std::memcpy(to + at, line, size_t(width));
+      else if (a.mean_image)
+        write_line(line, width, factor, shift, to + at,
+                   [means = a.mean_image + at](int64_t x) { return means[x]; });
+      else write_line(line, width, factor, shift, to + at, [mean](int64_t) { return mean; });
     }
-    if (a.mirror) from += (p.width - 1) * c;
-    const int64_t step = a.mirror ? -c : c;
-    for (int64_t k = 0; k < c; ++k)
-      for (int64_t x = 0; x < p.width; ++x) {
-        const int64_t at = k * plane + y * p.width + x;
-        const float mean = a.mean_image ? a.mean_image[at] : a.mean[k];
-        to[at] = number<T>((float(from[x * step + k]) - mean) * a.factor[k] + a.shift[k]);
-      }
   }
 }
 
