@@ -17,17 +17,17 @@ HEDDLE_FROM_LIBM(acos)
 HEDDLE_FROM_LIBM(atan)
 #undef HEDDLE_FROM_LIBM
 
-// Up to here the number of quarter turns is a float's to tell, and its product with the first part
-// of pi / 2 is exact in double.
-HEDDLE_HD bool usual_angle(float x) { return abs(x) < 65536.0f; }
-
-// Sine and cosine of what is left of x when `quarters` quarter turns are taken off.
+// Sine and cosine of what is left of x when `quarters` quarter turns are taken off. Up to 65536 the
+// number of turns is a float's to tell, and its product with the first part of pi / 2 is exact in
+// double; beyond, both are NaN.
 struct Turned {
   float sin, cos;
   int quarters;
 };
-HEDDLE_HD Turned turned(float x) {
-  const float n = floor(x * 0.636619772f + 0.5f);
+HEDDLE_HD Turned turned(float angle) {
+  const bool holds = abs(angle) < 65536.0f;
+  const float x = nan_unless(holds, angle);
+  const float n = floor((holds ? angle : 0.0f) * 0.636619772f + 0.5f);
   const double left =
       (double(x) - double(n) * 1.5707963267341256) - double(n) * 6.077100506506192e-11;
   const float r = float(left), s = r * r;
@@ -53,9 +53,18 @@ HEDDLE_HD float tan(Usual x) {
   const bool across = t.quarters & 1;
   return (across ? -t.cos : t.sin) / (across ? t.sin : t.cos);
 }
-HEDDLE_HD float sin(float x) { return usual_angle(x) ? sin(Usual(x)) : HEDDLE_LIBM(sinf)(x); }
-HEDDLE_HD float cos(float x) { return usual_angle(x) ? cos(Usual(x)) : HEDDLE_LIBM(cosf)(x); }
-HEDDLE_HD float tan(float x) { return usual_angle(x) ? tan(Usual(x)) : HEDDLE_LIBM(tanf)(x); }
+HEDDLE_HD float sin(float x) {
+  const float y = sin(Usual(x));
+  return is_nan(y) ? HEDDLE_LIBM(sinf)(x) : y;
+}
+HEDDLE_HD float cos(float x) {
+  const float y = cos(Usual(x));
+  return is_nan(y) ? HEDDLE_LIBM(cosf)(x) : y;
+}
+HEDDLE_HD float tan(float x) {
+  const float y = tan(Usual(x));
+  return is_nan(y) ? HEDDLE_LIBM(tanf)(x) : y;
+}
 
 // asin(r) / r - 1 for 0 <= r <= 1/2, s = r^2.
 HEDDLE_HD float asin_tail(float s) {

@@ -1,7 +1,8 @@
 // Binary elementwise formulas. From one struct come the elemwise, broadcasting and scalar
 // operators.
 //   f(a, b)              the value; `exact` says that integers need no detour through double
-//   usual(a, b)          where f may be called with numbers of type Usual (scalar.h)
+//   usual, usual_grad    say that f, or the gradients, are called with numbers of type Usual first
+//                        (scalar.h)
 //   grad_a(dy, a, b)     the gradients; those that need no operand take only dy, so that a and b
 //   grad_b(dy, a, b)     can be freed; without them nothing flows back. As in unary.h, they serve
 //                        for numbers that write a graph too.
@@ -43,7 +44,7 @@ struct Div {
 struct Mod {
   static constexpr auto doc = "Remainder with the sign of rhs, as in Python; 0 when rhs is 0.";
   static constexpr bool exact = true;
-  HEDDLE_HD static bool usual(float a, float b) { return usual_quotient(a, b); }
+  static constexpr bool usual = true;
   HEDDLE_HD static auto f(auto a, auto b) {
     const auto r = fmod(a, b);
     const auto y = select((r != 0) & ((r < 0) != (b < 0)), r + b, r);
@@ -59,8 +60,11 @@ struct Mod {
 };
 struct Power {
   static constexpr auto doc = "Power: lhs ^ rhs.";
+  static constexpr bool usual = true, usual_grad = true;
   HEDDLE_HD static auto f(auto a, auto b) { return pow(a, b); }
-  HEDDLE_HD static auto grad_a(auto dy, auto a, auto b) { return dy * b * pow(a, b - 1); }
+  HEDDLE_HD static auto grad_a(auto dy, auto a, auto b) {
+    return dy * b * pow(a, decltype(b)(b - 1));
+  }
   HEDDLE_HD static auto grad_b(auto dy, auto a, auto b) { return dy * pow(a, b) * log(a); }
 };
 struct Hypot {

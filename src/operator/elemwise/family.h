@@ -28,13 +28,9 @@ template <class F>
 concept HasGradFree = requires {
   F::grad(1.f);
 };
-template <class F>
-concept HasUsual = requires {
-  F::usual(1.f);
-};
-
 template <class F, size_t kParams = 0>
 struct UnaryGrad {
+  static constexpr bool usual = HasGradX<F, kParams> && Usually<F>;
   HEDDLE_HD static auto f(auto dy, auto saved,
                           auto... params) requires(!HasGradFree<F> &&
                                                    sizeof...(params) == kParams) {
@@ -42,9 +38,6 @@ struct UnaryGrad {
     else return F::grad_x(dy, saved, params...);
   }
   HEDDLE_HD static auto f(auto dy) requires HasGradFree<F> { return F::grad(dy); }
-  HEDDLE_HD static bool usual(float, float x) requires HasGradX<F> && HasUsual<F> {
-    return F::usual(x);
-  }
 };
 
 // --- unary --------------------------------------------------------------------------------------
@@ -133,7 +126,11 @@ concept HasGradDy = requires {
 };
 
 template <class F>
+concept UsualGrad = F::usual_grad;
+
+template <class F>
 struct GradA {
+  static constexpr bool usual = UsualGrad<F>;
   HEDDLE_HD static auto f(auto dy, auto a, auto b) requires HasGradAB<F> {
     return F::grad_a(dy, a, b);
   }
@@ -141,6 +138,7 @@ struct GradA {
 };
 template <class F>
 struct GradB {
+  static constexpr bool usual = UsualGrad<F>;
   HEDDLE_HD static auto f(auto dy, auto a, auto b) requires HasGradAB<F> {
     return F::grad_b(dy, a, b);
   }

@@ -3,18 +3,18 @@
 #pragma once
 #include <concepts>
 #include <cstdint>
+#include <cstring>
 
 #include "operator/elemwise/map.h"
 #include "operator/elemwise/scalar.h"
 
 namespace heddle::ops::ew {
 
-// Whether loops over T ask the formula which arguments are usual, and of how many elements at once.
-template <class F, class... T>
-concept AsksUsual = (std::same_as<T, float> && ...) && requires(T... x) {
-  F::usual(x...);
-};
-inline constexpr int64_t kAsked = 64;
+// Formulas that loops over floats call with numbers of type Usual first, and how many elements they
+// then look through for NaN at once.
+template <class F>
+concept Usually = F::usual;
+inline constexpr int64_t kLooked = 64;
 
 }  // namespace heddle::ops::ew
 

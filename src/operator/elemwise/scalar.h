@@ -45,9 +45,9 @@ HEDDLE_HD bool is_nan(T x) {
   return x != x;
 }
 
-// A float for which a function's short formula, which has no branch, holds. The function of a plain
-// float asks first, and leaves the others to the C library. A formula says by `usual(arguments)`
-// what its functions ask: then loops ask it of many elements at once, and call it with these.
+// A float that asks a function for its short formula, which has no branch and gives NaN wherever it
+// does not hold. The function of a plain float leaves what became NaN to the C library. Loops over
+// a formula that says `usual` call it with these, and once more with plain floats where NaN came.
 class Usual {
  public:
   HEDDLE_HD explicit Usual(float x) : x_(x) {}
@@ -69,6 +69,11 @@ template <class T>
 inline constexpr T kNan = T(__builtin_nanf(""));
 template <>
 inline constexpr i64 kNan<i64> = 0;
+
+// x where it holds, else NaN; by its bits, for compilers that would make branches of the choice.
+HEDDLE_HD float nan_unless(bool holds, float x) {
+  return bits<float>(bits<unsigned>(x) | (holds ? 0u : 0x7fc00000u));
+}
 
 HEDDLE_HD float floor(float x) { return HEDDLE_LIBM(floorf)(x); }
 HEDDLE_HD double floor(double x) { return HEDDLE_LIBM(floor)(x); }

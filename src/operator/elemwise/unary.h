@@ -3,7 +3,7 @@
 //   grad_y(dy, y)  the gradient from the output (x can be freed, and f can run in place), or
 //   grad_x(dy, x)  from the input, or
 //   grad(dy)       from neither; without any of them nothing flows back.
-//   usual(x)       where f, and grad_x, may be called with a number of type Usual (scalar.h)
+//   usual          says that f, and grad_x, are called with numbers of type Usual first (scalar.h)
 // Gradients are also called with numbers that write a graph (symbolic.h): hence the second and all
 // higher derivatives, and select(c, a, b) in place of c ? a : b. A formula with parameters takes
 // them as further numbers: f(x, p...), grad_x(dy, x, p...).
@@ -181,19 +181,19 @@ struct Softsign {
 // --- trigonometry -------------------------------------------------------------------------------
 struct Sin {
   static constexpr auto name = "sin", doc = "Sine of x in radians.";
-  HEDDLE_HD static bool usual(float x) { return usual_angle(x); }
+  static constexpr bool usual = true;
   HEDDLE_HD static auto f(auto x) { return sin(x); }
   HEDDLE_HD static auto grad_x(auto dy, auto x) { return dy * cos(x); }
 };
 struct Cos {
   static constexpr auto name = "cos", doc = "Cosine of x in radians.";
-  HEDDLE_HD static bool usual(float x) { return usual_angle(x); }
+  static constexpr bool usual = true;
   HEDDLE_HD static auto f(auto x) { return cos(x); }
   HEDDLE_HD static auto grad_x(auto dy, auto x) { return -dy * sin(x); }
 };
 struct Tan {
   static constexpr auto name = "tan", doc = "Tangent of x in radians.";
-  HEDDLE_HD static bool usual(float x) { return usual_angle(x); }
+  static constexpr bool usual = true;
   HEDDLE_HD static auto f(auto x) { return tan(x); }
   HEDDLE_HD static auto grad_y(auto dy, auto y) { return dy * (1 + y * y); }
 };
