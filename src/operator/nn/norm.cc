@@ -151,7 +151,7 @@ void forward(const P& p, OpContext& ctx, Inputs in, Outputs out) {
       for (int64_t g = from; g < to; ++g) {
         const T* own = gathered(x + at.offset(g), at.size, at.step, room);
         const double mean = sum(own, at.size) / double(at.size);
-        const double variance = squares(own, at.size, mean) / double(at.size);
+        const double variance = squares(own, at.size, A(mean)) / double(at.size);
         const double deviation = std::sqrt(variance + double(p.eps));
         means[g] = T(A(mean)), lasts[g] = T(A(P::kDeviation ? deviation : variance));
         const A m = A(mean), scale = A(1 / deviation);
@@ -167,6 +167,18 @@ void forward(const P& p, OpContext& ctx, Inputs in, Outputs out) {
   });
 }
 
+// Of each channel the sum over the blocks of groups of its parts, which are `apart` from block to
+// block, added in their order whichever thread does it.
+void add_parts(const OpContext& ctx, const double* parts, int64_t blocks, int64_t apart,
+               double* sums, int64_t channels) {
+  ctx.parallel_for(channels, std::max<int64_t>(64, 32768 / std::max<int64_t>(1, blocks)),
+                   [&](int64_t from, int64_t to) {
+                     std::fill(sums + from, sums + to, 0.0);
+                     for (int64_t b = 0; b < blocks; ++b)
+                       for (int64_t c = from; c < to; ++c) sums[c] += parts[b * apart + c];
+                   });
+}
+
 // in: dy, data, gamma, mean, deviation or variance. out: gradients of data, gamma, beta.
 template <class P>
 void backward(const P& p, OpContext& ctx, Inputs in, Outputs out) {
@@ -175,74 +187,80 @@ void backward(const P& p, OpContext& ctx, Inputs in, Outputs out) {
     using T = decltype(type);
     using A = Wide<T>;
     const T *dy = in[0].as<T>(), *x = in[1].as<T>(), *gamma = in[2].as<T>();
-    const auto mean_of = [&](int64_t g) { return double(A(in[3].as<T>()[g])); };
+    const T *means = in[3].as<T>(), *lasts = in[4].as<T>();
     const auto scale_of = [&](int64_t g) {
-      const double last = double(A(in[4].as<T>()[g]));
-      return P::kDeviation ? 1 / last : 1 / std::sqrt(last + double(p.eps));
+      const double last = double(A(lasts[g]));
+      return A(P::kDeviation ? 1 / last : 1 / std::sqrt(last + double(p.eps)));
     };
+    const bool own = at.own_channels();
     double* sums = ctx.scratch_of<double>(2 * at.channels);  // of gamma, then of beta
-    std::fill_n(sums, 2 * at.channels, 0.0);
-    // Of each run of a group: the sums of dy z and of dy.
-    double* parts = at.own_channels() ? nullptr : ctx.scratch_of<double>(2 * at.groups * at.runs());
+    // Groups go in blocks. Where each element is a channel, a block has its sums of dy z and of dy
+    // by channels; elsewhere every run of a group has the two.
+    const int64_t block = std::max(at.grain(), (at.groups + 31) / 32);
+    const int64_t blocks = (at.groups + block - 1) / block;
+    double* parts =
+        ctx.scratch_of<double>(2 * (own ? blocks * at.channels : at.groups * at.runs()));
     T* dx = ctx.wants(0) ? out[0].as<T>() : nullptr;
-    const auto products_own = HEDDLE_PICK(norm_products<T, A, true>);
-    const auto products_run = HEDDLE_PICK(norm_products<T, A, false>);
-    const auto gradient_own = HEDDLE_PICK(norm_gradient<T, A, true>);
-    const auto gradient_run = HEDDLE_PICK(norm_gradient<T, A, false>);
+    const auto products =
+        own ? HEDDLE_PICK(norm_products<T, A, true>) : HEDDLE_PICK(norm_products<T, A, false>);
+    const auto gradient =
+        own ? HEDDLE_PICK(norm_gradient<T, A, true>) : HEDDLE_PICK(norm_gradient<T, A, false>);
     const auto add_channels = HEDDLE_PICK(norm_channels<T, A>);
-    ctx.parallel_for(at.groups, at.grain(), [&](int64_t from, int64_t to) {
+    const auto flush = HEDDLE_PICK(norm_flush<A>);
+    constexpr int64_t kFlush = 64;  // groups whose sums are as wide as the elements
+    ctx.parallel_for(at.groups, block, [&](int64_t from, int64_t to) {
       ScratchScope scope;
       T* const room = line_room<T>(at, 2);
+      double* const all = parts + (own ? from / block * 2 * at.channels : 0);
+      A* some = nullptr;
+      if (own) {
+        some = static_cast<A*>(thread_scratch(size_t(2 * at.channels) * sizeof(A)));
+        std::fill_n(some, 2 * at.channels, A(0));
+        std::fill_n(all, 2 * at.channels, 0.0);
+      }
       for (int64_t g = from; g < to; ++g) {
         const T* head = gathered(dy + at.offset(g), at.size, at.step, room);
-        const T* own = gathered(x + at.offset(g), at.size, at.step, room ? room + at.size : room);
-        const double mean = mean_of(g), scale = scale_of(g);
+        const T* line = gathered(x + at.offset(g), at.size, at.step, room ? room + at.size : room);
+        const A mean = A(means[g]), scale = scale_of(g);
         double heads = 0, product = 0;
-        if (!parts) products_own(head, own, gamma, at.size, mean, scale, &heads, &product);
-        for (int64_t run = 0; parts && run < at.runs(); ++run) {
+        if (own) {
+          products(head, line, gamma, at.size, mean, scale, &heads, &product);
+          add_channels(head, line, at.size, mean, scale, some, some + at.channels);
+          if ((g - from) % kFlush == kFlush - 1 || g + 1 == to) flush(some, all, 2 * at.channels);
+        }
+        for (int64_t run = 0; !own && run < at.runs(); ++run) {
           const int64_t first = run * at.channel_length;
           const double by = double(A(gamma[at.channel_of_run(g, run)]));
           double* mine = parts + 2 * (g * at.runs() + run);
-          products_run(head + first, own + first, nullptr, at.channel_length, mean, scale, mine + 1,
-                       mine);
+          products(head + first, line + first, nullptr, at.channel_length, mean, scale, mine + 1,
+                   mine);
           product += by * mine[0], heads += by * mine[1];
         }
         if (!dx) continue;
         // ((dy gamma - heads) - (x - mean) slope) scale, in the precision of the elements
-        const A less = A(heads / double(at.size)), m = A(mean), by_scale = A(scale);
-        const A slope = A(product / double(at.size) * scale);
+        const A less = A(heads / double(at.size));
+        const A slope = A(product / double(at.size) * double(scale));
         T* const result = room ? room : dx + at.offset(g);
-        if (!parts) gradient_own(head, own, gamma, result, at.size, less, m, slope, by_scale);
-        for (int64_t run = 0; parts && run < at.runs(); ++run) {
+        if (own) gradient(head, line, gamma, result, at.size, less, mean, slope, scale);
+        for (int64_t run = 0; !own && run < at.runs(); ++run) {
           const int64_t c = at.channel_of_run(g, run), first = run * at.channel_length;
-          gradient_run(head + first, own + first, gamma + c, result + first, at.channel_length,
-                       less, m, slope, by_scale);
+          gradient(head + first, line + first, gamma + c, result + first, at.channel_length, less,
+                   mean, slope, scale);
         }
         if (room) scatter(room, at.size, at.step, dx + at.offset(g));
       }
     });
-    // Added over the groups in their order, whichever thread does it.
-    if (parts)
+    if (own) {
+      add_parts(ctx, parts, blocks, 2 * at.channels, sums, 2 * at.channels);
+    } else {
+      std::fill_n(sums, 2 * at.channels, 0.0);
       for (int64_t g = 0; g < at.groups; ++g)
         for (int64_t run = 0; run < at.runs(); ++run) {
           const int64_t c = at.channel_of_run(g, run);
           sums[c] += parts[2 * (g * at.runs() + run)];
           sums[at.channels + c] += parts[2 * (g * at.runs() + run) + 1];
         }
-    else
-      ctx.parallel_for(at.channels, std::max<int64_t>(64, 16384 / std::max<int64_t>(1, at.groups)),
-                       [&](int64_t from, int64_t to) {
-                         ScratchScope scope;
-                         T* const room = line_room<T>(at, 2);
-                         const int64_t n = to - from, skip = from * at.step;
-                         for (int64_t g = 0; g < at.groups; ++g) {
-                           const int64_t here = at.offset(g) + skip;
-                           const T* head = gathered(dy + here, n, at.step, room);
-                           const T* own = gathered(x + here, n, at.step, room ? room + n : room);
-                           add_channels(head, own, n, mean_of(g), scale_of(g), sums + from,
-                                        sums + at.channels + from);
-                         }
-                       });
+    }
     for (int64_t c = 0; c < at.channels; ++c) {
       if (ctx.wants(1)) out[1].as<T>()[c] = T(A(sums[c]));
       if (ctx.wants(2)) out[2].as<T>()[c] = T(A(sums[at.channels + c]));
@@ -266,27 +284,6 @@ OpDef record(const char* name, const char* doc) {
 }
 
 // --- L2Normalization ----------------------------------------------------------------------------
-// The sum of f(i) for i in [0, n), in eight sums that do not wait for each other.
-template <class F>
-double sum_of(int64_t n, F&& f) {
-  constexpr int64_t kLanes = 8;
-  double sums[kLanes] = {};
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes)
-    for (int64_t k = 0; k < kLanes; ++k) sums[k] += f(i + k);
-  for (int64_t k = 0; i < n; ++i, ++k) sums[k] += f(i);
-  return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
-}
-
-// f(i, step) over [0, n) where the elements are `step` apart, which most are by one.
-template <class F>
-void each_element(int64_t n, int64_t step, F&& f) {
-  if (step == 1)
-    for (int64_t i = 0; i < n; ++i) f(i, int64_t(1));
-  else
-    for (int64_t i = 0; i < n; ++i) f(i, step);
-}
-
 enum class Mode { kInstance, kSpatial, kChannel };
 struct L2Param {
   float eps = 1e-10f;
@@ -321,12 +318,12 @@ void infer_l2(const L2Param& p, InferContext& c) {
 
 // The length of a vector whose squares overflow: from elements divided by the largest one.
 template <class T>
-double scaled_length(const T* x, int64_t n, int64_t step) {
+double scaled_length(const T* x, int64_t n) {
   double most = 0, square = 0;
-  for (int64_t i = 0; i < n; ++i) most = std::max(most, std::abs(double(Wide<T>(x[i * step]))));
+  for (int64_t i = 0; i < n; ++i) most = std::max(most, std::abs(double(Wide<T>(x[i]))));
   if (std::isinf(most)) return most;
   for (int64_t i = 0; i < n; ++i) {
-    const double v = double(Wide<T>(x[i * step])) / most;
+    const double v = double(Wide<T>(x[i])) / most;
     square += v * v;
   }
   return most * std::sqrt(square);
@@ -338,19 +335,20 @@ void l2_forward(const L2Param& p, OpContext& ctx, Inputs in, Outputs out) {
     using T = decltype(type);
     using A = Wide<T>;
     const T* x = in[0].as<T>();
-    T* norms = ctx.output(out, 1).as<T>();
+    T *y = out[0].as<T>(), *norms = ctx.output(out, 1).as<T>();
+    const auto dot = HEDDLE_PICK(norm_dot<T, A>);
+    const auto divide = HEDDLE_PICK(norm_divide<T, A>);
     ctx.parallel_for(at.groups, at.grain(), [&](int64_t from, int64_t to) {
+      ScratchScope scope;
+      T* const room = line_room<T>(at, 1);
       for (int64_t g = from; g < to; ++g) {
-        const T* own = x + at.offset(g);
-        T* y = out[0].as<T>() + at.offset(g);
-        const double square = sum_of(at.size, [&](int64_t i) {
-          return double(A(own[i * at.step])) * double(A(own[i * at.step]));
-        });
-        const A length = A(std::isinf(square) ? scaled_length(own, at.size, at.step)
-                                              : std::sqrt(square + double(p.eps)));
+        const T* own = gathered(x + at.offset(g), at.size, at.step, room);
+        const double square = dot(own, own, at.size);
+        const A length =
+            A(std::isinf(square) ? scaled_length(own, at.size) : std::sqrt(square + double(p.eps)));
         norms[g] = T(length);
-        each_element(at.size, at.step,
-                     [&](int64_t i, int64_t step) { y[i * step] = T(A(own[i * step]) / length); });
+        divide(own, room ? room : y + at.offset(g), at.size, length);
+        if (room) scatter(room, at.size, at.step, y + at.offset(g));
       }
     });
   });
@@ -362,18 +360,19 @@ void l2_backward(const L2Param& p, OpContext& ctx, Inputs in, Outputs out) {
   with_float(in[0].dtype, "L2Normalization", [&](auto type) {
     using T = decltype(type);
     using A = Wide<T>;
-    const T *dy = in[0].as<T>(), *y = in[1].as<T>();
+    const T *dy = in[0].as<T>(), *y = in[1].as<T>(), *norms = in[2].as<T>();
+    T* dx = out[0].as<T>();
+    const auto dot = HEDDLE_PICK(norm_dot<T, A>);
+    const auto project = HEDDLE_PICK(norm_project<T, A>);
     ctx.parallel_for(at.groups, at.grain(), [&](int64_t from, int64_t to) {
+      ScratchScope scope;
+      T* const room = line_room<T>(at, 2);
       for (int64_t g = from; g < to; ++g) {
-        const T *head = dy + at.offset(g), *own = y + at.offset(g);
-        T* dx = out[0].as<T>() + at.offset(g);
-        const A product = A(sum_of(at.size, [&](int64_t i) {
-          return double(A(head[i * at.step])) * double(A(own[i * at.step]));
-        }));
-        const A norm = A(in[2].as<T>()[g]);
-        each_element(at.size, at.step, [&](int64_t i, int64_t step) {
-          dx[i * step] = T((A(head[i * step]) - A(own[i * step]) * product) / norm);
-        });
+        const T* head = gathered(dy + at.offset(g), at.size, at.step, room);
+        const T* own = gathered(y + at.offset(g), at.size, at.step, room ? room + at.size : room);
+        const A product = A(dot(head, own, at.size));
+        project(head, own, room ? room : dx + at.offset(g), at.size, product, A(norms[g]));
+        if (room) scatter(room, at.size, at.step, dx + at.offset(g));
       }
     });
   });
