@@ -1,9 +1,31 @@
 // _contrib_fft and _contrib_ifft: discrete Fourier transforms of rows, and count sketches.
 #include <complex>
+#include <memory>
 #include <numbers>
 #include <vector>
 
 #include "operator/vision/vision.h"
+
+namespace heddle::ops::fourier {
+
+constexpr int64_t kLong = 16;  // runs from which on a pass goes along them
+
+template <class A>
+struct Row {
+  A *re, *im;
+};
+// One pass of a transform over radix m s numbers: see fourier.inl.h.
+template <class A>
+struct Pass {
+  int64_t radix, m, s;
+  const A *re, *im;            // the twiddles, k = 1 ... radix - 1 one after the other
+  const A *root_re, *root_im;  // of unity, of a radix that has no formula of its own
+};
+
+}  // namespace heddle::ops::fourier
+
+#define HEDDLE_LOOPS "operator/vision/fourier.inl.h"
+#include "operator/simd/each_target.h"
 
 namespace heddle::ops::fourier {
 
@@ -15,93 +37,166 @@ Number times(Number a, Number b) {
   return {a.real() * b.real() - a.imag() * b.imag(), a.real() * b.imag() + a.imag() * b.real()};
 }
 
-// exp(-2 pi i k / n) for all k < n.
+// exp(-2 pi i k / n) for all k < n. The turns of an eighth give the others.
 std::vector<Number> roots_of_unity(int64_t n) {
   std::vector<Number> w(static_cast<size_t>(n));
-  for (int64_t k = 0; k < n; ++k)
-    w[size_t(k)] = std::polar(1.0, -2 * std::numbers::pi * double(k) / double(n));
+  const auto root = [n](int64_t k) {
+    return std::polar(1.0, -2 * std::numbers::pi * double(k) / double(n));
+  };
+  const int64_t quarter = n / 4;
+  if (n % 8 != 0) {
+    for (int64_t k = 0; k < n; ++k) w[size_t(k)] = root(k);
+    return w;
+  }
+  for (int64_t k = 0; k <= n / 8; ++k) {
+    w[size_t(k)] = root(k);
+    w[size_t(quarter - k)] = {-w[size_t(k)].imag(), -w[size_t(k)].real()};
+  }
+  for (int64_t k = quarter; k < n; ++k) {
+    const Number before = w[size_t(k - quarter)];
+    w[size_t(k)] = {before.imag(), -before.real()};
+  }
   return w;
 }
-int64_t smallest_factor(int64_t n) {
-  for (int64_t f = 2; f * f <= n; ++f)
-    if (n % f == 0) return f;
-  return n;
+
+// The radices of a transform of n numbers: fours first, which are cheapest, then other primes.
+std::vector<int64_t> radices_of(int64_t n) {
+  std::vector<int64_t> found;
+  for (; n % 4 == 0; n /= 4) found.push_back(4);
+  for (int64_t f = 2; n > 1; ++f) {
+    if (f * f > n) f = n;
+    for (; n % f == 0; n /= f) found.push_back(f);
+  }
+  return found;
 }
 
-// to[k] = sum over j of from[j * step] * root^(jk). Splits by the smallest factor (Cooley, Tukey
-// 1965); lengths with large prime factors go through Transform::chirp.
-void mixed_radix(const Number* from, int64_t step, Number* to, int64_t n, const Number* w,
-                 int64_t root_step, Number* work) {
-  if (n == 1) {
-    *to = *from;
-    return;
-  }
-  const int64_t f = smallest_factor(n), m = n / f, all = n * root_step;
-  for (int64_t r = 0; r < f; ++r)
-    mixed_radix(from + r * step, step * f, to + r * m, m, w, root_step * f, work);
-  if (f == 2) {
-    for (int64_t k = 0; k < m; ++k) {
-      const Number a = to[k], b = times(to[m + k], w[k * root_step]);
-      to[k] = a + b, to[m + k] = a - b;
-    }
-    return;
-  }
-  for (int64_t k = 0; k < m; ++k) {
-    for (int64_t r = 0; r < f; ++r) work[r] = times(to[r * m + k], w[r * k * root_step]);
-    for (int64_t q = 0; q < f; ++q) {
-      Number sum = work[0];
-      for (int64_t r = 1; r < f; ++r) sum += times(work[r], w[(r * q % f) * (all / f)]);
-      to[q * m + k] = sum;
-    }
-  }
-}
-
-// The forward transform of one length.
+// The forward transform of one length, in numbers of type A.
+template <class A>
 class Transform {
  public:
-  explicit Transform(int64_t n) : n_(n), w_(roots_of_unity(n)) {
-    int64_t rest = n, largest = 1;
-    while (rest > 1)
-      largest = std::max(largest, smallest_factor(rest)), rest /= smallest_factor(rest);
-    largest_ = largest;
-    if (largest > kLargestPrime) prepare_chirp();
+  // `roots` are those of n `step`, which the caller has.
+  Transform(int64_t n, const std::vector<Number>& roots, int64_t step) : n_(n) {
+    const std::vector<int64_t> radices = radices_of(n);
+    if (!radices.empty() && radices.back() > kLargestPrime) {
+      prepare_chirp();
+      return;
+    }
+    const auto root = [&](int64_t k) { return roots[size_t(k * step)]; };
+    std::vector<size_t> begins;
+    int64_t s = 1;
+    for (const int64_t r : radices) {
+      const int64_t m = n / (r * s);
+      begins.push_back(numbers_.size());
+      const bool along = has_formula(r) && s < kLong;  // one for each number, or for each p
+      for (const bool imaginary : {false, true}) {
+        for (int64_t k = 1; k < r; ++k)
+          for (int64_t t = 0; t < (along ? m * s : m); ++t)
+            put(root((along ? t / s : t) * k * s), imaginary);
+        for (int64_t k = 0; !has_formula(r) && k < r; ++k) put(root(k * (n / r)), imaginary);
+      }
+      passes_.push_back({r, m, s, nullptr, nullptr, nullptr, nullptr});
+      s *= r;
+    }
+    begins.push_back(numbers_.size());
+    for (size_t i = 0; i < passes_.size(); ++i) {
+      Pass<A>& pass = passes_[i];
+      const A* re = numbers_.data() + begins[i];
+      const A* im = re + (begins[i + 1] - begins[i]) / 2;
+      const int64_t own = has_formula(pass.radix) ? 0 : pass.radix;
+      pass.re = re, pass.im = im;
+      pass.root_re = im - own, pass.root_im = numbers_.data() + begins[i + 1] - own;
+    }
   }
-  void operator()(const Number* from, Number* to) const {
-    if (!inner_.empty()) return chirp(from, to);
-    std::vector<Number> work(static_cast<size_t>(largest_));
-    if (n_ > 0) mixed_radix(from, 1, to, n_, w_.data(), 1, work.data());
+
+  // Of x; y is room. Returns the one of them that holds the result.
+  Row<A> operator()(Row<A> x, Row<A> y) const {
+    if (inner_) return chirp(x);
+    return HEDDLE_PICK(fourier_passes<A>)(passes_.data(), passes_.size(), x, y);
   }
 
  private:
   static constexpr int64_t kLargestPrime = 61;
+  static bool has_formula(int64_t radix) { return radix <= 5; }
+  void put(Number w, bool imaginary) { numbers_.push_back(A(imaginary ? w.imag() : w.real())); }
 
-  // As a convolution with exp(-pi i k^2 / n), by transforms of a power of two (Bluestein 1970).
+  // As a convolution with exp(-pi i k^2 / n), by transforms of a power of two (Bluestein 1970), in
+  // double.
   void prepare_chirp() {
     int64_t m = 1;
     while (m < 2 * n_) m *= 2;
     for (int64_t k = 0; k < n_; ++k)  // k^2 modulo 2n keeps the angle small
       chirp_.push_back(std::polar(
           1.0, -std::numbers::pi * double(int64_t(__int128(k) * k % (2 * n_))) / double(n_)));
-    inner_.emplace_back(m);
-    std::vector<Number> around(static_cast<size_t>(m));
-    for (int64_t k = 0; k < n_; ++k)
-      around[size_t(k)] = around[size_t((m - k) % m)] = std::conj(chirp_[size_t(k)]);
-    filter_.resize(size_t(m));
-    inner_[0](around.data(), filter_.data());
+    inner_ = std::make_unique<Transform<double>>(m, roots_of_unity(m), 1);
+    ScratchScope scope;
+    const Row<double> a = inner_row(m), b = inner_row(m);
+    std::fill_n(a.re, m, 0.0), std::fill_n(a.im, m, 0.0);
+    for (int64_t k = 0; k < n_; ++k) {
+      const Number c = chirp_[size_t(k)];
+      a.re[k] = a.re[(m - k) % m] = c.real(), a.im[k] = a.im[(m - k) % m] = -c.imag();
+    }
+    const Row<double> f = (*inner_)(a, b);
+    for (int64_t k = 0; k < m; ++k) filter_.emplace_back(f.re[k], f.im[k]);
   }
-  void chirp(const Number* from, Number* to) const {
-    const size_t m = filter_.size(), n = size_t(n_);
-    std::vector<Number> a(m), b(m);
-    for (size_t k = 0; k < n; ++k) a[k] = times(from[k], chirp_[k]);
-    inner_[0](a.data(), b.data());
-    for (size_t k = 0; k < m; ++k) b[k] = std::conj(times(b[k], filter_[k]));
-    inner_[0](b.data(), a.data());  // the inverse, conjugated
-    for (size_t k = 0; k < n; ++k) to[k] = times(std::conj(a[k]), chirp_[k]) / double(m);
+  static Row<double> inner_row(int64_t m) {
+    auto* room = static_cast<double*>(thread_scratch(size_t(2 * m) * sizeof(double)));
+    return {room, room + m};
+  }
+  Row<A> chirp(Row<A> x) const {
+    ScratchScope scope;
+    const auto m = int64_t(filter_.size());
+    const Row<double> a = inner_row(m), b = inner_row(m);
+    std::fill_n(a.re, m, 0.0), std::fill_n(a.im, m, 0.0);
+    for (int64_t k = 0; k < n_; ++k) {
+      const Number v = times({double(x.re[k]), double(x.im[k])}, chirp_[size_t(k)]);
+      a.re[k] = v.real(), a.im[k] = v.imag();
+    }
+    const Row<double> f = (*inner_)(a, b), other = f.re == a.re ? b : a;
+    for (int64_t k = 0; k < m; ++k) {
+      const Number v = times({f.re[k], f.im[k]}, filter_[size_t(k)]);
+      f.re[k] = v.real(), f.im[k] = -v.imag();
+    }
+    const Row<double> g = (*inner_)(f, other);  // the inverse, conjugated
+    for (int64_t k = 0; k < n_; ++k) {
+      const Number v = times({g.re[k], -g.im[k]}, chirp_[size_t(k)]) / double(m);
+      x.re[k] = A(v.real()), x.im[k] = A(v.imag());
+    }
+    return x;
   }
 
-  int64_t n_, largest_ = 1;
-  std::vector<Number> w_, chirp_, filter_;
-  std::vector<Transform> inner_;
+  int64_t n_;
+  std::vector<A> numbers_;
+  std::vector<Pass<A>> passes_;
+  std::vector<Number> chirp_, filter_;
+  std::unique_ptr<Transform<double>> inner_;
+};
+
+// What rows of n numbers need. Of an even number of them h = n / 2 pairs are transformed.
+template <class A>
+struct Plan {
+  int64_t n, h;
+  std::vector<A> re, im;  // exp(-2 pi i k / n), k < h
+  Transform<A> transform;
+
+  explicit Plan(int64_t length) : Plan(length, roots_of_unity(length)) {}
+  Plan(int64_t length, const std::vector<Number>& roots)
+      : n(length), h(n % 2 ? 0 : n / 2), transform(h ? h : n, roots, h ? 2 : 1) {
+    for (int64_t k = 0; k < h; ++k)
+      re.push_back(A(roots[size_t(k)].real())), im.push_back(A(roots[size_t(k)].imag()));
+  }
+  Row<A> turns() const { return {const_cast<A*>(re.data()), const_cast<A*>(im.data())}; }
+
+  // body(row, x, y) for each row, with room for two rows.
+  template <class Body>
+  void each_row(const OpContext& ctx, int64_t rows, Body&& body) const {
+    const int64_t length = h ? h : n;
+    ctx.parallel_for(rows, vision::grain_of(4 * n), [&](int64_t from, int64_t end) {
+      ScratchScope scope;
+      A* room = static_cast<A*>(thread_scratch(size_t(4 * length) * sizeof(A)));
+      for (int64_t r = from; r < end; ++r)
+        body(r, Row<A>{room, room + length}, Row<A>{room + 2 * length, room + 3 * length});
+    });
+  }
 };
 
 struct FftParam {
@@ -125,41 +220,51 @@ void infer(InferContext& c) {
   c.set_out(0, y);
 }
 
-// The real part of the transform of complex rows, or the transform of real rows. Neither is
-// divided by n, so ifft(fft(x)) is n x; and each is the other's gradient. The inverse transform
-// conjugates, which leaves the real part alone.
+// The transform of real rows, and the real part of the inverse transform of complex rows. Neither
+// is divided by n, so ifft(fft(x)) is n x; and each is the other's gradient.
 void complex_of_real(OpContext& ctx, const Blob& x, const Blob& y) {
   const int64_t n = x.shape[-1], rows = n == 0 ? 0 : x.size() / n;
-  const Transform f(n);
+  if (rows == 0) return;
   with_float(x.dtype, "fft", [&](auto type) {
     using T = decltype(type);
-    ctx.parallel_for(rows, vision::grain_of(16 * n), [&](int64_t from, int64_t end) {
-      std::vector<Number> a(static_cast<size_t>(n)), b(a);
-      for (int64_t r = from; r < end; ++r) {
-        for (int64_t i = 0; i < n; ++i) a[size_t(i)] = double(x.as<T>()[r * n + i]);
-        f(a.data(), b.data());
-        for (int64_t i = 0; i < n; ++i) {
-          y.as<T>()[2 * (r * n + i)] = T(b[size_t(i)].real());
-          y.as<T>()[2 * (r * n + i) + 1] = T(b[size_t(i)].imag());
-        }
+    using A = Wide<T>;
+    const Plan<A> plan(n);
+    const auto unzip = HEDDLE_PICK(fourier_unzip<T, A>);
+    const auto split = HEDDLE_PICK(fourier_split<T, A>);
+    const auto zip = HEDDLE_PICK(fourier_zip<T, A>);
+    const T* from = x.as<T>();
+    T* to = y.as<T>();
+    plan.each_row(ctx, rows, [&](int64_t r, Row<A> a, Row<A> b) {
+      if (plan.h) {
+        unzip(from + r * n, a, plan.h);
+        split(plan.transform(a, b), plan.turns(), to + 2 * r * n, plan.h);
+      } else {
+        for (int64_t i = 0; i < n; ++i) a.re[i] = A(from[r * n + i]), a.im[i] = 0;
+        zip(plan.transform(a, b), A(1), to + 2 * r * n, n);
       }
     });
   });
 }
 void real_of_complex(OpContext& ctx, const Blob& x, const Blob& y) {
   const int64_t n = y.shape[-1], rows = n == 0 ? 0 : y.size() / n;
-  const Transform f(n);
+  if (rows == 0) return;
   with_float(x.dtype, "ifft", [&](auto type) {
     using T = decltype(type);
-    ctx.parallel_for(rows, vision::grain_of(16 * n), [&](int64_t from, int64_t end) {
-      std::vector<Number> a(static_cast<size_t>(n)), b(a);
-      for (int64_t r = from; r < end; ++r) {
-        for (int64_t i = 0; i < n; ++i) {
-          const T* p = x.as<T>() + 2 * (r * n + i);
-          a[size_t(i)] = Number(double(p[0]), -double(p[1]));
-        }
-        f(a.data(), b.data());
-        for (int64_t i = 0; i < n; ++i) y.as<T>()[r * n + i] = T(b[size_t(i)].real());
+    using A = Wide<T>;
+    const Plan<A> plan(n);
+    const auto join = HEDDLE_PICK(fourier_join<T, A>);
+    const auto zip = HEDDLE_PICK(fourier_zip<T, A>);
+    const T* from = x.as<T>();
+    T* to = y.as<T>();
+    plan.each_row(ctx, rows, [&](int64_t r, Row<A> a, Row<A> b) {
+      const T* row = from + 2 * r * n;
+      if (plan.h) {
+        join(row, plan.turns(), a, plan.h);
+        zip(plan.transform(a, b), A(-1), to + r * n, plan.h);
+      } else {
+        for (int64_t i = 0; i < n; ++i) a.re[i] = A(row[2 * i]), a.im[i] = -A(row[2 * i + 1]);
+        const Row<A> z = plan.transform(a, b);
+        for (int64_t i = 0; i < n; ++i) to[r * n + i] = T(z.re[i]);
       }
     });
   });
