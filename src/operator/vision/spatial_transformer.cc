@@ -1,4 +1,7 @@
 // Sampling an image at the points of a grid: BilinearSampler, GridGenerator, SpatialTransformer.
+#include <algorithm>
+#include <cmath>
+
 #include "operator/vision/vision.h"
 
 namespace heddle::ops::spatial_transformer {
@@ -18,34 +21,140 @@ void infer_sampler(InferContext& c) {
   check(x.rank() == 4, "[BilinearSampler] data has shape {}, expected (n, c, h, w)", x);
   check(grid.rank() == 4 && grid[0] == x[0] && grid[1] == 2,
         "[BilinearSampler] grid has shape {}, expected ({}, 2, h, w)", grid, x[0]);
-  check(x[2] > 0 && x[3] > 0, "[BilinearSampler] data has shape {}, expected planes with cells", x);
+  check(x[2] > 0 && x[3] > 0 && x[2] * x[3] < int64_t(1) << 31,
+        "[BilinearSampler] data has shape {}, expected planes with cells, fewer than 2^31", x);
   c.set_out(0, {x[0], x[1], grid[2], grid[3]});
 }
 
-// The corners of sample `at` of image n; grid numbers go from -1 (first cell) to 1 (last).
-template <class T>
-auto corners_of(const T* grid, int64_t n, int64_t samples, int64_t at, const Shape& x) {
-  using A = Wide<T>;
-  const A gx = A(grid[2 * n * samples + at]), gy = A(grid[(2 * n + 1) * samples + at]);
-  return corners<A>((gy + 1) * A(x[2] - 1) / 2, (gx + 1) * A(x[3] - 1) / 2, x[2], x[3]);
-}
+// Where the samples of all images lie: the four cells around each, -1 outside, where everything is
+// zero, and their weights. Channels share them.
+template <class A>
+class Points {
+ public:
+  static constexpr int64_t kTile = 256;
+
+  // grid numbers go from -1 (first cell) to 1 (last).
+  template <class T>
+  Points(OpContext& ctx, const T* grid, const Shape& x, int64_t samples) : samples_(samples) {
+    const int64_t all = x[0] * samples;
+    tiles_ = (samples + kTile - 1) / kTile;
+    for (int k = 0; k < 4; ++k)
+      cell_[k] = ctx.scratch_of<int32_t>(all), weight_[k] = ctx.scratch_of<A>(all);
+    part_y_ = ctx.scratch_of<A>(all), part_x_ = ctx.scratch_of<A>(all);
+    inside_ = ctx.scratch_of<uint8_t>(x[0] * tiles_);
+    ctx.parallel_for(x[0] * tiles_, 16, [&](int64_t from, int64_t end) {
+      for (int64_t tile = from; tile < end; ++tile) {
+        const int64_t n = tile / tiles_, first = tile % tiles_ * kTile;
+        bool inside = true;
+        for (int64_t at = first; at < std::min(samples, first + kTile); ++at) {
+          const A gx = A(grid[2 * n * samples + at]), gy = A(grid[(2 * n + 1) * samples + at]);
+          inside &=
+              put(n * samples + at, (gy + 1) * A(x[2] - 1) / 2, (gx + 1) * A(x[3] - 1) / 2, x);
+        }
+        inside_[tile] = inside;
+      }
+    });
+  }
+
+  // each(first, count, inside) for stretches of the samples of image n, whose cells may all be
+  // inside.
+  template <class Each>
+  void each_tile(int64_t n, Each&& each) const {
+    for (int64_t tile = n * tiles_; tile < (n + 1) * tiles_; ++tile) {
+      const int64_t first = tile % tiles_ * kTile;
+      each(first, std::min(kTile, samples_ - first), inside_[tile] != 0);
+    }
+  }
+  // each(image, first, count) for every stretch, on the threads of the process.
+  template <class Each>
+  void split(const OpContext& ctx, int64_t images, int64_t work_of_one, Each&& each) const {
+    ctx.parallel_for(images * tiles_, vision::grain_of(kTile * work_of_one),
+                     [&](int64_t from, int64_t end) {
+                       for (int64_t tile = from; tile < end; ++tile) {
+                         const int64_t first = tile % tiles_ * kTile;
+                         each(tile / tiles_, first, std::min(kTile, samples_ - first));
+                       }
+                     });
+  }
+
+  // to[i] = the plane of image n at samples first + i.
+  template <class T>
+  void values(int64_t n, int64_t first, int64_t count, bool inside, const T* plane, T* to) const {
+    const int64_t at = n * samples_ + first;
+    const auto sums = [&](auto cell_of) {
+      for (int64_t i = at; i < at + count; ++i)
+        to[i - at] = T(weight_[0][i] * cell_of(0, i) + weight_[1][i] * cell_of(1, i) +
+                       weight_[2][i] * cell_of(2, i) + weight_[3][i] * cell_of(3, i));
+    };
+    if (inside) sums([&](int k, int64_t i) { return A(plane[cell_[k][i]]); });
+    else sums([&](int k, int64_t i) { return outer_cell(plane, cell_[k][i]); });
+  }
+
+  // sum += what dy of samples first + i hands to the cells of a plane of image n.
+  template <class T>
+  void add(int64_t n, int64_t first, int64_t count, const T* dy, A* sum) const {
+    const int64_t at = n * samples_ + first;
+    for (int64_t i = 0; i < count; ++i)
+      for (int k = 0; k < 4; ++k)
+        if (const int32_t c = cell_[k][at + i]; c >= 0) sum[c] += weight_[k][at + i] * A(dy[i]);
+  }
+
+  // Adds dy times the slopes of the plane, along y and x, at samples first + i.
+  template <class T>
+  void slopes(int64_t n, int64_t first, int64_t count, const T* plane, const T* dy, A* by_y,
+              A* by_x) const {
+    const int64_t at = n * samples_ + first;
+    for (int64_t i = 0; i < count; ++i) {
+      A v[4];
+      for (int k = 0; k < 4; ++k) v[k] = outer_cell(plane, cell_[k][at + i]);
+      const A y = part_y_[at + i], x = part_x_[at + i], head = A(dy[i]);
+      by_y[i] += head * ((v[2] - v[0]) * (1 - x) + (v[3] - v[1]) * x);
+      by_x[i] += head * ((v[1] - v[0]) * (1 - y) + (v[3] - v[2]) * y);
+    }
+  }
+
+ private:
+  template <class T>
+  static A outer_cell(const T* plane, int32_t c) {
+    return c < 0 ? A(0) : A(plane[c]);
+  }
+  // True where all four cells are inside.
+  bool put(int64_t i, A y, A x, const Shape& s) {
+    const auto c = corners<A>(y, x, s[2], s[3]);
+    bool inside = true;
+    for (int k = 0; k < 4; ++k) {
+      cell_[k][i] = int32_t(c.cell[k]);
+      weight_[k][i] = c.cell[k] < 0 ? A(0) : c.weight[k];
+      inside &= c.cell[k] >= 0;
+    }
+    const bool any = c.cell[0] >= 0 || c.cell[1] >= 0 || c.cell[2] >= 0 || c.cell[3] >= 0;
+    part_y_[i] = any ? y - std::floor(y) : A(0), part_x_[i] = any ? x - std::floor(x) : A(0);
+    return inside;
+  }
+
+  int64_t samples_, tiles_;
+  int32_t* cell_[4];
+  A *weight_[4], *part_y_, *part_x_;
+  uint8_t* inside_;
+};
 
 void sample(OpContext& ctx, Inputs in, Outputs out) {
   const Shape &x = in[0].shape, &y = out[0].shape;
   const int64_t samples = y[2] * y[3], cells = x[2] * x[3], channels = x[1];
+  if (out[0].size() == 0) return;
   with_float(in[0].dtype, "BilinearSampler", [&](auto type) {
     using T = decltype(type);
-    const T *data = in[0].as<T>(), *grid = in[1].as<T>();
+    const T* data = in[0].as<T>();
     T* to = out[0].as<T>();
-    ctx.parallel_for(x[0] * samples, vision::grain_of(8 * channels),
-                     [&](int64_t from, int64_t end) {
-                       for (int64_t i = from; i < end; ++i) {
-                         const int64_t n = i / samples, at = i % samples;
-                         const auto c = corners_of(grid, n, samples, at, x);
-                         for (int64_t k = n * channels; k < (n + 1) * channels; ++k)
-                           to[k * samples + at] = T(c.value(data + k * cells));
-                       }
-                     });
+    const Points<Wide<T>> points(ctx, in[1].as<T>(), x, samples);
+    ctx.parallel_for(
+        x[0] * channels, vision::grain_of(4 * samples), [&](int64_t from, int64_t end) {
+          for (int64_t k = from; k < end; ++k)
+            points.each_tile(k / channels, [&](int64_t first, int64_t count, bool inside) {
+              points.values(k / channels, first, count, inside, data + k * cells,
+                            to + k * samples + first);
+            });
+        });
   });
 }
 
@@ -56,29 +165,23 @@ void sample_backward(OpContext& ctx, Inputs in, Outputs out) {
   with_float(in[0].dtype, "BilinearSampler", [&](auto type) {
     using T = decltype(type);
     using A = Wide<T>;
-    const T *dy = in[0].as<T>(), *data = in[1].as<T>(), *grid = in[2].as<T>();
+    const T *dy = in[0].as<T>(), *data = in[1].as<T>();
+    const Points<A> points(ctx, in[2].as<T>(), x, samples);
     if (ctx.wants(0))
-      vision::sum_planes<T>(ctx, out[0], 8 * samples, [&](int64_t k, A* sum) {
-        for (int64_t at = 0; at < samples; ++at)
-          corners_of(grid, k / channels, samples, at, x).add(sum, A(dy[k * samples + at]));
+      vision::sum_planes<T>(ctx, out[0], 4 * samples, [&](int64_t k, A* sum) {
+        points.add(k / channels, 0, samples, dy + k * samples, sum);
       });
     if (!ctx.wants(1)) return;
     T* dgrid = out[1].as<T>();
-    ctx.parallel_for(x[0] * samples, vision::grain_of(16 * channels),
-                     [&](int64_t from, int64_t end) {
-                       for (int64_t i = from; i < end; ++i) {
-                         const int64_t n = i / samples, at = i % samples;
-                         const auto c = corners_of(grid, n, samples, at, x);
-                         A by_y = 0, by_x = 0;
-                         for (int64_t k = n * channels; k < (n + 1) * channels; ++k) {
-                           const A head = A(dy[k * samples + at]);
-                           by_y += head * c.slope_y(data + k * cells),
-                               by_x += head * c.slope_x(data + k * cells);
-                         }
-                         dgrid[2 * n * samples + at] = T(by_x * A(x[3] - 1) / 2);
-                         dgrid[(2 * n + 1) * samples + at] = T(by_y * A(x[2] - 1) / 2);
-                       }
-                     });
+    points.split(ctx, x[0], 8 * channels, [&](int64_t n, int64_t first, int64_t count) {
+      A by_y[Points<A>::kTile] = {}, by_x[Points<A>::kTile] = {};
+      for (int64_t k = n * channels; k < (n + 1) * channels; ++k)
+        points.slopes(n, first, count, data + k * cells, dy + k * samples + first, by_y, by_x);
+      for (int64_t i = 0; i < count; ++i) {
+        dgrid[2 * n * samples + first + i] = T(by_x[i] * A(x[3] - 1) / 2);
+        dgrid[(2 * n + 1) * samples + first + i] = T(by_y[i] * A(x[2] - 1) / 2);
+      }
+    });
   });
 }
 
