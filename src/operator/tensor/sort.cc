@@ -1,7 +1,9 @@
 // Ordering along an axis: sort, argsort, topk. Equal elements keep their order; NaN counts as the
 // largest number.
 #include <algorithm>
-#include <numeric>
+#include <array>
+#include <bit>
+#include <utility>
 #include <vector>
 
 #include "operator/tensor/rows.h"
@@ -25,51 +27,98 @@ struct Lines {
   int64_t begin(int64_t i, int64_t extent) const { return i / after * extent * after + i % after; }
 };
 
-// What elements are compared as.
+// Elements are compared as whole numbers without sign that lie in the same order: all NaN are one
+// number above infinity, and both zeros are one.
 template <class T>
-struct KeyOf {
-  using Type = float;
-};
-template <>
-struct KeyOf<double> {
-  using Type = double;
-};
-template <class T>
-requires std::is_integral_v<T>
-struct KeyOf<T> {
-  using Type = int64_t;
-};
+using Key = std::conditional_t<(sizeof(T) < 8), uint32_t, uint64_t>;
 
-template <class Key>
-bool less(Key a, Key b) {
-  if constexpr (std::is_floating_point_v<Key>) return a < b || (b != b && a == a);
-  else return a < b;
+template <class T>
+Key<T> key_of(T x, bool ascending) {
+  using K = Key<T>;
+  constexpr K kSign = K(1) << (8 * sizeof(K) - 1);
+  K key;
+  if constexpr (std::is_integral_v<T>) {
+    key = K(x) ^ (std::is_signed_v<T> ? kSign : K(0));
+  } else {
+    using Float = std::conditional_t<sizeof(T) == 8, double, float>;
+    const Float v = Float(x);
+    const K bits = std::bit_cast<K>(v);
+    key = v != v ? ~K(0) : v == 0 ? kSign : bits & kSign ? ~bits : bits | kSign;
+  }
+  return ascending ? key : ~key;
 }
 
-// Calls each(line, order, keys): order[0, k) are the places of the first k elements in order.
-template <class T, class Each>
-void each_line(const OpContext& ctx, const Blob& x, const Lines& l, int64_t k, bool ascending,
-               Each&& each) {
-  using Key = typename KeyOf<T>::Type;
+// A key and where its element is, in one number that is ordered by both.
+struct Wide {
+  uint64_t key;
+  int64_t place;
+  friend bool operator<(const Wide& a, const Wide& b) {
+    return a.key < b.key || (a.key == b.key && a.place < b.place);
+  }
+};
+inline uint64_t entry(uint32_t key, int64_t place) { return uint64_t(key) << 32 | uint64_t(place); }
+inline Wide entry(uint64_t key, int64_t place) { return {key, place}; }
+inline int64_t place_of(uint64_t e) { return int64_t(e & 0xffffffff); }
+inline int64_t place_of(const Wide& e) { return e.place; }
+
+// By the bytes of the key, the last one first; each pass leaves equal ones in their order. `room`
+// has n numbers too.
+void sort_by_bytes(uint64_t* e, uint64_t* room, int64_t n) {
+  constexpr int kBytes = 4, kValues = 256;
+  std::array<std::array<int64_t, kValues>, kBytes> count{};
+  for (int64_t i = 0; i < n; ++i)
+    for (size_t b = 0; b < kBytes; ++b) ++count[b][e[i] >> (32 + 8 * b) & 255];
+  uint64_t *from = e, *to = room;
+  for (size_t b = 0; b < kBytes; ++b) {
+    if (count[b][from[0] >> (32 + 8 * b) & 255] == n) continue;  // all have the same byte
+    int64_t at = 0;
+    for (int64_t& c : count[b]) at += std::exchange(c, at);
+    for (int64_t i = 0; i < n; ++i) to[count[b][from[i] >> (32 + 8 * b) & 255]++] = from[i];
+    std::swap(from, to);
+  }
+  if (from != e) std::copy_n(from, n, e);
+}
+
+template <class E>
+void sort_entries(std::vector<E>& e, std::vector<E>& room, int64_t k) {
+  const auto n = int64_t(e.size());
+  if (k < n) return std::partial_sort(e.begin(), e.begin() + k, e.end());
+  if constexpr (std::is_same_v<E, uint64_t>) {
+    constexpr int64_t kFew = 128;
+    if (n > kFew) {
+      room.resize(e.size());
+      return sort_by_bytes(e.data(), room.data(), n);
+    }
+  }
+  std::sort(e.begin(), e.end());
+}
+
+// Calls each(line, order, elements): order(i) is the place of element i < k in order.
+template <class T, class K, class Each>
+void each_line_by(const OpContext& ctx, const Blob& x, const Lines& l, int64_t k, bool ascending,
+                  Each&& each) {
+  using Entry = decltype(entry(K(), 0));
   const T* data = static_cast<const T*>(x.data);
   const int64_t grain = std::max<int64_t>(1, 8192 / std::max<int64_t>(1, l.length));
   ctx.parallel_for(l.count(), grain, [&](int64_t begin, int64_t end) {
-    std::vector<Key> keys(size_t(l.length));
-    std::vector<int64_t> order(size_t(l.length));
+    std::vector<Entry> entries(static_cast<size_t>(l.length)), room;
     for (int64_t line = begin; line < end; ++line) {
       const T* from = data + l.begin(line, l.length);
-      for (int64_t i = 0; i < l.length; ++i) keys[size_t(i)] = static_cast<Key>(from[i * l.after]);
-      std::iota(order.begin(), order.end(), 0);
-      const auto before = [&](int64_t i, int64_t j) {
-        const Key a = keys[size_t(i)], b = keys[size_t(j)];
-        if (less(a, b)) return ascending;
-        if (less(b, a)) return !ascending;
-        return i < j;
-      };
-      std::partial_sort(order.begin(), order.begin() + k, order.end(), before);
-      each(line, order.data(), from);
+      for (int64_t i = 0; i < l.length; ++i)
+        entries[size_t(i)] = entry(K(key_of(from[i * l.after], ascending)), i);
+      sort_entries(entries, room, k);
+      each(
+          line, [&](int64_t i) { return place_of(entries[size_t(i)]); }, from);
     }
   });
+}
+template <class T, class Each>
+void each_line(const OpContext& ctx, const Blob& x, const Lines& l, int64_t k, bool ascending,
+               Each&& each) {
+  // Places that 32 bits do not hold stand beside keys of 64.
+  if (l.length > int64_t(0xffffffff))
+    each_line_by<T, uint64_t>(ctx, x, l, k, ascending, std::forward<Each>(each));
+  else each_line_by<T, Key<T>>(ctx, x, l, k, ascending, std::forward<Each>(each));
 }
 
 // Index tensors may have any dtype.
@@ -133,14 +182,13 @@ void sort(const SortParam& p, OpContext& ctx, Inputs in, Outputs out) {
     using T = decltype(t);
     T* values = static_cast<T*>(out[0].data);
     int64_t* places = ctx.wants(1) ? static_cast<int64_t*>(out[1].data) : nullptr;
-    each_line<T>(ctx, in[0], l, l.length, p.is_ascend,
-                 [&](int64_t line, const int64_t* order, const T* x) {
-                   const int64_t at = l.begin(line, l.length);
-                   for (int64_t i = 0; i < l.length; ++i) {
-                     values[at + i * l.after] = x[order[i] * l.after];
-                     if (places) places[at + i * l.after] = order[i];
-                   }
-                 });
+    each_line<T>(ctx, in[0], l, l.length, p.is_ascend, [&](int64_t line, auto order, const T* x) {
+      const int64_t at = l.begin(line, l.length);
+      for (int64_t i = 0; i < l.length; ++i) {
+        values[at + i * l.after] = x[order(i) * l.after];
+        if (places) places[at + i * l.after] = order(i);
+      }
+    });
   });
 }
 void infer_argsort(const ArgsortParam& p, InferContext& c) {
@@ -153,12 +201,14 @@ void argsort(const ArgsortParam& p, OpContext& ctx, Inputs in, Outputs out) {
   const Lines l("argsort", p.axis, in[0].shape);
   with_dtype(in[0].dtype, "argsort", [&](auto t) {
     using T = decltype(t);
-    each_line<T>(ctx, in[0], l, l.length, p.is_ascend,
-                 [&](int64_t line, const int64_t* order, const T*) {
-                   const int64_t at = l.begin(line, l.length);
-                   for (int64_t i = 0; i < l.length; ++i)
-                     store_index(out[0], at + i * l.after, order[i]);
-                 });
+    each_line<T>(ctx, in[0], l, l.length, p.is_ascend, [&](int64_t line, auto order, const T*) {
+      const int64_t at = l.begin(line, l.length);
+      with_dtype(out[0].dtype, "argsort", [&](auto index) {
+        auto* to = static_cast<decltype(index)*>(out[0].data) + at;
+        for (int64_t i = 0; i < l.length; ++i)
+          to[i * l.after] = static_cast<decltype(index)>(order(i));
+      });
+    });
   });
 }
 
@@ -209,18 +259,17 @@ void topk(const TopkParam& p, OpContext& ctx, Inputs in, Outputs out) {
   with_dtype(in[0].dtype, "topk", [&](auto t) {
     using T = decltype(t);
     T* values = static_cast<T*>(out[0].data);
-    each_line<T>(ctx, in[0], l, k, p.is_ascend,
-                 [&](int64_t line, const int64_t* order, const T* x) {
-                   const int64_t at = l.begin(line, k);
-                   for (int64_t i = 0; i < k; ++i) {
-                     const int64_t to = at + i * l.after;
-                     if (p.ret_typ == Return::kMask)
-                       values[l.begin(line, l.length) + order[i] * l.after] = static_cast<T>(1);
-                     else if (p.ret_typ == Return::kIndices) store_index(out[0], to, order[i]);
-                     else values[to] = x[order[i] * l.after];
-                     if (out.size() > 1 && ctx.wants(1)) store_index(out[1], to, order[i]);
-                   }
-                 });
+    each_line<T>(ctx, in[0], l, k, p.is_ascend, [&](int64_t line, auto order, const T* x) {
+      const int64_t at = l.begin(line, k);
+      for (int64_t i = 0; i < k; ++i) {
+        const int64_t to = at + i * l.after;
+        if (p.ret_typ == Return::kMask)
+          values[l.begin(line, l.length) + order(i) * l.after] = static_cast<T>(1);
+        else if (p.ret_typ == Return::kIndices) store_index(out[0], to, order(i));
+        else values[to] = x[order(i) * l.after];
+        if (out.size() > 1 && ctx.wants(1)) store_index(out[1], to, order(i));
+      }
+    });
   });
 }
 
