@@ -6,10 +6,10 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 #include "heddle/ndarray.h"
+#include "heddle/optimizer.h"
 
 namespace heddle {
 
@@ -25,7 +25,7 @@ class Store;
 class HEDDLE_API KVStore {
  public:
   // A store has numbers or texts as keys, not both.
-  using Key = std::variant<int64_t, std::string>;
+  using Key = Optimizer::Key;
   struct Item {
     Key key;
     std::vector<NDArray> values;  // one per device
@@ -55,6 +55,8 @@ class HEDDLE_API KVStore {
   using Updater = std::function<void(std::span<const Key> keys, std::span<const NDArray> sums,
                                      std::span<const NDArray> stored)>;
   void set_updater(Updater updater);
+  // The optimizer updates what is stored by the sums: one task per push and device.
+  void set_optimizer(Optimizer optimizer);
 
   // From now on, of every value only a multiple -1, 0 or 1 of `threshold` is summed, and the rest
   // stays behind for the next push: residual += value; sent = threshold where the residual is at

@@ -111,6 +111,7 @@ void define_custom(py::module_& m);
 void define_symbol(py::module_& m);
 void define_executor(py::module_& m);
 void define_kvstore(py::module_& m);
+void define_optimizer(py::module_& m);
 void define_place(py::module_& m);
 void define_profiler(py::module_& m);
 void define_io(py::module_& m);

@@ -160,6 +160,7 @@ PYBIND11_MODULE(_core, m) {
   hp::define_symbol(m);
   hp::define_executor(m);
   hp::define_kvstore(m);
+  hp::define_optimizer(m);
   hp::define_library(m);
   hp::define_profiler(m);
   hp::define_io(m);

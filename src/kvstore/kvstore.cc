@@ -233,6 +233,13 @@ void KVStore::init(std::span<const Item> items) { store_->init(items); }
 void KVStore::push(std::span<const Item> items, int priority) { store_->push(items, priority); }
 void KVStore::pull(std::span<const Item> items, int priority) { store_->pull(items, priority); }
 void KVStore::set_updater(Updater updater) { store_->updater = std::move(updater); }
+void KVStore::set_optimizer(Optimizer optimizer) {
+  set_updater([optimizer = std::move(optimizer)](std::span<const Key> keys,
+                                                 std::span<const NDArray> sums,
+                                                 std::span<const NDArray> stored) mutable {
+    optimizer.update(keys, stored, sums);
+  });
+}
 void KVStore::set_compression(float threshold) { store_->set_compression(threshold); }
 
 std::string shown(const KVStore::Key& key) {

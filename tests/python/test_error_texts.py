@@ -442,7 +442,7 @@ def labels_of_another_length():
     mx.io.NDArrayIter(nd.ones((6, 3)), nd.ones((7,)), 2)
 
 
-@says("ValueError: [create] Cannot find optimizer sgdd, expected one of adadelta, adagrad, adam, adamax, ccsgd, "
+@says("ValueError: [create] Cannot find optimizer sgdd, expected one of adadelta, adagrad, adam, adamax, adamw, ccsgd, "
       "dcasgd, ftml, ftrl, groupadagrad, lamb, lars, lbsgd, nadam, nag, rmsprop, sgd, sgld, signum, test")
 def optimizer_misspelt():
     mx.optimizer.create("sgdd")

@@ -37,10 +37,10 @@ def sgd(o):
 
 def nag(o):
     def rule(w, g, s, t):
-        step = o["lr"] * (clip(g, o) + o["wd"] * w)
-        m = o["momentum"] * s.get("m", 0)
-        s["m"] = m - step
-        return w - m + (o["momentum"] + 1) * (m - step)
+        m, g = o["momentum"] * s.get("m", 0), clip(g, o)
+        y = w - m + (o["momentum"] + 1) * (m - o["lr"] * (g + o["wd"] * w))
+        s["m"] = m - o["lr"] * (g + o["wd"] * y)  # MXNet's decay of the weight it has just written
+        return y
     return rule
 
 
@@ -287,3 +287,193 @@ def test_registry():
         mx.optimizer.create("nothing")
     with pytest.raises(NotImplementedError):
         mx.optimizer.Optimizer().update(0, w, w, None)
+
+
+# --- lists, and what subclasses put in the place of ours
+def parameters(count=3):
+    rng = np.random.RandomState(1)
+    return [mx.nd.array(rng.randn(2, 3)) for _ in range(count)], [mx.nd.array(rng.randn(2, 3)) for _ in range(count)]
+
+
+OURS = sorted(name for name, kind in mx.optimizer.Optimizer.opt_registry.items() if kind._rule and name != "sgld")
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_lists_and_single_ones_are_the_same_numbers(name):
+    found = []
+    for together in (True, False):
+        weights, grads = parameters()
+        updater = mx.optimizer.get_updater(mx.optimizer.create(name))
+        updater([], [], [])
+        for _ in range(3):
+            if together:
+                updater([0, 1, 2], grads, weights)
+            else:
+                for step in zip((0, 1, 2), grads, weights):
+                    updater(*step)
+        found.append([w.tolist() for w in weights])
+    assert found[0] == found[1]
+
+
+def test_a_step_of_all_parameters_is_one_task(tmp_path):
+    weights, grads = parameters(20)
+    updater = mx.optimizer.get_updater(mx.optimizer.Adam())
+    updater(list(range(20)), grads, weights)
+    mx.nd.waitall()
+    mx.profiler.set_config(filename=str(tmp_path / "trace.json"), profile_all=True, aggregate_stats=True)
+    mx.profiler.set_state("run")
+    updater(list(range(20)), grads, weights)
+    mx.nd.waitall()
+    mx.profiler.set_state("stop")
+    mx.profiler.dump()
+    import json
+    events = json.loads((tmp_path / "trace.json").read_text())
+    tasks = [e for e in events["traceEvents"] if e.get("ph") in ("B", "X") and "adam" in e["name"]]
+    assert len(tasks) == 1
+
+
+def test_attributes_may_change_between_updates():
+    optimizer = mx.optimizer.SGD(learning_rate=1.0)
+    weight, grad = mx.nd.array([0.0]), mx.nd.array([1.0])
+    updater = mx.optimizer.get_updater(optimizer)
+    for name, value, expected in (("rescale_grad", 0.5, -0.5), ("clip_gradient", 0.25, -0.75), ("lr", 2.0, -1.25),
+                                  ("wd", 0.5, -0.5)):  # -1.25 + 1.25 - 0.5
+        setattr(optimizer, name, value)
+        updater(0, grad, weight)
+        assert weight.asscalar() == expected, name
+    optimizer = mx.optimizer.SGD(learning_rate=1.0, momentum=0.5)
+    state = mx.nd.array([4.0])
+    weight = mx.nd.array([0.0])
+    optimizer.update(0, weight, grad, state)
+    assert state.asscalar() == 1
+    optimizer.momentum = 3.0
+    optimizer.update(0, weight, grad, state)
+    assert state.asscalar() == 2
+
+
+def test_an_update_of_a_subclass_is_called_for_each():
+    class Own(mx.optimizer.SGD):
+        seen = []
+
+        def update(self, index, weight, grad, state):
+            self.seen.append(index)
+            super().update(index, weight, grad, state)
+
+    weights, grads = parameters()
+    expected = [w.asnumpy() - 0.1 * g.asnumpy() for w, g in zip(weights, grads)]
+    mx.optimizer.get_updater(Own(learning_rate=0.1))([0, 1, 2], grads, weights)
+    assert Own.seen == [0, 1, 2]
+    for w, e in zip(weights, expected):
+        np.testing.assert_allclose(w.asnumpy(), e, rtol=1e-6)
+
+
+@pytest.mark.parametrize("method, given, expected", [
+    ("_get_lr", lambda self, index: 0.5 * (index + 1), [-0.5, -1.0]),
+    ("_get_lrs", lambda self, indices: [0.25 * (i + 1) for i in indices], [-0.25, -0.5]),
+    ("_get_wd", lambda self, index: 10.0 * index, [-1.0, -11.0]),
+    ("_get_wds", lambda self, indices: [10.0 * i for i in indices], [-1.0, -11.0]),
+])
+def test_a_method_of_a_subclass_is_asked(method, given, expected):
+    own = type("Own", (mx.optimizer.SGD,), {method: given})
+    weights = [mx.nd.array([1.0]), mx.nd.array([1.0])]
+    mx.optimizer.get_updater(own(learning_rate=1.0))([0, 1], [mx.nd.array([1.0])] * 2, weights)
+    assert [w.asscalar() - 1 for w in weights] == expected
+
+
+def test_a_count_of_a_subclass_is_the_one_that_counts():
+    class Fast(mx.optimizer.Adam):
+        def _update_count(self, index):
+            for _ in range(9):
+                super()._update_count(index)
+
+    weights, grads = parameters(2)
+    optimizer = Fast()
+    mx.optimizer.get_updater(optimizer)([0, "a"], grads, weights)
+    assert optimizer._index_update_count == {0: 9, "a": 9} and optimizer.num_update == 9
+    alone, weight = mx.optimizer.Adam(begin_num_update=8), parameters(2)[0][0]
+    alone.update(0, weight, grads[0], alone.create_state(0, weight))
+    assert weight.tolist() == weights[0].tolist()
+
+
+def test_a_subclass_may_take_lists():
+    class Several(mx.optimizer.Optimizer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.aggregate_num, self.seen = 2, []
+
+        def update(self, index, weight, grad, state):
+            self.seen.append((index, [w.dtype for w in weight], state))
+
+    weights, grads = parameters(4)
+    weights[1] = weights[1].astype("float64")
+    updater = mx.optimizer.get_updater(Several())
+    assert updater.aggregate_updates
+    updater([5, 6, 7, 8], grads, weights)
+    assert updater.optimizer.seen == [([5, 7], [np.float32] * 2, [None] * 2), ([8], [np.float32], [None]),
+                                      ([6], [np.float64], [None])]
+
+
+def test_states_of_a_subclass():
+    class Started(mx.optimizer.SGD):
+        def create_state(self, index, weight):
+            return mx.nd.full(weight.shape, 8.0)
+
+    weight = mx.nd.array([0.0])
+    updater = mx.optimizer.get_updater(Started(learning_rate=1.0, momentum=0.5))
+    updater([0], [mx.nd.array([0.0])], [weight])
+    assert weight.asscalar() == 4 and updater.states[0].asscalar() == 4
+
+
+def test_devices_count_for_themselves():
+    optimizer = mx.optimizer.Adam()
+    weights, grads = parameters(1)
+    state = optimizer.create_state(0, weights[0])
+    for device in (0, 1, 0):
+        optimizer._set_current_context(device)
+        optimizer.update([0], weights, grads, [state])
+    assert optimizer._all_index_update_counts == {0: {0: 2}, 1: {0: 1}} and optimizer.num_update == 2
+    updater = mx.optimizer.get_updater(optimizer)
+    updater([0], grads, [mx.nd.zeros((2, 3), ctx=mx.cpu(1))])
+    assert optimizer._all_index_update_counts[1] == {0: 2} == optimizer._index_update_count
+    optimizer._set_current_context(0)
+    again = pickle.loads(pickle.dumps(optimizer))
+    assert again._index_update_count is again._all_index_update_counts[0] and "_known_rule" not in vars(again)
+
+
+def test_what_does_not_fit_is_said_before_anything_happens():
+    optimizer = mx.optimizer.Adam()
+    weights, grads = parameters(2)
+    states = [optimizer.create_state(i, w) for i, w in enumerate(weights)]
+    before = [w.tolist() for w in weights]
+    with pytest.raises(ValueError, match=r"\[adam\] key fc: grad has shape \(3,\), expected \(2, ?3\)"):
+        optimizer.update([0, "fc"], weights, [grads[0], mx.nd.zeros((3,))], states)
+    with pytest.raises(ValueError, match=r"\[adam\] key 1: the state has 1 arrays, expected 2"):
+        optimizer.update([0, 1], weights, grads, [states[0], states[1][0]])
+    with pytest.raises(ValueError, match=r"\[adam\] key 0: grad has dtype float64, expected float32"):
+        optimizer.update(0, weights[0], grads[0].astype("float64"), states[0])
+    with pytest.raises(ValueError, match="2 indices, 2 weights, 1 gradients"):
+        optimizer.update([0, 1], weights, grads[:1], states)
+    assert [w.tolist() for w in weights] == before and optimizer.num_update == 0
+    with pytest.raises(ValueError, match="weight decay"):
+        rows = mx.optimizer.create("groupadagrad", wd=0.1)
+        rows.update(0, weights[0], grads[0], rows.create_state(0, weights[0]))
+
+
+def test_bfloat16_keeps_a_float32_copy():
+    optimizer = mx.optimizer.SGD(learning_rate=1e-3, momentum=0.9, multi_precision=True)
+    weight, grad = mx.nd.ones((3,), dtype="bfloat16"), mx.nd.ones((3,), dtype="bfloat16")
+    updater = mx.optimizer.get_updater(optimizer)
+    for _ in range(4):
+        updater([0], [grad], [weight])
+    momentum, master = updater.states[0]
+    assert master.dtype == np.float32 and momentum.dtype == np.float32
+    np.testing.assert_allclose(master.asnumpy(), 1 - 1e-3 * (1 + 1.9 + 2.71 + 3.439), rtol=1e-6)
+
+
+def test_gradients_of_several_updates_make_one_step():
+    optimizer = mx.optimizer.LBSGD(learning_rate=1.0, momentum=0.5, batch_scale=2, warmup_epochs=0)
+    weight, updater = mx.nd.array([0.0]), mx.optimizer.get_updater(optimizer)
+    for g, expected in ((1.0, 0), (3.0, -4), (7.0, -4), (1.0, -14)):  # the rate is 2; of the mean; momentum only in steps
+        updater(0, mx.nd.array([g]), weight)
+        assert weight.asscalar() == expected
+    assert optimizer.cumgrads[0]["num_cums"] == 4

@@ -17,35 +17,37 @@ def theirs(tmp_path_factory):
         return dict(found)
 
 
-# MXNet adds the decay of the weight that it has just written. What Nesterov's momentum adds is the decay of the weight before.
-READS_TOO_LATE = [case for case, (name, options, _) in optimizers.CASES.items()
-                  if name == "nag" and options.get("momentum") and options.get("wd")]
+# MXNet squares half weights in half precision for LARS's norms.
+ROUNDED = [case for case, (name, _, dtype) in optimizers.CASES.items() if name == "lars" and dtype == "float16"]
 
 
-@pytest.mark.parametrize("case", [case for case in optimizers.CASES if case not in READS_TOO_LATE])
+@pytest.mark.parametrize("case", optimizers.CASES)
 def test_after_twenty_steps(case, theirs):
     name, options, dtype = optimizers.CASES[case]
-    ours = optimizers.updated(mx, name, options, dtype)
+    ours = optimizers.updated(mx, name, options, dtype, case.endswith("together"))
     expected = [theirs[f"{case}/{i}"] for i in range(sum(key.startswith(f"{case}/") for key in theirs))]
     assert expected and [a.shape for a in ours] == [a.shape for a in expected]
     for a, b in zip(ours, expected):
         assert a.dtype == b.dtype
-        near = 2e-6 if a.dtype == np.float32 else 1e-3
+        # FTML divides by small numbers. Alone, half numbers are rounded after each operation there, once here.
+        near = 2e-6 if name == "ftml" else 1e-6
+        if a.dtype == np.float16:
+            near = 1e-2 if case.endswith("alone") else 1e-3
+        elif case in ROUNDED:
+            near = 1e-4
         np.testing.assert_allclose(a, b, rtol=near, atol=near * np.abs(b).max())
 
 
-def test_decay_with_nesterov_momentum():
-    rule = mx.optimizer.create("nag", learning_rate=0.1, momentum=0.9, wd=0.5, clip_gradient=0.4, rescale_grad=2)
-    w, m = np.array([1.0, -2.0, 0.5], "float32"), np.zeros(3, "float32")
-    weight, state, rng = mx.nd.array(w), mx.nd.array(m), np.random.RandomState(2)
-    for _ in range(20):
-        g = rng.uniform(-1, 1, 3).astype("float32")
-        rule.update(0, weight, mx.nd.array(g), state)
-        step = 0.1 * (np.clip(2 * g, -0.4, 0.4) + 0.5 * w)
-        m = 0.9 * m - step
-        w = w + 0.9 * m - step
-    np.testing.assert_allclose(weight.asnumpy(), w, rtol=1e-5)
-    np.testing.assert_allclose(state.asnumpy(), m, rtol=1e-4, atol=1e-6)
+def test_langevin_dynamics(theirs):
+    mx.random.seed(7)
+    mean, deviation, neighbours = optimizers.moments(mx) - theirs["sgld"]
+    assert abs(mean) < 6e-3 and abs(deviation) < 5e-3 and abs(neighbours) < 0.02
+
+
+@pytest.mark.parametrize("k", range(len(optimizers.ADAMW)))
+def test_adamw(k, theirs):
+    for i, array in enumerate(optimizers.adamw(mx, optimizers.ADAMW[k])):
+        np.testing.assert_allclose(array, theirs[f"adamw {k}/{i}"], rtol=1e-6, atol=1e-7)
 
 
 def test_rates(theirs):

@@ -2,12 +2,13 @@
 from __future__ import annotations
 
 import warnings
+from operator import attrgetter
 
-from ..ndarray import op, zeros
+from .. import _core
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from ..lr_scheduler import LRScheduler
@@ -15,18 +16,29 @@ if TYPE_CHECKING:
     from ..symbol import Symbol
 
 _REGISTRY: dict[str, type[Optimizer]] = {}
+_HALVES = ("float16", "bfloat16")
 
 
 class Optimizer:
     """Changes weights by their gradients.
 
-    Subclasses define create_state and update. Weight decay applies to parameters whose names end in _weight or
-    _gamma, unless set_wd_mult or the symbol says otherwise.
+    Subclasses define create_state and update, or name a rule of the library. Weight decay applies to parameters whose
+    names end in _weight or _gamma, unless set_wd_mult or the symbol says otherwise.
+
+    Where a rule is named, update and update_multi_precision take one index, weight, gradient and state, or lists of
+    them, which are updated by one task of the engine. What a subclass puts in the place of a method is called where MXNet
+    calls it; update also by update_multi_precision. Raises ValueError for arrays that do not fit each other.
     """
 
     opt_registry = _REGISTRY
     param_dict: Mapping[Any, Any] = {}  # not in pickles of MXNet
+    aggregate_num = 0  # how many parameters a subclass takes in one update; 0: no lists
+    _rule = ""  # the library's name of the update
+    _settings: Mapping[str, str] = {}  # the rule's parameters, and the attributes that hold them
     _master_first = True  # where the float32 copy stands in a multi-precision state
+    _one_in_tuple = False  # does a state of one array stand in a tuple?
+    # What a subclass has put in the place of ours, by type; filled at first use.
+    _kinds: dict[type, _Kind] = {}
 
     def __init__(self, rescale_grad: float = 1.0, param_idx2name: dict[Any, str] | None = None, wd: float = 0.0,
                  clip_gradient: float | None = None, learning_rate: float | None = None,
@@ -46,7 +58,8 @@ class Optimizer:
         self.multi_precision = multi_precision
         self.begin_num_update = begin_num_update
         self.num_update = begin_num_update
-        self._index_update_count: dict[Any, int] = {}
+        self._all_index_update_counts: dict[int, dict[Any, int]] = {0: {}}
+        self._index_update_count = self._all_index_update_counts[0]
         if param_idx2name is not None and not isinstance(param_idx2name, dict):
             raise ValueError("param_idx2name should be a dict of param indexes to names.")
         self.idx2name = dict(param_idx2name or {})
@@ -74,18 +87,58 @@ class Optimizer:
 
     # --- what subclasses define
     def create_state(self, index: Any, weight: NDArray) -> Any:
-        """What is kept for a weight between updates."""
+        """What is kept for a weight between updates: None, an array, or a tuple of arrays and None."""
+        if not self._rule:
+            return None
+        made = self._native().make_states(weight)
+        if len(made) == 1 and not self._one_in_tuple:
+            return made[0]
+        return tuple(made) or None
 
-    def update(self, index: Any, weight: NDArray, grad: NDArray, state: Any) -> None:
-        """Changes weight, and state, by a gradient."""
-        raise NotImplementedError(f"{type(self).__name__} has no update rule")
+    def update(self, index: Any, weight: Any, grad: Any, state: Any) -> None:
+        """Changes weight, and state, by a gradient; or lists of them."""
+        if not self._rule:
+            raise NotImplementedError(f"{type(self).__name__} has no update rule")
+        self._run(index, weight, grad, state, False)
+
+    def _native(self) -> _core.Rule:
+        """The library's rule with the parameters that the attributes hold now."""
+        kind = self._kind()
+        found = kind.read(self)
+        known: tuple[Any, _core.Rule] | None = self.__dict__.get("_known_rule")
+        if known is None or known[0] != found:
+            values = found if len(self._settings) > 1 else (found,)
+            known = found, _core.Rule(self._rule, dict(zip(self._settings, values)))
+            self._known_rule = known
+        return known[1]
+
+    def _kind(self) -> _Kind:
+        kind = self._kinds.get(type(self))
+        if kind is None:
+            kind = self._kinds[type(self)] = _Kind(type(self))
+        return kind
+
+    def _run(self, index: Any, weight: Any, grad: Any, state: Any, precise: bool) -> None:
+        self._native().update(self, index, weight, grad, state, precise, self._master_first, self._numbers(index))
+
+    def _numbers(self, index: Any) -> tuple[float, Sequence[float], Sequence[float]] | None:
+        """Counts the updates; the rate, and rates and decays of indices. None: the library may do it, as the methods of
+        Optimizer would."""
+        kind = self._kind()
+        if kind.plain:
+            return None
+        indices = index if isinstance(index, (list, tuple)) else [index]
+        self._update_count(indices if kind.counts_lists else index)
+        lrs = [self._get_lr(i) for i in indices] if kind.rates_one else self._get_lrs(indices)
+        wds = [self._get_wd(i) for i in indices] if kind.decays_one else self._get_wds(indices)
+        return self.learning_rate, lrs, wds
 
     # --- weights in half precision, with a copy in float32
     def _is_half(self, weight: NDArray) -> bool:
-        return self.multi_precision and weight.dtype_name == "float16"
+        return self.multi_precision and weight.dtype_name in _HALVES
 
-    def create_state_multi_precision(self, index: int, weight: NDArray) -> Any:
-        """create_state; for a float16 weight with multi_precision, on a float32 copy that the state then holds too."""
+    def create_state_multi_precision(self, index: Any, weight: NDArray) -> Any:
+        """create_state; for a half weight with multi_precision, on a float32 copy that the state then holds too."""
         if self._is_half(weight):
             master = weight.astype("float32")
             state = self.create_state(index, master)
@@ -95,14 +148,18 @@ class Optimizer:
                           "Consider using multi_precision=True option of the optimizer", stacklevel=2)
         return self.create_state(index, weight)
 
-    def update_multi_precision(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
+    def update_multi_precision(self, index: Any, weight: Any, grad: Any, state: Any) -> None:
         """update; where the state holds a float32 copy of the weight, on that, and the weight follows."""
-        if not self._is_half(weight):
+        many = isinstance(index, (list, tuple))
+        if self._rule and not self._kind().own_update:
+            self._run(index, weight, grad, state, self.multi_precision)
+        elif not self._is_half(weight[0] if many else weight):
             self.update(index, weight, grad, state)
-            return
-        master, inner = state if self._master_first else state[::-1]
-        self.update(index, master, grad.astype("float32"), inner)
-        master._copyto(weight)
+        else:
+            for w, g, s, i in zip(weight, grad, state, index) if many else [(weight, grad, state, index)]:
+                master, inner = s if self._master_first else s[::-1]
+                self.update(i, master, g.astype("float32"), inner)
+                master._copyto(w)
 
     # --- learning rates and weight decay
     @property
@@ -148,50 +205,73 @@ class Optimizer:
             return table[index]
         return table.get(self.idx2name.get(index), 1.0)
 
+    def _get_lrs(self, indices: Sequence[Any]) -> list[float]:
+        """The learning rates of several parameters."""
+        rate = self.learning_rate
+        return [rate * self._multiplier(i, self.lr_mult, "lr_mult") for i in indices]
+
     def _get_lr(self, index: Any) -> float:
-        rate = self.lr if self.lr_scheduler is None else self.lr_scheduler(self.num_update)
-        return rate * self._multiplier(index, self.lr_mult, "lr_mult")
+        """The learning rate of a parameter."""
+        return self._get_lrs([index])[0]
+
+    def _get_wds(self, indices: Sequence[Any]) -> list[float]:
+        """The weight decays of several parameters."""
+        return [self.wd * self._multiplier(i, self.wd_mult, "wd_mult") for i in indices]
 
     def _get_wd(self, index: Any) -> float:
-        return self.wd * self._multiplier(index, self.wd_mult, "wd_mult")
+        """The weight decay of a parameter."""
+        return self._get_wds([index])[0]
+
+    def _set_current_context(self, device_id: int) -> None:
+        """Each device counts the updates of its parameters for itself: those that follow are of this one."""
+        self._index_update_count = self._all_index_update_counts.setdefault(device_id, {})
 
     def _update_count(self, index: Any) -> None:
-        count = self._index_update_count.get(index, self.begin_num_update) + 1
-        self._index_update_count[index] = count
-        self.num_update = max(count, self.num_update)
-
-    def _begin(self, index: Any) -> tuple[float, float, int]:
-        """Counts an update; its learning rate, weight decay and number."""
-        self._update_count(index)
-        return self._get_lr(index), self._get_wd(index), self._index_update_count[index]
-
-    def _gradient(self, grad: NDArray, weight: NDArray | None = None, wd: float = 0.0) -> NDArray:
-        """The rescaled gradient, with weight decay if a weight is given, clipped."""
-        grad = grad * self.rescale_grad
-        if weight is not None:
-            grad += wd * weight
-        if self.clip_gradient:
-            grad = op.clip(grad, a_min=-self.clip_gradient, a_max=self.clip_gradient)
-        return grad
-
-    def _fused(self, **params: Any) -> dict[str, Any]:
-        """Parameters of the operators that do a whole update."""
-        params["rescale_grad"] = self.rescale_grad
-        if self.clip_gradient:
-            params["clip_gradient"] = self.clip_gradient
-        return params
+        """Counts an update of a parameter, or of each of a list."""
+        for i in index if isinstance(index, (list, tuple)) else [index]:
+            count = self._index_update_count.get(i, self.begin_num_update) + 1
+            self._index_update_count[i] = count
+            self.num_update = max(count, self.num_update)
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickles leave out what belongs to one training run."""
         state = self.__dict__.copy()
         state["param_dict"] = {}
+        state.pop("_known_rule", None)
         return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if "_all_index_update_counts" not in state:  # of a version that counted for one device
+            self._all_index_update_counts = {0: self._index_update_count}
+
+
+class _Kind:
+    """What a class of optimizers has put in the place of the methods of the class that names its rule."""
+
+    def __init__(self, kind: type[Optimizer]) -> None:
+        home: type[Optimizer] = next(c for c in kind.__mro__ if "_rule" in vars(c))
+
+        def own(*names: str) -> bool:
+            return any(getattr(kind, name) is not getattr(home, name) for name in names)
+
+        self.own_update = own("update")
+        self.plain = not own("_update_count", "_get_lr", "_get_lrs", "_get_wd", "_get_wds", "learning_rate",
+                             "_multiplier") and home._numbers is Optimizer._numbers
+        self.counts_lists = not own("_update_count")
+        self.rates_one, self.decays_one = own("_get_lr"), own("_get_wd")
+        # All parameters of a step in one update?
+        self.takes_all = bool(kind._rule) and not own("update", "update_multi_precision")
+        # Whose update was written beside one of ours takes one parameter, whatever aggregate_num says of ours.
+        self.takes_some = not kind._rule or own("update_multi_precision")
+        attributes = list(kind._settings.values())
+        self.read: Callable[[Optimizer], Any] = attrgetter(*attributes) if attributes else _nothing
+
+
+def _nothing(optimizer: Optimizer) -> tuple[()]:
+    return ()
 
 
 register = Optimizer.register
 create = Optimizer.create_optimizer
 
-
-def zeros_like(weight: NDArray) -> NDArray:
-    """A state that starts at zero."""
-    return zeros(weight.shape, weight.context, weight.dtype_name)

@@ -1,39 +1,35 @@
-"""The update rules. g is the rescaled and clipped gradient, t the number of the update."""
+"""The update rules, which are the library's: a class says how a rule's parameters are called. g is the rescaled and clipped
+gradient, t the number of the update."""
 from __future__ import annotations
 
-import math
-
-from ..ndarray import op, random
-from .optimizer import Optimizer, register, zeros_like
+from .optimizer import Optimizer, register
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from ..ndarray import NDArray
+
+
+def _same(*names: str) -> dict[str, str]:
+    """Parameters that the attributes of the same names hold."""
+    return dict(zip(names, names))
 
 
 @register
 class SGD(Optimizer):
     """w -= lr * (g + wd * w). With momentum: m = momentum * m - lr * (g + wd * w), w += m."""
 
+    _rule = "sgd"
+    _settings = _same("momentum")
     _master_first = False
+    aggregate_num = 4
 
     def __init__(self, momentum: float = 0.0, lazy_update: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.momentum = momentum
         self.lazy_update = lazy_update
-
-    def create_state(self, index: int, weight: NDArray) -> Any:
-        return zeros_like(weight) if self.momentum else None
-
-    def update(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
-        lr, wd, _ = self._begin(index)
-        if state is None:
-            op.sgd_update(weight, grad, out=weight, **self._fused(lr=lr, wd=wd))
-        else:
-            op.sgd_mom_update(weight, grad, state, out=weight,
-                              **self._fused(lr=lr, wd=wd, momentum=self.momentum))
 
 
 @register
@@ -45,57 +41,34 @@ class ccSGD(SGD):
 class NAG(Optimizer):
     """SGD with Nesterov's momentum: the step is taken from where the momentum leads (Sutskever et al. 2013)."""
 
+    _rule = "nag"
+    _settings = _same("momentum")
     _master_first = False
 
     def __init__(self, momentum: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.momentum = momentum
 
-    def create_state(self, index: int, weight: NDArray) -> Any:
-        return zeros_like(weight) if self.momentum else None
-
-    def update(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
-        lr, wd, _ = self._begin(index)
-        if state is None:
-            op.sgd_update(weight, grad, out=weight, **self._fused(lr=lr, wd=wd))
-        else:
-            op.nag_mom_update(weight, grad, state, out=weight, **self._fused(lr=lr, wd=wd, momentum=self.momentum))
-
 
 @register
 class SGLD(Optimizer):
     """Langevin dynamics: half a gradient step, and noise of variance lr (Welling and Teh 2011)."""
 
-    def update(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
-        lr, wd, _ = self._begin(index)
-        noise = random.normal(0, math.sqrt(lr), shape=weight.shape, dtype=weight.dtype_name, ctx=weight.context)
-        weight += noise - (lr / 2) * (self._gradient(grad) + wd * weight)
+    _rule = "sgld"
 
 
 @register
 class DCASGD(Optimizer):
     """SGD for delayed gradients: corrects by lamda * g * g * (how far the weight has moved since). arXiv:1609.08326"""
 
+    _rule = "dcasgd"
+    _settings = _same("momentum", "lamda")
+
     def __init__(self, momentum: float = 0.0, lamda: float = 0.04, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.momentum = momentum
         self.lamda = lamda
         self.weight_previous: dict[Any, NDArray] = {}
-
-    def create_state(self, index: int, weight: NDArray) -> Any:
-        return (zeros_like(weight) if self.momentum else None), weight.copy()
-
-    def update(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
-        lr, wd, _ = self._begin(index)
-        momentum, previous = state
-        g = self._gradient(grad)
-        step = -lr * (g + wd * weight + self.lamda * g * g * (weight - previous))
-        if momentum is not None:
-            momentum *= self.momentum
-            momentum += step
-            step = momentum
-        weight._copyto(previous)
-        weight += step
 
 
 @register
@@ -105,21 +78,13 @@ class Signum(Optimizer):
     Without momentum, of the sign of the gradient. wd_lh is weight decay apart from the gradient.
     """
 
+    _rule = "signum"
+    _settings = _same("momentum", "wd_lh")
+
     def __init__(self, learning_rate: float = 0.01, momentum: float = 0.9, wd_lh: float = 0.0, **kwargs: Any) -> None:
         super().__init__(learning_rate=learning_rate, **kwargs)
         self.momentum = momentum
         self.wd_lh = wd_lh
-
-    def create_state(self, index: int, weight: NDArray) -> Any:
-        return zeros_like(weight) if self.momentum else None
-
-    def update(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
-        lr, wd, _ = self._begin(index)
-        if state is None:
-            op.signsgd_update(weight, grad, out=weight, **self._fused(lr=lr, wd=wd))
-        else:
-            op.signum_update(weight, grad, state, out=weight,
-                             **self._fused(lr=lr, wd=wd, momentum=self.momentum, wd_lh=self.wd_lh))
 
 
 @register
@@ -129,6 +94,9 @@ class Adam(Optimizer):
     w -= lr * sqrt(1 - beta2^t) / (1 - beta1^t) * m / (sqrt(v) + epsilon), with weight decay added to g.
     """
 
+    _rule = "adam"
+    _settings = _same("beta1", "beta2", "epsilon")
+
     def __init__(self, learning_rate: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8,
                  lazy_update: bool = True, **kwargs: Any) -> None:
         super().__init__(learning_rate=learning_rate, **kwargs)
@@ -137,47 +105,42 @@ class Adam(Optimizer):
         self.epsilon = epsilon
         self.lazy_update = lazy_update
 
-    def create_state(self, index: int, weight: NDArray) -> Any:
-        return zeros_like(weight), zeros_like(weight)
 
-    def update(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
-        lr, wd, t = self._begin(index)
-        lr *= math.sqrt(1 - self.beta2 ** t) / (1 - self.beta1 ** t)
-        op.adam_update(weight, grad, *state, out=weight,
-                       **self._fused(lr=lr, wd=wd, beta1=self.beta1, beta2=self.beta2, epsilon=self.epsilon))
+@register
+class AdamW(Adam):
+    """Adam with the weight decay outside the gradient. arXiv:1711.05101
 
+    w -= lr * (correction * m / (sqrt(v) + epsilon) + wd * w), where correct_bias makes the correction that of Adam, else 1.
+    """
 
-def _average(running: NDArray, value: Any, keep: float) -> None:
-    """running = keep * running + (1 - keep) * value, in place."""
-    running *= keep
-    running += (1 - keep) * value
+    _rule = "adamw"
+    _settings = _same("beta1", "beta2", "epsilon", "correct_bias")
+
+    def __init__(self, learning_rate: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-6,
+                 correct_bias: bool = True, **kwargs: Any) -> None:
+        super().__init__(learning_rate, beta1, beta2, epsilon, **kwargs)
+        self.correct_bias = correct_bias
 
 
 @register
 class Adamax(Optimizer):
     """Adam with the largest gradient seen in place of the mean square. arXiv:1412.6980, section 7"""
 
+    _rule = "adamax"
+    _settings = _same("beta1", "beta2")
+
     def __init__(self, learning_rate: float = 0.002, beta1: float = 0.9, beta2: float = 0.999, **kwargs: Any) -> None:
         super().__init__(learning_rate=learning_rate, **kwargs)
         self.beta1 = beta1
         self.beta2 = beta2
 
-    def create_state(self, index: int, weight: NDArray) -> Any:
-        return zeros_like(weight), zeros_like(weight)
-
-    def update(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
-        lr, wd, t = self._begin(index)
-        lr /= 1 - self.beta1 ** t
-        g = self._gradient(grad, weight, wd)
-        mean, largest = state
-        _average(mean, g, self.beta1)
-        op.broadcast_maximum(self.beta2 * largest, op.abs(g), out=largest)
-        weight -= lr * mean / (largest + 1e-8)  # a gradient that is always zero moves nothing
-
 
 @register
 class Nadam(Optimizer):
     """Adam with Nesterov's momentum; one momentum schedule is shared by all parameters (Dozat 2016)."""
+
+    _rule = "nadam"
+    _settings = _same("beta1", "beta2", "epsilon", "schedule_decay")
 
     def __init__(self, learning_rate: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8,
                  schedule_decay: float = 0.004, **kwargs: Any) -> None:
@@ -188,62 +151,30 @@ class Nadam(Optimizer):
         self.schedule_decay = schedule_decay
         self.m_schedule = 1.0
 
-    def create_state(self, index: int, weight: NDArray) -> Any:
-        return zeros_like(weight), zeros_like(weight)
-
-    def _momentum(self, t: int) -> float:
-        return self.beta1 * (1.0 - 0.5 * 0.96 ** (t * self.schedule_decay))
-
-    def update(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
-        lr, wd, t = self._begin(index)
-        g = self._gradient(grad, weight, wd)
-        now, following = self._momentum(t), self._momentum(t + 1)
-        self.m_schedule *= now
-        mean, square = state
-        _average(mean, g, self.beta1)
-        _average(square, g * g, self.beta2)
-        step = (1 - now) / (1 - self.m_schedule) * g + following / (1 - self.m_schedule * following) * mean
-        weight -= lr * step / (op.sqrt(square / (1 - self.beta2 ** t)) + self.epsilon)
-
 
 @register
 class AdaGrad(Optimizer):
     """Steps divided by the root of the sum of all squared gradients (Duchi et al. 2011)."""
 
+    _rule = "adagrad"
+    _settings = {"eps": "float_stable_eps"}
+
     def __init__(self, eps: float = 1e-7, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.float_stable_eps = eps
-
-    def create_state(self, index: int, weight: NDArray) -> Any:
-        return zeros_like(weight)
-
-    def update(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
-        lr, wd, _ = self._begin(index)
-        g = self._gradient(grad)
-        state += g * g
-        weight -= lr * (g / op.sqrt(state + self.float_stable_eps) + wd * weight)
 
 
 @register
 class AdaDelta(Optimizer):
     """Steps as large as past steps were, relative to the gradients; has no learning rate. arXiv:1212.5701"""
 
+    _rule = "adadelta"
+    _settings = _same("rho", "epsilon")
+
     def __init__(self, rho: float = 0.90, epsilon: float = 1e-5, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.rho = rho
         self.epsilon = epsilon
-
-    def create_state(self, index: int, weight: NDArray) -> Any:
-        return zeros_like(weight), zeros_like(weight)
-
-    def update(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
-        _, wd, _ = self._begin(index)
-        g = self._gradient(grad)
-        gradients, steps = state
-        _average(gradients, g * g, self.rho)
-        step = op.sqrt(steps + self.epsilon) / op.sqrt(gradients + self.epsilon) * g
-        _average(steps, step * step, self.rho)
-        weight -= step + wd * weight
 
 
 @register
@@ -254,6 +185,10 @@ class RMSProp(Optimizer):
     Weights stay within clip_weights, if that is given.
     """
 
+    _rule = "rmsprop"
+    _settings = _same("gamma1", "gamma2", "epsilon", "centered", "clip_weights")
+    _one_in_tuple = True
+
     def __init__(self, learning_rate: float = 0.001, gamma1: float = 0.9, gamma2: float = 0.9, epsilon: float = 1e-8,
                  centered: bool = False, clip_weights: float | None = None, **kwargs: Any) -> None:
         super().__init__(learning_rate=learning_rate, **kwargs)
@@ -263,58 +198,32 @@ class RMSProp(Optimizer):
         self.centered = centered
         self.clip_weights = clip_weights
 
-    def create_state(self, index: int, weight: NDArray) -> Any:
-        return tuple(zeros_like(weight) for _ in range(3 if self.centered else 1))
-
-    def update(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
-        lr, wd, _ = self._begin(index)
-        params = self._fused(lr=lr, wd=wd, gamma1=self.gamma1, epsilon=self.epsilon)
-        if self.clip_weights:
-            params["clip_weights"] = self.clip_weights
-        if self.centered:
-            params["gamma2"] = self.gamma2
-            op.rmspropalex_update(weight, grad, *state, out=weight, **params)
-        else:
-            op.rmsprop_update(weight, grad, *state, out=weight, **params)
-
 
 @register
 class Ftrl(Optimizer):
     """Follows the regularised leader; lamda1 drives weights to exactly zero (McMahan et al. 2013)."""
+
+    _rule = "ftrl"
+    _settings = _same("lamda1", "beta")
 
     def __init__(self, lamda1: float = 0.01, learning_rate: float = 0.1, beta: float = 1, **kwargs: Any) -> None:
         super().__init__(learning_rate=learning_rate, **kwargs)
         self.lamda1 = lamda1
         self.beta = beta
 
-    def create_state(self, index: int, weight: NDArray) -> Any:
-        return zeros_like(weight), zeros_like(weight)
-
-    def update(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
-        lr, wd, _ = self._begin(index)
-        op.ftrl_update(weight, grad, *state, out=weight, **self._fused(lr=lr, wd=wd, lamda1=self.lamda1, beta=self.beta))
-
 
 @register
 class FTML(Optimizer):
     """Follows the moving leader (Zheng and Kwok 2017)."""
+
+    _rule = "ftml"
+    _settings = _same("beta1", "beta2", "epsilon")
 
     def __init__(self, beta1: float = 0.6, beta2: float = 0.999, epsilon: float = 1e-8, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.beta1 = beta1
         self.beta2 = beta2
         self.epsilon = epsilon
-
-    def create_state(self, index: int, weight: NDArray) -> Any:
-        return zeros_like(weight), zeros_like(weight), zeros_like(weight)
-
-    def update(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
-        lr, wd, t = self._begin(index)
-        params: dict[str, Any] = {"lr": lr, "wd": wd, "t": t, "beta1": self.beta1, "beta2": self.beta2, "epsilon": self.epsilon,
-                                  "rescale_grad": self.rescale_grad}
-        if self.clip_gradient:
-            params["clip_grad"] = self.clip_gradient
-        op.ftml_update(weight, grad, *state, out=weight, **params)
 
 
 @register
@@ -323,6 +232,9 @@ class LARS(SGD):
 
     lr * eta * |w| / (|g| + wd * |w| + eps); as it is for gamma, beta and bias.
     """
+
+    _rule = "lars"
+    _settings = _same("momentum", "eta", "eps", "momentum_correction")
 
     def __init__(self, momentum: float = 0.0, lazy_update: bool = True, eta: float = 0.001, eps: float = 0,
                  momentum_correction: bool = True, **kwargs: Any) -> None:
@@ -333,26 +245,9 @@ class LARS(SGD):
         self.last_lr: float | None = None
         self.cur_lr: float | None = None
 
-    def _scaled(self, index: int, weight: NDArray, grad: NDArray, lr: float, wd: float) -> float:
-        name = self.idx2name.get(index, str(index))
-        if name.endswith(("gamma", "beta", "bias")):
-            return lr
-        w = weight.norm().item()
-        g = grad.norm().item() * self.rescale_grad
-        return lr * self.eta * w / (g + wd * w + self.eps) if w > 0 and g > 0 else lr
-
-    def update(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
-        lr, wd, _ = self._begin(index)
-        rate = self.learning_rate  # before the factors of parameters
-        self.last_lr, self.cur_lr = rate if self.cur_lr is None else self.cur_lr, rate
-        momentum = self.momentum
-        if self.momentum_correction and self.last_lr:
-            momentum *= self.cur_lr / self.last_lr
-        lr = self._scaled(index, weight, grad, lr, wd)
-        if state is None:
-            op.sgd_update(weight, grad, out=weight, **self._fused(lr=lr, wd=wd))
-        else:
-            op.sgd_mom_update(weight, grad, state, out=weight, **self._fused(lr=lr, wd=wd, momentum=momentum))
+    @staticmethod
+    def _decays(name: str) -> bool:
+        return name.endswith("_weight")
 
 
 @register
@@ -363,6 +258,9 @@ class LBSGD(Optimizer):
     ("power2") or the root ("sqrt") of the part that is over; "lars" takes the ratio of norms of weight and gradient, within
     0.01 and 100, in its place (arXiv:1708.03888).
     """
+
+    _rule = "lbsgd"
+    _settings = _same("momentum", "warmup_strategy", "warmup_epochs", "batch_scale", "updates_per_epoch", "begin_epoch")
 
     def __init__(self, momentum: float = 0.0, multi_precision: bool = False, warmup_strategy: str = "linear",
                  warmup_epochs: int = 5, batch_scale: float = 1, updates_per_epoch: int = 32, begin_epoch: int = 0,
@@ -375,42 +273,41 @@ class LBSGD(Optimizer):
         self.updates_per_epoch = updates_per_epoch
         self.init_updates = begin_epoch * updates_per_epoch
         self.num_epochs = num_epochs
-        self._sums: dict[Any, tuple[NDArray | None, int]] = {}  # by index: the gradients of a step, updates so far
+        self.cumgrads: dict[Any, dict[str, Any]] = {}  # by index: the sum of gradients, and of how many updates
 
-    def create_state(self, index: int, weight: NDArray) -> Any:
-        return zeros_like(weight) if self.momentum else None
+    @property
+    def begin_epoch(self) -> float:
+        """The epoch that training begins with."""
+        return self.init_updates / self.updates_per_epoch if self.init_updates else 0
 
-    def _warm(self, updates: int) -> float:
-        """The rate's factor."""
-        whole = self.warmup_epochs * self.updates_per_epoch
-        if updates >= whole:
-            return float(self.batch_scale)
-        shapes = {"linear": 1.0, "power2": 2.0, "sqrt": 0.5}
-        if whole <= 1 or self.warmup_strategy not in shapes:
-            return 1.0
-        return 1.0 + (self.batch_scale - 1) * (updates / whole) ** shapes[self.warmup_strategy]
+    def create_state(self, index: Any, weight: NDArray) -> Any:
+        made = self._native().make_states(weight)
+        return made[0] if self.momentum else None  # the sum is no state
 
-    @staticmethod
-    def _ratio(weight: NDArray, grad: NDArray, wd: float) -> float:
-        w, g = (weight * weight).sum().item(), (grad * grad).sum().item()
-        return min(max(math.sqrt(w / (g + wd * w + 1e-18)), 0.01), 100.0)
+    def _sum(self, index: Any, weight: NDArray) -> NDArray:
+        """What the gradients of a parameter are added to."""
+        kept = self.cumgrads.setdefault(index, {"cum_grad": 0, "num_cums": self.init_updates})
+        if not hasattr(kept["cum_grad"], "asnumpy"):  # 0, as in MXNet's pickles
+            exact = weight.astype("float32") if self._is_half(weight) else weight
+            kept["cum_grad"] = self._native().make_states(exact)[-1]
+        kept["num_cums"] += 1
+        return kept["cum_grad"]
 
-    def update(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
-        lr, wd, _ = self._begin(index)
-        waiting, updates = self._sums.get(index, (None, self.init_updates))
-        grad = grad.copy() if waiting is None else waiting + grad
-        updates += 1
-        if updates % self.batch_scale:
-            self._sums[index] = grad, updates
-            lr = 0.0
-        else:
-            self._sums[index] = None, updates
-            grad = grad / self.batch_scale
-            lr *= self._ratio(weight, grad, wd) if self.warmup_strategy == "lars" else self._warm(updates)
-        if state is None:
-            op.sgd_update(weight, grad, out=weight, **self._fused(lr=lr, wd=wd))
-        else:
-            op.sgd_mom_update(weight, grad, state, out=weight, **self._fused(lr=lr, wd=wd, momentum=self.momentum))
+    def _run(self, index: Any, weight: Any, grad: Any, state: Any, precise: bool) -> None:
+        if self.batch_scale > 1:
+            if not isinstance(index, (list, tuple)):
+                index, weight, grad, state = [index], [weight], [grad], [state]
+            sums = [self._sum(i, w) for i, w in zip(index, weight)]
+            halves = [precise and self._is_half(w) for w in weight]
+            state = [(s[0], (s[1], total)) if half else (s, total) for s, total, half in zip(state, sums, halves)]
+        super()._run(index, weight, grad, state, precise)
+
+    def _numbers(self, index: Any) -> tuple[float, Sequence[float], Sequence[float]]:
+        # Unlike in other rules a schedule sees the number of the update before.
+        indices = index if isinstance(index, (list, tuple)) else [index]
+        rate, lrs, wds = self.learning_rate, [self._get_lr(i) for i in indices], [self._get_wd(i) for i in indices]
+        self._update_count(index)
+        return rate, lrs, wds
 
 
 @register
@@ -419,6 +316,10 @@ class LAMB(Optimizer):
 
     The norm is held between lower_bound and upper_bound, where they are given.
     """
+
+    _rule = "lamb"
+    _settings = _same("beta1", "beta2", "epsilon", "lower_bound", "upper_bound", "bias_correction")
+    aggregate_num = 45
 
     def __init__(self, learning_rate: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-6,
                  lower_bound: float | None = None, upper_bound: float | None = None, bias_correction: bool = True,
@@ -431,25 +332,9 @@ class LAMB(Optimizer):
         self.upper_bound = upper_bound
         self.bias_correction = bias_correction
 
-    def create_state(self, index: int, weight: NDArray) -> Any:
-        return zeros_like(weight), zeros_like(weight)
-
-    def update(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
-        lr, wd, t = self._begin(index)
-        direction = op.lamb_update_phase1(weight, grad, *state, **self._fused(
-            wd=wd, t=t, beta1=self.beta1, beta2=self.beta2, epsilon=self.epsilon, bias_correction=self.bias_correction))
-        bounds = {"lower_bound": self.lower_bound, "upper_bound": self.upper_bound}
-        op.lamb_update_phase2(weight, direction, weight.norm(), direction.norm(), out=weight, lr=lr,
-                              **{name: value for name, value in bounds.items() if value})
-
 
 @register
 class Test(Optimizer):
     """Adds the gradient, and shows the weight as its state: for tests."""
 
-    def create_state(self, index: int, weight: NDArray) -> Any:
-        return zeros_like(weight)
-
-    def update(self, index: int, weight: NDArray, grad: NDArray, state: Any) -> None:
-        weight += grad * self.rescale_grad
-        weight._copyto(state)
+    _rule = "test"

@@ -6,6 +6,7 @@ from .optimizer import Optimizer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from ..context import Context
@@ -18,19 +19,49 @@ class Updater:
         self.optimizer = optimizer
         self.states: dict[Any, Any] = {}
         self.states_synced: dict[Any, bool] = {}
-        self.aggregate_updates = False
+        self.aggregate_updates = optimizer.aggregate_num > 0
 
     def __call__(self, index: Any, grad: Any, weight: Any) -> None:
-        if isinstance(index, (list, tuple)):
-            for i, g, w in zip(index, grad, weight):
-                self(i, g, w)
+        """One index, gradient and weight, or lists of them."""
+        if not isinstance(index, (list, tuple)):
+            self._prepare(index, weight)
+            self.optimizer._set_current_context(weight.device[1])
+            self.optimizer.update_multi_precision(index, weight, grad, self.states[index])
             return
+        if not index:
+            return
+        states = self.states
+        if not all(map(self.states_synced.get, index)) or not states.keys() >= set(index):
+            for i, w in zip(index, weight):
+                self._prepare(i, w)
+        optimizer = self.optimizer
+        optimizer._set_current_context(weight[0].device[1])
+        kind = optimizer._kind()
+        if kind.takes_all:
+            optimizer.update_multi_precision(index, weight, grad, [states[i] for i in index])
+        elif optimizer.aggregate_num > 0 and kind.takes_some:
+            for some in self._groups(weight, optimizer.aggregate_num):
+                optimizer.update_multi_precision([index[k] for k in some], [weight[k] for k in some],
+                                                 [grad[k] for k in some], [states[index[k]] for k in some])
+        else:
+            for i, w, g in zip(index, weight, grad):
+                optimizer.update_multi_precision(i, w, g, states[i])
+
+    def _prepare(self, index: Any, weight: NDArray) -> None:
+        """Makes the state of a new index; brings one that was loaded to its weight's device."""
         if index not in self.states:
             self.states[index] = self.optimizer.create_state_multi_precision(index, weight)
         elif not self.states_synced.get(index, True):
             self.states[index] = self.sync_state_context(self.states[index], weight.context)
         self.states_synced[index] = True
-        self.optimizer.update_multi_precision(index, weight, grad, self.states[index])
+
+    @staticmethod
+    def _groups(weights: Sequence[NDArray], most: int) -> list[list[int]]:
+        """Places in the list, by dtype, and so many together."""
+        by_dtype: dict[str, list[int]] = {}
+        for k, w in enumerate(weights):
+            by_dtype.setdefault(w.dtype_name, []).append(k)
+        return [places[k:k + most] for places in by_dtype.values() for k in range(0, len(places), most)]
 
     def sync_state_context(self, state: Any, context: Context) -> Any:
         """A state on the device of its weight."""
@@ -45,6 +76,7 @@ class Updater:
         read = _unpickled(states)
         if isinstance(read, tuple) and len(read) == 2 and isinstance(read[1], Optimizer):
             self.states, self.optimizer = read
+            self.aggregate_updates = self.optimizer.aggregate_num > 0
         else:
             self.states = read
         self.states_synced = dict.fromkeys(self.states, False)

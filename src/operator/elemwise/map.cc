@@ -1,7 +1,9 @@
 // The driver of elementwise formulas: see map.h.
 #include "operator/elemwise/map.h"
 
+#include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include "operator/elemwise/walk.h"
 #include "operator/simd/level.h"
@@ -174,6 +176,46 @@ void map(const OpContext& ctx, const MapLoops& loops, std::span<const Operand> i
   else if (is_float(d)) map_in<float>(ctx, loops.f32, in, out, params);
   else if (loops.i64[0]) map_in<int64_t>(ctx, loops.i64, in, out, params);
   else map_in<double>(ctx, loops.f64, in, out, params);
+}
+
+// --- several maps
+// --------------------------------------------------------------------------------------
+template <class C>
+void map_part(const MapCall& c, const Loop<C> (&loops)[3], std::span<const Operand> in,
+              int64_t begin, int64_t end) {
+  const Loop<C> loop = loops[simd::level() - 2];
+  if (all_direct<C>(in, c.out)) map_direct(loop, in, c.out, c.params, begin, end);
+  else Tiling<C>(loop, in, c.out, c.params).run(begin, end);
+}
+
+void map_part(const MapCall& c, int64_t begin, int64_t end) {
+  const std::vector<Operand> in(c.in.begin(), c.in.end());
+  const Dtype d = c.out[0].dtype;
+  if (d == Dtype::kFloat64) map_part<double>(c, c.loops->f64, in, begin, end);
+  else if (is_float(d)) map_part<float>(c, c.loops->f32, in, begin, end);
+  else if (c.loops->i64[0]) map_part<int64_t>(c, c.loops->i64, in, begin, end);
+  else map_part<double>(c, c.loops->f64, in, begin, end);
+}
+
+void map_all(const OpContext& ctx, std::span<const MapCall> calls) {
+  // The tensors end to end, each beginning where a vector of any width does.
+  constexpr int64_t kAlign = 16;
+  std::vector<int64_t> starts;
+  int64_t total = 0;
+  for (const MapCall& c : calls) {
+    check(c.in.size() <= kMaxInputs && c.out.size() <= kMaxOutputs,
+          "map_all() takes {} inputs, {} outputs", kMaxInputs, kMaxOutputs);
+    starts.push_back(total);
+    total += (c.out[0].size() + kAlign - 1) / kAlign * kAlign;
+  }
+  ctx.parallel_for(total, kGrain, [&](int64_t begin, int64_t end) {
+    size_t k = size_t(std::upper_bound(starts.begin(), starts.end(), begin) - starts.begin()) - 1;
+    for (; k < calls.size() && starts[k] < end; ++k) {
+      const int64_t from = std::max<int64_t>(0, begin - starts[k]);
+      const int64_t to = std::min(calls[k].out[0].size(), end - starts[k]);
+      if (from < to) map_part(calls[k], from, to);
+    }
+  });
 }
 
 Shape broadcast_shape(std::string_view op, const Shape& a, const Shape& b) {

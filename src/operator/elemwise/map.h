@@ -64,6 +64,16 @@ inline void map(const OpContext& ctx, const MapLoops& loops, std::initializer_li
   map(ctx, loops, std::span(in.begin(), in.size()), std::span(&out, 1), params);
 }
 
+// One map among several: all tensors have the shape of out[0].
+struct MapCall {
+  const MapLoops* loops;
+  std::span<const Blob> in, out;
+  const void* params;
+};
+// Runs them side by side: the pieces of all share the threads, so many small tensors cost one loop.
+// No call may touch what another writes.
+void map_all(const OpContext& ctx, std::span<const MapCall> calls);
+
 // Writes x, which may be smaller, over y by NumPy's broadcasting; converts the dtype. In
 // identity.cc.
 void copy_broadcast(const OpContext& ctx, const Blob& x, const Blob& y);

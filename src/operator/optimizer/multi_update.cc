@@ -10,6 +10,127 @@
 #include "operator/optimizer/rules.h"
 #include "operator/optimizer/update.h"
 
+namespace heddle::ops::opt {
+
+// --- what several tensors' kernels share --------------------------------------------------------
+std::vector<double> sums_of_squares(OpContext& ctx, std::span<const Blob> tensors) {
+  struct Piece {
+    size_t tensor;
+    int64_t begin, end;
+  };
+  std::vector<Piece> pieces;
+  for (size_t k = 0; k < tensors.size(); ++k)
+    for (int64_t at = 0; at < tensors[k].size(); at += ew::kGrain)
+      pieces.push_back({k, at, std::min(tensors[k].size(), at + ew::kGrain)});
+  std::vector<double> part(pieces.size()), sums(tensors.size());
+  auto add = [&](int64_t from, int64_t to) {
+    double x[ew::kTile];
+    for (int64_t i = from; i < to; ++i) {
+      const Piece& piece = pieces[size_t(i)];
+      const Blob& b = tensors[piece.tensor];
+      const auto load = ew::load_of<double>(b.dtype);
+      double sum = 0;
+      for (int64_t at = piece.begin; at < piece.end; at += ew::kTile) {
+        const int64_t n = std::min(ew::kTile, piece.end - at);
+        load(static_cast<const char*>(b.data) + at * dtype_size(b.dtype), x, n);
+        for (int64_t e = 0; e < n; ++e) sum += x[e] * x[e];
+      }
+      part[size_t(i)] = sum;
+    }
+  };
+  // Threads only where they have enough to do: a piece may be one number.
+  int64_t elements = 0;
+  for (const Blob& b : tensors) elements += b.size();
+  if (elements <= ew::kGrain) add(0, int64_t(pieces.size()));
+  else ctx.parallel_for(int64_t(pieces.size()), 1, add);
+  for (size_t i = 0; i < pieces.size(); ++i) sums[pieces[i].tensor] += part[i];
+  return sums;
+}
+
+LambDirection LambRule::direction(double wd, int64_t t) const {
+  LambDirection d{beta1, beta2, epsilon, float(wd), rescale_grad, clip_gradient};
+  if (bias_correction) {
+    d.mean_share = float(1 - std::pow(double(beta1), double(t)));
+    d.var_share = float(1 - std::pow(double(beta2), double(t)));
+  }
+  return d;
+}
+
+double LambRule::ratio(double weight, double direction) const {
+  if (lower_bound >= 0) weight = std::max(weight, double(lower_bound));
+  if (upper_bound >= 0) weight = std::min(weight, double(upper_bound));
+  return weight == 0 || direction == 0 ? 1 : weight / direction;
+}
+
+// Those tensors whose directions are in memory at one time.
+void lamb_some(const LambRule& rule, OpContext& ctx, std::span<const LambTensor> tensors) {
+  const ScratchScope scope;
+  Updates first, second;
+  std::vector<Blob> both;  // weight, direction
+  for (const LambTensor& t : tensors) {
+    const Blob& weight = t.master.data ? t.master : t.weight;
+    Blob direction = weight;
+    direction.dtype = weight.dtype == Dtype::kFloat64 ? Dtype::kFloat64 : Dtype::kFloat32;
+    direction.data = ctx.scratch(size_t(direction.bytes()));
+    first.add(rule.direction(t.wd, t.t), std::array{weight, t.grad, t.mean, t.var}, direction);
+    both.push_back(weight), both.push_back(direction);
+  }
+  first.run(ctx);
+  const std::vector<double> sums = sums_of_squares(ctx, both);
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    const LambTensor& t = tensors[i];
+    const LambStep step{
+        float(t.lr * rule.ratio(std::sqrt(sums[2 * i]), std::sqrt(sums[2 * i + 1])))};
+    if (t.master.data)
+      second.add(Precise<LambStep>{step}, std::array{t.weight, both[2 * i + 1], t.master}, t.out);
+    else second.add(step, std::array{t.weight, both[2 * i + 1]}, t.out);
+  }
+  second.run(ctx);
+}
+
+void lamb(const LambRule& rule, OpContext& ctx, std::span<const LambTensor> tensors) {
+  constexpr int64_t kElements = 1 << 21;
+  for (size_t from = 0; from < tensors.size();) {
+    size_t to = from;
+    for (int64_t elements = 0; to < tensors.size(); ++to) {
+      elements += tensors[to].weight.size();
+      if (to > from && elements > kElements) break;
+    }
+    lamb_some(rule, ctx, tensors.subspan(from, to - from));
+    from = to;
+  }
+}
+
+void group_adagrad(const GroupAdagrad& rule, OpContext& ctx, const Blob& weight, const Blob& grad,
+                   const Blob& history, const Blob& out) {
+  with_float(weight.dtype, "_contrib_group_adagrad_update", [&](auto type) {
+    using T = decltype(type);
+    const int64_t rows = history.size(), n = rows ? weight.size() / rows : 0;
+    const T *w = weight.as<T>(), *g = grad.as<T>();
+    T *h = history.as<T>(), *y = out.as<T>();
+    const double c = double(rule.clip_gradient);
+    auto scaled = [&](T v) {
+      const double d = double(rule.rescale_grad) * double(v);
+      return c >= 0 ? std::max(std::min(d, c), -c) : d;
+    };
+    ctx.parallel_for(rows, std::max<int64_t>(1, ew::kGrain / std::max<int64_t>(1, n)),
+                     [&](int64_t from, int64_t to) {
+                       for (int64_t r = from; r < to; ++r) {
+                         double sum = 0;
+                         for (int64_t i = r * n; i < (r + 1) * n; ++i)
+                           sum += scaled(g[i]) * scaled(g[i]);
+                         const double next = double(h[r]) + (n ? sum / double(n) : 0);
+                         h[r] = T(next);
+                         const double by = double(rule.lr) / std::sqrt(next + double(rule.epsilon));
+                         for (int64_t i = r * n; i < (r + 1) * n; ++i)
+                           y[i] = T(double(w[i]) - by * scaled(g[i]));
+                       }
+                     });
+  });
+}
+
+}  // namespace heddle::ops::opt
+
 namespace heddle::ops::multi_update {
 using namespace opt;
 
@@ -20,7 +141,7 @@ double number(const Blob& b, int64_t i = 0) {
   return v;
 }
 
-// --- the sum of squares, and finiteness ---------------------------------------------------------
+// --- finiteness, and the sum of squares ---------------------------------------------------------
 // Calls piece(x, n) for stretches of a tensor as doubles, and adds what it returns in a fixed
 // order.
 template <class Piece>
@@ -43,13 +164,6 @@ double add_pieces(OpContext& ctx, const Blob& b, Piece&& piece) {
   double total = 0;
   for (int64_t i = 0; i < pieces; ++i) total += sums[i];
   return total;
-}
-double sum_of_squares(OpContext& ctx, const Blob& b) {
-  return add_pieces(ctx, b, [](const double* x, int64_t n) {
-    double sum = 0;
-    for (int64_t i = 0; i < n; ++i) sum += x[i] * x[i];
-    return sum;
-  });
 }
 bool is_finite(OpContext& ctx, const Blob& b) {
   return add_pieces(ctx, b, [](const double* x, int64_t n) {
@@ -98,7 +212,8 @@ void all_finite(const FiniteParam& p, OpContext& ctx, Inputs in, Outputs out) {
 }
 void infer_sums(InferContext& c) { c.set_out(0, {c.inputs()}); }
 void multi_sum_sq(OpContext& ctx, Inputs in, Outputs out) {
-  for (int i = 0; i < in.count(); ++i) out[0].as<float>()[i] = float(sum_of_squares(ctx, in[i]));
+  const auto sums = sums_of_squares(ctx, {in.begin(), in.end()});
+  for (int i = 0; i < in.count(); ++i) out[0].as<float>()[i] = float(sums[size_t(i)]);
 }
 void infer_nothing(InferContext&) {}
 void reset_arrays(OpContext&, Inputs in, Outputs) {
@@ -119,17 +234,15 @@ void multi_lars(const LarsParam& p, OpContext& ctx, Inputs in, Outputs out) {
   const auto store = ew::store_of<double>(out[0].dtype);
   (void)ctx;
   for (int64_t i = 0; i < out[0].size(); ++i) {
-    double lr = number(in[0], i);
     const double w = std::sqrt(number(in[1], i)),
-                 g = std::sqrt(number(in[2], i)) * double(p.rescale_grad);
-    if (w > 0 && g > 0) lr *= double(p.eta) * w / (g + number(in[3], i) * w + double(p.eps));
+                 g = std::sqrt(number(in[2], i)) * double(p.rescale_grad),
+                 lr = lars(number(in[0], i), number(in[3], i), double(p.eta), double(p.eps), w, g);
     store(&lr, static_cast<char*>(out[0].data) + i * dtype_size(out[0].dtype), 1);
   }
 }
 
 // --- _contrib_group_adagrad_update --------------------------------------------------------------
-struct GroupParam {
-  float lr = 0, rescale_grad = 1, clip_gradient = -1, epsilon = 1e-5f;
+struct GroupParam : GroupAdagrad {
   void fields(auto&& f) {
     f("lr", lr, "Learning rate.").required();
     f("rescale_grad", rescale_grad, "Multiplies the gradient first.");
@@ -147,30 +260,7 @@ void infer_group(InferContext& c) {
         "[_contrib_group_adagrad_update] history has shape {}, expected ({},1)", c.in(2), w[0]);
 }
 void group_adagrad(const GroupParam& p, OpContext& ctx, Inputs in, Outputs out) {
-  with_float(in[0].dtype, "_contrib_group_adagrad_update", [&](auto type) {
-    using T = decltype(type);
-    const int64_t rows = in[2].size(), n = rows ? in[0].size() / rows : 0;
-    const T *w = in[0].as<T>(), *g = in[1].as<T>();
-    T *h = in.mut(2).as<T>(), *y = out[0].as<T>();
-    const double c = double(p.clip_gradient);
-    auto scaled = [&](T v) {
-      const double d = double(p.rescale_grad) * double(v);
-      return c >= 0 ? std::max(std::min(d, c), -c) : d;
-    };
-    ctx.parallel_for(rows, std::max<int64_t>(1, ew::kGrain / std::max<int64_t>(1, n)),
-                     [&](int64_t from, int64_t to) {
-                       for (int64_t r = from; r < to; ++r) {
-                         double sum = 0;
-                         for (int64_t i = r * n; i < (r + 1) * n; ++i)
-                           sum += scaled(g[i]) * scaled(g[i]);
-                         const double next = double(h[r]) + (n ? sum / double(n) : 0);
-                         h[r] = T(next);
-                         const double by = double(p.lr) / std::sqrt(next + double(p.epsilon));
-                         for (int64_t i = r * n; i < (r + 1) * n; ++i)
-                           y[i] = T(double(w[i]) - by * scaled(g[i]));
-                       }
-                     });
-  });
+  opt::group_adagrad(p, ctx, in[0], in[1], in.mut(2), out[0]);
 }
 
 // --- groups of tensors --------------------------------------------------------------------------
@@ -178,7 +268,11 @@ void group_adagrad(const GroupParam& p, OpContext& ctx, Inputs in, Outputs out) 
 //   Param, count(p)    its parameters, and how many groups there are
 //   names, last        the tensors of a group (states follow weight and grad), those after all
 //   groups kPrecise           states are float32 whatever the weights are kOne               a
-//   single group, whose names have no number run(p, ctx, group, last, i, out)
+//   single group, whose names have no number run(p, ctx, groups, last)
+struct Group {
+  std::vector<Blob> tensors;
+  Blob out;
+};
 template <class M>
 constexpr int kEach = int(M::names.size());
 
@@ -238,16 +332,18 @@ void infer_dtype(const typename M::Param& p, InferContext& c) {
 template <class M>
 void run(const typename M::Param& p, OpContext& ctx, Inputs in, Outputs out) {
   const int count = int(M::count(p));
+  std::vector<Group> groups;
   for (int i = 0; i < count; ++i) {
     check(is_float(in[i * kEach<M>].dtype), "[{}] weight {} has dtype {}, expected a floating type",
           M::name, i, in[i * kEach<M>].dtype);
-    std::vector<Blob> group;
+    Group& group = groups.emplace_back();
     for (int k = 0; k < kEach<M>; ++k)
-      group.push_back(k < 2 ? in[i * kEach<M> + k] : in.mut(i * kEach<M> + k));
-    std::vector<Blob> last;
-    for (size_t k = 0; k < M::last.size(); ++k) last.push_back(in[count * kEach<M> + int(k)]);
-    M::run(p, ctx, group, last, i, ctx.output(out, i));
+      group.tensors.push_back(k < 2 ? in[i * kEach<M> + k] : in.mut(i * kEach<M> + k));
+    group.out = ctx.output(out, i);
   }
+  std::vector<Blob> last;
+  for (size_t k = 0; k < M::last.size(); ++k) last.push_back(in[count * kEach<M> + int(k)]);
+  M::run(p, ctx, groups, last);
 }
 // The list for one group is always the same.
 template <class M, class T>
@@ -303,8 +399,7 @@ struct SgdParam : RatesParam {
 template <class R, bool kPreloaded>
 struct MultiSgd {
   using Param = SgdParam<R, kPreloaded>;
-  static constexpr bool kPrecise =
-      std::is_same_v<R, MpSgdUpdate> || std::is_same_v<R, MpSgdMomUpdate>;
+  static constexpr bool kPrecise = opt::kPrecise<R>;
   static constexpr bool kOne = false, kScalarLast = false;
   static constexpr auto counted = "num_weights";
   static constexpr auto name = [] {
@@ -338,14 +433,18 @@ struct MultiSgd {
     check_list(op, "lrs", p.lrs.size(), p.num_weights),
         check_list(op, "wds", p.wds.size(), p.num_weights);
   }
-  static void run(const Param& p, OpContext& ctx, const std::vector<Blob>& group,
-                  const std::vector<Blob>& rates, int i, const Blob& out) {
-    R rule;
-    rule.lr = float(kPreloaded ? number(rates[0], i) : p.lrs[size_t(i)]);
-    rule.wd = float(kPreloaded ? number(rates[1], i) : p.wds[size_t(i)]);
-    rule.rescale_grad = p.rescale_grad, rule.clip_gradient = p.clip_gradient;
-    if constexpr (kHasMomentum<R>) rule.momentum = p.momentum;
-    apply(rule, ctx, group, out);
+  static void run(const Param& p, OpContext& ctx, const std::vector<Group>& groups,
+                  const std::vector<Blob>& rates) {
+    Updates updates;
+    for (size_t i = 0; i < groups.size(); ++i) {
+      R rule;
+      rule.lr = float(kPreloaded ? number(rates[0], int64_t(i)) : p.lrs[i]);
+      rule.wd = float(kPreloaded ? number(rates[1], int64_t(i)) : p.wds[i]);
+      rule.rescale_grad = p.rescale_grad, rule.clip_gradient = p.clip_gradient;
+      if constexpr (kHasMomentum<R>) rule.momentum = p.momentum;
+      updates.add(rule, groups[i].tensors, groups[i].out);
+    }
+    updates.run(ctx);
   }
 };
 
@@ -404,24 +503,29 @@ struct Adamw {
       check_list(op, "etas", p.etas.size(), p.num_weights);
     }
   }
-  static void run(const Param& p, OpContext& ctx, const std::vector<Blob>& group,
-                  const std::vector<Blob>& more, int i, const Blob& out) {
-    std::conditional_t<kMixed, MpAdamwUpdate, AdamwUpdate> rule;
+  static void run(const Param& p, OpContext& ctx, const std::vector<Group>& groups,
+                  const std::vector<Blob>& more) {
+    std::conditional_t<kMixed, Precise<AdamwUpdate>, AdamwUpdate> rule;
     rule.lr = p.lr, rule.wd = p.wd, rule.eta = p.eta;
-    if constexpr (kMany)
-      rule.lr = float(p.lrs[size_t(i)]), rule.wd = float(p.wds[size_t(i)]),
-      rule.eta = float(p.etas[size_t(i)]);
     rule.beta1 = p.beta1, rule.beta2 = p.beta2, rule.epsilon = p.epsilon;
     rule.clip_gradient = p.clip_gradient, rule.rescale = float(number(more[0]));
-    if (std::isfinite(rule.rescale) && rule.rescale != 0) return apply(rule, ctx, group, out);
-    if (out.data != group[0].data) ew::copy_broadcast(ctx, group[0], out);
+    if (!std::isfinite(rule.rescale) || rule.rescale == 0) {
+      for (const Group& g : groups)
+        if (g.out.data != g.tensors[0].data) ew::copy_broadcast(ctx, g.tensors[0], g.out);
+      return;
+    }
+    Updates updates;
+    for (size_t i = 0; i < groups.size(); ++i) {
+      if constexpr (kMany)
+        rule.lr = float(p.lrs[i]), rule.wd = float(p.wds[i]), rule.eta = float(p.etas[i]);
+      updates.add(rule, groups[i].tensors, groups[i].out);
+    }
+    updates.run(ctx);
   }
 };
 
 // --- lamb ---------------------------------------------------------------------------------------
-struct LambParam {
-  float beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-6f, rescale_grad = 1, clip_gradient = -1;
-  bool bias_correction = true;
+struct LambParam : LambRule {
   void averages(auto&& f) {
     f("beta1", beta1, "Decay of the mean.");
     f("beta2", beta2, "Decay of the variance.");
@@ -434,26 +538,9 @@ struct LambParam {
   void limit(auto&& f) {
     f("clip_gradient", clip_gradient, "Limits the gradient to [-c, c]; off when negative.");
   }
-  LambDirection direction(double wd, int64_t t) const {
-    LambDirection d{beta1, beta2, epsilon, float(wd), rescale_grad, clip_gradient};
-    if (bias_correction) {
-      d.mean_share = float(1 - std::pow(double(beta1), double(t)));
-      d.var_share = float(1 - std::pow(double(beta2), double(t)));
-    }
-    return d;
-  }
-};
-struct BoundsParam {
-  float lower_bound = -1, upper_bound = -1;
-  void fields(auto&& f) {
+  void bounds(auto&& f) {
     f("lower_bound", lower_bound, "Least norm of the weight that counts; off when negative.");
     f("upper_bound", upper_bound, "Largest norm of the weight that counts; off when negative.");
-  }
-  // The norm of the weight, within bounds, by that of the direction; 1 where either is 0.
-  double ratio(double weight, double direction) const {
-    if (lower_bound >= 0) weight = std::max(weight, double(lower_bound));
-    if (upper_bound >= 0) weight = std::min(weight, double(upper_bound));
-    return weight == 0 || direction == 0 ? 1 : weight / direction;
   }
 };
 struct Phase1Param : LambParam {
@@ -467,14 +554,14 @@ struct Phase1Param : LambParam {
     scale(f), limit(f);
   }
 };
-struct Phase2Param : BoundsParam {
+struct Phase2Param : LambParam {
   float lr = 0;
   void fields(auto&& f) {
     f("lr", lr, "Learning rate.").required();
-    BoundsParam::fields(f);
+    bounds(f);
   }
 };
-struct MultiLambParam : LambParam, BoundsParam {
+struct MultiLambParam : LambParam {
   std::vector<double> learning_rates, wds;
   std::vector<int64_t> step_count;
   int64_t num_tensors = 1;
@@ -482,7 +569,7 @@ struct MultiLambParam : LambParam, BoundsParam {
     f("learning_rates", learning_rates, "Learning rates.").required();
     averages(f);
     f("wds", wds, "Weight decays.").required();
-    scale(f), BoundsParam::fields(f), limit(f), correction(f);
+    scale(f), bounds(f), limit(f), correction(f);
     f("step_count", step_count, "Numbers of the updates, from 1.").required();
     f("num_tensors", num_tensors, "How many weights.").at_least(1);
   }
@@ -498,7 +585,7 @@ void phase1(const Phase1Param& p, OpContext& ctx, Inputs in, Outputs out) {
 void phase2(const Phase2Param& p, OpContext& ctx, Inputs in, Outputs out) {
   const float by = float(double(p.lr) * p.ratio(number(in[2]), number(in[3])));
   if (in.count() > 4)
-    apply(MpLambStep{{by}}, ctx, std::vector<Blob>{in[0], in[1], in.mut(4)}, out[0]);
+    apply(Precise<LambStep>{{by}}, ctx, std::vector<Blob>{in[0], in[1], in.mut(4)}, out[0]);
   else apply(LambStep{by}, ctx, std::vector<Blob>{in[0], in[1]}, out[0]);
 }
 void infer_phase2(InferContext& c) {
@@ -542,20 +629,15 @@ struct MultiLamb {
     check_list(op, "wds", p.wds.size(), p.num_tensors);
     check_list(op, "step_count", p.step_count.size(), p.num_tensors);
   }
-  static void run(const Param& p, OpContext& ctx, const std::vector<Blob>& group,
-                  const std::vector<Blob>&, int i, const Blob& out) {
-    const Blob& weight = group[kMixed ? 4 : 0];
-    Blob direction = weight;
-    direction.dtype = weight.dtype == Dtype::kFloat64 ? Dtype::kFloat64 : Dtype::kFloat32;
-    direction.data = ctx.scratch(size_t(direction.bytes()));
-    apply(p.direction(p.wds[size_t(i)], p.step_count[size_t(i)]), ctx,
-          std::vector<Blob>{weight, group[1], group[2], group[3]}, direction);
-    const double ratio =
-        p.ratio(std::sqrt(sum_of_squares(ctx, weight)), std::sqrt(sum_of_squares(ctx, direction)));
-    const LambStep step{float(p.learning_rates[size_t(i)] * ratio)};
-    if constexpr (kMixed)
-      apply(MpLambStep{step}, ctx, std::vector<Blob>{group[0], direction, weight}, out);
-    else apply(step, ctx, std::vector<Blob>{weight, direction}, out);
+  static void run(const Param& p, OpContext& ctx, const std::vector<Group>& groups,
+                  const std::vector<Blob>&) {
+    std::vector<LambTensor> tensors;
+    for (size_t i = 0; i < groups.size(); ++i) {
+      const std::vector<Blob>& t = groups[i].tensors;
+      tensors.push_back({t[0], t[1], t[2], t[3], kMixed ? t[4] : Blob{}, groups[i].out,
+                         p.learning_rates[i], p.wds[i], p.step_count[i]});
+    }
+    lamb(p, ctx, tensors);
   }
 };
 
@@ -603,12 +685,12 @@ void define_lamb(OpTable& ops) {
 void define(OpTable& ops) {
   define_groups<MultiSgd<SgdUpdate, false>>(ops);
   define_groups<MultiSgd<SgdMomUpdate, false>>(ops);
-  define_groups<MultiSgd<MpSgdUpdate, false>>(ops);
-  define_groups<MultiSgd<MpSgdMomUpdate, false>>(ops);
+  define_groups<MultiSgd<Precise<SgdUpdate>, false>>(ops);
+  define_groups<MultiSgd<Precise<SgdMomUpdate>, false>>(ops);
   define_groups<MultiSgd<SgdUpdate, true>>(ops);
   define_groups<MultiSgd<SgdMomUpdate, true>>(ops);
-  define_groups<MultiSgd<MpSgdUpdate, true>>(ops);
-  define_groups<MultiSgd<MpSgdMomUpdate, true>>(ops);
+  define_groups<MultiSgd<Precise<SgdUpdate>, true>>(ops);
+  define_groups<MultiSgd<Precise<SgdMomUpdate>, true>>(ops);
   define_groups<Adamw<false, false>>(ops);
   define_groups<Adamw<true, false>>(ops);
   define_groups<Adamw<false, true>>(ops);

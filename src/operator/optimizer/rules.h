@@ -84,8 +84,8 @@ struct NagMomUpdate : Step {
   static constexpr auto
       name = "nag_mom_update",
       doc =
-          "Nesterov's accelerated gradient: mom = momentum mom - lr d; w += (momentum "
-          "+ 1) mom - momentum (mom before), d = clip(rescale_grad g) + wd w.";
+          "Nesterov's accelerated gradient: w += (momentum + 1) (momentum mom - lr (d + wd w)) - "
+          "momentum mom; mom = momentum mom - lr (d + wd (the new w)), d = clip(rescale_grad g).";
   static constexpr const char* states[] = {"mom"};
   float momentum = 0;
   void fields(auto&& f) {
@@ -93,9 +93,13 @@ struct NagMomUpdate : Step {
   }
   template <class T>
   HEDDLE_HD T step(T w, T g, T& mom) const {
-    const T kept = T(momentum) * mom;
-    mom = kept - T(lr) * (this->scaled(g) + T(wd) * w);
-    return w - kept + (T(momentum) + 1) * mom;
+    const T kept = T(momentum) * mom, d = this->scaled(g);
+    const T next = w - kept + (T(momentum) + 1) * (kept - T(lr) * (d + T(wd) * w));
+    // MXNet's kernel writes the weight first and reads it once more for the momentum. Programs
+    // write over the weight, so the decay that stays in the momentum is that of the new weight;
+    // models trained there rely on it. Here it is so wherever the new weight goes.
+    mom = kept - T(lr) * (d + T(wd) * next);
+    return next;
   }
 };
 struct AdamUpdate : Step, Lazy {
@@ -284,41 +288,59 @@ struct AdagradUpdate : Step {
 
 // --- rules that keep an exact float32 weight beside a half one
 // ------------------------------------
-struct MpSgdUpdate : SgdUpdate {
-  static constexpr auto name = "mp_sgd_update",
-                        doc = "sgd_update with a float32 weight beside the half one.";
-  static constexpr const char* states[] = {"weight32"};
+// The rule R on the float32 weight, the last of the states; the half weight follows.
+template <class R>
+struct Precise : R {
+  using Exact = R;
   template <class T>
   HEDDLE_HD T step(T, T g, T& w32) const {
-    return w32 = SgdUpdate::step(w32, g);
+    return w32 = R::step(w32, g);
+  }
+  template <class T>
+  HEDDLE_HD T step(T, T g, T& a, T& w32) const {
+    return w32 = R::step(w32, g, a);
+  }
+  template <class T>
+  HEDDLE_HD T step(T, T g, T& a, T& b, T& w32) const {
+    return w32 = R::step(w32, g, a, b);
+  }
+  template <class T>
+  HEDDLE_HD T step(T, T g, T& a, T& b, T& c, T& w32) const {
+    return w32 = R::step(w32, g, a, b, c);
   }
 };
-struct MpSgdMomUpdate : SgdMomUpdate {
+template <class R>
+constexpr bool kPrecise = requires {
+  typename R::Exact;
+};
+template <class R>
+constexpr int count_states() {
+  if constexpr (kPrecise<R>) return count_states<typename R::Exact>() + 1;
+  else if constexpr (requires { R::states; }) return int(sizeof(R::states) / sizeof(R::states[0]));
+  else return 0;
+}
+
+struct MpSgdUpdate : Precise<SgdUpdate> {
+  static constexpr auto name = "mp_sgd_update",
+                        doc = "sgd_update with a float32 weight beside the half one.";
+};
+struct MpSgdMomUpdate : Precise<SgdMomUpdate> {
   static constexpr auto name = "mp_sgd_mom_update",
                         doc = "sgd_mom_update with a float32 weight beside the half one.";
-  static constexpr const char* states[] = {"mom", "weight32"};
-  template <class T>
-  HEDDLE_HD T step(T, T g, T& mom, T& w32) const {
-    return w32 = SgdMomUpdate::step(w32, g, mom);
-  }
 };
-struct MpNagMomUpdate : NagMomUpdate {
+struct MpNagMomUpdate : Precise<NagMomUpdate> {
   static constexpr auto name = "mp_nag_mom_update",
                         doc = "nag_mom_update with a float32 weight beside the half one.";
-  static constexpr const char* states[] = {"mom", "weight32"};
-  template <class T>
-  HEDDLE_HD T step(T, T g, T& mom, T& w32) const {
-    return w32 = NagMomUpdate::step(w32, g, mom);
-  }
 };
 
 // --- rules of multi_update.cc, which sets what is not among the parameters
 // ------------------------------------
-struct AdamwRule {
+struct AdamwUpdate {
+  static constexpr const char* states[] = {"mean", "var"};
   float lr = 0, beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f, wd = 0, eta = 0, clip_gradient = -1;
   float rescale = 1;  // from a tensor
   template <class T>
-  HEDDLE_HD T next(T w, T g, T& mean, T& var) const {
+  HEDDLE_HD T step(T w, T g, T& mean, T& var) const {
     const T c = T(clip_gradient);
     T d = T(rescale) * g;
     d = clip_gradient >= 0 ? clamped(d, c) : d;
@@ -327,21 +349,6 @@ struct AdamwRule {
     return w - T(eta) * (T(lr) * mean / (ew::sqrt(var) + T(epsilon)) + T(wd) * w);
   }
 };
-struct AdamwUpdate : AdamwRule {
-  static constexpr const char* states[] = {"mean", "var"};
-  template <class T>
-  HEDDLE_HD T step(T w, T g, T& mean, T& var) const {
-    return this->next(w, g, mean, var);
-  }
-};
-struct MpAdamwUpdate : AdamwRule {
-  static constexpr const char* states[] = {"mean", "var", "weight32"};
-  template <class T>
-  HEDDLE_HD T step(T, T g, T& mean, T& var, T& w32) const {
-    return w32 = this->next(w32, g, mean, var);
-  }
-};
-
 // LAMB: the direction of the step, before its length is set.
 struct LambDirection {
   static constexpr const char* states[] = {"mean", "var"};
@@ -364,11 +371,94 @@ struct LambStep {
     return w - T(by) * g;
   }
 };
-struct MpLambStep : LambStep {
-  static constexpr const char* states[] = {"weight32"};
+
+// --- rules of optimizers that are no operators
+// ------------------------------------
+struct DcasgdUpdate : Step {
+  static constexpr const char* states[] = {"previous"};
+  float lamda = 0.04f;
   template <class T>
-  HEDDLE_HD T step(T, T g, T& w32) const {
-    return w32 = LambStep::step(w32, g);
+  HEDDLE_HD T move(T w, T g, T previous) const {
+    const T d = this->scaled(g);
+    return -T(lr) * (d + T(wd) * w + T(lamda) * d * d * (w - previous));
+  }
+  template <class T>
+  HEDDLE_HD T step(T w, T g, T& previous) const {
+    const T by = move(w, g, previous);
+    previous = w;
+    return w + by;
+  }
+};
+struct DcasgdMomUpdate : DcasgdUpdate {
+  static constexpr const char* states[] = {"mom", "previous"};
+  float momentum = 0;
+  template <class T>
+  HEDDLE_HD T step(T w, T g, T& mom, T& previous) const {
+    mom = T(momentum) * mom + this->move(w, g, previous);
+    previous = w;
+    return w + mom;
+  }
+};
+// The caller corrects lr for the bias of the mean.
+struct AdamaxUpdate : Step {
+  static constexpr const char* states[] = {"mean", "largest"};
+  float beta1 = 0.9f, beta2 = 0.999f, rest1 = 0.1f;  // rest1: 1 - beta1, of exact numbers
+  template <class T>
+  HEDDLE_HD T step(T w, T g, T& mean, T& largest) const {
+    const T d = this->decayed(w, g), magnitude = ew::abs(d);
+    mean = T(beta1) * mean + T(rest1) * d;
+    largest = T(beta2) * largest;
+    largest = ew::select(magnitude > largest, magnitude, largest);
+    return w - T(lr) * mean / (largest + T(1e-8));  // a gradient that is always 0 moves nothing
+  }
+};
+struct NadamUpdate : Step {
+  static constexpr const char* states[] = {"mean", "var"};
+  float beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f;
+  float rest1 = 0.1f, rest2 = 0.001f;  // 1 - beta, of exact numbers
+  // What the step takes of gradient and mean, and 1 - beta2^t.
+  float of_grad = 1, of_mean = 1, var_share = 1;
+  template <class T>
+  HEDDLE_HD T step(T w, T g, T& mean, T& var) const {
+    const T d = this->decayed(w, g);
+    mean = T(beta1) * mean + T(rest1) * d;
+    var = T(beta2) * var + T(rest2) * d * d;
+    const T by = T(of_grad) * d + T(of_mean) * mean;
+    return w - T(lr) * by / (ew::sqrt(var / T(var_share)) + T(epsilon));
+  }
+};
+struct AdadeltaUpdate : Step {  // has no rate
+  static constexpr const char* states[] = {"acc_g", "acc_delta"};
+  float rho = 0.9f, rest = 0.1f, epsilon = 1e-5f;  // rest: 1 - rho, of exact numbers
+  template <class T>
+  HEDDLE_HD T step(T w, T g, T& acc_g, T& acc_delta) const {
+    const T d = this->scaled(g);
+    acc_g = T(rho) * acc_g + T(rest) * d * d;
+    const T by = ew::sqrt(acc_delta + T(epsilon)) / ew::sqrt(acc_g + T(epsilon)) * d;
+    acc_delta = T(rho) * acc_delta + T(rest) * by * by;
+    return w - (by + T(wd) * w);
+  }
+};
+struct SgldUpdate : Step {
+  static constexpr const char* states[] = {"noise"};  // of variance lr
+  template <class T>
+  HEDDLE_HD T step(T w, T g, T& noise) const {
+    return w - T(lr) / 2 * (this->scaled(g) + T(wd) * w) + noise;
+  }
+};
+struct TestUpdate : Step {
+  static constexpr const char* states[] = {"copy"};
+  template <class T>
+  HEDDLE_HD T step(T w, T g, T& copy) const {
+    return copy = w + T(rescale_grad) * g;
+  }
+};
+// The sum of several gradients, in the place of the weight.
+struct GradientSum {
+  bool fresh = true;
+  template <class T>
+  HEDDLE_HD T step(T sum, T g) const {
+    return fresh ? g : sum + g;
   }
 };
 

@@ -2,9 +2,9 @@
 // callers usually let be the weight itself (out=weight); states are changed in place.
 #include "operator/optimizer/update.h"
 
+#include <algorithm>
 #include <vector>
 
-#include "operator/elemwise/map.h"
 #include "operator/optimizer/rules.h"
 
 #define HEDDLE_LOOPS "operator/optimizer/update.inl.h"
@@ -12,12 +12,6 @@
 
 namespace heddle::ops::update {
 using namespace opt;
-
-template <class R>
-constexpr int count_states() {
-  if constexpr (requires { R::states; }) return int(sizeof(R::states) / sizeof(R::states[0]));
-  else return 0;
-}
 
 template <class R>
 constexpr ew::MapLoops kUpdate = {HEDDLE_EACH(update<R, float, count_states<R>()>),
@@ -29,24 +23,72 @@ constexpr ew::MapLoops kUpdate = {HEDDLE_EACH(update<R, float, count_states<R>()
 namespace heddle::ops::opt {
 
 template <class R>
+const ew::MapLoops& loops() {
+  return update::kUpdate<R>;
+}
+template <class R>
 void apply(const R& rule, const OpContext& ctx, std::span<const Blob> in, const Blob& out) {
   std::vector<ew::Operand> from(in.begin(), in.end());
   std::vector<Blob> to{out};
   to.insert(to.end(), in.begin() + 2, in.end());
-  ew::map(ctx, update::kUpdate<R>, from, to, &rule);
+  ew::map(ctx, loops<R>(), from, to, &rule);
 }
-#define HEDDLE_APPLY(R) \
+#define HEDDLE_RULE(R)                                                                 \
+  template const ew::MapLoops& loops<R>();                                             \
+  template void apply(const R&, const OpContext&, std::span<const Blob>, const Blob&); \
+  template const ew::MapLoops& loops<Precise<R>>();                                    \
+  template void apply(const Precise<R>&, const OpContext&, std::span<const Blob>, const Blob&);
+HEDDLE_RULE(SgdUpdate)
+HEDDLE_RULE(SgdMomUpdate)
+HEDDLE_RULE(NagMomUpdate)
+HEDDLE_RULE(AdamUpdate)
+HEDDLE_RULE(RmspropUpdate)
+HEDDLE_RULE(RmspropalexUpdate)
+HEDDLE_RULE(FtrlUpdate)
+HEDDLE_RULE(FtmlUpdate)
+HEDDLE_RULE(SignsgdUpdate)
+HEDDLE_RULE(SignumUpdate)
+HEDDLE_RULE(AdagradUpdate)
+HEDDLE_RULE(AdamwUpdate)
+HEDDLE_RULE(LambStep)
+HEDDLE_RULE(DcasgdUpdate)
+HEDDLE_RULE(DcasgdMomUpdate)
+HEDDLE_RULE(AdamaxUpdate)
+HEDDLE_RULE(NadamUpdate)
+HEDDLE_RULE(AdadeltaUpdate)
+HEDDLE_RULE(SgldUpdate)
+HEDDLE_RULE(TestUpdate)
+#undef HEDDLE_RULE
+// What is never done to half weights as they are.
+#define HEDDLE_RULE(R)                     \
+  template const ew::MapLoops& loops<R>(); \
   template void apply(const R&, const OpContext&, std::span<const Blob>, const Blob&);
-HEDDLE_APPLY(SgdUpdate)
-HEDDLE_APPLY(SgdMomUpdate)
-HEDDLE_APPLY(MpSgdUpdate)
-HEDDLE_APPLY(MpSgdMomUpdate)
-HEDDLE_APPLY(AdamwUpdate)
-HEDDLE_APPLY(MpAdamwUpdate)
-HEDDLE_APPLY(LambDirection)
-HEDDLE_APPLY(LambStep)
-HEDDLE_APPLY(MpLambStep)
-#undef HEDDLE_APPLY
+HEDDLE_RULE(LambDirection)
+HEDDLE_RULE(GradientSum)
+#undef HEDDLE_RULE
+
+std::byte* Updates::add(const ew::MapLoops& loops, std::span<const Blob> in, const Blob& out) {
+  check(in.size() <= size_t(ew::kMaxInputs), "an update takes {} tensors, found {}", ew::kMaxInputs,
+        in.size());
+  One& one = all_.emplace_back();
+  one.loops = &loops;
+  one.inputs = in.size();
+  std::copy(in.begin(), in.end(), one.in.begin());
+  one.out[0] = out;
+  std::copy(in.begin() + 2, in.end(), one.out.begin() + 1);
+  return one.rule.data();
+}
+
+void Updates::run(const OpContext& ctx) const {
+  std::vector<ew::MapCall> calls;
+  calls.reserve(all_.size());
+  for (const One& one : all_)
+    calls.push_back({one.loops,
+                     {one.in.data(), one.inputs},
+                     {one.out.data(), one.inputs - 1},
+                     one.rule.data()});
+  ew::map_all(ctx, calls);
+}
 
 }  // namespace heddle::ops::opt
 
@@ -61,7 +103,11 @@ void run(const R& rule, OpContext& ctx, Inputs in, Outputs out) {
   check_floating(R::name, in[0].dtype);
   std::vector<Blob> blobs;
   for (int i = 0; i < in.count(); ++i) blobs.push_back(i < 2 ? in[i] : in.mut(i));
-  apply(rule, ctx, blobs, out[0]);
+  if constexpr (kPrecise<R>) {
+    apply<Precise<typename R::Exact>>(rule, ctx, blobs, out[0]);
+  } else {
+    apply(rule, ctx, blobs, out[0]);
+  }
 }
 
 // Those that MXNet has for sparse arrays too, which serve dense ones under both names.
@@ -72,8 +118,9 @@ constexpr bool kSparseName = std::is_same_v<R, SgdUpdate> || std::is_same_v<R, S
 template <class R>
 OpDef def() {
   std::vector<Input> in{{"weight"}, {"grad"}};
-  if constexpr (count_states<R>() > 0)
+  if constexpr (requires { R::states; })
     for (const char* state : R::states) in.push_back({.name = state, .role = Role::kMutate});
+  if constexpr (kPrecise<R>) in.push_back({.name = "weight32", .role = Role::kMutate});
   return {.name = R::name,
           .aliases = kSparseName<R> ? std::vector<std::string>{format("_sparse_{}", R::name)}
                                     : std::vector<std::string>{},

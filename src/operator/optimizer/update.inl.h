@@ -29,7 +29,7 @@ void update(const void* params, const T* const* in, T* const* out, int64_t n) {
       y[i] = rule.step(w[i], g[i], sa, sb);
       a_out[i] = sa, b_out[i] = sb;
     }
-  } else {
+  } else if constexpr (kStates == 3) {
     const T *a = in[2], *b = in[3], *c = in[4];
     T *a_out = out[1], *b_out = out[2], *c_out = out[3];
 #pragma omp simd
@@ -37,6 +37,15 @@ void update(const void* params, const T* const* in, T* const* out, int64_t n) {
       T sa = a[i], sb = b[i], sc = c[i];
       y[i] = rule.step(w[i], g[i], sa, sb, sc);
       a_out[i] = sa, b_out[i] = sb, c_out[i] = sc;
+    }
+  } else {
+    const T *a = in[2], *b = in[3], *c = in[4], *d = in[5];
+    T *a_out = out[1], *b_out = out[2], *c_out = out[3], *d_out = out[4];
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) {
+      T sa = a[i], sb = b[i], sc = c[i], sd = d[i];
+      y[i] = rule.step(w[i], g[i], sa, sb, sc, sd);
+      a_out[i] = sa, b_out[i] = sb, c_out[i] = sc, d_out[i] = sd;
     }
   }
 }

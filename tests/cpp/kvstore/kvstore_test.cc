@@ -166,4 +166,13 @@ TEST(KVStore, ErrorsNameTheKeyAndNothingHappens) {
             std::string::npos);
 }
 
+TEST(KVStore, AnOptimizerUpdatesWhatIsStored) {
+  KVStore store("local");
+  store.set_optimizer(Optimizer("sgd", {{"learning_rate", "0.5"}}));
+  const Item first{Key(7), {array({1, 2})}}, both{Key(7), {array({2, 4}), array({4, 8})}};
+  store.init({&first, 1});
+  store.push({&both, 1});
+  EXPECT_EQ(pulled(store, Key(7), 2), (std::vector<float>{-2, -4}));
+}
+
 }  // namespace heddle
