@@ -5,9 +5,11 @@ A benchmark file is run twice: as it is it compares, and with --serve NAME it is
 answers "CASE SECONDS" on its input with work per second on its output.
 """
 import argparse
+import atexit
 import json
 import os
 import pathlib
+import signal
 import statistics
 import subprocess
 import sys
@@ -56,31 +58,46 @@ def serve(cases):
         answers.flush()
 
 
-class Contender:
-    """A process that serves."""
+class Program:
+    """A process that answers questions, a line each. It stands still while nobody asks: threads of some peers go on looking
+    for work when there is none, and would take the processor from those whose turn it is."""
 
-    def __init__(self, script, name, python, switches=()):
+    def __init__(self, name, command, switches=()):
         env = {k: v for k, v in os.environ.items()
                if k not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "PYTHONPATH") or
-               (k == "PYTHONPATH" and python == sys.executable)}
+               (k == "PYTHONPATH" and command[0] == sys.executable)}
         for pool in ("OMP", "MKL", "OPENBLAS"):
             env[f"{pool}_NUM_THREADS"] = str(THREADS)
         env.update(switches)
         self.name = name
-        self.process = subprocess.Popen([str(python), script, "--serve", name], env=env, text=True,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.process = subprocess.Popen([str(word) for word in command], env=env, text=True, stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE)
+        atexit.register(self.process.kill)  # whatever ends this process, none stays behind and stands still
 
-    def measure(self, case, seconds):
-        self.process.stdin.write(f"{case} {seconds}\n")
+    def ask(self, question):
+        self.process.send_signal(signal.SIGCONT)
+        self.process.stdin.write(question + "\n")
         self.process.stdin.flush()
         answer = self.process.stdout.readline()
         if not answer:
-            raise SystemExit(f"{self.name} ended in case {case!r}")
-        return float(answer)
+            raise SystemExit(f"{self.name} ended when asked {question!r}")
+        self.process.send_signal(signal.SIGSTOP)
+        return answer.rstrip("\n")
 
     def close(self):
+        self.process.send_signal(signal.SIGCONT)
         self.process.stdin.close()
         self.process.wait()
+
+
+class Contender(Program):
+    """A program that serves one contender of a benchmark file."""
+
+    def __init__(self, script, name, python, switches=()):
+        super().__init__(name, [python, script, "--serve", name], switches)
+
+    def measure(self, case, seconds):
+        return float(self.ask(f"{case} {seconds}"))
 
 
 def peer_python(environment):
@@ -108,6 +125,14 @@ def rates(contenders, windows, seconds):
                     contender.measure(case, 0.2)  # set up; not counted
                 found.setdefault((contender.name, case), []).append(contender.measure(case, seconds))
     return {key: statistics.median(values) for key, values in found.items()}
+
+
+def progress(done, of, text):
+    """A bar on the terminal, if there is one."""
+    if sys.stderr.isatty():
+        width = 30 * done // max(of, 1)
+        print(f"\r[{'#' * width}{'.' * (30 - width)}] {done}/{of} {text:<50.50}", end="" if done < of else "\n", file=sys.stderr,
+              flush=True)
 
 
 def report(rows, file):

@@ -156,15 +156,11 @@ def serve(contender):
 
 class Contender(harness.Contender):
     def measure(self, case, seconds):
-        self.process.stdin.write(f"{case} {seconds}\n")
-        self.process.stdin.flush()
-        answer = self.process.stdout.readline()
-        if not answer:
-            raise SystemExit(f"{self.name} ended in case {case!r}")
+        answer = self.ask(f"{case} {seconds}")
         try:
             return float(answer)
         except ValueError:
-            return answer.strip()
+            return answer
 
 
 # --- the plan ---------------------------------------------------------------------------------------
@@ -261,12 +257,6 @@ def markdown(rows):
         yield f"| `{name}` | " + " | ".join(f"{found[c]:.2f}" if c in found else "" for c in columns) + f" | {note} |"
 
 
-def progress(done, of, text):
-    if sys.stderr.isatty():
-        width = 30 * done // max(of, 1)
-        print(f"\r[{'#' * width}{'.' * (30 - width)}] {done}/{of} {text:<50.50}", end="", file=sys.stderr, flush=True)
-
-
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", metavar="FILE", help="write the rows there")
@@ -289,7 +279,7 @@ def main():
     contenders = {name: Contender(__file__, name, python) for name, python in pythons.items()}
     rows = []
     for i, case in enumerate(cases):
-        progress(i, len(cases), f"{case[0]}, {case[1]}")
+        harness.progress(i, len(cases), f"{case[0]}, {case[1]}")
         rows.append({"op": case[0], "size": case[1], "direction": case[2],
                      **measure(case, contenders, options.windows, options.seconds)})
         print(line(rows[-1]), flush=True)
