@@ -3,6 +3,7 @@
 #
 #   tools/peers.sh mxnet      the real Apache MXNet, 1.9.1, its last release: the witness
 #   tools/peers.sh torch      PyTorch 2.15 (its wheel brings 2 GB of CUDA unless CUDA 13 is there)
+#   tools/peers.sh ort        ONNX Runtime 1.32, and onnx to write its networks
 #   tools/peers.sh tbb        oneTBB 2023, headers and library: Debian's has no dynamic dependencies
 #
 # They land in .cache/peers (or $HEDDLE_PEERS); one that is there already is left alone.
@@ -10,7 +11,7 @@ set -eu
 cd "$(dirname "$0")/.."
 folder=${HEDDLE_PEERS:-.cache/peers}
 python=${PYTHON:-/usr/bin/python3}
-[ $# -gt 0 ] || { echo "usage: tools/peers.sh mxnet|torch|tbb ..." >&2; exit 2; }
+[ $# -gt 0 ] || { echo "usage: tools/peers.sh mxnet|torch|ort|tbb ..." >&2; exit 2; }
 
 # make NAME CHECK PACKAGE...: an environment; ready once CHECK runs in it.
 make() {
@@ -37,7 +38,8 @@ for peer in "$@"; do
       else
         make torch 'import torch' torch==2.15.0 numpy setuptools
       fi ;;
+    ort) make ort 'import onnx, onnxruntime' onnxruntime==1.32.0 onnx==1.23.2 numpy ;;
     tbb) make tbb 'import os, sys; os.stat(sys.prefix + "/include/tbb/task_group.h")' tbb-devel==2023.2.0 ;;
-    *) echo "tools/peers.sh: unknown peer '$peer', expected mxnet, torch or tbb" >&2; exit 2 ;;
+    *) echo "tools/peers.sh: unknown peer '$peer', expected mxnet, torch, ort or tbb" >&2; exit 2 ;;
   esac
 done
