@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <limits>
 
 namespace heddle::ops::linalg {
 
@@ -189,28 +190,42 @@ Mat<void> erase(Mat<T> m) {
 // Pieces hold at least this many multiplications, and are at most kPieces.
 constexpr int64_t kWork = int64_t(1) << 19, kPieces = 8;
 
-int64_t grain_of(int64_t extent, int64_t other, int64_t k) {
-  const int64_t pieces = std::clamp<int64_t>(extent * other * k / kWork, 1, kPieces);
-  return (extent + pieces - 1) / pieces;
+// A product of m rows and n columns in pieces of `rows` and `columns`.
+struct Pieces {
+  int64_t rows, columns;
+};
+// Each piece reads its rows of a and its columns of b, and a library first copies them into an
+// order of its own: so pieces are as square as can be. Multiples of what kernels hold in registers.
+Pieces pieces_of(int64_t m, int64_t n, int64_t k) {
+  const auto cut = [](int64_t extent, int64_t parts, int64_t multiple) {
+    return ((extent + parts - 1) / parts + multiple - 1) / multiple * multiple;
+  };
+  const int64_t most = std::clamp<int64_t>(m * n * k / kWork, 1, kPieces);
+  Pieces best{m, n};
+  int64_t least = std::numeric_limits<int64_t>::max();
+  for (int64_t down = most; down >= 1; --down) {
+    const Pieces p{cut(m, down, 4), cut(n, most / down, 16)};
+    if (most % down == 0 && p.rows + p.columns < least) best = p, least = p.rows + p.columns;
+  }
+  return best;
 }
 
 template <class T>
 void gemm(const OpContext& ctx, Mat<T> a, Mat<T> b, Mat<T> c, bool accumulate) {
   if (const DeviceProducts* d = products_on(ctx))
     return d->gemm(ctx, dtype_of<T>, erase(a), erase(b), erase(c), accumulate);
-  const int64_t m = c.rows, n = c.cols, k = a.n();
-  if (m >= n) {
-    const int64_t grain = (grain_of(m, n, k) + 3) / 4 * 4;
-    ctx.parallel_for(m, grain, [&](int64_t from, int64_t to) {
-      gemm(a.slice(from, to), b, c.slice(from, to), accumulate);
-    });
-  } else {
-    const int64_t grain = (grain_of(n, m, k) + 15) / 16 * 16;
-    ctx.parallel_for(n, grain, [&](int64_t from, int64_t to) {
-      const Mat<T> part{c.data + from, m, to - from, c.ld};
-      gemm(a, b.t().slice(from, to).t(), part, accumulate);
-    });
-  }
+  const int64_t m = c.rows, n = c.cols;
+  if (m == 0 || n == 0) return;
+  const Pieces p = pieces_of(m, n, a.n());
+  const int64_t across = (n + p.columns - 1) / p.columns, down = (m + p.rows - 1) / p.rows;
+  ctx.parallel_for(down * across, 1, [&](int64_t from, int64_t end) {
+    for (int64_t i = from; i < end; ++i) {
+      const int64_t r0 = i / across * p.rows, r1 = std::min(m, r0 + p.rows);
+      const int64_t c0 = i % across * p.columns, c1 = std::min(n, c0 + p.columns);
+      gemm(a.slice(r0, r1), b.t().slice(c0, c1).t(),
+           Mat<T>{c.data + r0 * c.ld + c0, r1 - r0, c1 - c0, c.ld}, accumulate);
+    }
+  });
 }
 
 template <class T>

@@ -32,7 +32,7 @@ Mat<T> mat(T* data, int64_t rows, int64_t cols) {
 template <class T>
 void gemm(Mat<T> a, Mat<T> b, Mat<T> c, bool accumulate = false);
 
-// The same, in parallel: split by rows or columns of c, in pieces that depend on the shape only.
+// The same, in parallel: split by rows and columns of c, in pieces that depend on the shape only.
 template <class T>
 void gemm(const OpContext& ctx, Mat<T> a, Mat<T> b, Mat<T> c, bool accumulate = false);
 

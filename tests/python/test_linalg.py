@@ -124,3 +124,16 @@ def test_the_dead_triangle_is_not_read():
     b = mx.nd.ones((2, 2))
     for call in (la.trmm, la.trsm):
         assert np.isfinite(call(mx.nd.array(x), b).asnumpy()).all()
+
+
+@pytest.mark.parametrize("m, k, n", [(301, 257, 403), (5, 4000, 700), (3000, 70, 9), (1, 900, 2000), (2000, 900, 1), (640, 64, 33)])
+@pytest.mark.parametrize("dtype, tol", [("float32", 1e-4), ("float64", 1e-11)])
+def test_products_in_several_pieces(m, k, n, dtype, tol):
+    rng = np.random.default_rng(m)
+    a, b = rng.normal(size=(m, k)).astype(dtype), rng.normal(size=(k, n)).astype(dtype)
+    wanted = a.astype("float64") @ b.astype("float64")
+    for ta in (False, True):
+        for tb in (False, True):
+            left, right = mx.nd.array(a.T if ta else a, dtype=dtype), mx.nd.array(b.T if tb else b, dtype=dtype)
+            got = mx.nd.dot(left, right, transpose_a=ta, transpose_b=tb).asnumpy()
+            np.testing.assert_allclose(got, wanted, rtol=tol, atol=tol * np.sqrt(k))
