@@ -228,7 +228,6 @@ SMALL = {
 # Why one may take longer than 1.5 times what PyTorch does: printed with the row.
 REASONS = {
     **dict.fromkeys(("gammaln", "digamma"), "computed by the C library, element by element: no vector formula yet"),
-    **dict.fromkeys(("_contrib_fft", "_contrib_ifft"), "our own transform, not a library's"),
     **dict.fromkeys(("random_randint", "shuffle"), "numbers that depend on the seed and the place alone, for any count of threads"),
 }
 # NumPy's name where it has the operator and the row's reference is not it.

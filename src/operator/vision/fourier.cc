@@ -186,15 +186,18 @@ struct Plan {
   }
   Row<A> turns() const { return {const_cast<A*>(re.data()), const_cast<A*>(im.data())}; }
 
-  // body(row, x, y) for each row, with room for two rows.
+  // body(row, x, y, z) for each row: x and y have room for what is transformed, z for n numbers.
   template <class Body>
   void each_row(const OpContext& ctx, int64_t rows, Body&& body) const {
     const int64_t length = h ? h : n;
     ctx.parallel_for(rows, vision::grain_of(4 * n), [&](int64_t from, int64_t end) {
       ScratchScope scope;
-      A* room = static_cast<A*>(thread_scratch(size_t(4 * length) * sizeof(A)));
-      for (int64_t r = from; r < end; ++r)
-        body(r, Row<A>{room, room + length}, Row<A>{room + 2 * length, room + 3 * length});
+      const auto row = [&](int64_t numbers) {
+        A* room = static_cast<A*>(thread_scratch(size_t(2 * numbers) * sizeof(A)));
+        return Row<A>{room, room + numbers};
+      };
+      const Row<A> x = row(length), y = row(length), z = row(n);
+      for (int64_t r = from; r < end; ++r) body(r, x, y, z);
     });
   }
 };
@@ -234,7 +237,7 @@ void complex_of_real(OpContext& ctx, const Blob& x, const Blob& y) {
     const auto zip = HEDDLE_PICK(fourier_zip<T, A>);
     const T* from = x.as<T>();
     T* to = y.as<T>();
-    plan.each_row(ctx, rows, [&](int64_t r, Row<A> a, Row<A> b) {
+    plan.each_row(ctx, rows, [&](int64_t r, Row<A> a, Row<A> b, Row<A>) {
       if (plan.h) {
         unzip(from + r * n, a, plan.h);
         split(plan.transform(a, b), plan.turns(), to + 2 * r * n, plan.h);
@@ -252,14 +255,16 @@ void real_of_complex(OpContext& ctx, const Blob& x, const Blob& y) {
     using T = decltype(type);
     using A = Wide<T>;
     const Plan<A> plan(n);
-    const auto join = HEDDLE_PICK(fourier_join<T, A>);
+    const auto unzip = HEDDLE_PICK(fourier_unzip<T, A>);
+    const auto join = HEDDLE_PICK(fourier_join<A>);
     const auto zip = HEDDLE_PICK(fourier_zip<T, A>);
     const T* from = x.as<T>();
     T* to = y.as<T>();
-    plan.each_row(ctx, rows, [&](int64_t r, Row<A> a, Row<A> b) {
+    plan.each_row(ctx, rows, [&](int64_t r, Row<A> a, Row<A> b, Row<A> all) {
       const T* row = from + 2 * r * n;
       if (plan.h) {
-        join(row, plan.turns(), a, plan.h);
+        unzip(row, all, n);
+        join(all, plan.turns(), a, plan.h);
         zip(plan.transform(a, b), A(-1), to + r * n, plan.h);
       } else {
         for (int64_t i = 0; i < n; ++i) a.re[i] = A(row[2 * i]), a.im[i] = -A(row[2 * i + 1]);

@@ -4,24 +4,55 @@ namespace heddle::ops::HEDDLE_ISA {
 
 #define HEDDLE_INLINE inline __attribute__((always_inline))
 
-// a[k] = sum over j of a[j] exp(-2 pi i jk / R).
-template <int R, class A>
-HEDDLE_INLINE void butterfly(A* re, A* im) {
+// A register of A. What is written for a vector V of them also does for one number.
+template <class A>
+struct FourierRegister {
+  static constexpr int kBytes = HEDDLE_LEVEL == 4 ? 64 : HEDDLE_LEVEL == 3 ? 32 : 16;
+  typedef A Type __attribute__((vector_size(kBytes)));
+};
+
+template <class V, class A>
+HEDDLE_INLINE V get(const A* p) {
+  V v;
+  __builtin_memcpy(&v, p, sizeof(V));
+  return v;
+}
+template <class V, class A>
+HEDDLE_INLINE void put_at(A* p, V v) {
+  __builtin_memcpy(p, &v, sizeof(V));
+}
+
+// step(V(), i) for registers of numbers that cover [0, n), the last of which may overlap the one
+// before; or for single numbers where n is less than a register.
+template <class A, class Step>
+HEDDLE_INLINE void in_registers(int64_t n, Step&& step) {
+  using V = typename FourierRegister<A>::Type;
+  constexpr int64_t kWide = sizeof(V) / sizeof(A);
+  int64_t i = 0;
+  for (; i + kWide <= n; i += kWide) step(V{}, i);
+  if (i == n) return;
+  if (n >= kWide) return step(V{}, n - kWide);
+  for (; i < n; ++i) step(A{}, i);
+}
+
+// a[k] = sum over j of a[j] exp(-2 pi i jk / R), for numbers or vectors V of A.
+template <int R, class A, class V>
+HEDDLE_INLINE void butterfly(V* re, V* im) {
   if constexpr (R == 2) {
-    const A ar = re[0], ai = im[0];
+    const V ar = re[0], ai = im[0];
     re[0] = ar + re[1], im[0] = ai + im[1];
     re[1] = ar - re[1], im[1] = ai - im[1];
   } else if constexpr (R == 3) {
     constexpr A kSine = A(0.866025403784438646763723170752936183);
-    const A sr = re[1] + re[2], si = im[1] + im[2];
-    const A dr = (re[1] - re[2]) * kSine, di = (im[1] - im[2]) * kSine;
-    const A mr = re[0] - sr * A(0.5), mi = im[0] - si * A(0.5);
+    const V sr = re[1] + re[2], si = im[1] + im[2];
+    const V dr = (re[1] - re[2]) * kSine, di = (im[1] - im[2]) * kSine;
+    const V mr = re[0] - sr * A(0.5), mi = im[0] - si * A(0.5);
     re[0] += sr, im[0] += si;
     re[1] = mr + di, im[1] = mi - dr;
     re[2] = mr - di, im[2] = mi + dr;
   } else if constexpr (R == 4) {
-    const A ar = re[0] + re[2], ai = im[0] + im[2], br = re[0] - re[2], bi = im[0] - im[2];
-    const A cr = re[1] + re[3], ci = im[1] + im[3], dr = re[1] - re[3], di = im[1] - im[3];
+    const V ar = re[0] + re[2], ai = im[0] + im[2], br = re[0] - re[2], bi = im[0] - im[2];
+    const V cr = re[1] + re[3], ci = im[1] + im[3], dr = re[1] - re[3], di = im[1] - im[3];
     re[0] = ar + cr, im[0] = ai + ci;
     re[1] = br + di, im[1] = bi - dr;
     re[2] = ar - cr, im[2] = ai - ci;
@@ -32,12 +63,12 @@ HEDDLE_INLINE void butterfly(A* re, A* im) {
     constexpr A kCos2 = A(-0.809016994374947424102293417182819059);
     constexpr A kSin1 = A(0.951056516295153572116439333379382143);
     constexpr A kSin2 = A(0.587785252292473129168705954639072769);
-    const A sr1 = re[1] + re[4], si1 = im[1] + im[4], dr1 = re[1] - re[4], di1 = im[1] - im[4];
-    const A sr2 = re[2] + re[3], si2 = im[2] + im[3], dr2 = re[2] - re[3], di2 = im[2] - im[3];
-    const A mr1 = re[0] + kCos1 * sr1 + kCos2 * sr2, mi1 = im[0] + kCos1 * si1 + kCos2 * si2;
-    const A mr2 = re[0] + kCos2 * sr1 + kCos1 * sr2, mi2 = im[0] + kCos2 * si1 + kCos1 * si2;
-    const A tr1 = kSin1 * dr1 + kSin2 * dr2, ti1 = kSin1 * di1 + kSin2 * di2;
-    const A tr2 = kSin2 * dr1 - kSin1 * dr2, ti2 = kSin2 * di1 - kSin1 * di2;
+    const V sr1 = re[1] + re[4], si1 = im[1] + im[4], dr1 = re[1] - re[4], di1 = im[1] - im[4];
+    const V sr2 = re[2] + re[3], si2 = im[2] + im[3], dr2 = re[2] - re[3], di2 = im[2] - im[3];
+    const V mr1 = re[0] + kCos1 * sr1 + kCos2 * sr2, mi1 = im[0] + kCos1 * si1 + kCos2 * si2;
+    const V mr2 = re[0] + kCos2 * sr1 + kCos1 * sr2, mi2 = im[0] + kCos2 * si1 + kCos1 * si2;
+    const V tr1 = kSin1 * dr1 + kSin2 * dr2, ti1 = kSin1 * di1 + kSin2 * di2;
+    const V tr2 = kSin2 * dr1 - kSin1 * dr2, ti2 = kSin2 * di1 - kSin1 * di2;
     re[0] += sr1 + sr2, im[0] += si1 + si2;
     re[1] = mr1 + ti1, im[1] = mi1 - tr1;
     re[4] = mr1 - ti1, im[4] = mi1 + tr1;
@@ -53,17 +84,21 @@ HEDDLE_INLINE void butterfly(A* re, A* im) {
 template <int R, bool kTwiddle, class A>
 HEDDLE_INLINE void pass_row(const A* xr, const A* xi, A* yr, A* yi, int64_t m, int64_t s,
                             const A* wr, const A* wi) {
-#pragma omp simd
-  for (int64_t q = 0; q < s; ++q) {
-    A re[R], im[R];
-    for (int j = 0; j < R; ++j) re[j] = xr[q + s * m * j], im[j] = xi[q + s * m * j];
-    butterfly<R>(re, im);
-    yr[q] = re[0], yi[q] = im[0];
-    for (int k = 1; k < R; ++k) {
-      yr[q + s * k] = kTwiddle ? re[k] * wr[k] - im[k] * wi[k] : re[k];
-      yi[q + s * k] = kTwiddle ? re[k] * wi[k] + im[k] * wr[k] : im[k];
-    }
-  }
+  in_registers<A>(
+      s, [&](auto register_of, int64_t q) __attribute__((always_inline)) {
+        using V = decltype(register_of);
+        V re[R], im[R];
+#pragma GCC unroll 5
+        for (int j = 0; j < R; ++j)
+          re[j] = get<V>(xr + q + s * m * j), im[j] = get<V>(xi + q + s * m * j);
+        butterfly<R, A>(re, im);
+        put_at(yr + q, re[0]), put_at(yi + q, im[0]);
+#pragma GCC unroll 5
+        for (int k = 1; k < R; ++k) {
+          put_at<V>(yr + q + s * k, kTwiddle ? re[k] * wr[k] - im[k] * wi[k] : re[k]);
+          put_at<V>(yi + q + s * k, kTwiddle ? re[k] * wi[k] + im[k] * wr[k] : im[k]);
+        }
+      });
 }
 template <int R, class A>
 HEDDLE_INLINE void pass_long(const A* xr, const A* xi, A* yr, A* yi, int64_t m, int64_t s,
@@ -108,18 +143,23 @@ HEDDLE_INLINE void pass_short(const A* xr, const A* xi, A* yr, A* yi, int64_t m,
   for (int64_t t0 = 0; t0 < all; t0 += tile) {
     const int64_t n = all - t0 < tile ? all - t0 : tile;
     A br[R * kWidth], bi[R * kWidth];
-#pragma omp simd
-    for (int64_t t = 0; t < n; ++t) {
-      A re[R], im[R];
-      for (int j = 0; j < R; ++j) re[j] = xr[t0 + t + all * j], im[j] = xi[t0 + t + all * j];
-      butterfly<R>(re, im);
-      br[t] = re[0], bi[t] = im[0];
-      for (int k = 1; k < R; ++k) {
-        const A wr = tr[(k - 1) * all + t0 + t], wi = ti[(k - 1) * all + t0 + t];
-        br[k * kWidth + t] = re[k] * wr - im[k] * wi;
-        bi[k * kWidth + t] = re[k] * wi + im[k] * wr;
-      }
-    }
+    in_registers<A>(
+        n, [&](auto register_of, int64_t t) __attribute__((always_inline)) {
+          using V = decltype(register_of);
+          V re[R], im[R];
+#pragma GCC unroll 5
+          for (int j = 0; j < R; ++j)
+            re[j] = get<V>(xr + t0 + t + all * j), im[j] = get<V>(xi + t0 + t + all * j);
+          butterfly<R, A>(re, im);
+          put_at(br + t, re[0]), put_at(bi + t, im[0]);
+#pragma GCC unroll 5
+          for (int k = 1; k < R; ++k) {
+            const V wr = get<V>(tr + (k - 1) * all + t0 + t),
+                    wi = get<V>(ti + (k - 1) * all + t0 + t);
+            put_at<V>(br + k * kWidth + t, re[k] * wr - im[k] * wi);
+            put_at<V>(bi + k * kWidth + t, re[k] * wi + im[k] * wr);
+          }
+        });
     put<R>(br, yr + t0 * R, n, s, kWidth);
     put<R>(bi, yi + t0 * R, n, s, kWidth);
   }
@@ -217,13 +257,11 @@ void fourier_split(fourier::Row<A> z, fourier::Row<A> w, T* y, int64_t h) {
 // The reverse for the real part of the inverse transform of n = 2 h complex numbers x: only
 // a[k] = (x[k] + conj x[n - k]) / 2 matters, and with b[k] = a[k + h] the pairs of results are the
 // inverse transform of (a + b) + i (a - b) conj(w^k), which is left conjugated.
-template <class T, class A>
-void fourier_join(const T* x, fourier::Row<A> w, fourier::Row<A> to, int64_t h) {
+template <class A>
+void fourier_join(fourier::Row<A> x, fourier::Row<A> w, fourier::Row<A> to, int64_t h) {
   const auto put = [&](int64_t k, int64_t mirror) __attribute__((always_inline)) {
-    const A ar = (A(x[2 * k]) + A(x[2 * mirror])) * A(0.5);
-    const A ai = (A(x[2 * k + 1]) - A(x[2 * mirror + 1])) * A(0.5);
-    const A br = (A(x[2 * (k + h)]) + A(x[2 * (h - k)])) * A(0.5);
-    const A bi = (A(x[2 * (k + h) + 1]) - A(x[2 * (h - k) + 1])) * A(0.5);
+    const A ar = (x.re[k] + x.re[mirror]) * A(0.5), ai = (x.im[k] - x.im[mirror]) * A(0.5);
+    const A br = (x.re[k + h] + x.re[h - k]) * A(0.5), bi = (x.im[k + h] - x.im[h - k]) * A(0.5);
     const A dr = ar - br, di = ai - bi;
     const A pr = dr * w.re[k] + di * w.im[k], pi = di * w.re[k] - dr * w.im[k];
     to.re[k] = ar + br - pi, to.im[k] = -(ai + bi + pr);
