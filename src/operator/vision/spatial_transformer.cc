@@ -26,8 +26,9 @@ void infer_sampler(InferContext& c) {
   c.set_out(0, {x[0], x[1], grid[2], grid[3]});
 }
 
-// Where the samples of all images lie: the four cells around each, -1 outside, where everything is
-// zero, and their weights. Channels share them.
+// Where the samples of all images lie: the four cells around each and their weights, which channels
+// share. Outside the plane everything is zero: there a cell is the complement of some other one,
+// which may be read in its place, so that no loop has to branch.
 template <class A>
 class Points {
  public:
@@ -37,66 +38,52 @@ class Points {
   template <class T>
   Points(OpContext& ctx, const T* grid, const Shape& x, int64_t samples) : samples_(samples) {
     const int64_t all = x[0] * samples;
-    tiles_ = (samples + kTile - 1) / kTile;
     for (int k = 0; k < 4; ++k)
       cell_[k] = ctx.scratch_of<int32_t>(all), weight_[k] = ctx.scratch_of<A>(all);
     part_y_ = ctx.scratch_of<A>(all), part_x_ = ctx.scratch_of<A>(all);
-    inside_ = ctx.scratch_of<uint8_t>(x[0] * tiles_);
-    ctx.parallel_for(x[0] * tiles_, 16, [&](int64_t from, int64_t end) {
-      for (int64_t tile = from; tile < end; ++tile) {
-        const int64_t n = tile / tiles_, first = tile % tiles_ * kTile;
-        bool inside = true;
-        for (int64_t at = first; at < std::min(samples, first + kTile); ++at) {
-          const A gx = A(grid[2 * n * samples + at]), gy = A(grid[(2 * n + 1) * samples + at]);
-          inside &=
-              put(n * samples + at, (gy + 1) * A(x[2] - 1) / 2, (gx + 1) * A(x[3] - 1) / 2, x);
-        }
-        inside_[tile] = inside;
+    ctx.parallel_for(all, 4096, [&](int64_t from, int64_t end) {
+      for (int64_t i = from; i < end; ++i) {
+        const int64_t n = i / samples, at = i % samples;
+        const A gx = A(grid[2 * n * samples + at]), gy = A(grid[(2 * n + 1) * samples + at]);
+        put(i, (gy + 1) * A(x[2] - 1) / 2, (gx + 1) * A(x[3] - 1) / 2, x);
       }
     });
   }
 
-  // each(first, count, inside) for stretches of the samples of image n, whose cells may all be
-  // inside.
-  template <class Each>
-  void each_tile(int64_t n, Each&& each) const {
-    for (int64_t tile = n * tiles_; tile < (n + 1) * tiles_; ++tile) {
-      const int64_t first = tile % tiles_ * kTile;
-      each(first, std::min(kTile, samples_ - first), inside_[tile] != 0);
-    }
-  }
-  // each(image, first, count) for every stretch, on the threads of the process.
+  // each(image, first, count) for every stretch of samples, on the threads of the process.
   template <class Each>
   void split(const OpContext& ctx, int64_t images, int64_t work_of_one, Each&& each) const {
-    ctx.parallel_for(images * tiles_, vision::grain_of(kTile * work_of_one),
+    const int64_t tiles = (samples_ + kTile - 1) / kTile;
+    ctx.parallel_for(images * tiles, vision::grain_of(kTile * work_of_one),
                      [&](int64_t from, int64_t end) {
                        for (int64_t tile = from; tile < end; ++tile) {
-                         const int64_t first = tile % tiles_ * kTile;
-                         each(tile / tiles_, first, std::min(kTile, samples_ - first));
+                         const int64_t first = tile % tiles * kTile;
+                         each(tile / tiles, first, std::min(kTile, samples_ - first));
                        }
                      });
   }
 
-  // to[i] = the plane of image n at samples first + i.
+  // to[i] = the plane of image n at sample i.
   template <class T>
-  void values(int64_t n, int64_t first, int64_t count, bool inside, const T* plane, T* to) const {
-    const int64_t at = n * samples_ + first;
-    const auto sums = [&](auto cell_of) {
-      for (int64_t i = at; i < at + count; ++i)
-        to[i - at] = T(weight_[0][i] * cell_of(0, i) + weight_[1][i] * cell_of(1, i) +
-                       weight_[2][i] * cell_of(2, i) + weight_[3][i] * cell_of(3, i));
-    };
-    if (inside) sums([&](int k, int64_t i) { return A(plane[cell_[k][i]]); });
-    else sums([&](int k, int64_t i) { return outer_cell(plane, cell_[k][i]); });
+  void values(int64_t n, const T* plane, T* to) const {
+    const int32_t *c0 = cells(0, n), *c1 = cells(1, n), *c2 = cells(2, n), *c3 = cells(3, n);
+    const A *w0 = weights(0, n), *w1 = weights(1, n), *w2 = weights(2, n), *w3 = weights(3, n);
+    for (int64_t i = 0; i < samples_; ++i)
+      to[i] = T(w0[i] * read(plane, c0[i]) + w1[i] * read(plane, c1[i]) +
+                w2[i] * read(plane, c2[i]) + w3[i] * read(plane, c3[i]));
   }
 
-  // sum += what dy of samples first + i hands to the cells of a plane of image n.
+  // sum += what dy of image n's samples hands to the cells of a plane.
   template <class T>
-  void add(int64_t n, int64_t first, int64_t count, const T* dy, A* sum) const {
-    const int64_t at = n * samples_ + first;
-    for (int64_t i = 0; i < count; ++i)
-      for (int k = 0; k < 4; ++k)
-        if (const int32_t c = cell_[k][at + i]; c >= 0) sum[c] += weight_[k][at + i] * A(dy[i]);
+  void add(int64_t n, const T* dy, A* sum) const {
+    const int32_t *c0 = cells(0, n), *c1 = cells(1, n), *c2 = cells(2, n), *c3 = cells(3, n);
+    const A *w0 = weights(0, n), *w1 = weights(1, n), *w2 = weights(2, n), *w3 = weights(3, n);
+    const auto one = [&](int32_t c, A value) { sum[place(c)] += c < 0 ? A(0) : value; };
+    for (int64_t i = 0; i < samples_; ++i) {
+      const A head = A(dy[i]);
+      one(c0[i], w0[i] * head), one(c1[i], w1[i] * head);
+      one(c2[i], w2[i] * head), one(c3[i], w3[i] * head);
+    }
   }
 
   // Adds dy times the slopes of the plane, along y and x, at samples first + i.
@@ -106,7 +93,7 @@ class Points {
     const int64_t at = n * samples_ + first;
     for (int64_t i = 0; i < count; ++i) {
       A v[4];
-      for (int k = 0; k < 4; ++k) v[k] = outer_cell(plane, cell_[k][at + i]);
+      for (int k = 0; k < 4; ++k) v[k] = read(plane, cell_[k][at + i]);
       const A y = part_y_[at + i], x = part_x_[at + i], head = A(dy[i]);
       by_y[i] += head * ((v[2] - v[0]) * (1 - x) + (v[3] - v[1]) * x);
       by_x[i] += head * ((v[1] - v[0]) * (1 - y) + (v[3] - v[2]) * y);
@@ -114,28 +101,31 @@ class Points {
   }
 
  private:
+  const int32_t* cells(int k, int64_t n) const { return cell_[k] + n * samples_; }
+  const A* weights(int k, int64_t n) const { return weight_[k] + n * samples_; }
+  static int32_t place(int32_t c) { return c ^ (c >> 31); }
   template <class T>
-  static A outer_cell(const T* plane, int32_t c) {
-    return c < 0 ? A(0) : A(plane[c]);
+  static A read(const T* plane, int32_t c) {
+    const A v = A(plane[place(c)]);
+    return c < 0 ? A(0) : v;
   }
-  // True where all four cells are inside.
-  bool put(int64_t i, A y, A x, const Shape& s) {
+  void put(int64_t i, A y, A x, const Shape& s) {
     const auto c = corners<A>(y, x, s[2], s[3]);
-    bool inside = true;
+    int64_t other = -1;  // a cell that is inside
+    for (int k = 0; k < 4; ++k) other = std::max(other, c.cell[k]);
+    const bool any = other >= 0;
+    if (!any) other = i % (s[2] * s[3]);  // not the same for all, which would wait for each other
     for (int k = 0; k < 4; ++k) {
-      cell_[k][i] = int32_t(c.cell[k]);
-      weight_[k][i] = c.cell[k] < 0 ? A(0) : c.weight[k];
-      inside &= c.cell[k] >= 0;
+      const bool inside = c.cell[k] >= 0;
+      cell_[k][i] = inside ? int32_t(c.cell[k]) : ~int32_t(other);
+      weight_[k][i] = inside ? c.weight[k] : A(0);
     }
-    const bool any = c.cell[0] >= 0 || c.cell[1] >= 0 || c.cell[2] >= 0 || c.cell[3] >= 0;
     part_y_[i] = any ? y - std::floor(y) : A(0), part_x_[i] = any ? x - std::floor(x) : A(0);
-    return inside;
   }
 
-  int64_t samples_, tiles_;
+  int64_t samples_;
   int32_t* cell_[4];
   A *weight_[4], *part_y_, *part_x_;
-  uint8_t* inside_;
 };
 
 void sample(OpContext& ctx, Inputs in, Outputs out) {
@@ -147,14 +137,11 @@ void sample(OpContext& ctx, Inputs in, Outputs out) {
     const T* data = in[0].as<T>();
     T* to = out[0].as<T>();
     const Points<Wide<T>> points(ctx, in[1].as<T>(), x, samples);
-    ctx.parallel_for(
-        x[0] * channels, vision::grain_of(4 * samples), [&](int64_t from, int64_t end) {
-          for (int64_t k = from; k < end; ++k)
-            points.each_tile(k / channels, [&](int64_t first, int64_t count, bool inside) {
-              points.values(k / channels, first, count, inside, data + k * cells,
-                            to + k * samples + first);
-            });
-        });
+    ctx.parallel_for(x[0] * channels, vision::grain_of(4 * samples),
+                     [&](int64_t from, int64_t end) {
+                       for (int64_t k = from; k < end; ++k)
+                         points.values(k / channels, data + k * cells, to + k * samples);
+                     });
   });
 }
 
@@ -169,7 +156,7 @@ void sample_backward(OpContext& ctx, Inputs in, Outputs out) {
     const Points<A> points(ctx, in[2].as<T>(), x, samples);
     if (ctx.wants(0))
       vision::sum_planes<T>(ctx, out[0], 4 * samples, [&](int64_t k, A* sum) {
-        points.add(k / channels, 0, samples, dy + k * samples, sum);
+        points.add(k / channels, dy + k * samples, sum);
       });
     if (!ctx.wants(1)) return;
     T* dgrid = out[1].as<T>();
