@@ -46,6 +46,32 @@ PEERS |= {f"broadcast_{name}": same(theirs) for name, theirs in {
     "logical_xor": "logical_xor"}.items()}
 
 
+def output_of_loss(link, slope):
+    """link(data), whose gradient is slope(output, label) whatever comes from above, as a program would write it."""
+    made = []
+
+    def call(data, label, grad_scale=1.0):
+        if not made:
+            class Output(T.autograd.Function):
+                @staticmethod
+                def forward(context, data, label, scale):
+                    y = link(data)
+                    context.save_for_backward(y, label)
+                    context.scale = scale
+                    return y
+
+                @staticmethod
+                def backward(context, dy):
+                    y, label = context.saved_tensors
+                    of_label = T.zeros_like(label) if context.needs_input_grad[1] else None
+                    return slope(y, label).mul_(context.scale), of_label, None
+
+            made.append(Output)
+        return made[0].apply(data, label, grad_scale / max(1, label[0].numel()))
+
+    return call
+
+
 def norm_layer(a, gamma, beta, mean, variance, **_):
     return F.batch_norm(a, mean, variance, gamma, beta, False, 0.1, 1e-3)
 
@@ -95,8 +121,10 @@ PEERS |= {
     "_contrib_BatchNormWithReLU": lambda *x, **p: F.relu(norm_layer(*x, **p)),
     "softmax": lambda a: F.softmax(a, -1), "log_softmax": lambda a: F.log_softmax(a, -1),
     "softmin": lambda a: F.softmin(a, -1), "SoftmaxActivation": lambda a: F.softmax(a, -1),
-    "SoftmaxOutput": lambda a, label: F.softmax(a, -1), "LinearRegressionOutput": lambda a, b, **_: a.clone(),
-    "LogisticRegressionOutput": lambda a, b: T.sigmoid(a), "MAERegressionOutput": lambda a, b: a.clone(),
+    "SoftmaxOutput": lambda a, label: F.softmax(a, -1),
+    "LinearRegressionOutput": output_of_loss(lambda a: a.clone(), lambda y, b: y - b),
+    "LogisticRegressionOutput": output_of_loss(lambda a: T.sigmoid(a), lambda y, b: y - b),
+    "MAERegressionOutput": output_of_loss(lambda a: a.clone(), lambda y, b: T.sign(y - b)),
     "softmax_cross_entropy": lambda a, label: F.cross_entropy(a, label.long(), reduction="sum"),
     "InstanceNorm": lambda a, g, b, eps: F.instance_norm(a, None, None, g, b, eps=eps),
     "LayerNorm": lambda a, g, b: F.layer_norm(a, a.shape[-1:], g, b),
@@ -227,7 +255,6 @@ SMALL = {
 
 # Why one may take longer than 1.5 times what PyTorch does: printed with the row.
 REASONS = {
-    **dict.fromkeys(("gammaln", "digamma"), "computed by the C library, element by element: no vector formula yet"),
     **dict.fromkeys(("random_randint", "shuffle"), "numbers that depend on the seed and the place alone, for any count of threads"),
 }
 # NumPy's name where it has the operator and the row's reference is not it.

@@ -12,7 +12,6 @@ HEDDLE_FROM_LIBM(cosh)
 HEDDLE_FROM_LIBM(asinh)
 HEDDLE_FROM_LIBM(acosh)
 HEDDLE_FROM_LIBM(tgamma)
-HEDDLE_FROM_LIBM(lgamma)
 #undef HEDDLE_FROM_LIBM
 
 // exp(log|x| / 3), in double.
@@ -81,6 +80,42 @@ HEDDLE_HD float hypot(float x, float y) {  // no square of a float overflows a d
 }
 HEDDLE_HD double hypot(double x, double y) { return HEDDLE_LIBM(hypot)(x, y); }
 
+// log gamma(x) within 2.5 ulp. From 3 on by Stirling's formula; below by t (t + 1) p(t), which is
+// log gamma(2 + t) for -1 <= t < 1 with its two zeros, and less log x where x is below 1. The C
+// library has zero, what is below it, and what is not finite.
+HEDDLE_HD float lgamma(Usual x) {
+  const double v = x, log_x = wide_log(x), s = 1 / (v * v);
+  double tail = -0.000441613896712;
+  tail = tail * s + 0.000782210325653;
+  tail = tail * s - 0.00277744549343;
+  tail = tail * s + 0.0833333306845;
+  const double far = ((v - 0.5) * log_x - v + 0.918938533204672742) + tail * (v * s);
+  const bool below = x < 1.0f;
+  const double from = below ? v - 1 : v - 2;
+  const float t = float(from);
+  float p = 1.93200067e-5f;
+  p = p * t - 3.87439104e-5f;
+  p = p * t + 2.02166357e-5f;
+  p = p * t - 5.23928647e-5f;
+  p = p * t + 1.95834902e-4f;
+  p = p * t - 4.25597827e-4f;
+  p = p * t + 9.1048883e-4f;
+  p = p * t - 2.10205e-3f;
+  p = p * t + 4.9994844e-3f;
+  p = p * t - 1.23849772e-2f;
+  p = p * t + 3.29649448e-2f;
+  p = p * t - 1.0031727e-1f;
+  p = p * t + 4.22784328e-1f;
+  const double near = from * (from + 1) * double(p) - (below ? log_x : 0.0);
+  const bool positive = x > 0.0f, finite = x < kInfinity<float>;
+  return nan_unless(positive & finite, float(x < 3.0f ? near : far));
+}
+HEDDLE_HD float lgamma(float x) {
+  const float y = lgamma(Usual(x));
+  return is_nan(y) ? HEDDLE_LIBM(lgammaf)(x) : y;
+}
+HEDDLE_HD double lgamma(double x) { return HEDDLE_LIBM(lgamma)(x); }
+
 // The logarithmic derivative of gamma: recurrence up to 10, then the asymptotic series; reflection
 // below zero.
 HEDDLE_HD double digamma(double x) {
@@ -100,7 +135,26 @@ HEDDLE_HD double digamma(double x) {
   p = 1.0 / 12 - p * s;
   return shift + log(x) - 0.5 / x - p * s;
 }
-HEDDLE_HD float digamma(float x) { return float(digamma(double(x))); }
+// For positive numbers without a branch: always six steps of the recurrence, whose terms 1 / (x +
+// k) are summed in pairs as a fraction of u = x (x + 5).
+HEDDLE_HD float digamma(Usual x) {
+  const double v = x, u = v * (v + 5), z = v + 6, r = 1 / z, s = r * r;
+  const double steps = (v + v + 5) * ((3 * u + 20) * u + 24) / (((u + 10) * u + 24) * u);
+  double p = 691.0 / 32760;
+  p = 1.0 / 132 - p * s;
+  p = 1.0 / 240 - p * s;
+  p = 1.0 / 252 - p * s;
+  p = 1.0 / 120 - p * s;
+  p = 1.0 / 12 - p * s;
+  const float rounded = float(z);
+  const double log_z = wide_log(rounded) + (z - double(rounded)) * r;
+  const bool positive = x > 0.0f, in_range = x < 1e30f;
+  return nan_unless(positive & in_range, float(log_z - 0.5 * r - p * s - steps));
+}
+HEDDLE_HD float digamma(float x) {
+  const float y = digamma(Usual(x));
+  return is_nan(y) ? float(digamma(double(x))) : y;
+}
 
 // The sum of 1 / (x + k)^s over k = 0, 1, 2 ... for x > 0 and s > 1 (Hurwitz's zeta function): term
 // by term at first, the rest by the formula of Euler and Maclaurin.
@@ -134,8 +188,23 @@ HEDDLE_HD double polygamma(double order, double x) {
   const double below = zeta(s, 1 - above) - zeta(s, 1 - x);
   return factor * (zeta(s, above) + (odd ? below : -below));
 }
+// The first derivative of positive numbers without a branch, as digamma has it.
+HEDDLE_HD float polygamma(Usual order, Usual x) {
+  const double v = x, u = v * (v + 5), z = v + 6, r = 1 / z, s = r * r;
+  const double one = 1 / (((u + 10) * u + 24) * u), slope = ((3 * u + 20) * u + 24) * one;
+  const double w = v + v + 5;
+  const double steps = w * w * (slope * slope - (6 * u + 20) * one) - 2 * slope;
+  double p = 5.0 / 66;
+  p = 1.0 / 30 - p * s;
+  p = 1.0 / 42 - p * s;
+  p = 1.0 / 30 - p * s;
+  p = 1.0 / 6 - p * s;
+  const bool first = order == 1.0f, positive = x > 0.0f, in_range = x < 1e30f;
+  return nan_unless(first & positive & in_range, float(steps + (r + 0.5 * s) + p * (s * r)));
+}
 HEDDLE_HD float polygamma(float order, float x) {
-  return float(polygamma(double(order), double(x)));
+  const float y = polygamma(Usual(order), Usual(x));
+  return is_nan(y) ? float(polygamma(double(order), double(x))) : y;
 }
 
 // The inverse of erf: a rational start (within 5e-3), then three steps of Halley's method.

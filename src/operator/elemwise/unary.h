@@ -246,11 +246,13 @@ struct Gamma {
 };
 struct Gammaln {
   static constexpr auto name = "gammaln", doc = "Logarithm of |gamma(x)|.";
+  static constexpr bool usual = true;
   HEDDLE_HD static auto f(auto x) { return lgamma(x); }
   HEDDLE_HD static auto grad_x(auto dy, auto x) { return dy * digamma(x); }
 };
 struct Digamma {
   static constexpr auto name = "digamma", doc = "Logarithmic derivative of the gamma function.";
+  static constexpr bool usual = true;
   HEDDLE_HD static auto f(auto x) { return digamma(x); }
   HEDDLE_HD static auto grad_x(auto dy, auto x) { return dy * polygamma(decltype(x)(1), x); }
 };

@@ -235,6 +235,46 @@ TEST(Special, DigammaMatchesKnownValues) {
   EXPECT_NEAR(ew::digamma(20.0), 2.97052399224214905, 1e-13);
 }
 
+TEST(Special, LogOfGammaIsWithinTwoAndAHalfUlp) {
+  for (auto [low, high] : {std::pair{1e-40f, 1e-3f},
+                           {0.001f, 0.999f},
+                           {0.99f, 1.01f},
+                           {1.0f, 3.0f},
+                           {1.99f, 2.01f},
+                           {2.9f, 3.1f},
+                           {3.0f, 100.0f},
+                           {100.0f, 1e6f},
+                           {1e30f, 3e36f}})
+    EXPECT_LT(worst(FLOAT_FN(lgamma), DOUBLE_FN(std::lgamma), low, high), 2.5) << low;
+  EXPECT_EQ(ew::lgamma(-2.5f), std::lgamma(-2.5f));
+  EXPECT_EQ(ew::lgamma(1.0f), 0.0f);
+  EXPECT_EQ(ew::lgamma(2.0f), 0.0f);
+  for (float x : {0.0f, -0.0f, -1.0f, kInf, -kInf, 1e38f}) EXPECT_EQ(ew::lgamma(x), kInf) << x;
+  EXPECT_TRUE(std::isnan(ew::lgamma(NAN)));
+}
+
+TEST(Special, DigammaAndItsDerivativeOfFloatsAreRoundedOnceAwayFromTheZero) {
+  const auto right = [](double x) { return ew::digamma(x); };
+  const auto trigamma = [](float x) { return ew::polygamma(1.0f, x); };
+  const auto right_trigamma = [](double x) { return ew::polygamma(1.0, x); };
+  for (auto [low, high] : {std::pair{1e-30f, 1e-3f},
+                           {0.001f, 1.0f},
+                           {1.0f, 1.4f},
+                           {1.5f, 8.0f},
+                           {8.0f, 1e4f},
+                           {1e29f, 2e30f},
+                           {-20.0f, 0.0f}}) {
+    EXPECT_LT(worst(FLOAT_FN(digamma), right, low, high), 0.51) << low;
+    if (low > 1e-4f || low < 0) EXPECT_LT(worst(trigamma, right_trigamma, low, high), 0.51) << low;
+  }
+  for (float x = 1.4f; x < 1.5f; x += 1e-4f) EXPECT_NEAR(ew::digamma(x), right(x), 1e-8);
+  EXPECT_EQ(trigamma(1e-30f), kInf);
+  for (float x : {0.0f, -1.0f, NAN}) {
+    EXPECT_TRUE(std::isnan(ew::digamma(x)));
+    EXPECT_TRUE(std::isnan(trigamma(x)));
+  }
+}
+
 TEST(Special, ErfinvUndoesErf) {
   for (double x : {-3.0, -1.0, -0.1, 0.0, 1e-9, 0.3, 0.9, 2.0, 4.0})
     EXPECT_NEAR(ew::erfinv(std::erf(x)), x, 1e-7 * std::max(1.0, x * x * x));
