@@ -41,9 +41,10 @@ struct HEDDLE_API Input {
   std::string name;
   std::string doc = "";
   Role role = Role::kRead;
-  std::string init = "";    // initialiser for a created variable: "zero", "one"
-  bool same_value = false;  // kMutate: every run writes the same value, so a tape need not object
-  bool shape_only = false;  // the kernel reads its type, never its elements: it needs no memory
+  std::string init = "";     // initialiser for a created variable: "zero", "one"
+  bool same_value = false;   // kMutate: every run writes the same value, so a tape need not object
+  bool by_gradient = false;  // kAux: only the gradient changes it, so a run may be repeated
+  bool shape_only = false;   // the kernel reads its type, never its elements: it needs no memory
   Condition when = {};
 };
 struct HEDDLE_API Output {
@@ -251,6 +252,8 @@ struct HEDDLE_API StoredAs {
   std::span<Stored> in, out;
 };
 using Wants = Erased<void, const Situation&, StoredAs&>;
+// The arithmetic of one call, a multiplication with its addition counted as two.
+using Flops = Erased<double, const Situation&>;
 // For kernels that treat every element alike, whatever its place: all as the first input that is
 // not plain and has the shape of the outputs, if all that are read for their elements have it.
 HEDDLE_API void wants_same(const Situation& s, StoredAs& as);
@@ -365,6 +368,7 @@ struct HEDDLE_API OpDef {
   Kernel cpu = {};                           // others are added with OpTable::kernel
   Wants wants = {};           // of `cpu`, and of the gradient's unless it has its own
   Compose compose = nullptr;  // or no kernel: made of other operators
+  Flops flops = {};           // empty: one per element that is read or written
   Backward backward = {};
   Meaning meaning = Meaning::kNone;
   std::vector<Notation> notation = {};
@@ -431,6 +435,13 @@ HEDDLE_API const OpDef::Implementation& choose_kernel(const OpCall& call, Device
 // The same where the blobs may still be reordered: `as` is set to how it wants them.
 HEDDLE_API const OpDef::Implementation& choose_kernel(const OpCall& call, Device device,
                                                       const Situation& s, StoredAs& as);
+// What a call costs, as far as its types tell.
+struct HEDDLE_API Cost {
+  double flops = 0, bytes = 0;  // bytes: read and written
+  // On a machine that does five operations while it moves a byte: for comparisons of calls.
+  double seconds() const { return flops / 1e11 + bytes / 2e10; }
+};
+HEDDLE_API Cost cost_of(const OpCall& call, const Situation& s);
 // Runs a kernel on the calling thread inside a ScratchScope.
 HEDDLE_API void run_kernel(const OpDef::Implementation& kernel, const OpCall& call, OpContext& ctx,
                            std::span<const Blob> in, Outputs out);

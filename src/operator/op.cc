@@ -414,6 +414,17 @@ const OpDef::Implementation& choose_kernel(const OpCall& call, Device device, co
   return k;
 }
 
+Cost cost_of(const OpCall& call, const Situation& s) {
+  Cost c;
+  double elements = 0;
+  for (size_t i = 0; i < s.in.size(); ++i)
+    if (!call.inputs[i].shape_only)
+      c.bytes += double(s.in[i].bytes()), elements += double(s.in[i].size());
+  for (const Blob& b : s.out) c.bytes += double(b.bytes()), elements += double(b.size());
+  c.flops = call.op->flops ? call.op->flops(call.params.get(), s) : elements;
+  return c;
+}
+
 void run_kernel(const OpCall& call, OpContext& ctx, std::span<const Blob> in, Outputs out) {
   run_kernel(choose_kernel(call, ctx.device, {in, out, ctx.training}), call, ctx, in, out);
 }

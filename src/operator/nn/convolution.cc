@@ -263,6 +263,10 @@ void backward(const ConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out)
   });
 }
 
+double flops(const ConvolutionParam& p, const Situation& s) {
+  return 2 * double(s.out[0].size()) * double(s.in[1].size()) / double(p.num_filter);
+}
+
 std::vector<Builder::Value> as_convolution(Builder& b) {
   std::vector<Builder::Value> inputs;
   for (int i = 0; i < b.inputs(); ++i) inputs.push_back(b.x(i));
@@ -281,6 +285,7 @@ void define(OpTable& ops) {
                  {.name = "bias", .doc = "(num_filter)", .when = when("no_bias", false)}},
       .infer = nn::infer_convolution,
       .cpu = forward,
+      .flops = flops,
       .backward = {.reads = {dy(), x(0), x(1)}, .run = backward, .linear = Linear::kFactors},
   });
   ops.define({

@@ -157,6 +157,11 @@ void run_backward(const DeconvolutionParam& p, OpContext& ctx, Inputs in, Output
   });
 }
 
+double flops(const DeconvolutionParam&, const Situation& s) {
+  return 2 * double(s.in[0].size()) * double(s.in[1].size()) /
+         double(std::max<int64_t>(1, s.in[1].shape[0]));
+}
+
 void define(OpTable& ops) {
   ops.define({
       .name = "Deconvolution",
@@ -169,6 +174,7 @@ void define(OpTable& ops) {
                  {.name = "bias", .doc = "(num_filter)", .when = when("no_bias", false)}},
       .infer = infer,
       .cpu = run,
+      .flops = flops,
       .backward = {.reads = {dy(), x(0), x(1)}, .run = run_backward, .linear = Linear::kFactors},
   });
 }

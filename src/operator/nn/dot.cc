@@ -1,5 +1,6 @@
 // Matrix products as operators: dot, batch_dot, linalg_gemm, linalg_gemm2.
 #include <algorithm>
+#include <cmath>
 #include <optional>
 
 #include "operator/linalg.h"
@@ -246,6 +247,21 @@ std::vector<GradContext::Value> build_gemm(GradContext& g) {
   return grads;
 }
 
+// A product of (m, k) and (k, n) has sizes whose quotient is k^2; of b of them, b k^2.
+double flops_of_product(const Situation& s, double products) {
+  const double result = double(s.out[0].size());
+  if (result == 0) return 0;
+  return 2 * result *
+         std::sqrt(double(s.in[0].size()) * double(s.in[1].size()) / (result * products));
+}
+double flops_of_dot(const Situation& s) { return flops_of_product(s, 1); }
+double flops_of_batch(const Situation& s) {
+  const Shape& out = s.out[0].shape;
+  double products = 1;
+  for (int d = 0; d + 2 < out.rank(); ++d) products *= double(out[d]);
+  return flops_of_product(s, products);
+}
+
 void define(OpTable& ops) {
   ops.define({
       .name = "dot",
@@ -258,6 +274,7 @@ void define(OpTable& ops) {
       .inputs = {{"lhs"}, {"rhs"}},
       .infer = infer_dot,
       .cpu = run_dot,
+      .flops = flops_of_dot,
       .backward = {.reads = {dy(), x(0), x(1)},
                    .run = run_dot_backward,
                    .linear = Linear::kFactors},
@@ -271,6 +288,7 @@ void define(OpTable& ops) {
       .inputs = {{"lhs"}, {"rhs"}},
       .infer = infer_batch_dot,
       .cpu = run_batch_dot,
+      .flops = flops_of_batch,
       .backward = {.reads = {dy(), x(0), x(1)},
                    .run = run_batch_dot_backward,
                    .build = build_batch_dot},
@@ -284,6 +302,7 @@ void define(OpTable& ops) {
       .inputs = {{"A"}, {"B"}, {"C"}},
       .infer = infer_gemm2,
       .cpu = run_gemm3,
+      .flops = flops_of_batch,
       .backward = {.reads = {dy(), x(0), x(1)}, .build = build_gemm},
   });
   ops.define({
@@ -295,6 +314,7 @@ void define(OpTable& ops) {
       .inputs = {{"A"}, {"B"}},
       .infer = infer_gemm2,
       .cpu = run_gemm2,
+      .flops = flops_of_batch,
       .backward = {.reads = {dy(), x(0), x(1)}, .build = build_gemm2},
   });
 }

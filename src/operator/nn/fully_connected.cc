@@ -63,6 +63,10 @@ void backward(const FullyConnectedParam& p, OpContext& ctx, Inputs in, Outputs o
   });
 }
 
+double flops(const FullyConnectedParam& p, const Situation& s) {
+  return 2 * double(s.out[0].size()) * double(s.in[1].size()) / double(p.num_hidden);
+}
+
 void define(OpTable& ops) {
   ops.define({
       .name = "FullyConnected",
@@ -75,6 +79,7 @@ void define(OpTable& ops) {
                  {.name = "bias", .doc = "(num_hidden)", .when = when("no_bias", false)}},
       .infer = nn::infer_fully_connected,
       .cpu = forward,
+      .flops = flops,
       .backward = {.reads = {dy(), x(0), x(1)}, .run = backward, .linear = Linear::kFactors},
   });
 }

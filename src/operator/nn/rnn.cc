@@ -917,6 +917,11 @@ std::vector<Ref> reads(const RnnParam& p) {
 
 bool draws(const RnnParam& p, bool training) { return training && p.p > 0 && p.num_layers > 1; }
 
+// Every weight is used once for every step of every sequence.
+double flops(const RnnParam&, const Situation& s) {
+  return 2 * double(s.in[1].size()) * double(s.in[0].shape[0]) * double(s.in[0].shape[1]);
+}
+
 void define(OpTable& ops) {
   ops.define({
       .name = "RNN",
@@ -941,6 +946,7 @@ void define(OpTable& ops) {
       .infer = infer,
       .infer_dtype = infer_dtype,
       .cpu = portable,
+      .flops = flops,
       .backward = {.reads = reads, .run = portable_backward},
       .draws = draws,
   });
