@@ -26,7 +26,7 @@ STEMS = ["activation", "batch_norm", "convolution", "dropout", "fully_connected"
          "reshape", "transpose", "concat", "reorder"]
 TAIL = ["operator/all_ops.cc", "symbol/walk.cc", "symbol/symbol.cc", "symbol/graph.cc", "symbol/infer.cc",
         "symbol/json.cc", "symbol/upgrade.cc", "symbol/pack.cc", "symbol/plan_memory.cc", "symbol/rewrite.cc", "symbol/expand.cc", "symbol/place.cc", "symbol/choose_kernels.cc",
-        "symbol/gradient.cc", "runtime/network.cc", "runtime/plan.cc", "runtime/steps.cc", "runtime/params.cc", "runtime/session.cc",
+        "symbol/gradient.cc", "symbol/checkpoint.cc", "symbol/replay.cc", "symbol/recompute.cc", "runtime/network.cc", "runtime/memory_use.cc", "runtime/plan.cc", "runtime/steps.cc", "runtime/params.cc", "runtime/session.cc",
         "predict/predict.cc"]
 INCLUDE = re.compile(r'\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>|(HEDDLE_LOOPS))')
 LOOPS = re.compile(r'\s*#\s*define\s+HEDDLE_LOOPS\s+"([^"]+)"')

@@ -66,6 +66,13 @@ struct Chosen {
 Chosen choose_kernels(Graph g, Placement where, ValueTypes types, const std::vector<bool>& fixed,
                       bool training, bool keep);
 
+// Whether output k of a node has memory even if nobody reads it. A forward node that nobody reads
+// but for its hidden outputs, or not at all, has no gradient; one that is recomputed may run for
+// these alone, and kernels count on having the others.
+inline bool always_written(const Graph::Node& n, int k) {
+  return n.phase == Phase::kRecomputed && !n.call->outputs[size_t(k)].hidden;
+}
+
 // Where values live when every node runs in order (or in any order that the graph allows: the plan
 // adds `after` edges where sharing memory demands it). Offsets are into one arena per device.
 struct MemoryPlan {

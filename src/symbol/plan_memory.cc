@@ -78,7 +78,7 @@ class Planner {
     for (int k = 0; k < n.outputs(); ++k) {
       const int v = n.first_output + k;
       if (outside_[v]) continue;
-      if (!is_read(v)) {
+      if (!is_read(v) && !always_written(n, k)) {
         plan_.offset[v] = MemoryPlan::kUnused;
         continue;
       }
@@ -87,14 +87,14 @@ class Planner {
         plan_.shares[v] = input;
         block_of_[v] = block_of_[input];
         Block& b = blocks_[block_of_[v]];
-        b.end = last_reader(v);
+        b.end = is_read(v) ? last_reader(v) : node;
         last_value_[block_of_[v]] = v;
         continue;
       }
       block_of_[v] = int(blocks_.size());
       blocks_.push_back({.bytes = (bytes + kAlignment - 1) / kAlignment * kAlignment,
                          .begin = node,
-                         .end = last_reader(v)});
+                         .end = is_read(v) ? last_reader(v) : node});
       last_value_.push_back(v);
     }
   }
