@@ -26,6 +26,31 @@ struct HEDDLE_API BindSpec {
   GradReq default_req = GradReq::kWrite;
   bool training = true;                       // false: no gradients are prepared
   std::map<std::string, Device> groups = {};  // ctx_group -> device
+  // Most bytes that a run may take beside the parameters: for its values, the gradients and the
+  // outputs. 0: no limit; -1: what the setting HEDDLE_MEMORY_BUDGET says.
+  int64_t memory_budget = -1;
+};
+
+// What a run needs, known before anything is allocated.
+struct HEDDLE_API MemoryReport {
+  struct Step {
+    std::string name, op;
+    uint8_t phase;  // 0: before the run, 1: forward, 2: recomputed, 3: backward, 4: update
+    int64_t live;   // bytes of the arenas in use while it runs
+  };
+  struct Piece {
+    std::string name;
+    int64_t bytes;
+  };
+  int64_t arena = 0;        // of the values between variables and outputs
+  int64_t lower_bound = 0;  // the largest sum of those in use at once
+  int64_t plain_arena = 0;  // the arena where nothing is recomputed
+  int64_t gradients = 0, outputs = 0, parameters = 0;
+  double seconds = 0, again = 0;  // estimated, of the forward nodes and of those that run again
+  int peak = 0;                   // the step at which most is in use
+  std::vector<Step> steps;
+  std::vector<Piece> at_peak;  // what is in use then, the largest first
+  int64_t total() const { return arena + gradients + outputs; }
 };
 
 // One executor is driven from one thread at a time; what it starts runs asynchronously.
@@ -59,6 +84,8 @@ class HEDDLE_API Executor {
     int64_t touched_arena = 0;    // the furthest byte a node was given
   };
   Memory memory() const;
+  MemoryReport plan(bool training) const;
+  static MemoryReport plan(const Symbol& symbol, BindSpec spec, bool training);
   std::string describe() const;  // the final graph, where it runs, and its memory plan
 
  private:

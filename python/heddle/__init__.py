@@ -25,7 +25,7 @@ else:
     _os.environ["OPENBLAS_NUM_THREADS"] = _BLAS_THREADS
 _core.set_package_folder(_os.path.dirname(__file__) + _os.sep)
 from .base import MXNetError
-from .context import Context, cpu, cpu_pinned, current_context, gpu, gpu_memory_info, num_gpus
+from .context import Context, cpu, cpu_pinned, current_context, empty_cache, gpu, gpu_memory_info, memory_stats, num_gpus
 from . import base, context
 from . import ndarray
 from . import ndarray as nd
@@ -59,8 +59,8 @@ Symbol = symbol.Symbol
 
 __all__ = [
     "attribute", "AttrScope", "autograd", "base", "callback", "Context", "context", "contrib", "cpu", "cpu_pinned",
-    "current_context", "engine", "Error", "executor", "executor_manager", "gpu", "gpu_memory_info", "init", "initializer",
-    "install_as", "io", "kv", "kvstore", "libinfo", "log", "lr_scheduler", "metric", "mod", "model", "module", "mon", "monitor",
+    "current_context", "empty_cache", "engine", "Error", "executor", "executor_manager", "gpu", "gpu_memory_info", "init", "initializer",
+    "install_as", "io", "kv", "kvstore", "libinfo", "log", "lr_scheduler", "memory_stats", "metric", "mod", "model", "module", "mon", "monitor",
     "MXNetError", "name", "nd", "NDArray", "ndarray", "num_gpus", "optimizer", "profiler", "random", "registry",
     "rnd", "rnn", "sym", "Symbol", "symbol", "trace_waits", "util"]
 

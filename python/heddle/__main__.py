@@ -1,7 +1,8 @@
-"""Runs a script that was written for MXNet, unchanged: `import mxnet` in it finds heddle.
+"""Runs a script that was written for MXNet, unchanged: `import mxnet` in it finds heddle. Or plans memory.
 
     python -m heddle SCRIPT [ARGUMENT ...]
     python -m heddle -m MODULE [ARGUMENT ...]
+    python -m heddle plan MODEL.json --shape data=32,3,224,224 [--train] [--budget 2GB] [--html PAGE.html]
 """
 from __future__ import annotations
 
@@ -10,10 +11,14 @@ import runpy
 import sys
 
 from . import _alias
+from .tools import plan
 
 
-def main(arguments: list[str]) -> None:
-    """Runs what the arguments name, as `python SCRIPT ...` and `python -m MODULE ...` do."""
+def main(arguments: list[str] | None = None) -> None:
+    """Does what the arguments, or those of the program, say: runs a script or a module as Python would, or plans."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["plan"] and not os.path.exists("plan"):
+        return plan.main(arguments[1:])
     module = arguments[:1] == ["-m"]
     rest = arguments[1:] if module else arguments
     if not rest or rest[0].startswith("-"):

@@ -114,6 +114,19 @@ def num_gpus() -> int:
     return _core.device_count("gpu")
 
 
+def memory_stats(ctx: Context | None = None) -> dict[str, int]:
+    """Bytes of the pool of a device, cpu() by default: `live` (in arrays now, arenas of bound graphs among them), `cached`
+    (free, kept for reuse), `peak` (most that was live at once), and how many `allocations` there were."""
+    ctx = _CPU0 if ctx is None else ctx
+    stats = _core.memory_stats(ctx.device_type, ctx.device_id)
+    return {"live": stats["live"], "cached": stats["cached"], "peak": stats["peak_live"], "allocations": stats["allocations"]}
+
+
+def empty_cache() -> None:
+    """Gives the memory that is free, but kept for reuse, back to the system."""
+    _core.empty_cache()
+
+
 def gpu_memory_info(device_id: int = 0) -> tuple[int, int]:
     """(free, total) bytes of a GPU. Raises MXNetError: where there is a card, it is not asked yet."""
     live = _core.memory_stats("gpu", device_id)["live"]  # names what is missing where there is no card

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from . import _core
+from ._memory_plan import MemoryPlan
 from .context import Context
 
 TYPE_CHECKING = False
@@ -60,15 +61,32 @@ class Executor:
     @classmethod
     def _bind(cls, symbol: Symbol, ctx: Context, shapes: Mapping[str, ShapeLike], dtypes: Mapping[str, str],
               args: Mapping[str, NDArray], grads: Mapping[str, Any], aux: Mapping[str, NDArray],
-              requests: Mapping[str, str], group2ctx: Groups | None) -> Executor:
+              requests: Mapping[str, str], group2ctx: Groups | None,
+              memory_budget: int | str | None = None) -> Executor:
         ctx = Context(ctx)
         check_requests(requests)
         groups = {g: (c.device_type, c.device_id) for g, c in (group2ctx or {}).items()}
         core = _core.Executor.bind(
             symbol._core, ctx.device_type, ctx.device_id, shapes, dtypes, args, grads, aux,
             {name: _REQUESTS[r] for name, r in requests.items()}, 0,
-            any(r != "null" for r in requests.values()), groups)
+            any(r != "null" for r in requests.values()), groups, memory_budget)
         return cls(core, symbol, ctx, requests, group2ctx)
+
+    @staticmethod
+    def _plan_of(symbol: Symbol, ctx: Context, shapes: Mapping[str, ShapeLike], dtypes: Mapping[str, str],
+                 requests: Mapping[str, str], group2ctx: Groups | None, memory_budget: int | str | None) -> MemoryPlan:
+        ctx = Context(ctx)
+        check_requests(requests)
+        groups = {g: (c.device_type, c.device_id) for g, c in (group2ctx or {}).items()}
+        return MemoryPlan(_core.Executor.plan_of(
+            symbol._core, ctx.device_type, ctx.device_id, shapes, dtypes, {name: _REQUESTS[r] for name, r in requests.items()},
+            any(r != "null" for r in requests.values()), groups, memory_budget))
+
+    def plan(self, is_train: bool | None = None) -> MemoryPlan:
+        """What a run takes, value by value. is_train: of a training run; by default where there are gradients."""
+        if is_train is None:
+            is_train = any(r != "null" for r in self._grad_req.values())
+        return MemoryPlan(self._core.plan(bool(is_train)))
 
     def _dict(self, what: str, names: list[str], arrays: Any) -> dict[str, Any]:
         if what not in self._dicts:

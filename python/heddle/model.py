@@ -49,14 +49,14 @@ class FeedForward:
     symbol: the network, or a function from a bucket key to the network of that bucket. ctx: where to train, cpu() by
     default. num_epoch: for fit. epoch_size: batches per epoch, by default until the iterator ends. optimizer: a name
     or an Optimizer; more keywords are its parameters. numpy_batch_size: the batch size of arrays. arg_params, aux_params:
-    parameters known already; allow_extra_params: those that the network has not are left out.
+    parameters known already; allow_extra_params: those that the network has not are left out. memory_budget: as for Module.
     """
 
     def __init__(self, symbol: Symbol | Callable[[Any], Symbol], ctx: OneOrMore[Context] | None = None,
                  num_epoch: int | None = None, epoch_size: int | None = None, optimizer: str | Optimizer = "sgd",
                  initializer: InitializerLike = Uniform(0.01), numpy_batch_size: int = 128,
                  arg_params: Arrays | None = None, aux_params: Arrays | None = None, allow_extra_params: bool = False,
-                 begin_epoch: int = 0, **kwargs: Any) -> None:
+                 begin_epoch: int = 0, memory_budget: int | str | None = None, **kwargs: Any) -> None:
         warnings.warn("mxnet.model.FeedForward has been deprecated. Please use mxnet.mod.Module instead.",
                       DeprecationWarning, stacklevel=2)
         if not isinstance(symbol, Symbol) and not callable(symbol):
@@ -73,6 +73,7 @@ class FeedForward:
         self.aux_params = aux_params
         self.allow_extra_params = allow_extra_params
         self.begin_epoch = begin_epoch
+        self.memory_budget = memory_budget
         self.kwargs = dict(kwargs)
         self.argument_checked = False
         self._pred_exec: Any = None  # the module of the last prediction
@@ -147,12 +148,13 @@ class FeedForward:
                 return self.sym_gen(key), names, labels
 
             return BucketingModule(generate, data.default_bucket_key, context=self.ctx,  # type: ignore[attr-defined]
-                                   work_load_list=work_load_list)
+                                   work_load_list=work_load_list, memory_budget=self.memory_budget)
         arguments = self.symbol.list_arguments()
         labels = [name for name in labels if name in arguments]
         if not labelled and self.arg_params is not None:  # what is neither data nor a parameter
             labels = [a for a in arguments if a not in self.arg_params and a not in names]
-        return Module(self.symbol, names, labels, context=self.ctx, work_load_list=work_load_list)
+        return Module(self.symbol, names, labels, context=self.ctx, work_load_list=work_load_list,
+                      memory_budget=self.memory_budget)
 
     def _bound(self, data: DataIter) -> Any:
         """A module to run on `data`, with the parameters; the one of the last time where the shapes are the same."""

@@ -2,6 +2,7 @@
 #include "base/settings.h"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cstdlib>
 
@@ -31,6 +32,11 @@ constexpr Setting kTable[] = {
      "0: freed memory goes back to the device at once instead of being kept for reuse."},
     {"HEDDLE_CUDA_LIBRARY", "",
      "Path of the CUDA part. Empty: libheddle_cuda.so beside the library itself."},
+    {"HEDDLE_MEMORY_BUDGET", "0",
+     "Bytes that a bound graph may take beside its parameters: \"300MB\", \"2GiB\". 0: no limit."},
+    {"MXNET_BACKWARD_DO_MIRROR", "0",
+     "1: bound graphs recompute in backward what costs little, whatever part of the time it "
+     "takes."},
     {"MXNET_UPDATE_ON_KVSTORE", "1",
      "0: on several devices every one updates its own copy of the parameters, not the store."},
 };
@@ -92,6 +98,27 @@ bool setting_flag(std::string_view name) {
   for (std::string_view no : {"0", "false", "off", "no"})
     if (text == no) return false;
   fail("[settings] {} is '{}', expected 0 or 1", name, text);
+}
+
+int64_t bytes_of(std::string_view text) {
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  std::string unit;
+  for (const char* p = end; p != text.data() + text.size(); ++p)
+    if (*p != ' ') unit += char(std::toupper(static_cast<unsigned char>(*p)));
+  double factor = 0;
+  if (unit.empty() || unit == "B") factor = 1;
+  constexpr std::string_view kPrefixes = "KMGT";
+  if (const size_t power = unit.empty() ? kPrefixes.npos : kPrefixes.find(unit[0]);
+      power != kPrefixes.npos) {
+    const std::string_view rest = std::string_view(unit).substr(1);
+    const double base = rest == "B" || rest.empty() ? 1000 : rest == "IB" ? 1024 : 0;
+    factor = base;
+    for (size_t i = 0; i < power; ++i) factor *= base;
+  }
+  check(error == std::errc() && number >= 0 && factor > 0 && number * factor < 9e18,
+        "found '{}', expected a number of bytes such as 1000, 300MB or 1.5GiB", text);
+  return int64_t(number * factor);
 }
 
 }  // namespace heddle

@@ -25,6 +25,9 @@ HEDDLE_API std::span<const Setting> settings();
 HEDDLE_API std::string setting(std::string_view name);
 // The same as a whole number from 0. Throws Error naming the variable when the text is none.
 HEDDLE_API int64_t setting_int(std::string_view name);
+// A number of bytes: "1000", "300MB", "1.5 GiB". Powers of 1000 for kB, MB, GB and TB, of 1024 for
+// KiB, MiB, GiB and TiB. Throws Error when the text is none.
+HEDDLE_API int64_t bytes_of(std::string_view text);
 // The same as yes or no: "1", "true", "on", "yes" or "0", "false", "off", "no".
 HEDDLE_API bool setting_flag(std::string_view name);
 

@@ -1,6 +1,7 @@
 // Giving a network its arrays, and running it forward and backward.
 #include "executor/bound.h"
 
+#include "base/settings.h"
 #include "executor/fill.h"
 #include "executor/start.h"
 
@@ -28,11 +29,15 @@ NDArray take_or_make(const char* what, const Network::Variable& v, const Arrays&
 }  // namespace bound
 
 NetworkSpec network_spec(const BindSpec& spec) {
+  const int64_t budget =
+      spec.memory_budget < 0 ? bytes_of(setting("HEDDLE_MEMORY_BUDGET")) : spec.memory_budget;
   NetworkSpec n{.device = spec.device,
                 .groups = spec.groups,
                 .training = spec.training,
                 .grad_req = spec.grad_req,
-                .default_req = spec.default_req};
+                .default_req = spec.default_req,
+                .memory_budget = budget,
+                .recompute_all = setting_flag("MXNET_BACKWARD_DO_MIRROR")};
   for (const auto& [name, shape] : spec.shapes) n.known[name].shape = shape;
   for (const auto& [name, dtype] : spec.dtypes) n.known[name].dtype = dtype;
   for (const Arrays* arrays : {&spec.args, &spec.aux})
@@ -44,6 +49,7 @@ NetworkSpec network_spec(const BindSpec& spec) {
 BoundGraph::BoundGraph(Network given_network, const BindSpec& given, std::shared_ptr<Arenas> arenas)
     : network(std::move(given_network)), arenas(std::move(arenas)) {
   start_once();
+  planned_ = plan_network(network, network.spec.training);  // who asks for too little is told now
   for (const Network::Variable& v : network.variables) {
     arrays.push_back(bound::take_or_make(v.aux ? "auxiliary state" : "argument", v,
                                          v.aux ? given.aux : given.args));
@@ -85,8 +91,8 @@ NDArray BoundGraph::array_of(Home home) const {
 Program& BoundGraph::program(bool training) {
   auto& p = programs_[training];
   if (p) return *p;
-  const bool with_gradients = training && network.has_gradients();
-  Plan plan = with_gradients ? plan_training(network) : plan_forward(network, training);
+  Plan plan = planned_ ? std::move(*planned_) : plan_network(network, training);
+  planned_.reset();
   head_grads_.resize(outputs.size());
   for (int v = 0; v < plan.graph.values; ++v)
     if (const Home home = plan.home[v]; home.kind == Home::kHead) {

@@ -1,6 +1,7 @@
 // What an Executor holds: a network with its arrays, and the programs that run on them.
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,7 @@ class BoundGraph {
   void load_head_grads(std::span<const NDArray> heads);
   void draw_seed(const Program& p, bool training);
 
+  std::optional<Plan> planned_;           // of the program that is made first
   std::unique_ptr<Program> programs_[2];  // [training]
   std::vector<NDArray> head_grads_;       // one per output; none: backward does not read it
   uint64_t seed_ = 0;                     // of the last forward run that drew random numbers

@@ -297,7 +297,7 @@ void Program::push_watched(Part part, bool training, uint64_t seed, const Monito
     const Graph::Node& n = s.node(i);
     std::vector<int> values;
     std::vector<std::string> names;
-    if (inputs_too) {
+    if (inputs_too && n.phase != Phase::kRecomputed) {
       Task look{.name = "monitor", .device = s.device(i)};
       for (const Use& u : work_->uses[i])
         if (u.access == Access::kRead) look.uses.push_back(u);
@@ -309,6 +309,11 @@ void Program::push_watched(Part part, bool training, uint64_t seed, const Monito
       }
       push(std::move(look), values, names);
       values.clear(), names.clear();
+    }
+    // What is recomputed has been shown in the forward run.
+    if (n.phase == Phase::kRecomputed) {
+      push(task_of({i}, training), {}, {});
+      continue;
     }
     for (int k = 0; k < n.outputs(); ++k) {
       if (n.call->outputs[k].hidden || !s.plan().wanted[n.first_output + k]) continue;

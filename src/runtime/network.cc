@@ -76,6 +76,17 @@ bool Network::has_gradients() const {
                      [](const Variable& v) { return v.req != GradReq::kNone; });
 }
 
+int64_t Network::own_bytes() const {
+  int64_t bytes = 0;
+  const auto add = [&](const ValueInfo& t) { bytes += t.shape.size() * dtype_size(t.dtype); };
+  for (const Variable& v : variables)
+    if (v.req != GradReq::kNone) add(v.type);
+  for (const Output& o : outputs) {
+    if (o.variable < 0 && o.same_as < 0) add(o.type);
+  }
+  return bytes;
+}
+
 int Network::find(std::string_view variable) const {
   for (size_t i = 0; i < variables.size(); ++i)
     if (variables[i].name == variable) return int(i);

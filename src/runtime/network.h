@@ -16,6 +16,12 @@ struct NetworkSpec {
   bool training = true;  // false: no gradients
   std::map<std::string, GradReq, std::less<>> grad_req = {};
   GradReq default_req = GradReq::kWrite;  // of those that grad_req does not name
+  // What a training run may take beside the parameters: the arenas, the gradients and the outputs.
+  // 0: whatever it needs. To keep to it, forward nodes run again among the backward ones.
+  int64_t memory_budget = 0;
+  // Without a budget: the part of a step's time that may go into running again what costs little.
+  double recompute_share = 0;
+  bool recompute_all = false;  // whatever part that takes
 };
 
 struct Network {
@@ -39,6 +45,7 @@ struct Network {
   std::vector<Output> outputs;
 
   bool has_gradients() const;
+  int64_t own_bytes() const;                  // of the gradients of variables, and of outputs
   int find(std::string_view variable) const;  // -1: there is none
 };
 

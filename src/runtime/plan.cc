@@ -5,11 +5,21 @@
 #include <algorithm>
 #include <map>
 
+#include "runtime/memory_use.h"
+#include "symbol/recompute.h"
+
 namespace heddle {
 
 int64_t Plan::stated_bytes() const {
   int64_t n = 0;
   for (const auto& [device, bytes] : arenas) n += bytes;
+  return n;
+}
+
+int64_t Plan::kept_bytes() const {
+  int64_t n = 0;
+  for (int v = 0; v < graph.values; ++v)
+    if (home[v].kind == Home::kPrepared || home[v].kind == Home::kHead) n += describe(v).bytes();
   return n;
 }
 
@@ -57,6 +67,8 @@ void find_wanted(Plan& p) {
   for (auto n = p.graph.nodes.rbegin(); n != p.graph.nodes.rend(); ++n) {
     bool runs = n->call && n->call->mutates;
     for (int k = 0; k < n->outputs(); ++k) runs = runs || p.wanted[n->first_output + k];
+    for (int k = 0; runs && n->call && k < n->outputs(); ++k)
+      if (always_written(*n, k)) p.wanted[n->first_output + k] = 1;
     for (size_t k = 0; runs && k < n->inputs.size(); ++k)
       if (!n->call->inputs[k].shape_only) p.wanted[n->inputs[k]] = 1;
   }
@@ -85,8 +97,30 @@ void plan_arenas(Plan& p) {
   }
 }
 
-// A plan without gradients keeps its reordered variables from run to run.
-Plan finish(Draft d, Known known, const Network& network, bool training, bool keep) {
+// Recomputes what is worth it, or what a budget asks for.
+Chosen save_memory(Chosen c, Plan& p, const Network& network) {
+  std::vector<bool> outside(size_t(c.graph.values));
+  int64_t own = network.own_bytes();
+  for (int v = 0; v < c.graph.values; ++v) {
+    outside[v] = p.outside(v);
+    if (p.home[v].kind == Home::kHead)
+      own += c.types[v].shape.size() * dtype_size(c.types[v].dtype);
+  }
+  const NetworkSpec& spec = network.spec;
+  if (spec.memory_budget <= 0 &&
+      !asks_for_recomputation(c.graph, {spec.recompute_share, spec.recompute_all}))
+    return c;
+  Recomputed r =
+      spec.memory_budget > 0
+          ? recompute(std::move(c), outside, spec.memory_budget - own)
+          : recompute_cheap(std::move(c), outside, {spec.recompute_share, spec.recompute_all});
+  p.seconds = r.forward_seconds, p.seconds_again = r.seconds;
+  return std::move(r.graph);
+}
+
+// `keep`: reordered variables stay from run to run. `gradients`: there are backward nodes.
+Plan finish(Draft d, Known known, const Network& network, bool training, bool keep,
+            bool gradients) {
   Placement where;
   Graph g = place(std::move(d.graph), network.spec.groups, network.spec.device, &where);
   ValueTypes types = infer_float32(g, std::move(known), training);
@@ -95,20 +129,23 @@ Plan finish(Draft d, Known known, const Network& network, bool training, bool ke
   Chosen c =
       choose_kernels(std::move(g), std::move(where), std::move(types), fixed, training, keep);
   Plan p;
-  p.graph = std::move(c.graph), p.where = std::move(c.where), p.types = std::move(c.types);
-  p.choices = std::move(c.choices);
-  p.producer = p.graph.producers();
-  p.home.resize(p.graph.values);
+  p.home.resize(c.graph.values);
   for (const auto& [value, home] : d.home) {
     const auto moved = c.plain.find(value);
     p.home[moved == c.plain.end() ? value : moved->second] = home;
   }
+  if (gradients) c = save_memory(std::move(c), p, network);
+  p.graph = std::move(c.graph), p.where = std::move(c.where), p.types = std::move(c.types);
+  p.choices = std::move(c.choices);
+  p.producer = p.graph.producers();
+  p.home.resize(p.graph.values);
   int prepared = 0;
   for (int v = 0; v < p.graph.values; ++v)
     if (const Graph::Node& n = p.graph.nodes[p.producer[v]]; n.call && n.phase == Phase::kPrepare)
       p.home[v] = {Home::kPrepared, prepared++};
   find_wanted(p);
   plan_arenas(p);
+  if (gradients) check_budget(network, p);
   return p;
 }
 
@@ -126,7 +163,7 @@ std::vector<int> add_heads(Draft& d, Known& known, const Network& network) {
 }
 
 // Lets the gradient `value` of variable `index` end in the memory it is for.
-void deliver(Draft& d, Known& known, const Network& network, int index, int value) {
+void deliver(Draft& d, Known& known, const Network& network, int index, int value, bool computed) {
   const Network::Variable& v = network.variables[index];
   const Home home{Home::kGradient, index};
   const int variable = d.variable.at(v.name);
@@ -146,7 +183,6 @@ void deliver(Draft& d, Known& known, const Network& network, int index, int valu
     d.home[before] = home;
     return pass(Meaning::kAdd, {before, value});
   }
-  const bool computed = d.graph.nodes[d.graph.producers()[value]].call != nullptr;
   if (computed && network.spec.groups.empty() && d.home.try_emplace(value, home).second) return;
   pass(Meaning::kIdentity, {value});
 }
@@ -154,8 +190,11 @@ void deliver(Draft& d, Known& known, const Network& network, int index, int valu
 }  // namespace planning
 
 Plan plan_forward(const Network& network, bool training) {
-  return planning::finish(planning::draft_of(network), planning::known_of(network), network,
-                          training, true);
+  const bool keep = network.spec.memory_budget <= 0;
+  Plan p = planning::finish(planning::draft_of(network), planning::known_of(network), network,
+                            training, keep, false);
+  check_budget(network, p);
+  return p;
 }
 
 Plan plan_training(const Network& network) {
@@ -172,10 +211,12 @@ Plan plan_training(const Network& network) {
   }
   Gradient gradients = gradient(std::move(d.graph), spec);
   d.graph = std::move(gradients.graph);
+  const std::vector<int> producer = d.graph.producers();
   std::vector<int> zero;
   for (size_t i = 0; i < wanted.size(); ++i) {
     if (gradients.grads[i] >= 0)
-      planning::deliver(d, known, network, wanted[i], gradients.grads[i]);
+      planning::deliver(d, known, network, wanted[i], gradients.grads[i],
+                        d.graph.nodes[producer[gradients.grads[i]]].call != nullptr);
     else if (network.variables[wanted[i]].req != GradReq::kAdd) zero.push_back(wanted[i]);
   }
   std::vector<uint8_t> read(d.graph.values);
@@ -186,10 +227,15 @@ Plan plan_training(const Network& network) {
     reads_head.push_back(read[spec.head_grads[i]]);
     if (reads_head[i]) d.home[spec.head_grads[i]] = {Home::kHead, int(i)};
   }
-  Plan p = planning::finish(std::move(d), std::move(known), network, true, false);
+  Plan p = planning::finish(std::move(d), std::move(known), network, true, false, true);
   p.reads_head = std::move(reads_head);
   p.zero_gradients = std::move(zero);
   return p;
+}
+
+Plan plan_network(const Network& network, bool training) {
+  return training && network.has_gradients() ? plan_training(network)
+                                             : plan_forward(network, training);
 }
 
 }  // namespace heddle

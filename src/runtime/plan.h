@@ -36,15 +36,20 @@ struct Plan {
   std::vector<uint8_t> reads_head = {};  // output -> does backward read its gradient?
   std::vector<int> zero_gradients = {};  // variables whose gradient nothing flows to
 
+  double seconds = 0, seconds_again = 0;  // estimated: of forward, and of what is recomputed
+
   bool outside(int value) const { return home[value].kind != Home::kArena; }
   Device device(int value) const { return where[producer[value]]; }
   Blob describe(int value) const;  // without an address, as it is stored
   int64_t stated_bytes() const;    // of all arenas
+  int64_t kept_bytes() const;      // of prepared variables, and of gradients of outputs
 };
 
 // The pipeline of passes, for a forward run alone, and for one with its gradients. Throws Error
 // naming the node that no kernel serves.
 Plan plan_forward(const Network& network, bool training);
 Plan plan_training(const Network& network);
+// The one of them that such a run needs.
+Plan plan_network(const Network& network, bool training);
 
 }  // namespace heddle

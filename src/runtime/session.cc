@@ -46,7 +46,7 @@ Session::Program& Session::program(bool training) {
   auto& p = programs_[training];
   if (p) return *p;
   const bool gradients = training && network_.has_gradients();
-  p.emplace(gradients ? plan_training(network_) : plan_forward(network_, training));
+  p.emplace(plan_network(network_, training));
   const Plan& plan = p->steps.plan();
   for (const auto& arena : plan.arenas) p->arenas.emplace_back(arena.second);
   for (int v = 0; v < plan.graph.values; ++v)

@@ -71,7 +71,8 @@ void Steps::run(int i, Device device, Stream* stream, bool training, uint64_t ru
   Step& s = steps_[i];
   const Graph::Node& n = node(i);
   if (s.idle) return;
-  OpContext ctx(device, stream, training, s.wanted,
+  // What is recomputed is what a training run computed.
+  OpContext ctx(device, stream, training || n.phase == Phase::kRecomputed, s.wanted,
                 n.call->op->draws ? steps::seed_of(run_seed, n.stream) : 0);
   attempt([&] { run_kernel(*s.kernel, *n.call, ctx, s.in, s.out); },
           [&](std::string_view text) { fail("Error in operator {}: {}", n.name, text); });

@@ -33,7 +33,8 @@ class BucketingModule(BaseModule):
     def __init__(self, sym_gen: SymGen, default_bucket_key: Any = None, logger: Any = logging,
                  context: OneOrMore[Context] | None = None, work_load_list: Sequence[float] | None = None,
                  fixed_param_names: Sequence[str] | None = None, state_names: Sequence[str] | None = None,
-                 group2ctxs: Any = None, compression_params: Mapping[str, Any] | None = None) -> None:
+                 group2ctxs: Any = None, compression_params: Mapping[str, Any] | None = None,
+                 memory_budget: int | str | None = None) -> None:
         super().__init__(logger)
         if default_bucket_key is None:
             raise ValueError("default_bucket_key is missing")
@@ -41,7 +42,8 @@ class BucketingModule(BaseModule):
         self._sym_gen = sym_gen
         self._options: dict[str, Any] = {"logger": logger, "context": context, "work_load_list": work_load_list,
                          "fixed_param_names": fixed_param_names, "state_names": state_names,
-                         "group2ctxs": group2ctxs, "compression_params": compression_params}
+                         "group2ctxs": group2ctxs, "compression_params": compression_params,
+                         "memory_budget": memory_budget}
         self._buckets: dict[Any, Module] = {}
         self._curr_module: Module = None  # type: ignore[assignment]  # until bind()
         self._curr_bucket_key: Any = None

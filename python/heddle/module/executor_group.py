@@ -61,7 +61,8 @@ class DataParallelExecutorGroup:
                  label_shapes: list[DataDesc] | None, param_names: Sequence[str], for_training: bool,
                  inputs_need_grad: bool, shared_group: DataParallelExecutorGroup | None = None, logger: Any = logging,
                  fixed_param_names: Sequence[str] | None = None, grad_req: GradReq = "write",
-                 state_names: Sequence[str] | None = None, group2ctxs: Any = None) -> None:
+                 state_names: Sequence[str] | None = None, group2ctxs: Any = None,
+                 memory_budget: int | str | None = None) -> None:
         self.symbol = symbol
         self.contexts = contexts
         self.workload = workload or [1] * len(contexts)
@@ -71,6 +72,7 @@ class DataParallelExecutorGroup:
         self.logger = logger
         self.fixed_param_names = list(fixed_param_names or [])
         self.state_names = list(state_names or [])
+        self.memory_budget = memory_budget
         self.group2ctxs = _prepare_group2ctxs(group2ctxs, len(contexts))
         self.arg_names = symbol.list_arguments()
         self.aux_names = symbol.list_auxiliary_states()
@@ -165,13 +167,14 @@ class DataParallelExecutorGroup:
         groups = self.group2ctxs[at] if self.group2ctxs else None
         dtypes = {n: t for n, t in dtypes.items() if n in known}
         if shared is None:
-            return self.symbol.simple_bind(context, self.grad_req, dtypes, group2ctx=groups, **known)
+            return self.symbol.simple_bind(context, self.grad_req, dtypes, group2ctx=groups,
+                                           memory_budget=self.memory_budget, **known)
         # Parameters, their gradients and auxiliary states are the other executor's own arrays.
         args = {n: shared.arg_dict[n] for n in self.param_names if n in shared.arg_dict}
         grads = {n: shared.grad_dict[n] for n in args
                  if self.grad_req[n] != "null" and shared.grad_dict.get(n) is not None}
         aux = {n: shared.aux_dict[n] for n in self.aux_names if n in shared.aux_dict}
-        return Executor._bind(self.symbol, context, known, dtypes, args, grads, aux, self.grad_req, groups)
+        return Executor._bind(self.symbol, context, known, dtypes, args, grads, aux, self.grad_req, groups, self.memory_budget)
 
     def _collect_arrays(self) -> None:
         """Lists of each parameter's arrays, one per device; inputs likewise."""

@@ -32,13 +32,17 @@ if TYPE_CHECKING:
 
 
 class Module(BaseModule):
-    """Runs one symbol on one or more devices, which share each batch."""
+    """Runs one symbol on one or more devices, which share each batch.
+
+    memory_budget: the most that a run may take on each device beside the parameters, as for Symbol.simple_bind.
+    """
 
     def __init__(self, symbol: Symbol, data_names: Sequence[str] | None = ("data",),
                  label_names: Sequence[str] | None = ("softmax_label",), logger: Any = logging,
                  context: OneOrMore[Context] | None = None, work_load_list: Sequence[float] | None = None,
                  fixed_param_names: Sequence[str] | None = None, state_names: Sequence[str] | None = None,
-                 group2ctxs: Any = None, compression_params: Mapping[str, Any] | None = None) -> None:
+                 group2ctxs: Any = None, compression_params: Mapping[str, Any] | None = None,
+                 memory_budget: int | str | None = None) -> None:
         super().__init__(logger)
         context = cpu() if context is None else context
         self._context = [context] if isinstance(context, Context) else list(context)
@@ -47,6 +51,7 @@ class Module(BaseModule):
             raise ValueError(f"[Module] found {len(self._work_load_list)} entries in work_load_list for "
                              f"{len(self._context)} devices, expected one for each")
         self._group2ctxs = group2ctxs
+        self._memory_budget = memory_budget
         self._compression_params = compression_params
         self._symbol = symbol
         arguments = symbol.list_arguments()
@@ -207,7 +212,7 @@ class Module(BaseModule):
         self._exec_group = DataParallelExecutorGroup(
             self._symbol, self._context, self._work_load_list, data, labels, self._param_names, for_training,
             inputs_need_grad, shared_group, self.logger, self._fixed_param_names, grad_req, self._state_names,
-            self._group2ctxs)
+            self._group2ctxs, self._memory_budget)
         self._data_shapes, self._label_shapes = data, labels
         self.binded = True
         if shared_module is not None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any, NoReturn
 
+    from .._memory_plan import MemoryPlan
     from .._typing import DTypeLike, GivenArrays, GradReq, Groups, ShapeLike
     from ..context import Context
     from ..initializer import Initializer
@@ -273,13 +274,15 @@ class Symbol(Methods):
     def simple_bind(self, ctx: Context, grad_req: GradReq = "write", type_dict: Mapping[str, DTypeLike] | None = None,
                     stype_dict: Any = None, group2ctx: Groups | None = None,
                     shared_arg_names: Sequence[str] | None = None, shared_exec: Executor | None = None,
-                    shared_buffer: Any = None, **kwargs: Any) -> Executor:
+                    shared_buffer: Any = None, memory_budget: int | str | None = None, **kwargs: Any) -> Executor:
         """An Executor with arrays made for it, zero-filled; keywords are the shapes of inputs.
 
         grad_req: "write", "add" or "null" for all arguments, by name, or in their order. type_dict: names to dtypes,
         float32 if nothing says otherwise. group2ctx: devices of the groups that AttrScope(ctx_group=...) names.
-        shared_exec: an Executor whose arrays of the names in shared_arg_names are used. Raises MXNetError where a shape
-        or dtype stays unknown or contradicts another. Shapes of what is no input are ignored, as MXNet does: programs bind
+        shared_exec: an Executor whose arrays of the names in shared_arg_names are used. memory_budget: the most that a
+        run may take beside the parameters, in bytes or as "300MB"; values are then computed again in backward instead of
+        being kept, and gradients keep their bits. Raises MXNetError where a shape or dtype stays unknown or contradicts
+        another, and, before anything is allocated, where the budget is too small. Shapes of what is no input are ignored, as MXNet does: programs bind
         parts of networks with the labels of the whole.
         """
         inputs = self.list_inputs()
@@ -292,17 +295,18 @@ class Symbol(Methods):
             shared = {n: a for n, a in shared.items() if n not in shapes or tuple(shapes[n]) == a.shape}
         dtypes = {n: dtype_name(t) for n, t in (type_dict or {}).items()}
         try:
-            return Executor._bind(self, ctx, shapes, dtypes, shared, {}, {}, _requests(names, grad_req), group2ctx)
+            return Executor._bind(self, ctx, shapes, dtypes, shared, {}, {}, _requests(names, grad_req), group2ctx,
+                                  memory_budget)
         except MXNetError:
             _check_names("simple_bind", kwargs, inputs)  # a name that is no input is more likely misspelt than not needed
             raise
 
     def bind(self, ctx: Context, args: GivenArrays, args_grad: GivenArrays | None = None, grad_req: GradReq = "write",
              aux_states: GivenArrays | None = None, group2ctx: Groups | None = None,
-             shared_exec: Executor | None = None) -> Executor:
+             shared_exec: Executor | None = None, memory_budget: int | str | None = None) -> Executor:
         """An Executor on the given arrays: by name, or in the order of list_arguments().
 
-        args_grad: where gradients go; arguments without one get none. grad_req: as in simple_bind. Raises ValueError
+        args_grad: where gradients go; arguments without one get none. grad_req, memory_budget: as in simple_bind. Raises ValueError
         where an array is missing, MXNetError where shapes or dtypes do not go together. Several variables of one name get
         the array of that name; in a list they are refused.
         """
@@ -314,7 +318,18 @@ class Symbol(Methods):
         wanted = _requests(names, grad_req)
         check_requests(wanted)
         requests = {n: r if n in grads else "null" for n, r in wanted.items()}
-        return Executor._bind(symbol, ctx, {}, {}, arrays, grads, aux, requests, group2ctx)
+        return Executor._bind(symbol, ctx, {}, {}, arrays, grads, aux, requests, group2ctx, memory_budget)
+
+    def memory_plan(self, ctx: Context | None = None, grad_req: GradReq = "write",
+                    type_dict: Mapping[str, DTypeLike] | None = None, group2ctx: Groups | None = None,
+                    memory_budget: int | str | None = None, **kwargs: Any) -> MemoryPlan:
+        """What simple_bind with these arguments would need, without making anything; with gradients unless grad_req is
+        "null". Raises as simple_bind does."""
+        inputs = self.list_inputs()
+        shapes = {name: shape for name, shape in kwargs.items() if name in inputs}
+        requests = _requests(self.list_arguments(), grad_req)
+        return Executor._plan_of(self, ctx or current_context(), shapes,
+                                 {n: dtype_name(t) for n, t in (type_dict or {}).items()}, requests, group2ctx, memory_budget)
 
     def _one_per_name(self) -> Symbol:
         """This expression, with one variable in place of all of a name: what is given by name is given to all of them."""
