@@ -80,7 +80,15 @@ class Study {
     elsewhere.resize(size_t(light.values), false);
     std::vector<Device> device_of(size_t(light.values));
     for (int v = 0; v < g_.values; ++v) device_of[v] = c_.where[producer_[v]];
-    for (const Replay::Event& e : t.order.events) {
+    // As they will stand in the graph: variables among the forward nodes.
+    size_t next = 0;
+    for (const Graph::Node& n : g_.nodes) {
+      if (n.phase > Phase::kForward) continue;
+      light.nodes.push_back({.call = n.call, .inputs = n.inputs, .first_output = n.first_output});
+      next += n.call != nullptr;
+    }
+    for (; next < t.order.events.size(); ++next) {
+      const Replay::Event& e = t.order.events[next];
       const Graph::Node& n = g_.nodes[e.node];
       if (e.clone) {
         t.seconds += seconds_[e.node];
@@ -94,6 +102,9 @@ class Study {
                              .first_output = e.first_output,
                              .phase = e.clone ? Phase::kRecomputed : n.phase});
     }
+    for (const Graph::Node& n : g_.nodes)
+      if (!n.call)
+        for (int k = 0; k < n.outputs(); ++k) elsewhere[n.first_output + k] = true;
     std::vector<Device> devices;
     for (int node : forward_)
       if (std::find(devices.begin(), devices.end(), c_.where[node]) == devices.end())
@@ -539,7 +550,7 @@ class Search {
     for (const Blocks& b : all) fit(b);
     if (best_) return std::move(*best_);
     for (const Blocks& b : all) squeeze(b, least);
-    return least;
+    return best_ ? std::move(*best_) : std::move(least);
   }
 
  private:
@@ -570,20 +581,27 @@ class Search {
     if (!chain) return;
     int low = lowest(*chain), high = chain->slots();
     if (best_ && chain->seconds(high) >= best_->seconds) return;
-    if (keep_if_fits(b, *chain, high) || !keep_if_fits(b, *chain, low)) return;
+    if (keep_if_fits(b, *chain, high)) return;
+    // What moves really need is not quite what the chain says, so the least slot may not fit where
+    // a larger one does.
+    constexpr int kTries = 8;
+    const int step = std::max(1, (high - low) / kTries);
+    while (low < high && !keep_if_fits(b, *chain, low)) low += step;
     while (high - low > 1) {
       const int middle = (low + high) / 2;
       (keep_if_fits(b, *chain, middle) ? low : high) = middle;
     }
   }
 
-  void squeeze(const Blocks& b, Trial& least) const {
+  void squeeze(const Blocks& b, Trial& least) {
     const std::optional<Chain> chain = feasible(b, b.most() / 256 + 1);
     if (!chain) return;
     const int low = lowest(*chain);
-    for (int slot = low; slot <= std::min(chain->slots(), low + 5); ++slot)
-      if (Trial t = s_.try_order(b.order(chain->moves(slot))); t.bytes < least.bytes)
-        least = std::move(t);
+    for (int slot = low; slot <= std::min(chain->slots(), low + 5); ++slot) {
+      Trial t = s_.try_order(b.order(chain->moves(slot)));
+      if (t.bytes <= bytes_ && (!best_ || better(t, *best_))) best_ = t;
+      if (t.bytes < least.bytes) least = std::move(t);
+    }
   }
 
   bool keep_if_fits(const Blocks& b, const Chain& chain, int slot) {
