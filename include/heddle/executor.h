@@ -70,7 +70,9 @@ class HEDDLE_API Executor {
   const std::vector<NDArray>& aux() const;      // in the order of Symbol::auxiliary_states()
   const Symbol& symbol() const;
 
-  // Calls each(name, value) after every node's run; slows the run down, nullptr ends it.
+  // Calls each(name, value) after every node's run, for all its outputs, hidden ones too where it
+  // computes them; before it, for its inputs, and for variables by their own names, where
+  // `inputs_too`. Slows the run down, nullptr ends it.
   void monitor(std::function<void(std::string_view name, const NDArray& value)> each,
                bool inputs_too = false);
 

@@ -145,7 +145,8 @@ class Executor:
         self._core.backward(out_grads, bool(is_train))
 
     def set_monitor_callback(self, callback: Callable[[str, NDArray], Any] | None, monitor_all: bool = False) -> None:
-        """Calls callback(name, array) after every node's run; None ends it."""
+        """Calls callback(name, array) for the outputs of every node after its run, and with monitor_all for its inputs and
+        variables before it; None ends it."""
         self._core.monitor(callback, bool(monitor_all))
 
     def copy_params_from(self, arg_params: Arrays, aux_params: Arrays | None = None,

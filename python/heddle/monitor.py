@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class Monitor:
     """Every interval batches, stat_func (the root mean square by default) of outputs and parameters.
 
-    pattern: a regular expression that the names begin with. sort: by name. monitor_all: the inputs of operators, too.
+    pattern: a regular expression that the names begin with. sort: by name. monitor_all: the inputs of operators too, which
+    are named after the operator, and where they are variables also by their own names.
     stat_func gives an array, or a list of them. Used by Module.fit(monitor=...), or by tic() before and toc() after a batch.
     """
 

@@ -45,6 +45,13 @@ std::vector<Use> Places::uses(const Steps& steps, int i) const {
   return uses;
 }
 
+std::vector<Use> Places::looks(const Steps& steps, int i) const {
+  std::vector<Use> uses;
+  for (const int v : steps.node(i).inputs)
+    if (const NDArray& a = own_[v]) places::use(uses, a, Access::kRead);
+  return uses;
+}
+
 void Places::touch_arenas() const {
   for (const NDArray& arena : arenas_)
     if (arena.bytes() > 0) arena.blob();

@@ -31,6 +31,8 @@ class Places {
   int64_t prepared_bytes() const { return prepared_bytes_; }      // of reordered variables
   // The arrays that a step uses and users can see.
   std::vector<Use> uses(const Steps& steps, int i) const;
+  // What is used by who looks at all inputs of a step.
+  std::vector<Use> looks(const Steps& steps, int i) const;
 
   // In a task that has named what it uses.
   void touch_arenas() const;  // gets their memory

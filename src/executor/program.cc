@@ -299,12 +299,16 @@ void Program::push_watched(Part part, bool training, uint64_t seed, const Monito
     std::vector<std::string> names;
     if (inputs_too && n.phase != Phase::kRecomputed) {
       Task look{.name = "monitor", .device = s.device(i)};
-      for (const Use& u : work_->uses[i])
-        if (u.access == Access::kRead) look.uses.push_back(u);
+      look.uses = places().looks(s, i);
       for (size_t k = 0; k < n.inputs.size(); ++k) {
-        if (s.plan().outside(n.inputs[k]) && n.call->inputs[k].role != Role::kRead) continue;
-        if (n.call->inputs[k].shape_only) continue;
-        values.push_back(n.inputs[k]);
+        const int v = n.inputs[k];
+        if (!s.plan().outside(v) && n.call->inputs[k].shape_only)
+          continue;  // memory of others by now
+        if (s.plan().home[v].kind == Home::kVariable) {
+          values.push_back(v);
+          names.push_back(s.plan().graph.nodes[s.plan().producer[v]].name);
+        }
+        values.push_back(v);
         names.push_back(n.name + "_" + n.call->inputs[k].name);
       }
       push(std::move(look), values, names);
@@ -316,7 +320,8 @@ void Program::push_watched(Part part, bool training, uint64_t seed, const Monito
       continue;
     }
     for (int k = 0; k < n.outputs(); ++k) {
-      if (n.call->outputs[k].hidden || !s.plan().wanted[n.first_output + k]) continue;
+      if (!s.plan().wanted[n.first_output + k]) continue;
+      if (n.call->outputs[k].hidden && !training) continue;  // statistics and masks of training
       values.push_back(n.first_output + k);
       names.push_back(program::shown_name(n, k));
     }

@@ -24,15 +24,16 @@ def executor(mx):
     return exe
 
 
-def watched(mx, **options):
-    """What two batches gave, of which the second is not looked at."""
+def watched(mx, is_train=True, backward=True, **options):
+    """What three batches gave, of which the second is not looked at."""
     monitor, exe = mx.mon.Monitor(2, **options), executor(mx)
     monitor.install(exe)
     found = []
     for _ in range(3):
         monitor.tic()
-        exe.forward(is_train=True)
-        exe.backward([mx.nd.ones((3, 2))])
+        exe.forward(is_train=is_train)
+        if backward:
+            exe.backward([mx.nd.ones((3, 2))])
         found.append([list(row) for row in monitor.toc()])
     return found
 
@@ -79,7 +80,8 @@ CALLBACKS = {
 
 def seen(mx):
     found = {"plain": watched(mx), "sorted": watched(mx, sort=True, pattern=".*weight|.*output"),
-             "several": several(mx)}
+             "several": several(mx), "everything": watched(mx, monitor_all=True, backward=False),
+             "everything predicted": watched(mx, monitor_all=True, is_train=False, backward=False)}
     for name, make in CALLBACKS.items():
         found[name] = logged(mx, make, 5)
     return found
