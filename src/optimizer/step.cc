@@ -180,15 +180,18 @@ void push_work(std::shared_ptr<Work> work, int priority) {
             .priority = priority,
             .place = current_place()};
   int64_t bytes = 0;
+  size_t uses = 0;
+  for (const Tensor& t : work->tensors) uses += 3 + t.states.size();
+  task.uses.reserve(uses);
   for (const Tensor& t : work->tensors) {
     task.uses.push_back({t.grad.var(), Access::kRead});
-    bytes += t.grad.bytes();
+    task.bytes += t.grad.bytes();
     each_written(t, [&](const NDArray& a) {
       task.uses.push_back({a.var(), Access::kUpdate});
       bytes += a.bytes();
     });
   }
-  task.small = bytes <= kSmallBytes;
+  task.small = bytes + task.bytes <= kSmallBytes;
   task.run = [work = std::move(work)](RunContext& where) { work->run(where); };
   Engine::get().push(std::move(task));
 }
@@ -196,6 +199,8 @@ void push_work(std::shared_ptr<Work> work, int priority) {
 void push_step(const Rule& rule, const Common& common, Step step, std::vector<Tensor> tensors,
                int priority) {
   start_once();
+  if (autograd::is_recording())
+    for (const Tensor& t : tensors) autograd::check_inplace(t.weight);
   if (rule.def.prepare) rule.def.prepare(rule.params.get(), step);
   for (size_t from = 0; from < tensors.size();) {
     const size_t count = count_apart(std::span(tensors).subspan(from)), to = from + count;

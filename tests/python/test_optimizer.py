@@ -477,3 +477,14 @@ def test_gradients_of_several_updates_make_one_step():
         updater(0, mx.nd.array([g]), weight)
         assert weight.asscalar() == expected
     assert optimizer.cumgrads[0]["num_cums"] == 4
+
+
+def test_a_weight_that_a_recorded_result_needs_is_not_updated():
+    weight = mx.nd.ones((2,))
+    weight.attach_grad()
+    with mx.autograd.record():
+        result = weight * weight
+        with pytest.raises(mx.MXNetError, match="Inplace"):
+            mx.optimizer.SGD().update(0, result, mx.nd.ones((2,)), None)
+    result.backward()
+    assert weight.grad.tolist() == [2, 2]
