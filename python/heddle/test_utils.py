@@ -675,7 +675,7 @@ def compare_optimizer(opt1: Optimizer, opt2: Optimizer, shape: Any, dtype: Any, 
             w, g = [x.copy() for x in weights], [x.copy() for x in grads]
             states = [opt.create_state_multi_precision(i, x) for i, x in enumerate(w)]
             if many:
-                opt.update_multi_precision(list(range(ntensors)), w, g, states)  # type: ignore[arg-type]  # lists of MXNet 1.x
+                opt.update_multi_precision(list(range(ntensors)), w, g, states)  # lists of MXNet 1.x
             else:
                 opt.update_multi_precision(0, w[0], g[0], states[0])
             found.append((w, states))
