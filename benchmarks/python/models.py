@@ -454,7 +454,7 @@ def measure(row, programs, limits, options):
     """Medians: {"heddle": seconds, peer: seconds, ...}, and the rates of the limits."""
     net = networks.NETWORKS[row.network](row.batch)
     contenders = {"heddle": ("heddle", "")} | peers_of(row, options.compiled)
-    questions = {"fma": "fma 0.05", "memory": f"read {min(net.bytes(row.training), 1 << 29)} 0.05"}
+    questions = {"fma": "fma 0.05", "memory": f"read {min(net.working_set(row.training), 1 << 29)} 0.05"}
     found = {}
     begin = time.perf_counter()
     for window in range(options.windows):

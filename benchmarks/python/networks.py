@@ -36,9 +36,12 @@ class Layer:
             return steps * batch * 8 * width * width * self.params["layers"]
         return 0
 
+    def bytes_held(self):
+        return 4 * sum(map(math.prod, self.weights.values()))
+
     def bytes_read(self):
         """Bytes of weights that a forward pass reads: the recurrent half of an LSTM's once a step."""
-        size = 4 * sum(map(math.prod, self.weights.values()))
+        size = self.bytes_held()
         return size * (1 + self.shape[0]) // 2 if self.kind == "lstm" else size
 
 
@@ -136,6 +139,11 @@ class Network:
         if not training:
             return weights
         return 3 * weights + 4 * sum(4 * math.prod(layer.shape) for layer in self.layers if layer.multiplications())
+
+    def working_set(self, training):
+        """How many of these bytes are different ones: an LSTM reads the same weights at every step."""
+        repeated = sum(layer.bytes_read() - layer.bytes_held() for layer in self.layers)
+        return self.bytes(training) - repeated * (3 if training else 1)
 
     def last_uses(self):
         """For each layer, the layers whose outputs nobody needs after it."""
