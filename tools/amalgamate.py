@@ -13,9 +13,9 @@ import pathlib
 import re
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-HEADER = "predict/heddle_predict.h"
+HEADER = "heddle/c_predict_api.h"
 # Files without operators, by what they need; operators follow in the order of all_ops.def.
-ROOMS = ["base/base.cc", "base/json.cc", "base/layout.cc", "base/param.cc", "base/params_file.cc", "base/settings.cc", "device/host_memory.cc", "device/scratch.cc",
+ROOMS = ["base/base.cc", "base/c_errors.cc", "base/json.cc", "base/layout.cc", "base/param.cc", "base/params_file.cc", "base/settings.cc", "device/host_memory.cc", "device/scratch.cc",
          "parallel/parallel.serial.cc", "operator/op.cc", "operator/linalg.cc", "operator/simd/level.cc",
          "operator/elemwise/convert.cc", "operator/elemwise/family.cc", "operator/elemwise/map.cc",
          "operator/elemwise/reduction.cc",
@@ -27,7 +27,7 @@ STEMS = ["activation", "batch_norm", "convolution", "dropout", "fully_connected"
 TAIL = ["operator/all_ops.cc", "symbol/walk.cc", "symbol/symbol.cc", "symbol/graph.cc", "symbol/infer.cc",
         "symbol/json.cc", "symbol/upgrade.cc", "symbol/pack.cc", "symbol/plan_memory.cc", "symbol/rewrite.cc", "symbol/expand.cc", "symbol/place.cc", "symbol/choose_kernels.cc",
         "symbol/gradient.cc", "symbol/checkpoint.cc", "symbol/replay.cc", "symbol/recompute.cc", "runtime/network.cc", "runtime/memory_use.cc", "runtime/plan.cc", "runtime/steps.cc", "runtime/params.cc", "runtime/session.cc",
-        "predict/predict.cc"]
+        "predict/model.cc", "predict/predict.cc", "predict/mxnet.cc"]
 INCLUDE = re.compile(r'\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>|(HEDDLE_LOOPS))')
 LOOPS = re.compile(r'\s*#\s*define\s+HEDDLE_LOOPS\s+"([^"]+)"')
 OPS = re.compile(r"^(HEDDLE_OPS\w*)\((\w+)\)$")

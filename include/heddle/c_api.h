@@ -28,10 +28,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifndef HD_API
 #if defined(__GNUC__)
 #define HD_API __attribute__((visibility("default")))
 #else
 #define HD_API
+#endif
 #endif
 
 #ifdef __cplusplus

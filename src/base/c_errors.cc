@@ -9,3 +9,8 @@ std::string& last_error() {
 }
 
 }  // namespace heddle::c_face
+
+// Both headers of C declare it.
+extern "C" HEDDLE_API const char* hd_last_error(void) {
+  return heddle::c_face::last_error().c_str();
+}

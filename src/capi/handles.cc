@@ -76,20 +76,12 @@ void ArrayList::set(const std::vector<NDArray>& arrays) {
 }
 
 std::vector<hd_variable> variables_of(const hd_variable* variables, int count) {
-  check_count(count, variables, "variables");
   std::vector<hd_variable> all;
-  const size_t size = count > 0 ? variables->size : 0;
-  const auto* at = reinterpret_cast<const char*>(variables);
-  for (int i = 0; i < count; ++i, at += size) {
-    all.push_back(taken(reinterpret_cast<const hd_variable*>(at), size, "an hd_variable"));
-    check(all.back().name != nullptr, "[C] variable {} has no name", i);
-  }
+  c_face::each_taken(variables, count, "hd_variable", [&](const hd_variable& v) {
+    check(v.name != nullptr, "[C] variable {} has no name", all.size());
+    all.push_back(v);
+  });
   return all;
-}
-
-std::optional<Shape> shape_of(const hd_variable& v) {
-  if (!v.shape) return std::nullopt;
-  return shape_of(v.shape, v.rank);
 }
 
 }  // namespace heddle::capi

@@ -1,7 +1,5 @@
 // What the files of the C face share: what handles hold, and how arguments become values of C++.
 #pragma once
-#include <algorithm>
-#include <cstring>
 #include <map>
 #include <memory>
 #include <optional>
@@ -11,6 +9,7 @@
 #include <vector>
 
 #include "base/c_errors.h"
+#include "base/c_structs.h"
 #include "heddle/c_api.h"
 #include "heddle/executor.h"
 #include "heddle/io.h"
@@ -41,13 +40,8 @@ struct hd_symbol final : heddle::capi::Handle {
 
 namespace heddle::capi {
 
-using c_face::guarded;
+using c_face::guarded, c_face::hand_out, c_face::need, c_face::taken;
 
-template <class T>
-T& need(T* p, std::string_view what) {
-  check(p != nullptr, "[C] {} is null", what);
-  return *p;
-}
 inline const NDArray& array_of(const hd_array* a, std::string_view what = "the array") {
   return need(a, what).value;
 }
@@ -114,40 +108,7 @@ class TextList {
   std::vector<const char*> pointers_;
 };
 
-// --- structs that begin with their size
-// -----------------------------------------------------------
-// What the caller's struct says, where its header may be older or newer than ours.
-template <class T>
-T taken(const T* given, size_t size, std::string_view what) {
-  T t{};
-  if (!given) return t;
-  check(size >= sizeof(size_t), "[C] {} has size {}, expected {}: set it to sizeof", what, size,
-        sizeof(T));
-  const auto* const bytes = reinterpret_cast<const char*>(given);
-  for (size_t i = sizeof(T); i < size; ++i)
-    check(bytes[i] == 0, "[C] {} has size {} and sets what this library, where it is {}, lacks",
-          what, size, sizeof(T));
-  std::memcpy(&t, given, std::min(size, sizeof(T)));
-  return t;
-}
-template <class T>
-T taken(const T* given, std::string_view what) {
-  return taken(given, given ? given->size : 0, what);
-}
-
-// Fills in as much of the caller's struct as both know.
-template <class T>
-void hand_out(T* to, T filled, std::string_view what) {
-  const size_t size = need(to, what).size;
-  check(size >= sizeof(size_t), "[C] {} has size {}, expected {}: set it to sizeof", what, size,
-        sizeof(T));
-  filled.size = size;
-  std::memcpy(to, &filled, std::min(size, sizeof(T)));
-}
-
 // Variables in an array whose items are as long as the first says.
 std::vector<hd_variable> variables_of(const hd_variable* variables, int count);
-// What one says of its type.
-std::optional<Shape> shape_of(const hd_variable& v);
 
 }  // namespace heddle::capi

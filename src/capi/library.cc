@@ -112,8 +112,6 @@ using capi::guarded, capi::need, capi::PerThread, capi::TextList;
 
 extern "C" {
 
-const char* hd_last_error(void) { return c_face::last_error().c_str(); }
-
 int hd_free(void* handle) {
   return guarded([&] {
     const std::unique_ptr<capi::Handle> owned(static_cast<capi::Handle*>(handle));

@@ -1,173 +1,170 @@
-// The C interface of the predictor: no exception leaves it.
+// The C interface of the predictor under heddle's names.
 #include <cstring>
-#include <exception>
-#include <new>
 
-#include "predict/heddle_predict.h"
-#include "runtime/session.h"
+#include "base/c_errors.h"
+#include "base/c_structs.h"
+#include "heddle/c_predict_api.h"
+#include "predict/model.h"
 
-struct HeddlePredictor {
-  heddle::Session session;
-  std::vector<std::string> inputs;
+struct hd_model {
+  std::shared_ptr<const heddle::predict::Model> value;
+};
+struct hd_predictor {
+  heddle::predict::Predictor value;
+};
+struct hd_tensors {
+  std::vector<heddle::NamedTensor> value;
 };
 
 namespace heddle::predict {
 
-std::string& last_error() {
-  thread_local std::string text;
-  return text;
+using c_face::need;
+
+InputTypes inputs_of(const hd_input* inputs, int count) {
+  InputTypes all;
+  c_face::each_taken(inputs, count, "hd_input", [&](const hd_input& i) {
+    need(i.name, "the name of an input");
+    check(i.rank >= 0 && (i.shape || i.rank == 0), "[C] input '{}' has no shape", i.name);
+    all[i.name] = {Shape::of(i.shape, i.shape + i.rank), Dtype(i.dtype)};
+    with_dtype(Dtype(i.dtype), "predict", [](auto) {});  // throws for what is none
+  });
+  return all;
 }
 
-// 0, or -1 with the text of what body() threw.
-template <class Body>
-int guarded(Body&& body) {
-  return attempt<std::exception>([&] { return body(), 0; },
-                                 [](std::string_view text) { return last_error() = text, -1; });
+hd_output output_of(const char* name, const Blob& b) {
+  return {.size = 0,
+          .name = name,
+          .shape = b.shape.begin(),
+          .rank = b.shape.rank(),
+          .dtype = int(b.dtype),
+          .data = b.data,
+          .bytes = size_t(b.bytes())};
 }
 
-void check_pointer(const void* p, std::string_view what) {
-  check(p != nullptr, "[predict] {} is null", what);
-}
-
-// Whether a variable is only what losses compare with.
-bool is_label(const Graph& g, std::string_view name) {
-  bool read = false;
-  const std::vector<int> producer = g.producers();
-  for (const Graph::Node& n : g.nodes)
-    for (size_t i = 0; i < n.inputs.size(); ++i) {
-      const Graph::Node& from = g.nodes[producer[n.inputs[i]]];
-      if (from.call || from.name != name) continue;
-      if (i == 0 || !n.call->op->backward.ignores_head) return false;
-      read = true;
-    }
-  return read;
-}
-
-Session bind(std::string_view json, std::string_view bytes,
-             const std::map<std::string, Shape, std::less<>>& inputs) {
-  auto params = read_params(bytes);
-  Symbol symbol = Symbol::from_json(json);
-  const Graph graph = Graph::of(symbol);
-  NetworkSpec spec{.training = false};
-  for (const auto& [name, t] : params)
-    spec.known[name] = {t.blob.shape, t.blob.dtype, Stype::kDense};
-  for (const auto& [name, shape] : inputs) {
-    params.erase(name);
-    spec.known[name] = {shape, Dtype::kFloat32, Stype::kDense};
-  }
-  Network network = analyse(std::move(symbol), std::move(spec));
-  for (const auto& [name, shape] : inputs)
-    check(network.find(name) >= 0, "[predict] found input '{}', expected a variable of the network",
-          name);
-  for (const Network::Variable& v : network.variables)
-    check(params.contains(v.name) || inputs.contains(v.name) || is_label(graph, v.name),
-          "[predict] '{}' is missing, expected it in params or among the inputs", v.name);
-  return Session(std::move(network), std::move(params));
-}
-
-const Blob& input_of(const HeddlePredictor* p, std::string_view name) {
-  check_pointer(p, "the predictor");
-  for (const std::string& known : p->inputs)
-    if (known == name) return p->session.variable(name);
-  fail("[predict] found no input '{}'", name);
-}
-
-const Blob& output_of(const HeddlePredictor* p, int output) {
-  check_pointer(p, "the predictor");
-  const auto& all = p->session.outputs();
-  check(output >= 0 && size_t(output) < all.size(), "[predict] found output {}, expected 0 to {}",
-        output, int(all.size()) - 1);
-  return all[size_t(output)];
-}
-
-void check_count(std::string_view name, const Blob& b, size_t count) {
-  check(size_t(b.size()) == count, "[predict] {} has shape {}, found room for {} numbers", name,
-        b.shape, count);
+Tensor as_float32(const Tensor& t) {
+  if (t.blob.dtype == Dtype::kFloat32) return t;
+  Tensor f;
+  f.blob = t.blob;
+  f.blob.dtype = Dtype::kFloat32;
+  f.memory = std::make_shared<Memory>(f.blob.bytes());
+  f.blob.data = f.memory->data();
+  with_dtype(t.blob.dtype, "predict", [&]<class T>(T) {
+    const T* const from = t.blob.as<T>();
+    for (int64_t i = 0; i < t.blob.size(); ++i) f.blob.as<float>()[i] = float(from[i]);
+  });
+  return f;
 }
 
 }  // namespace heddle::predict
 
+using namespace heddle;
+using c_face::guarded, c_face::need;
+
 extern "C" {
 
-int heddle_predict_create(const char* json, const void* params, size_t params_bytes, int inputs,
-                          const char* const* names, const int64_t* const* shapes, const int* ranks,
-                          HeddlePredictor** predictor) {
-  using namespace heddle;
-  return predict::guarded([&] {
-    predict::check_pointer(json, "json");
-    predict::check_pointer(params, "params");
-    predict::check_pointer(predictor, "the place of the predictor");
-    std::map<std::string, Shape, std::less<>> given;
-    std::vector<std::string> all;
-    for (int i = 0; i < inputs; ++i) {
-      predict::check_pointer(names[i], "the name of an input");
-      given[names[i]] = Shape::of(shapes[i], shapes[i] + ranks[i]);
-      all.push_back(names[i]);
-    }
-    *predictor = new HeddlePredictor{
-        predict::bind(json, {static_cast<const char*>(params), params_bytes}, given),
-        std::move(all)};
-  });
-}
-
-int heddle_predict_set_input(HeddlePredictor* predictor, const char* name, const float* data,
-                             size_t count) {
-  using namespace heddle;
-  return predict::guarded([&] {
-    predict::check_pointer(name, "the name of the input");
-    predict::check_pointer(data, "data");
-    const Blob& b = predict::input_of(predictor, name);
-    predict::check_count(name, b, count);
-    std::memcpy(b.as<float>(), data, count * sizeof(float));
-  });
-}
-
-int heddle_predict_forward(HeddlePredictor* predictor) {
-  using namespace heddle;
-  return predict::guarded([&] {
-    predict::check_pointer(predictor, "the predictor");
-    predictor->session.forward(false);
-  });
-}
-
-int heddle_predict_outputs(const HeddlePredictor* predictor, int* count) {
-  using namespace heddle;
-  return predict::guarded([&] {
-    predict::check_pointer(predictor, "the predictor");
-    predict::check_pointer(count, "count");
-    *count = int(predictor->session.outputs().size());
-  });
-}
-
-int heddle_predict_output_shape(const HeddlePredictor* predictor, int output, const int64_t** shape,
-                                int* rank) {
-  using namespace heddle;
-  return predict::guarded([&] {
-    const Blob& b = predict::output_of(predictor, output);
-    predict::check_pointer(shape, "shape");
-    predict::check_pointer(rank, "rank");
-    *shape = b.shape.begin();
-    *rank = b.shape.rank();
-  });
-}
-
-int heddle_predict_output(const HeddlePredictor* predictor, int output, float* data, size_t count) {
-  using namespace heddle;
-  return predict::guarded([&] {
-    const Blob& b = predict::output_of(predictor, output);
-    predict::check_pointer(data, "data");
-    predict::check_count(format("output {}", output), b, count);
-    std::memcpy(data, b.as<float>(), count * sizeof(float));
-  });
-}
-
-void heddle_predict_free(HeddlePredictor* predictor) { delete predictor; }
-
-const char* heddle_predict_error(void) { return heddle::predict::last_error().c_str(); }
-
-int heddle_predict_on_error(void (*handler)(const char* text)) {
-  heddle::set_error_handler(handler);
+int hd_on_error(void (*handler)(const char* text)) {
+  set_error_handler(handler);
   return 0;
 }
+
+int hd_model_create(const char* json, const void* params, size_t params_bytes, hd_model** out) {
+  return guarded([&] {
+    need(out, "the place of the model"), need(json, "json");
+    const char* const bytes = &need(static_cast<const char*>(params), "params");
+    *out =
+        new hd_model{std::make_shared<predict::Model>(json, std::string_view(bytes, params_bytes))};
+  });
+}
+
+void hd_model_free(hd_model* model) { delete model; }
+
+int hd_predictor_create(const hd_model* model, const hd_input* inputs, int input_count,
+                        const char* const* outputs, int output_count, hd_predictor** out) {
+  return guarded([&] {
+    need(out, "the place of the predictor"), need(model, "the model");
+    std::vector<std::string> names;
+    for (int i = 0; outputs && i < output_count; ++i)
+      names.emplace_back(&need(outputs[i], "the name of an output"));
+    *out = new hd_predictor{
+        predict::Predictor(model->value, predict::inputs_of(inputs, input_count), names)};
+  });
+}
+
+int hd_predictor_share(const hd_predictor* predictor, hd_predictor** out) {
+  return guarded([&] {
+    need(out, "the place of the predictor");
+    *out = new hd_predictor{need(predictor, "the predictor").value.share()};
+  });
+}
+
+int hd_predictor_reshape(const hd_predictor* predictor, const hd_input* inputs, int count,
+                         hd_predictor** out) {
+  return guarded([&] {
+    need(out, "the place of the predictor");
+    *out = new hd_predictor{
+        need(predictor, "the predictor").value.reshape(predict::inputs_of(inputs, count))};
+  });
+}
+
+void hd_predictor_free(hd_predictor* predictor) { delete predictor; }
+
+int hd_predictor_set(hd_predictor* predictor, const char* input, const void* data, size_t bytes) {
+  return guarded([&] {
+    const std::string_view name = &need(input, "the name of the input");
+    const Blob& b = need(predictor, "the predictor").value.input(name);
+    check(size_t(b.bytes()) == bytes, "[predict] {} has shape {} and {} bytes, found {}", name,
+          b.shape, b.bytes(), bytes);
+    if (bytes > 0) std::memcpy(b.data, &need(static_cast<const char*>(data), "data"), bytes);
+  });
+}
+
+int hd_predictor_forward(hd_predictor* predictor) {
+  return guarded([&] { need(predictor, "the predictor").value.forward(); });
+}
+
+int hd_predictor_step(hd_predictor* predictor, int step, int* left) {
+  return guarded([&] {
+    need(left, "left");
+    *left = need(predictor, "the predictor").value.step(step);
+  });
+}
+
+int hd_predictor_output_count(const hd_predictor* predictor, int* count) {
+  return guarded([&] {
+    need(count, "count");
+    *count = need(predictor, "the predictor").value.outputs();
+  });
+}
+
+int hd_predictor_output(const hd_predictor* predictor, int index, hd_output* output) {
+  return guarded([&] {
+    const predict::Predictor& p = need(predictor, "the predictor").value;
+    const Blob& b = p.output(index);
+    c_face::hand_out(output, predict::output_of(p.output_name(index).c_str(), b), "hd_output");
+  });
+}
+
+int hd_tensors_create(const void* params, size_t bytes, hd_tensors** out, int* count) {
+  return guarded([&] {
+    need(out, "the place of the arrays"), need(count, "count");
+    std::vector<NamedTensor> all =
+        read_tensors({&need(static_cast<const char*>(params), "params"), bytes});
+    for (NamedTensor& t : all) t.tensor = predict::as_float32(t.tensor);
+    *count = int(all.size());
+    *out = new hd_tensors{std::move(all)};
+  });
+}
+
+int hd_tensors_get(const hd_tensors* tensors, int index, hd_output* tensor) {
+  return guarded([&] {
+    const auto& all = need(tensors, "the arrays").value;
+    check(index >= 0 && size_t(index) < all.size(), "[predict] found array {}, expected 0 to {}",
+          index, int(all.size()) - 1);
+    const NamedTensor& t = all[size_t(index)];
+    c_face::hand_out(tensor, predict::output_of(t.name.c_str(), t.tensor.blob), "hd_output");
+  });
+}
+
+void hd_tensors_free(hd_tensors* tensors) { delete tensors; }
 
 }  // extern "C"

@@ -1,21 +1,29 @@
 // .params files read into plain memory.
 #pragma once
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "runtime/memory.h"
 
 namespace heddle {
 
-// A tensor with memory of its own.
+// A tensor and its memory, which copies share.
 struct Tensor {
   Blob blob;
-  Memory memory;
+  std::shared_ptr<const Memory> memory;
+};
+struct NamedTensor {
+  std::string name;  // as it stands in the file; empty where arrays have none
+  Tensor tensor;
 };
 
-// The dense arrays of a file by their names, of which those of checkpoints lose "arg:" and "aux:".
-// Throws Error with the byte offset and what was wrong, or when an array has no name.
+// The dense arrays of a file, in its order. Throws Error with the byte offset and what was wrong.
+std::vector<NamedTensor> read_tensors(std::string_view bytes);
+// The same by their names, of which those of checkpoints lose "arg:" and "aux:". Throws Error when
+// an array has no name.
 std::map<std::string, Tensor, std::less<>> read_params(std::string_view bytes);
 
 }  // namespace heddle

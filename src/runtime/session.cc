@@ -5,8 +5,9 @@
 
 namespace heddle {
 
-Session::Session(Network network, std::map<std::string, Tensor, std::less<>> given)
-    : network_(std::move(network)), given_(std::move(given)) {
+Session::Session(Network network, std::map<std::string, Tensor, std::less<>> given, bool frozen,
+                 const Session* like)
+    : network_(std::move(network)), given_(std::move(given)), frozen_(frozen) {
   for (const Network::Variable& v : network_.variables) {
     check(v.device.kind == Device::kCpu, "[bind] '{}' is on {}, expected the CPU", v.name,
           v.device);
@@ -27,7 +28,7 @@ Session::Session(Network network, std::map<std::string, Tensor, std::less<>> giv
     outputs_.push_back(o.variable >= 0  ? variables_[o.variable]
                        : o.same_as >= 0 ? outputs_[o.same_as]
                                         : make(o.type));
-  program(network_.spec.training);  // what does not fit is found now
+  program(network_.spec.training, like);  // what does not fit is found now
 }
 
 Blob Session::make(const ValueInfo& type) {
@@ -42,21 +43,48 @@ size_t Session::at(std::string_view name) const {
   return size_t(i);
 }
 
-Session::Program& Session::program(bool training) {
+// Whether a value is a frozen variable, or made of those alone.
+bool Session::stays(const Plan& plan, int value) const {
+  const Graph::Node& n = plan.graph.nodes[plan.producer[value]];
+  if (!n.call) return frozen_ && given_.contains(n.name);
+  if (n.phase != Phase::kPrepare) return false;
+  for (int v : n.inputs)
+    if (!stays(plan, v)) return false;
+  return true;
+}
+
+void Session::allocate(Program& p, const Program* like) {
+  const Plan& plan = p.steps.plan();
+  for (const auto& arena : plan.arenas) p.arenas.emplace_back(arena.second);
+  for (int v = 0; v < plan.graph.values; ++v) {  // prepared ones count in the order of values
+    if (plan.home[v].kind != Home::kPrepared) continue;
+    if (like && stays(plan, v)) p.prepared.push_back(like->prepared[p.prepared.size()]);
+    else p.prepared.push_back(std::make_shared<Memory>(plan.describe(v).bytes()));
+  }
+}
+
+Session::Program& Session::program(bool training, const Session* like) {
   auto& p = programs_[training];
   if (p) return *p;
   const bool gradients = training && network_.has_gradients();
   p.emplace(plan_network(network_, training));
   const Plan& plan = p->steps.plan();
-  for (const auto& arena : plan.arenas) p->arenas.emplace_back(arena.second);
-  for (int v = 0; v < plan.graph.values; ++v)
-    if (plan.home[v].kind == Home::kPrepared)  // their homes count in the order of values
-      p->prepared.emplace_back(plan.describe(v).bytes());
+  allocate(*p, like ? &*like->programs_[training] : nullptr);
   if (gradients)
     for (size_t i = 0; i < network_.outputs.size(); ++i)
       heads_.push_back(plan.reads_head[i] ? make(network_.outputs[i].type) : Blob{});
-  for (int i = 0; i < p->steps.size(); ++i)
+  std::vector<int> once;
+  for (int i = 0; i < p->steps.size(); ++i) {
     p->steps.locate(i, [&](int value) { return address(*p, value); });
+    const bool done =
+        p->steps.is_part(i, Part::kPrepare) && stays(plan, p->steps.node(i).first_output);
+    (done                                  ? once
+     : p->steps.is_part(i, Part::kPrepare) ? p->prepare
+     : p->steps.is_part(i, Part::kForward) ? p->forward
+                                           : p->backward)
+        .push_back(i);
+  }
+  if (!like) run(*p, once, training, 0);
   return *p;
 }
 
@@ -73,7 +101,7 @@ void* Session::address(const Program& p, int value) const {
     case Home::kHead:
       return heads_[home.index].data;
     case Home::kPrepared:
-      return p.prepared[home.index].data();
+      return p.prepared[home.index]->data();
     case Home::kArena:
       break;
   }
@@ -83,22 +111,29 @@ void* Session::address(const Program& p, int value) const {
   return nullptr;
 }
 
-void Session::run(Part part, bool training, uint64_t seed) {
-  Steps& steps = program(training).steps;
-  for (int i = 0; i < steps.size(); ++i) {
-    if (!steps.is_part(i, part)) continue;
-    const Step& s = steps[i];
-    if (s.kernel) steps.run(i, steps.device(i), nullptr, training, seed);
+void Session::run(Program& p, const std::vector<int>& steps, bool training, uint64_t seed) {
+  for (int i : steps) {
+    const Step& s = p.steps[i];
+    if (s.kernel) p.steps.run(i, p.steps.device(i), nullptr, training, seed);
     else std::memcpy(s.out[0].data, s.in[0].data, size_t(s.in[0].bytes()));  // cpu(0) to cpu(1)
   }
 }
 
-// Variables may have been written since the last run: nobody tells.
+// Variables that are not frozen may have been written since the last run: nobody tells.
 void Session::forward(bool training, uint64_t seed) {
-  run(Part::kPrepare, training, seed);
-  run(Part::kForward, training, seed);
+  Program& p = program(training);
+  run(p, p.prepare, training, seed);
+  run(p, p.forward, training, seed);
   ready_ = training;
   seed_ = seed;
+}
+
+void Session::step(int i, uint64_t seed) {
+  check(i >= 0 && i < steps(), "[forward] found step {}, expected 0 to {}", i, steps() - 1);
+  Program& p = program(false);
+  if (i == 0) run(p, p.prepare, false, seed);
+  run(p, {p.forward[size_t(i)]}, false, seed);
+  ready_ = false;
 }
 
 void Session::load_heads(std::span<const Blob> heads) {
@@ -121,8 +156,9 @@ void Session::backward(std::span<const Blob> heads) {
   check(ready_, "[backward] nothing was run forward in training mode since the last one");
   load_heads(heads);
   ready_ = false;  // the memory of the activations is used again
-  run(Part::kBackward, true, seed_);
-  for (int v : program(true).steps.plan().zero_gradients)
+  Program& p = program(true);
+  run(p, p.backward, true, seed_);
+  for (int v : p.steps.plan().zero_gradients)
     std::memset(gradients_[v].data, 0, size_t(gradients_[v].bytes()));
 }
 

@@ -17,9 +17,14 @@ namespace heddle {
 class Session {
  public:
   // `given` variables keep their memory; the others are zero. A given tensor whose type is not the
-  // network's throws Error naming it.
-  Session(Network network, std::map<std::string, Tensor, std::less<>> given);
+  // network's throws Error naming it. `frozen`: given variables never change, so what kernels want
+  // of them is made here, once.
+  Session(Network network, std::map<std::string, Tensor, std::less<>> given, bool frozen = false)
+      : Session(std::move(network), std::move(given), frozen, nullptr) {}
   Session(Session&&) = default;
+  // Another session over the same network, for another thread. It shares the given variables of
+  // this one, which must be frozen, and what was made of them.
+  Session share() const { return Session(network_, given_, frozen_, this); }
 
   const Network& network() const { return network_; }
   // A variable, and its gradient, whose data is null where none is wanted. Throws Error for unknown
@@ -30,6 +35,9 @@ class Session {
 
   // Random operators draw from `seed`. forward(true) keeps what backward needs.
   void forward(bool training, uint64_t seed = 0);
+  // A run with forward(false), one step after the other, from 0.
+  int steps() { return int(program(false).forward.size()); }
+  void step(int i, uint64_t seed = 0);
   // After forward(true), once. `heads`: gradients of the outputs, as many as there are; may be
   // empty when every output is a loss.
   void backward(std::span<const Blob> heads = {});
@@ -38,17 +46,24 @@ class Session {
   struct Program {
     explicit Program(Plan plan) : steps(std::move(plan)) {}
     Steps steps;
-    std::vector<Memory> arenas, prepared;
+    std::vector<Memory> arenas;
+    std::vector<std::shared_ptr<const Memory>> prepared;
+    std::vector<int> prepare, forward, backward;  // steps
   };
+  Session(Network network, std::map<std::string, Tensor, std::less<>> given, bool frozen,
+          const Session* like);
+  bool stays(const Plan& plan, int value) const;
   size_t at(std::string_view name) const;
   Blob make(const ValueInfo& type);
-  Program& program(bool training);
+  Program& program(bool training, const Session* like = nullptr);
+  void allocate(Program& p, const Program* like);
   void* address(const Program& p, int value) const;
-  void run(Part part, bool training, uint64_t seed);
+  void run(Program& p, const std::vector<int>& steps, bool training, uint64_t seed);
   void load_heads(std::span<const Blob> heads);
 
   Network network_;
   std::map<std::string, Tensor, std::less<>> given_;
+  bool frozen_ = false;
   std::vector<Memory> memory_;
   std::vector<Blob> variables_, gradients_, outputs_;
   std::vector<Blob> heads_;  // null where backward reads none

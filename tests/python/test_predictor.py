@@ -135,5 +135,5 @@ def test_errors_come_out_as_texts(request, program, saved, tmp_path):
     done = run(program, saved, "lenet", out, symbol=saved / "lenet.input")
     assert (done.returncode, "JSON" in done.stderr) == (3, True)
     done = run(program, saved, "lenet", out, shape="2 1 28 28")
-    assert (done.returncode, "data has shape (2,1,28,28), found room for 3136 numbers" in done.stderr) == (3, True)
+    assert (done.returncode, "data has shape (2,1,28,28) and 6272 bytes, found 12544" in done.stderr) == (3, True)
     assert not out.exists()

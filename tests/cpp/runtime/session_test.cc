@@ -155,8 +155,8 @@ TEST(Session, OrdersInMemoryDoNotShow) {
 TEST(Session, GivenTensorsKeepTheirMemory) {
   std::map<std::string, Tensor, std::less<>> given;
   Tensor& t = given["b"];
-  t.memory = Memory(12);
-  t.blob = {t.memory.data(), {3}, Dtype::kFloat32, Device{}};
+  t.memory = std::make_shared<Memory>(12);
+  t.blob = {t.memory->data(), {3}, Dtype::kFloat32, Device{}};
   const void* const there = t.blob.data;
   Session s(analyse(product(), spec_of({{"a", {3}}})), std::move(given));
   EXPECT_EQ(s.variable("b").data, there);
@@ -167,6 +167,33 @@ TEST(Session, GivenTensorsKeepTheirMemory) {
   };
   EXPECT_THAT(wrong, ThrowsMessage<Error>(HasSubstr(
                          "argument 'b' has shape (2,) and dtype float32, expected (3,)")));
+}
+
+TEST(Session, FrozenVariablesAreSharedAndPreparedOnce) {
+  NetworkSpec spec = spec_of({{"a", {2, 8, 6, 6}}});
+  spec.training = false;
+  spec.known["y_weight"] = {{16, 8, 3, 3}, Dtype::kFloat32, Stype::kDense};
+  const Symbol y = apply("Convolution", {Symbol::variable("a")}, "y",
+                         {{"kernel", "(3, 3)"}, {"num_filter", "16"}, {"no_bias", "True"}});
+  std::map<std::string, Tensor, std::less<>> given;
+  Tensor& w = given["y_weight"];
+  w.blob = {nullptr, {16, 8, 3, 3}, Dtype::kFloat32, Device{}};
+  w.memory = std::make_shared<Memory>(w.blob.bytes());
+  w.blob.data = w.memory->data();
+  for (int64_t i = 0; i < w.blob.size(); ++i) w.blob.as<float>()[i] = float(i % 7) - 3;
+  std::optional<Session> first(std::in_place, analyse(y, spec), given, true);
+  Session second = first->share();
+  EXPECT_EQ(second.variable("y_weight").data, w.blob.data);
+  EXPECT_NE(second.variable("a").data, first->variable("a").data);
+  Session alone(analyse(y, spec), given);
+  for (Session* s : {&*first, &second, &alone})
+    for (int64_t i = 0; i < 2 * 8 * 36; ++i) s->variable("a").as<float>()[i] = float(i % 5);
+  first->forward(false);
+  first.reset();  // what is shared stays
+  alone.forward(false);
+  for (int i = 0; i < second.steps(); ++i) second.step(i);
+  EXPECT_EQ(values(second.outputs()[0]), values(alone.outputs()[0]));
+  EXPECT_THAT([&] { second.step(second.steps()); }, ThrowsMessage<Error>(HasSubstr("found step")));
 }
 
 TEST(Session, RefusesWhatCannotBe) {
