@@ -30,6 +30,7 @@ heddle_install(engine heddle_engine_alone)
 if(TARGET heddle)
   set_target_properties(heddle PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)  # oneTBB and others may lie anywhere
   heddle_install(core heddle)
+  install(FILES ${PROJECT_BINARY_DIR}/include/heddle/ops.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/heddle COMPONENT core)
 endif()
 if(TARGET heddle_cuda)
   install(TARGETS heddle_cuda LIBRARY COMPONENT core)  # libheddle finds it beside itself

@@ -72,9 +72,9 @@ _os.register_at_fork(before=_core.before_fork, after_in_parent=lambda: _core.aft
 _atexit.register(_core.finish)
 
 
-# Imported when asked for: image, recordio and test_utils need NumPy, the others much of Python's library.
-_LATER = {name: name for name in ("image", "kvstore_server", "library", "misc", "ndarray_doc", "operator", "recordio", "runtime",
-                                  "symbol_doc", "test_utils", "tools", "visualization")} | {"img": "image", "viz": "visualization"}
+# Imported when asked for: image, predict, recordio and test_utils need NumPy, the others much of Python's library.
+_LATER = {name: name for name in ("image", "kvstore_server", "library", "misc", "ndarray_doc", "operator", "predict", "recordio",
+                                  "runtime", "symbol_doc", "test_utils", "tools", "visualization")} | {"img": "image", "viz": "visualization"}
 
 
 def install_as(alias: str) -> None:
@@ -96,6 +96,7 @@ if TYPE_CHECKING:
     from . import misc as misc
     from . import ndarray_doc as ndarray_doc
     from . import operator as operator
+    from . import predict as predict
     from . import recordio as recordio
     from . import runtime as runtime
     from . import symbol_doc as symbol_doc

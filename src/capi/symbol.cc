@@ -1,20 +1,11 @@
 // The C face of symbols.
 #include <deque>
-#include <mutex>
 
 #include "capi/handles.h"
-#include "operator/variadic.h"
+#include "heddle/op_calls.h"
 #include "symbol/passes.h"
 
 namespace heddle::capi {
-
-// A name that no other node of the process was given here: "convolution0".
-std::string next_name(const std::string& hint) {
-  static std::mutex guard;
-  static auto* const counts = new std::map<std::string, int64_t>;
-  const std::lock_guard lock(guard);
-  return format("{}{}", hint, (*counts)[hint]++);
-}
 
 // Keys such as "__lr_mult__" are attributes of the node, and of the variables that it makes.
 Kwargs take_attributes(Kwargs& params) {
@@ -30,7 +21,6 @@ Kwargs take_attributes(Kwargs& params) {
 
 Symbol apply(const char* op, const char* name, const char* const* params,
              const char* const* input_names, hd_symbol* const* inputs, int count) {
-  const OpDef& def = OpTable::get().at(&need(op, "the operator"));
   Kwargs kwargs = params_of(params);
   const Kwargs attributes = take_attributes(kwargs);
   std::vector<Symbol> positional = symbols_of(inputs, count);
@@ -39,12 +29,8 @@ Symbol apply(const char* op, const char* name, const char* const* params,
     for (int i = 0; i < count; ++i) named[&need(input_names[i], "an input's name")] = positional[i];
     positional.clear();
   }
-  count_inputs(def, kwargs, size_t(count));
-  const std::string called = name && *name ? name : next_name(def.name_hint());
-  const OpCallRef call = attempt(
-      [&] { return make_call(def, std::move(kwargs)); },
-      [&](std::string_view text) -> OpCallRef { fail("Error in operator {}: {}", called, text); });
-  return Symbol::apply(call, std::move(positional), std::move(named), called, attributes);
+  return apply_operator(&need(op, "the operator"), std::move(kwargs), positional, named,
+                        name ? name : "", attributes);
 }
 
 std::vector<std::string> names_of(const Symbol& s, int kind) {

@@ -201,7 +201,7 @@ def test_the_whole_library(tmp_path):
         pytest.skip("the tests do not run from a complete build folder")
     whole = tmp_path / "whole"
     run("cmake", "--install", build_folder, "--prefix", whole)
-    assert {p.name for p in (whole / "include/heddle").iterdir()} == {p.name for p in (ROOT / "include/heddle").iterdir()}
+    assert {p.name for p in (whole / "include/heddle").iterdir()} == {"ops.h"} | {p.name for p in (ROOT / "include/heddle").iterdir()}
     assert (whole / "lib/libheddle_engine.a").exists()
     folder = project(tmp_path / "arrays", ARRAYS)
     build(folder, folder / "build", whole, "-DLIBRARIES=heddle::heddle")
