@@ -216,24 +216,16 @@ enum { MOST = 16 };
 typedef struct {
   hd_executor* executor;
   hd_kvstore* store;
+  hd_optimizer* optimizer;
   hd_array *data, *label, *output;
   int count; /* of parameters */
   const char* names[MOST];
-  hd_array *weights[MOST], *gradients[MOST], *momentum[MOST];
+  hd_array *weights[MOST], *gradients[MOST];
 } network;
 
-/* What the store does with a sum of gradients: one step of SGD with momentum. */
+/* What the store does with a sum of gradients. */
 static int update(void* user, const char* key, hd_array* sum, hd_array* stored) {
-  network* n = user;
-  int outputs = 1;
-  for (int i = 0; i < n->count; ++i)
-    if (strcmp(n->names[i], key) == 0) {
-      hd_array* inputs[] = {stored, sum, n->momentum[i]};
-      return hd_invoke("sgd_mom_update", inputs, 3,
-                       HD_PARAMS("lr", "0.05", "momentum", "0.9", "rescale_grad", "0.01"), &stored,
-                       &outputs);
-    }
-  return -1;
+  return hd_optimizer_update(user, &key, &stored, &sum, 1, -1);
 }
 
 static void bind(network* n, hd_symbol* symbol, const char* const* names, int count) {
@@ -269,13 +261,12 @@ static void bind(network* n, hd_symbol* symbol, const char* const* names, int co
 
 static void prepare(network* n) {
   CHECK(hd_kvstore_create("local", 0, &n->store));
-  for (int i = 0; i < n->count; ++i) {
-    n->momentum[i] = NULL;
-    CALL("zeros_like", &n->momentum[i], NULL, n->weights[i]);
-    initialise(n->weights[i], n->names[i]);
-  }
+  for (int i = 0; i < n->count; ++i) initialise(n->weights[i], n->names[i]);
   CHECK(hd_kvstore_init(n->store, n->names, n->weights, n->count));
-  CHECK(hd_kvstore_set_updater(n->store, update, n));
+  CHECK(hd_optimizer_create(
+      "sgd", HD_PARAMS("learning_rate", "0.05", "momentum", "0.9", "rescale_grad", "0.01"),
+      &n->optimizer));
+  CHECK(hd_kvstore_set_updater(n->store, update, n->optimizer));
 }
 
 static double pass(network* n, hd_iterator* data, int training) {
@@ -314,7 +305,7 @@ static void train_lenet(void) {
   }
   CHECK(hd_free(n.store));
   CHECK(hd_free(n.executor));
-  for (int i = 0; i < n.count; ++i) CHECK(hd_free(n.momentum[i]));
+  CHECK(hd_free(n.optimizer));
   CHECK(hd_free(symbol));
   CHECK(hd_free(training));
   CHECK(hd_free(test));

@@ -2,6 +2,7 @@
 //   lenet [FOLDER [PARTS]]
 #include <heddle/kvstore.h>
 #include <heddle/ops.h>
+#include <heddle/optimizer.h>
 
 #include <cmath>
 #include <cstdio>
@@ -46,10 +47,8 @@ int main(int argc, char** argv) {
   const Items weights = items_of(names, net.args()), gradients = items_of(names, net.grads());
   const NDArray data = net.args().front(), label = net.args().back();
 
-  std::map<std::string, NDArray> momentum;
-  for (const auto& [key, values] : weights) {
-    const NDArray& w = values[0];
-    momentum[std::get<std::string>(key)] = op::zeros_like(w);
+  for (const KVStore::Item& item : weights) {
+    const NDArray& w = item.values[0];
     if (w.shape().rank() == 1) continue;  // biases are zero
     const double rows = double(w.shape()[0]);
     const double bound = std::sqrt(6 / (double(w.size()) / rows + rows));  // Glorot and Bengio 2010
@@ -57,12 +56,9 @@ int main(int argc, char** argv) {
   }
   KVStore store("local");
   store.init(weights);
+  Optimizer sgd("sgd", {{"learning_rate", "0.05"}, {"momentum", "0.9"}, {"rescale_grad", "0.01"}});
   store.set_updater([&](std::span<const KVStore::Key> keys, std::span<const NDArray> sums,
-                        std::span<const NDArray> stored) {
-    for (size_t i = 0; i < keys.size(); ++i)
-      op::sgd_mom_update({stored[i], sums[i], momentum.at(std::get<std::string>(keys[i]))},
-                         {.lr = 0.05, .momentum = 0.9, .rescale_grad = 1.0 / kBatch}, stored[i]);
-  });
+                        std::span<const NDArray> stored) { sgd.update(keys, stored, sums); });
 
   const auto run = [&](const io::Batch& batch, bool learn) {
     copy(batch.data, data);

@@ -13,9 +13,9 @@
  * Texts and lists that a function gives are the calling thread's, until it calls the same function
  * again.
  *
- * Threads. Any thread may call anything. One executor, store, iterator or file serves one thread at
- * a time; arrays, symbols and everything else any number. Callbacks run on the thread whose call
- * they belong to, and must not throw.
+ * Threads. Any thread may call anything. One executor, store, optimizer, iterator or file serves
+ * one thread at a time; arrays, symbols and everything else any number. Callbacks run on the thread
+ * whose call they belong to, and must not throw.
  *
  * Parameters are texts as in MXNet's files: "(3, 3)", "0.5", "True". `params` is a list of names
  * and values that ends in NULL, as HD_PARAMS("kernel", "(3, 3)", "num_filter", "8") writes it;
@@ -43,12 +43,13 @@ extern "C" {
 #define HD_VERSION "0.1.0" /* of this header; hd_describe("library") tells the library's */
 #define HD_PARAMS(...) ((const char* const[]){__VA_ARGS__, NULL})
 
-typedef struct hd_array hd_array;       /* a tensor whose contents the engine keeps in order */
-typedef struct hd_symbol hd_symbol;     /* an immutable expression over operators */
-typedef struct hd_executor hd_executor; /* a symbol bound to arrays */
-typedef struct hd_kvstore hd_kvstore;   /* arrays by key, shared by the devices of one process */
-typedef struct hd_iterator hd_iterator; /* batches of data in files, made ahead */
-typedef struct hd_record hd_record;     /* a RecordIO file */
+typedef struct hd_array hd_array;         /* a tensor whose contents the engine keeps in order */
+typedef struct hd_symbol hd_symbol;       /* an immutable expression over operators */
+typedef struct hd_executor hd_executor;   /* a symbol bound to arrays */
+typedef struct hd_kvstore hd_kvstore;     /* arrays by key, shared by the devices of one process */
+typedef struct hd_optimizer hd_optimizer; /* how weights follow their gradients */
+typedef struct hd_iterator hd_iterator;   /* batches of data in files, made ahead */
+typedef struct hd_record hd_record;       /* a RecordIO file */
 
 /* Types of elements: the numbers stand in MXNet's files. */
 enum {
@@ -82,13 +83,13 @@ HD_API int hd_free(void* handle);
 /* Waits until all that was started for an array is done; NULL: all there is. */
 HD_API int hd_wait(const hd_array* array);
 
-/* What there is of a kind: "operator", "iterator", "kvstore", "setting", "device". */
+/* What there is of a kind: "operator", "iterator", "optimizer", "kvstore", "setting", "device". */
 HD_API int hd_list(const char* kind, const char* const** names, int* count);
 
-/* What is known of one of them, as JSON: an operator's or iterator's parameters, types and texts; a
- * setting's value, default and text; a device's count and memory ("cpu(0)"). Without a name:
- * "library" (its version, engine, threads) and "profile" (count, total, least and most milliseconds
- * per category and name). */
+/* What is known of one of them, as JSON: an operator's, iterator's or optimizer's parameters, types
+ * and texts; a setting's value, default and text; a device's count and memory ("cpu(0)"). Without a
+ * name: "library" (its version, engine, threads) and "profile" (count, total, least and most
+ * milliseconds per category and name). */
 HD_API int hd_describe(const char* kind, const char* name, const char** json);
 
 /* How many threads work at once; 0: as the machine and HEDDLE_THREADS say. Not while work is
@@ -305,10 +306,25 @@ HD_API int hd_kvstore_push(hd_kvstore* store, const char* const* keys, hd_array*
 /* What is stored, into the arrays. */
 HD_API int hd_kvstore_pull(hd_kvstore* store, const char* const* keys, hd_array* const* outs,
                            int count, int priority);
-/* Changes `stored` by `sum`, with operators; both are valid during the call. Not 0: it failed, and
- * so does the push. */
+/* Changes `stored` by `sum`, with operators or an optimizer; both are valid during the call. Not 0:
+ * it failed, and so does the push. */
 typedef int (*hd_updater)(void* user, const char* key, hd_array* sum, hd_array* stored);
 HD_API int hd_kvstore_set_updater(hd_kvstore* store, hd_updater updater, void* user);
+
+/* --- optimizers ---------------------------------------------------------------------------------
+ */
+
+/* `rule`: one of hd_list("optimizer"), such as "sgd" or "adam"; hd_describe tells its parameters,
+ * and those of all: "learning_rate", "wd", "rescale_grad", "clip_gradient" ... */
+HD_API int hd_optimizer_create(const char* rule, const char* const* params, hd_optimizer** out);
+/* Every weight follows its gradient. What is kept of a weight goes by its key. A learning_rate
+ * below 0 leaves it as it is. */
+HD_API int hd_optimizer_update(hd_optimizer* optimizer, const char* const* keys,
+                               hd_array* const* weights, hd_array* const* grads, int count,
+                               double learning_rate);
+/* Takes states over from `given`; where that is NULL, gives them. */
+HD_API int hd_optimizer_states(hd_optimizer* optimizer, const void* given, size_t given_size,
+                               const void** bytes, size_t* size);
 
 /* --- data ---------------------------------------------------------------------------------------
  */

@@ -4,6 +4,7 @@
 #include "base/json_writer.h"
 #include "base/settings.h"
 #include "capi/handles.h"
+#include "heddle/optimizer.h"
 #include "heddle/profiler.h"
 #include "operator/catalogue.h"
 
@@ -16,6 +17,8 @@ std::vector<std::string> list(std::string_view kind) {
       if (!op->forward) names.push_back(op->name);
   } else if (kind == "iterator") {
     for (const io::IterDef& d : io::iterators()) names.emplace_back(d.name);
+  } else if (kind == "optimizer") {
+    names = Optimizer::rules();
   } else if (kind == "kvstore") {
     names = KVStore::types();
   } else if (kind == "setting") {
@@ -25,7 +28,8 @@ std::vector<std::string> list(std::string_view kind) {
       for (int i = 0; i < device_count(k); ++i) names.push_back(format("{}", Device{k, i}));
   } else {
     fail(
-        "[C] found nothing to list called '{}', expected operator, iterator, kvstore, setting or "
+        "[C] found nothing to list called '{}', expected operator, iterator, optimizer, kvstore, "
+        "setting or "
         "device",
         kind);
   }
@@ -40,6 +44,13 @@ void describe_iterator(JsonWriter& w, std::string_view name) {
     return write_fields(w.key("params"), d.params.describe());
   }
   fail("[C] found no iterator '{}'", name);
+}
+
+void describe_optimizer(JsonWriter& w, const char* name) {
+  const Optimizer::Description d = Optimizer::describe(name);
+  w.key("name").value(name);
+  w.key("doc").value(d.doc);
+  write_fields(w.key("params"), d.parameters);
 }
 
 void describe_setting(JsonWriter& w, std::string_view name) {
@@ -94,11 +105,13 @@ std::string describe(std::string_view kind, const char* name) {
     if (kind == "library") describe_library(w);
     else if (kind == "profile") describe_profile(w);
     else if (kind == "iterator") describe_iterator(w, &need(name, "the name"));
+    else if (kind == "optimizer") describe_optimizer(w, &need(name, "the name"));
     else if (kind == "setting") describe_setting(w, &need(name, "the name"));
     else if (kind == "device") describe_device(w, name);
     else
       fail(
-          "[C] found nothing to describe called '{}', expected operator, iterator, setting, "
+          "[C] found nothing to describe called '{}', expected operator, iterator, optimizer, "
+          "setting, "
           "device, library or profile",
           kind);
   });

@@ -110,6 +110,7 @@ TEST(CApi, TellsWhatThereIs) {
   int count = 0;
   for (const auto& [kind, one] : {std::pair("operator", "Convolution"),
                                   {"iterator", "MNISTIter"},
+                                  {"optimizer", "adam"},
                                   {"kvstore", "local"},
                                   {"setting", "HEDDLE_THREADS"},
                                   {"device", "cpu(0)"}}) {
@@ -561,6 +562,35 @@ TEST(CApi, StoresSumAndUpdate) {
   EXPECT_THAT(hd_last_error(), HasSubstr("'c'"));
   EXPECT_EQ(hd_kvstore_create("remote", 0, &store), -1);
   EXPECT_EQ(hd_kvstore_create("local", 0.5f, &store), -1);  // not in host memory
+}
+
+TEST(CApi, OptimizersFollowGradients) {
+  hd_optimizer *o = nullptr, *other = nullptr;
+  OK(hd_optimizer_create("sgd", list({"learning_rate", "0.5", "momentum", "0.5"}).data(), &o));
+  const Owned<hd_optimizer> owned(o);
+  const auto w = array({2}, {1, 2}), g = array({2}, {1, -1});
+  hd_array *weight = w.get(), *grad = g.get();
+  const char* const key = "w";
+  OK(hd_optimizer_update(o, &key, &weight, &grad, 1, -1));
+  EXPECT_THAT(values(weight), ElementsAre(0.5f, 2.5f));
+  const void* bytes = nullptr;
+  size_t size = 0;
+  OK(hd_optimizer_states(o, nullptr, 0, &bytes, &size));
+  OK(hd_optimizer_create("sgd", list({"learning_rate", "9", "momentum", "0.5"}).data(), &other));
+  const Owned<hd_optimizer> other_owned(other);
+  OK(hd_optimizer_states(other, bytes, size, nullptr, nullptr));
+  OK(hd_optimizer_update(other, &key, &weight, &grad, 1,
+                         0.5));  // half the step before, and a new one
+  EXPECT_THAT(values(weight), ElementsAre(-0.25f, 3.25f));
+  EXPECT_EQ(hd_optimizer_states(other, "nonsense", 8, nullptr, nullptr), -1);
+  EXPECT_EQ(hd_optimizer_create("sdg", nullptr, &other), -1);
+  EXPECT_THAT(hd_last_error(), HasSubstr("sdg"));
+  EXPECT_EQ(hd_optimizer_create("sgd", list({"momentun", "0"}).data(), &other), -1);
+  EXPECT_THAT(hd_last_error(), HasSubstr("momentun"));
+  const auto wrong = array({3});
+  hd_array* shape = wrong.get();
+  EXPECT_EQ(hd_optimizer_update(o, &key, &weight, &shape, 1, -1), -1);
+  EXPECT_THAT(values(weight), ElementsAre(-0.25f, 3.25f));
 }
 
 TEST(CApi, RecordsAndIterators) {
