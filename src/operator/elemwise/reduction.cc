@@ -44,7 +44,7 @@ struct Fold {
   // Columns [column, column + n) over rows [begin, end) of slab o, into acc.
   void columns(int64_t o, int64_t column, int64_t n, int64_t begin, int64_t end, A* acc) const {
     C part[kColumns], buffer[kColumns];
-    std::fill_n(acc, n, merge.init);
+    if (begin >= end) std::fill_n(acc, n, merge.init);
     for (int64_t r = begin; r < end; r += kBlockRows) {
       const int64_t rows = std::min(kBlockRows, end - r);
       std::fill_n(part, n, loops.init);
@@ -55,7 +55,9 @@ struct Fold {
         for (int64_t k = 0; k < rows; ++k)
           loops.columns(read(at + k * inner, n, buffer), 1, inner, part, n);
       }
-      for (int64_t i = 0; i < n; ++i) acc[i] = merge.merge(acc[i], A(part[i]));
+      if (r == begin) std::copy_n(part, n, acc);  // merging with nothing leaves it as it is
+      else
+        for (int64_t i = 0; i < n; ++i) acc[i] = merge.merge(acc[i], A(part[i]));
     }
   }
 
