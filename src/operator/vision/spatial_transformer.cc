@@ -1,12 +1,12 @@
 // Sampling an image at the points of a grid: BilinearSampler, GridGenerator, SpatialTransformer.
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "operator/vision/vision.h"
 
 namespace heddle::ops::spatial_transformer {
 
-using vision::corners;
 using vision::Wide;
 
 // --- BilinearSampler ----------------------------------------------------------------------------
@@ -78,7 +78,7 @@ class Points {
   void add(int64_t n, const T* dy, A* sum) const {
     const int32_t *c0 = cells(0, n), *c1 = cells(1, n), *c2 = cells(2, n), *c3 = cells(3, n);
     const A *w0 = weights(0, n), *w1 = weights(1, n), *w2 = weights(2, n), *w3 = weights(3, n);
-    const auto one = [&](int32_t c, A value) { sum[place(c)] += c < 0 ? A(0) : value; };
+    const auto one = [&](int32_t c, A value) { sum[place(c)] += inside(c, value); };
     for (int64_t i = 0; i < samples_; ++i) {
       const A head = A(dy[i]);
       one(c0[i], w0[i] * head), one(c1[i], w1[i] * head);
@@ -104,23 +104,32 @@ class Points {
   const int32_t* cells(int k, int64_t n) const { return cell_[k] + n * samples_; }
   const A* weights(int k, int64_t n) const { return weight_[k] + n * samples_; }
   static int32_t place(int32_t c) { return c ^ (c >> 31); }
+  // v, or zero where c is outside: without a branch, which nobody could foretell.
+  static A inside(int32_t c, A v) {
+    using Bits = std::conditional_t<sizeof(A) == 4, uint32_t, uint64_t>;
+    return std::bit_cast<A>(Bits(std::bit_cast<Bits>(v) & Bits(~int64_t(c >> 31))));
+  }
   template <class T>
   static A read(const T* plane, int32_t c) {
-    const A v = A(plane[place(c)]);
-    return c < 0 ? A(0) : v;
+    return inside(c, A(plane[place(c)]));
   }
   void put(int64_t i, A y, A x, const Shape& s) {
-    const auto c = corners<A>(y, x, s[2], s[3]);
-    int64_t other = -1;  // a cell that is inside
-    for (int k = 0; k < 4; ++k) other = std::max(other, c.cell[k]);
-    const bool any = other >= 0;
-    if (!any) other = i % (s[2] * s[3]);  // not the same for all, which would wait for each other
+    const int64_t height = s[2], width = s[3];
+    const bool near = y >= -1 && x >= -1 && y < A(height) && x < A(width);  // not for NaN
+    const A low_y = std::floor(near ? y : A(0)), low_x = std::floor(near ? x : A(0));
+    part_y_[i] = near ? y - low_y : A(0), part_x_[i] = near ? x - low_x : A(0);
+    // What is far from the plane has cells of its own, so that sums do not wait for each other.
+    const int64_t row = near ? int64_t(low_y) : i & 31,
+                  column = near ? int64_t(low_x) : i >> 5 & 31;
     for (int k = 0; k < 4; ++k) {
-      const bool inside = c.cell[k] >= 0;
-      cell_[k][i] = inside ? int32_t(c.cell[k]) : ~int32_t(other);
-      weight_[k][i] = inside ? c.weight[k] : A(0);
+      const int64_t r = row + k / 2, c = column + k % 2;
+      const int64_t held_r = std::clamp<int64_t>(r, 0, height - 1);
+      const int64_t held_c = std::clamp<int64_t>(c, 0, width - 1);
+      const bool held = near && held_r == r && held_c == c;
+      const auto at = int32_t(held_r * width + held_c);
+      const A wy = k / 2 ? part_y_[i] : 1 - part_y_[i], wx = k % 2 ? part_x_[i] : 1 - part_x_[i];
+      cell_[k][i] = held ? at : ~at, weight_[k][i] = held ? wy * wx : A(0);
     }
-    part_y_[i] = any ? y - std::floor(y) : A(0), part_x_[i] = any ? x - std::floor(x) : A(0);
   }
 
   int64_t samples_;
