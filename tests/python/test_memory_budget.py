@@ -1,4 +1,5 @@
 """Budgets of bytes: kept by what is bound, refused before anything is allocated, seen in plans beforehand."""
+import gc
 import re
 import subprocess
 import sys
@@ -81,11 +82,13 @@ def test_gradients_keep_their_bits_under_any_budget(case):
 
 def test_what_is_too_little_is_refused_before_anything_is_allocated():
     net = tower()
+    gc.collect()
+    mx.nd.waitall()
     before = mx.memory_stats()["live"]
     with pytest.raises(mx.MXNetError) as e:
         net.simple_bind(mx.cpu(), grad_req=requests(net), memory_budget="100kB", data=(256, 64))
     assert re.search(r"Most is in use while \w+( \(again\))? runs, of which the largest are \w+.*: 65536", str(e.value))
-    assert mx.memory_stats()["live"] == before
+    assert mx.memory_stats()["live"] <= before  # what others left behind may go
     few = least(net, (256, 64))
     plan_of(net, (256, 64), few)
     with pytest.raises(mx.MXNetError, match=f"needs {few} at least"):
