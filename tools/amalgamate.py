@@ -21,11 +21,11 @@ ROOMS = ["base/base.cc", "base/c_errors.cc", "base/json.cc", "base/layout.cc", "
          "operator/elemwise/reduction.cc",
          "operator/elemwise/symbolic.cc", "operator/random/philox.cc", "operator/tensor/rows.cc", "operator/tensor/view.cc"]
 # Files of operators: those of LeNet and ResNet, and what their records call.
-STEMS = ["activation", "batch_norm", "convolution", "dropout", "fully_connected", "leaky_relu", "pooling", "softmax",
+STEMS = ["activation", "batch_norm", "convolution", "fused_convolution", "fold", "dropout", "fully_connected", "leaky_relu", "pooling", "softmax",
          "softmax_output", "identity", "unary_arithmetic", "unary_math", "binary_arithmetic", "add_n", "broadcast", "reduce",
          "reshape", "transpose", "concat", "reorder"]
 TAIL = ["operator/all_ops.cc", "symbol/walk.cc", "symbol/symbol.cc", "symbol/graph.cc", "symbol/infer.cc",
-        "symbol/json.cc", "symbol/upgrade.cc", "symbol/pack.cc", "symbol/plan_memory.cc", "symbol/rewrite.cc", "symbol/expand.cc", "symbol/place.cc", "symbol/choose_kernels.cc",
+        "symbol/json.cc", "symbol/upgrade.cc", "symbol/pack.cc", "symbol/plan_memory.cc", "symbol/rewrite.cc", "symbol/expand.cc", "symbol/fuse.cc", "symbol/place.cc", "symbol/choose_kernels.cc",
         "symbol/gradient.cc", "symbol/checkpoint.cc", "symbol/replay.cc", "symbol/recompute.cc", "runtime/network.cc", "runtime/memory_use.cc", "runtime/plan.cc", "runtime/steps.cc", "runtime/params.cc", "runtime/session.cc",
         "predict/model.cc", "predict/predict.cc", "predict/mxnet.cc"]
 INCLUDE = re.compile(r'\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>|(HEDDLE_LOOPS))')

@@ -342,6 +342,22 @@ enum class Meaning : uint8_t {
   kAdd,       // the sum of two tensors of one shape
   kSum,       // the sum of any number of tensors of one shape
   kReorder,   // y = x, where y may be stored in another order: make_reorder()
+  kFold,      // weights and biases of filters, scaled and shifted by a normalisation: see Fusing
+  kLast = kFold
+};
+
+// What the pass that fuses plans of prediction (symbol/fuse.cc) may do with a call.
+struct HEDDLE_API Fusing {
+  // Of an operator with inputs data, weight and, unless `no_bias`, bias: the operator that also
+  // does what follows. It has the same parameters and inputs, then `sum` (add one more input) and
+  // those that `epilogue` gives.
+  std::string with = "";
+  // Of what may follow: the parameters that say so. f(const P&); none: it cannot be said.
+  Erased<Kwargs> epilogue = {};
+  // Of a normalisation by statistics that are there, along axis 1: the parameters of the operator
+  // of meaning kFold, which takes weight, bias and this one's inputs but the first. f(const P&);
+  // none: it is another one.
+  Erased<Kwargs> fold = {};
 };
 
 // The expression that an operator serves in programs: "+" on two tensors, on a tensor and a number
@@ -371,6 +387,8 @@ struct HEDDLE_API OpDef {
   Flops flops = {};           // empty: one per element that is read or written
   Backward backward = {};
   Meaning meaning = Meaning::kNone;
+  Fusing fusing = {};
+  bool any_order = false;  // the kernels write outputs in whatever order a plan asks for
   std::vector<Notation> notation = {};
   Draws draws = {};            // whether the kernel reads ctx.seed; empty: never
   bool stateful = false;       // a call holds state: it serves one eager call, or one plan

@@ -89,10 +89,13 @@ NDArray BoundGraph::array_of(Home home) const {
 }
 
 Program& BoundGraph::program(bool training) {
-  auto& p = programs_[training];
+  auto& p = monitor && !training ? watched_ : programs_[training];
   if (p) return *p;
-  Plan plan = planned_ ? std::move(*planned_) : plan_network(network, training);
-  planned_.reset();
+  const bool whole = monitor && !training;  // nothing fused
+  Plan plan = planned_ && !whole ? std::move(*planned_)
+              : whole            ? plan_forward(network, false, false)
+                                 : plan_network(network, training);
+  if (!whole) planned_.reset();
   head_grads_.resize(outputs.size());
   for (int v = 0; v < plan.graph.values; ++v)
     if (const Home home = plan.home[v]; home.kind == Home::kHead) {

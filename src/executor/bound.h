@@ -20,7 +20,7 @@ class BoundGraph {
 
   void forward(bool training);
   void backward(std::span<const NDArray> heads, bool training);
-  Program& program(bool training);  // made when first needed
+  Program& program(bool training);  // made when first needed; of a monitor, with all its values
   const Program* made(bool training) const { return programs_[training].get(); }
 
   const Network network;
@@ -39,6 +39,7 @@ class BoundGraph {
 
   std::optional<Plan> planned_;           // of the program that is made first
   std::unique_ptr<Program> programs_[2];  // [training]
+  std::unique_ptr<Program> watched_;      // of prediction, where a monitor looks on
   std::vector<NDArray> head_grads_;       // one per output; none: backward does not read it
   uint64_t seed_ = 0;                     // of the last forward run that drew random numbers
   bool seeded_ = false;                   // whether that was the last one

@@ -34,8 +34,7 @@ Program::Program(Plan plan, FunctionRef<NDArray(Home)> array_of, Arenas& arenas)
   start_once();
   for (int i = 0; i < steps().size(); ++i) {
     work_->uses.push_back(places().uses(steps(), i));
-    if (steps().is_part(i, Part::kPrepare))
-      variables_.push_back({i, places().own(steps().node(i).inputs[0])});
+    if (steps().is_part(i, Part::kPrepare)) prepared_.push_back({i, read_by(i)});
   }
   find_small();
 }
@@ -108,13 +107,27 @@ bool Program::run_here(bool training, uint64_t seed) const {
   return Engine::get().run_if_idle(all, "forward", body, &run) && run.done;
 }
 
-// Reorders what was written since. Writes that are pushed from now on come after this run anyway.
+std::vector<NDArray> Program::read_by(int prepared) const {
+  std::vector<NDArray> all;
+  for (int v : steps().node(prepared).inputs) {
+    const int producer = steps().of_node(steps().plan().producer[v]);
+    if (producer < 0) all.push_back(places().own(v));
+    for (const Prepared& p : prepared_)  // those before are there
+      if (p.step == producer) all.insert(all.end(), p.variables.begin(), p.variables.end());
+  }
+  return all;
+}
+
+// Makes again what depends on variables that were written since. Writes that are pushed from now on
+// come after this run anyway.
 void Program::prepare_variables(bool training) {
-  for (Prepared& p : variables_) {
-    const uint64_t now = p.variable.var().version();
-    if (p.version == now) continue;
+  std::vector<uint64_t> now;
+  for (Prepared& p : prepared_) {
+    now.clear();
+    for (const NDArray& a : p.variables) now.push_back(a.var().version());
+    if (p.versions == now) continue;
     Engine::get().push(task_of({p.step}, training));
-    p.version = now;
+    p.versions = now;
   }
 }
 

@@ -51,16 +51,17 @@ class Program {
   std::vector<NDArray> show_all(const std::vector<int>& values, Task& task) const;
 
   std::shared_ptr<Work> work_;
-  // A variable that kernels want in another order, and how often it had been written when it was
-  // reordered last.
+  // A step that makes of variables what kernels want: all that it depends on, also through other
+  // such steps, and how often they had been written when it ran last.
   struct Prepared {
     int step;
-    NDArray variable;
-    uint64_t version = UINT64_MAX;
+    std::vector<NDArray> variables;
+    std::vector<uint64_t> versions = {};
   };
   void prepare_variables(bool training);
+  std::vector<NDArray> read_by(int prepared) const;  // the variables it depends on
 
-  std::vector<Prepared> variables_;
+  std::vector<Prepared> prepared_;
   GraphRef graphs_[2][2];        // [forward, backward][training]
   bool small_ = false;           // may forward run on the calling thread?
   std::vector<Use> small_uses_;  // then: all it uses

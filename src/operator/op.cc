@@ -439,8 +439,8 @@ void run_kernel(const OpDef::Implementation& kernel, const OpCall& call, OpConte
 struct OpTable::State {
   std::map<std::string, OpDef*, std::less<>> names;  // aliases too
   std::vector<const OpDef*> order;
-  const OpDef* meanings[8] = {};  // the first of each Meaning
-  std::string file;               // where define() and kernel() are called from
+  const OpDef* meanings[size_t(Meaning::kLast) + 1] = {};  // the first of each
+  std::string file;  // where define() and kernel() are called from
   // Kernels of a library for operators that are there already: they are added when all went well.
   size_t old = 0;  // how many operators those are
   std::vector<std::pair<OpDef*, OpDef::Implementation>> later;

@@ -1,10 +1,12 @@
-// The only place that chains the passes: Graph::of, expand, gradient, place, infer, choose_kernels,
-// plan_memory.
+// The only place that chains the passes: Graph::of, expand, gradient, fuse, place, infer,
+// choose_kernels, plan_memory.
 #include "runtime/plan.h"
 
 #include <algorithm>
 #include <map>
+#include <string_view>
 
+#include "base/settings.h"
 #include "runtime/memory_use.h"
 #include "symbol/recompute.h"
 
@@ -118,6 +120,32 @@ Chosen save_memory(Chosen c, Plan& p, const Network& network) {
   return std::move(r.graph);
 }
 
+// Whether HEDDLE_PASSES leaves a pass in: "-fold,-fuse".
+bool has_pass(std::string_view name) {
+  const std::string all = setting("HEDDLE_PASSES");
+  return ("," + all + ",").find(format(",-{},", name)) == std::string::npos;
+}
+
+// On the device whose operators have kernels for it.
+void fuse_draft(Draft& d, const Known& known, const NetworkSpec& spec) {
+  if (spec.device.kind != Device::kCpu || !spec.groups.empty() || !has_pass("fuse")) return;
+  std::vector<uint8_t> fixed(d.graph.values);
+  for (const auto& [value, home] : d.home) fixed[value] = 1;
+  const std::vector<int> producer = d.graph.producers();
+  const bool folds = has_pass("fold") && spec.memory_budget <= 0;  // folded weights are kept
+  const auto wide_enough = [&](int value) {
+    const auto type = known.find(d.graph.nodes[producer[value]].name);
+    if (!folds || type == known.end()) return false;
+    return type->second.dtype == Dtype::kFloat32 || type->second.dtype == Dtype::kFloat64;
+  };
+  Fused f = fuse(Graph(d.graph), fixed, wide_enough);
+  d.graph = std::move(f.graph);
+  std::map<int, Home> home;
+  for (const auto& [value, h] : d.home) home[f.value_of[value]] = h;
+  d.home = std::move(home);
+  for (auto& [name, node] : d.variable) node = f.node_of[node];
+}
+
 // `keep`: reordered variables stay from run to run. `gradients`: there are backward nodes.
 Plan finish(Draft d, Known known, const Network& network, bool training, bool keep,
             bool gradients) {
@@ -189,10 +217,12 @@ void deliver(Draft& d, Known& known, const Network& network, int index, int valu
 
 }  // namespace planning
 
-Plan plan_forward(const Network& network, bool training) {
+Plan plan_forward(const Network& network, bool training, bool fused) {
+  planning::Draft d = planning::draft_of(network);
+  planning::Known known = planning::known_of(network);
+  if (fused && !training) planning::fuse_draft(d, known, network.spec);
   const bool keep = network.spec.memory_budget <= 0;
-  Plan p = planning::finish(planning::draft_of(network), planning::known_of(network), network,
-                            training, keep, false);
+  Plan p = planning::finish(std::move(d), std::move(known), network, training, keep, false);
   check_budget(network, p);
   return p;
 }

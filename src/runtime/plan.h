@@ -47,7 +47,7 @@ struct Plan {
 
 // The pipeline of passes, for a forward run alone, and for one with its gradients. Throws Error
 // naming the node that no kernel serves.
-Plan plan_forward(const Network& network, bool training);
+Plan plan_forward(const Network& network, bool training, bool fused = true);
 Plan plan_training(const Network& network);
 // The one of them that such a run needs.
 Plan plan_network(const Network& network, bool training);

@@ -77,10 +77,18 @@ class Chooser {
 
   void read(int node, int input, const Layout& wanted) {
     const int v = g_.nodes[node].inputs[input];
-    if (same_bytes(types_[v].shape, types_[v].layout, wanted)) return;
-    const bool variable = !g_.nodes[producer_[v]].call;
+    if (same_bytes(types_[v].shape, types_[v].layout, wanted)) {
+      ordered_.insert(v);
+      return;
+    }
+    const Graph::Node& from = g_.nodes[producer_[v]];
+    if (from.phase == Phase::kPrepare && from.call->op->any_order && ordered_.insert(v).second) {
+      types_[v].layout = choices_[producer_[v]].out[v - from.first_output].layout = wanted;
+      return;
+    }
+    const bool early = !from.call || from.phase == Phase::kPrepare;
     const Phase phase =
-        variable && keep_ && !changes_.contains(v) ? Phase::kPrepare : g_.nodes[node].phase;
+        early && keep_ && !changes_.contains(v) ? Phase::kPrepare : g_.nodes[node].phase;
     reads_.push_back({node, input, reordered(v, node, wanted, where_[node], phase)});
   }
 
@@ -147,6 +155,7 @@ class Chooser {
   const bool training_, keep_;
   const std::vector<int> producer_;
   std::set<int> changes_;  // values that nodes change in place
+  std::set<int> ordered_;  // values whose order somebody relies on
   std::vector<Choice> choices_;
   std::vector<Reorder> reorders_;
   std::vector<Read> reads_;

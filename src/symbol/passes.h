@@ -46,6 +46,16 @@ struct Gradient {
 };
 Gradient gradient(Graph g, const GradientSpec& spec);
 
+// For plans of prediction: operators take along what follows them, as far as their records say
+// (Fusing, op.h), so that a tensor is not written and read again in between. `fixed` values, which
+// others see, stay. Normalisations are folded into weights that are variables for which
+// wide_enough(value) holds: that lose nothing by it. Nodes and values are renumbered.
+struct Fused {
+  Graph graph;
+  std::vector<int> node_of, value_of;  // number before -> number now; -1: taken out
+};
+Fused fuse(Graph g, const std::vector<uint8_t>& fixed, FunctionRef<bool(int)> wide_enough);
+
 // Which kernel runs a node, and how it is given its tensors.
 struct Choice {
   const OpDef::Implementation* kernel = nullptr;  // null: a variable, or a copy between devices

@@ -88,6 +88,33 @@ case("Convolution", [(2, 32, 10, 10), (16, 32, 3, 3)], kernel=(3, 3), num_filter
      label="channels", grad=False, ref=convolution)
 
 
+def fused_convolution(*inputs, sum=False, activation="none", low=0, high=0, **params):
+    inputs = list(inputs)
+    addend = inputs.pop() if sum else 0
+    y = convolution(*inputs, **params) + addend
+    return y if activation == "none" else np.clip(y, *((0, np.inf) if activation == "relu" else (low, high))).astype(y.dtype)
+
+
+for more in (dict(activation="relu"), dict(activation="clip", low=-0.25, high=1.5), dict(sum=True), dict(sum=True, activation="relu")):
+    addend = [(2, 4, 4, 4)] if "sum" in more else []
+    case("_fused_convolution", [(2, 3, 6, 5), (4, 3, 3, 2), (4,), *addend], kernel=(3, 2), num_filter=4, **more, witness="absent",
+         label="_".join(map(str, more)), ref=fused_convolution)
+case("_fused_convolution", [(1, 32, 10, 10), (64, 32, 3, 3), (1, 64, 10, 10)], kernel=(3, 3), num_filter=64, pad=(1, 1), no_bias=True, sum=True,
+     activation="relu", label="blocked", witness="absent", ref=fused_convolution)
+
+
+def folded(w, *rest, eps, fix_gamma=True, no_bias=False):
+    b, (gamma, beta, mean, variance) = (0, rest) if no_bias else (rest[0], rest[1:])
+    scale = (1 if fix_gamma else gamma) / np.sqrt(variance + eps)
+    return [(w.T * scale).T, beta + scale * (b - mean)]
+
+
+case("_fold_normalization", [(4, 3, 2, 2), (4,), (4,), (4,), (4,), lambda rng: rng.uniform(0.5, 2, 4).astype("float32")], eps=1e-3, fix_gamma=False,
+     witness="absent", ref=folded)
+case("_fold_normalization", [(5, 7), (5,), (5,), (5,), lambda rng: rng.uniform(0.5, 2, 5).astype("float32")], eps=1e-5, no_bias=True,
+     witness="absent", ref=folded)
+
+
 def pooling(x, kernel=(), stride=(), pad=(), pool_type="max", global_pool=False, pooling_convention="valid",
             count_include_pad=True, p_value=2, v1=False, **_):
     rank = x.ndim - 2

@@ -69,8 +69,14 @@ struct HardSigmoid {
   }
 };
 
+Kwargs epilogue(const ClipParam& p) {
+  return {{"activation", "clip"}, {"low", param::print(p.a_min)}, {"high", param::print(p.a_max)}};
+}
+
 void define(OpTable& ops) {
-  ops.define(unary_def<Clip, ClipParam>());
+  OpDef clip = unary_def<Clip, ClipParam>();
+  clip.fusing.epilogue = epilogue;
+  ops.define(std::move(clip));
   ops.define(unary_def<SmoothL1, SmoothParam>());
   ops.define(unary_def<HardSigmoid, HardSigmoidParam>());
 }

@@ -100,6 +100,8 @@ OpDef unary_def() {
           .inplace = {{0, 0}},
           .cpu = unary<F, P>,
           .wants = wants_same};
+  if constexpr (requires { F::epilogue; })
+    d.fusing.epilogue = +[](const P&) -> Kwargs { return {{"activation", F::epilogue}}; };
   const Formula& f = formula_with<F, P>();
   d.backward.zero = !f.gradient;
   if (!f.gradient) return d;

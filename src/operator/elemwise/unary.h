@@ -156,6 +156,7 @@ struct Relu {
   HEDDLE_HD static auto grad_y(auto dy, auto y) {
     return select(y > 0, dy, select(is_nan(y), y, 0));
   }
+  static constexpr auto epilogue = "relu";  // what operators that do it along call it
 };
 struct Sigmoid {
   static constexpr auto name = "sigmoid", doc = "Logistic sigmoid: 1 / (1 + e^-x).";

@@ -41,6 +41,11 @@ std::vector<GradContext::Value> build(GradContext& g) {
   return ew::build_gradient(formula_of(*static_cast<const ActivationParam*>(g.params())), g, {});
 }
 
+Kwargs epilogue(const ActivationParam& p) {
+  if (p.act_type != ActType::kRelu) return {};
+  return {{"activation", "relu"}};
+}
+
 void define(OpTable& ops) {
   ops.define({
       .name = "Activation",
@@ -53,6 +58,7 @@ void define(OpTable& ops) {
       .cpu = forward,
       .wants = wants_same,
       .backward = {.reads = reads, .run = backward, .build = build, .inplace = {{0, 0}, {1, 0}}},
+      .fusing = {.epilogue = epilogue},
   });
 }
 

@@ -419,6 +419,11 @@ std::vector<Builder::Value> with_relu(Builder& b) {
   return y;
 }
 
+Kwargs fold(const BatchNormParam& p) {
+  if (p.axis != 1 || p.output_mean_var) return {};
+  return {{"eps", param::print(p.eps)}, {"fix_gamma", param::print(p.fix_gamma)}};
+}
+
 void define(OpTable& ops) {
   OpDef def{
       .name = "BatchNorm",
@@ -449,6 +454,7 @@ void define(OpTable& ops) {
       .cpu = forward,
       .wants = wants,
       .backward = {.reads = reads, .run = backward, .wants = wants_backward},
+      .fusing = {.fold = fold},
   };
   ops.define(def);
   def.name = "BatchNorm_v1", def.aliases = {};

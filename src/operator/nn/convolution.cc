@@ -166,18 +166,11 @@ template void bias_gradient(const OpContext&, const Window&, const double*, doub
 template void bias_gradient(const OpContext&, const Window&, const float16*, float16*, int64_t);
 template void bias_gradient(const OpContext&, const Window&, const bfloat16*, bfloat16*, int64_t);
 
-}  // namespace heddle::ops::nn
-
-namespace heddle::ops::convolution {
-
-using linalg::mat;
-using nn::ConvolutionParam;
-using nn::Window;
-
-void forward(const ConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out) {
+void convolve(const ConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  using linalg::mat;
   with_float(in[0].dtype, "Convolution", [&](auto type) {
     using T = decltype(type);
-    const Window w = nn::window_of(p, in[0].shape, out[0].shape);
+    const Window w = window_of(p, in[0].shape, out[0].shape);
     const int64_t c = w.channels / w.groups, f = w.filters / w.groups, depth = c * w.taps();
     const T* bias = p.no_bias ? nullptr : in[2].as<T>();
     ctx.parallel_for(w.batch, 1, [&](int64_t from, int64_t to) {
@@ -186,7 +179,7 @@ void forward(const ConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out) 
       for (int64_t i = from * w.groups; i < to * w.groups; ++i) {
         const int64_t g = i % w.groups;
         T* y = out[0].as<T>() + i * f * w.out_size();
-        nn::unfold(w, in[0].as<T>() + i * c * w.in_size(), c, col);
+        unfold(w, in[0].as<T>() + i * c * w.in_size(), c, col);
         for (int64_t k = 0; bias && k < f; ++k)
           std::fill_n(y + k * w.out_size(), w.out_size(), bias[g * f + k]);
         linalg::gemm(mat(in[1].as<T>() + g * f * depth, f, depth), mat(col, depth, w.out_size()),
@@ -195,6 +188,14 @@ void forward(const ConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out) 
     });
   });
 }
+
+}  // namespace heddle::ops::nn
+
+namespace heddle::ops::convolution {
+
+using linalg::mat;
+using nn::ConvolutionParam;
+using nn::Window;
 
 template <class T>
 void backward_data(const Window& w, OpContext& ctx, const T* dy, T* weight, T* dx) {
@@ -284,9 +285,10 @@ void define(OpTable& ops) {
                  {"weight", "(num_filter, c / num_group, *kernel)"},
                  {.name = "bias", .doc = "(num_filter)", .when = when("no_bias", false)}},
       .infer = nn::infer_convolution,
-      .cpu = forward,
+      .cpu = nn::convolve,
       .flops = flops,
       .backward = {.reads = {dy(), x(0), x(1)}, .run = backward, .linear = Linear::kFactors},
+      .fusing = {.with = "_fused_convolution"},
   });
   ops.define({
       .name = "Convolution_v1",

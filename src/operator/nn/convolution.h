@@ -52,6 +52,29 @@ struct DeconvolutionParam : ConvolutionParam {
   }
 };
 
+// What a convolution may do with each element when it is computed: add one of another tensor, then
+// limit it.
+enum class Epilogue { kNone, kRelu, kClip };
+struct FusedConvolutionParam : ConvolutionParam {
+  bool sum = false;
+  Epilogue activation = Epilogue::kNone;
+  float low = 0, high = 0;
+  void fields(auto&& f) {
+    ConvolutionParam::fields(f);
+    f("sum", sum, "Add `addend`, of the shape of the output.");
+    f("activation", activation, "Then: nothing, relu, or clip to [low, high].")
+        .names({"none", "relu", "clip"});
+    f("low", low, "clip: smaller elements become this.");
+    f("high", high, "clip: larger elements become this.");
+  }
+  int addend() const { return no_bias ? 2 : 3; }  // which input it is
+};
+// For kernels that do it once y is computed, in a pass of its own: what to add, which is a copy
+// where it lies in the memory of y, and the pass.
+Blob addend_beside(const FusedConvolutionParam& p, OpContext& ctx, Inputs in, const Blob& y);
+void finish(const FusedConvolutionParam& p, const OpContext& ctx, const Blob& addend,
+            const Blob& y);
+
 // A window walking over the spatial axes, always three of them: missing leading ones have extent 1.
 struct Window {
   static constexpr int kAxes = 3;
@@ -75,6 +98,9 @@ void check_window(std::string_view who, const ConvolutionParam& p);
 // Shapes of data, weight, bias (unless no_bias) and output, the inputs and the output that come
 // first.
 void infer_convolution(const ConvolutionParam& p, InferContext& c);
+
+// The convolution that needs no library.
+void convolve(const ConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out);
 
 // The window of a convolution from `data` (n, c, ...) to `out` (n, filters, ...).
 Window window_of(const ConvolutionParam& p, const Shape& data, const Shape& out);

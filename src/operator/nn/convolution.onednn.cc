@@ -5,6 +5,8 @@
 #include "operator/nn/convolution.h"
 
 #include <algorithm>
+#include <bit>
+#include <cstring>
 
 #include "operator/nn/onednn.h"
 
@@ -13,6 +15,8 @@ namespace heddle::ops::convolution_onednn {
 using dnnl::algorithm;
 using dnnl::prop_kind;
 using nn::ConvolutionParam;
+using nn::Epilogue;
+using nn::FusedConvolutionParam;
 using nn::Window;
 using onednn::Desc;
 using onednn::Dims;
@@ -30,13 +34,38 @@ struct Lies {
   Lies(int data, int output) : data(data), output(output) {}
 };
 
-// A window for `images` images as a key, and back.
-Key key_of(const Window& w, const Lies& l, int64_t images, bool bias) {
+// What follows a convolution, and the tensor that it adds.
+struct Rest {
+  bool sum = false;
+  Epilogue activation = Epilogue::kNone;
+  float low = 0, high = 0;
+  const float* addend = nullptr;
+  static constexpr int kNumbers = 4;  // in a key
+  static int64_t bits(float x) { return std::bit_cast<int32_t>(x); }
+  static float number(int64_t bits) { return std::bit_cast<float>(int32_t(bits)); }
+};
+
+// A window for `images` images, and what follows, as a key, and back.
+Key key_of(const Window& w, const Lies& l, int64_t images, bool bias, const Rest& rest = {}) {
   Key k = {images, w.channels, w.filters, w.groups, bias, l.data, l.output, l.weight.last};
   for (const Layout::Block& b : l.weight.blocks) k.insert(k.end(), {b.axis, b.size});
   for (const auto* axes : {&w.in, &w.out, &w.kernel, &w.stride, &w.dilate, &w.pad})
     k.insert(k.end(), axes->begin(), axes->end());
+  k.insert(k.end(),
+           {rest.sum, int64_t(rest.activation), Rest::bits(rest.low), Rest::bits(rest.high)});
   return k;
+}
+dnnl::primitive_attr attributes(const Key& k) {
+  const int64_t* rest = &k[k.size() - Rest::kNumbers];
+  dnnl::post_ops then;
+  if (rest[0]) then.append_sum(1);
+  const auto activation = Epilogue(rest[1]);
+  if (activation == Epilogue::kRelu) then.append_eltwise(1, algorithm::eltwise_relu, 0, 0);
+  if (activation == Epilogue::kClip)
+    then.append_eltwise(1, algorithm::eltwise_clip, Rest::number(rest[2]), Rest::number(rest[3]));
+  dnnl::primitive_attr a;
+  a.set_post_ops(then);
+  return a;
 }
 
 struct Geometry {
@@ -72,10 +101,11 @@ struct Geometry {
   Desc ask_weight() const { return onednn::any_desc(weight_dims); }
   Desc ask_output() const { return output_block ? output : onednn::any_desc(output_dims); }
   Desc own_weight(const Desc& wanted) const { return onednn::given(wanted, weight, grouped); }
-  dnnl::convolution_forward::primitive_desc forward() const {
+  dnnl::convolution_forward::primitive_desc forward(const dnnl::primitive_attr& a = {}) const {
     const Desc none;
     return {{prop_kind::forward_training, algorithm::convolution_direct, ask_data(), ask_weight(),
              has_bias ? bias : none, ask_output(), stride, dilate, pad, pad_after},
+            a,
             onednn::engine()};
   }
 };
@@ -95,12 +125,12 @@ int64_t floats(size_t bytes) { return int64_t((bytes + 63) / 64 * 16); }
 struct Forward {
   dnnl::convolution_forward run;
   Desc data, weight, bias, output;
-  Reorder in, packing, out;
+  Reorder in, packing, out, addend;
   Advice advice;
 };
 Forward make_forward(const Key& key) {
   const Geometry g(key);
-  const auto pd = g.forward();
+  const auto pd = g.forward(attributes(key));
   return {dnnl::convolution_forward(pd),
           pd.src_desc(),
           pd.weights_desc(),
@@ -109,6 +139,7 @@ Forward make_forward(const Key& key) {
           Reorder(g.data, pd.src_desc()),
           Reorder(g.own_weight(pd.weights_desc()), pd.weights_desc()),
           Reorder(pd.dst_desc(), g.output),
+          Reorder(g.output, pd.dst_desc()),
           Advice(g, pd, pd.weights_desc())};
 }
 
@@ -145,13 +176,16 @@ struct Parts {
 
 float* piece_scratch(size_t bytes) { return static_cast<float*>(thread_scratch(bytes)); }
 
-// Images of a part: y of its filters. The weights lie as the plan says, or as they were given.
+// Images of a part: y of its filters. The weights lie as the plan says, or as they were given. What
+// is added is where the sum will be.
 void forward_piece(const Forward& f, const float* x, const float* weight, bool packed,
-                   const float* bias, float* y) {
+                   const float* bias, const float* addend, float* y) {
   dnnl::stream s(onednn::engine());
   const float* data = f.in.in(s, x, piece_scratch(f.in.bytes()));
   const float* own = packed ? weight : f.packing.in(s, weight, piece_scratch(f.packing.bytes()));
   float* blocked = f.out.needed() ? piece_scratch(f.output.get_size()) : y;
+  if (addend && f.out.needed()) f.addend(s, addend, blocked);
+  else if (addend && addend != y) std::memcpy(y, addend, f.output.get_size());
   std::unordered_map<int, dnnl::memory> args = {{DNNL_ARG_SRC, onednn::memory(f.data, data)},
                                                 {DNNL_ARG_WEIGHTS, onednn::memory(f.weight, own)},
                                                 {DNNL_ARG_DST, onednn::memory(f.output, blocked)}};
@@ -161,7 +195,7 @@ void forward_piece(const Forward& f, const float* x, const float* weight, bool p
 }
 
 void forward_parts(OpContext& ctx, const Parts& parts, const Lies& lies, const float* x,
-                   const float* weight, const float* bias, float* y) {
+                   const float* weight, const float* bias, const Rest& rest, float* y) {
   const Window& w = parts.w;
   ctx.parallel_for(w.batch * parts.count, 1, [&](int64_t from, int64_t to) {
     for (int64_t i = from; i < to; ++i) {
@@ -170,15 +204,18 @@ void forward_parts(OpContext& ctx, const Parts& parts, const Lies& lies, const f
       int64_t k;
       const Window part = parts(i % parts.count, k);
       const int64_t image = i / parts.count, c = w.groups == 1 ? 0 : k * w.channels / w.filters;
-      const Forward& f = onednn::cached(key_of(part, lies, 1, bias), make_forward);
+      const Forward& f = onednn::cached(key_of(part, lies, 1, bias, rest), make_forward);
+      const int64_t to_y = (image * w.filters + k) * w.out_size();
       forward_piece(f, x + (image * w.channels + c) * w.in_size(),
                     weight + k * (w.channels / w.groups) * w.taps(), false,
-                    bias ? bias + k : nullptr, y + (image * w.filters + k) * w.out_size());
+                    bias ? bias + k : nullptr, rest.addend ? rest.addend + to_y : nullptr,
+                    y + to_y);
     }
   });
 }
 
-void forward(const ConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out) {
+void forward_with(const ConvolutionParam& p, const Rest& rest, OpContext& ctx, Inputs in,
+                  Outputs out) {
   const Window w = nn::window_of(p, in[0].shape, out[0].shape);
   const Lies lies(in[0], in[1], out[0]);
   const float *x = in[0].as<float>(), *bias = p.no_bias ? nullptr : in[2].as<float>();
@@ -186,10 +223,11 @@ void forward(const ConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out) 
   onednn::guarded("Convolution", [&] {
     onednn::one_thread();
     const Parts parts(w, lies);
-    if (parts.count > 1) return forward_parts(ctx, parts, lies, x, in[1].as<float>(), bias, y);
+    if (parts.count > 1)
+      return forward_parts(ctx, parts, lies, x, in[1].as<float>(), bias, rest, y);
     const int64_t grain = grain_of(w);
     // Packed weights have one layout whatever the number of images in a piece.
-    const Forward& plan = onednn::cached(key_of(w, lies, grain, bias), make_forward);
+    const Forward& plan = onednn::cached(key_of(w, lies, grain, bias, rest), make_forward);
     float* buffer = ctx.scratch_of<float>(floats(plan.packing.bytes()));
     dnnl::stream stream(onednn::engine());
     const Desc layout = plan.weight;
@@ -197,12 +235,27 @@ void forward(const ConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out) 
     ctx.parallel_for(w.batch, grain, [&](int64_t from, int64_t to) {
       onednn::one_thread();
       ScratchScope scope;
-      const Forward& f = onednn::cached(key_of(w, lies, to - from, bias), make_forward);
+      const Forward& f = onednn::cached(key_of(w, lies, to - from, bias, rest), make_forward);
       const bool packed = f.weight == layout;
+      const int64_t to_y = from * w.filters * w.out_size();
       forward_piece(f, x + from * w.channels * w.in_size(), packed ? weight : in[1].as<float>(),
-                    packed, bias, y + from * w.filters * w.out_size());
+                    packed, bias, rest.addend ? rest.addend + to_y : nullptr, y + to_y);
     });
   });
+}
+
+void forward(const ConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  forward_with(p, {}, ctx, in, out);
+}
+
+Rest rest_of(const FusedConvolutionParam& p) {
+  const bool clips = p.activation == Epilogue::kClip;
+  return {p.sum, p.activation, clips ? p.low : 0, clips ? p.high : 0};
+}
+void forward_fused(const FusedConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  Rest rest = rest_of(p);
+  if (p.sum) rest.addend = in[p.addend()].as<float>();
+  forward_with(p, rest, ctx, in, out);
 }
 
 // --- gradients ----------------------------------------------------------------------------------
@@ -405,7 +458,7 @@ int block_of(const Window& w) {
 }
 Lies lies_in(const Window& w, int block) { return {w.channels % block == 0 ? block : 0, block}; }
 
-void wants(const ConvolutionParam& p, const Situation& s, StoredAs& as) {
+void wants_with(const ConvolutionParam& p, const Rest& rest, const Situation& s, StoredAs& as) {
   const Window w = nn::window_of(p, s.in[0].shape, s.out[0].shape);
   const int b = block_of(w);
   if (b == 0) return;
@@ -414,12 +467,20 @@ void wants(const ConvolutionParam& p, const Situation& s, StoredAs& as) {
     int64_t first;
     const Parts parts(w, lies);
     const Advice& advice =
-        onednn::cached(key_of(parts(0, first), lies, grain_of(w), !p.no_bias), make_forward).advice;
+        onednn::cached(key_of(parts(0, first), lies, grain_of(w), !p.no_bias, rest), make_forward)
+            .advice;
     if (advice.reference) return;
     as.in[0].layout = Geometry::layout(lies.data), as.out[0].layout = Layout::channels(b);
     if (advice.weight && (parts.count == 1 || advice.weight->last != 0))
       as.in[1].layout = *advice.weight;
   });
+}
+void wants(const ConvolutionParam& p, const Situation& s, StoredAs& as) {
+  wants_with(p, {}, s, as);
+}
+void wants_fused(const FusedConvolutionParam& p, const Situation& s, StoredAs& as) {
+  wants_with(p, rest_of(p), s, as);
+  if (p.sum) as.in[size_t(p.addend())].layout = as.out[0].layout;
 }
 
 // Nobody asks for the gradient of a picture, and weights are read for that only.
@@ -454,9 +515,12 @@ bool misplaced(const ConvolutionParam& p) {
 bool accepts(const ConvolutionParam& p, const Situation& s) {
   return s.in[0].dtype == Dtype::kFloat32 && s.in[0].size() > 0 && !misplaced(p);
 }
+bool accepts_fused(const FusedConvolutionParam& p, const Situation& s) { return accepts(p, s); }
 
 void define(OpTable& ops) {
   ops.kernel("Convolution", Device::kCpu, "onednn", forward, accepts, wants);
+  ops.kernel("_fused_convolution", Device::kCpu, "onednn", forward_fused, accepts_fused,
+             wants_fused);
   ops.kernel("_backward_Convolution", Device::kCpu, "onednn", backward, accepts, wants_backward);
 }
 

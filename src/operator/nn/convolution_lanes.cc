@@ -326,8 +326,18 @@ bool accepts_backward(const ConvolutionParam& p, const Situation& s) {
   return suits(p, s.in[1], s.in[0]);
 }
 
+void forward_fused(const nn::FusedConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  const Blob addend = nn::addend_beside(p, ctx, in, out[0]);
+  forward(p, ctx, in, out);
+  nn::finish(p, ctx, addend, out[0]);
+}
+bool accepts_fused(const nn::FusedConvolutionParam& p, const Situation& s) {
+  return accepts(p, s) && (!p.sum || s.in[size_t(p.addend())].stored.plain());
+}
+
 void define(OpTable& ops) {
   ops.kernel("Convolution", Device::kCpu, "lanes", forward, accepts);
+  ops.kernel("_fused_convolution", Device::kCpu, "lanes", forward_fused, accepts_fused);
   ops.kernel("_backward_Convolution", Device::kCpu, "lanes", backward, accepts_backward);
 }
 

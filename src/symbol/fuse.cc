@@ -1,0 +1,150 @@
+// Fusing for prediction: filters take along what follows them.
+//
+// A convolution whose only reader is a normalisation, or an elementwise sum, or an activation, in
+// this order, and each of these the only reader of the one before, becomes one node in the place of
+// the last: the normalisation goes into its weights, which a node of phase kPrepare makes, the rest
+// is done while results are in registers. The records say what can be taken along (Fusing, op.h).
+#include "symbol/passes.h"
+#include "symbol/rewrite.h"
+
+namespace heddle {
+
+namespace fusing {
+
+class Fuser {
+ public:
+  Fuser(Graph g, const std::vector<uint8_t>& fixed, FunctionRef<bool(int)> wide_enough)
+      : size_(int(g.nodes.size())), edit_(std::move(g)), fixed_(fixed), wide_enough_(wide_enough) {}
+
+  Fused run() {
+    for (int id = 0; id < size_; ++id)
+      if (!edit_.removed(id) && call(id) && !call(id)->op->fusing.with.empty()) look_at(id);
+    Rewriter::Result r = edit_.finish();
+    for (const auto& [value, by] : moved_) r.value_of[value] = r.value_of[by];
+    return {std::move(r.graph), std::move(r.node_of), std::move(r.value_of)};
+  }
+
+ private:
+  // What one node will do.
+  struct Chain {
+    int filters, fold = -1, sum = -1, limit = -1;  // nodes; -1: there is none
+    int addend = -1;                               // a value
+    Kwargs kwargs, fold_kwargs;
+    int last() const { return limit >= 0 ? limit : sum >= 0 ? sum : fold; }
+  };
+
+  const OpCallRef& call(int id) const { return edit_.node(id).call; }
+  int output(int id) const { return edit_.node(id).first_output; }
+
+  // The only node that reads the first output of `id`, which nobody else sees; or -1.
+  int follower(int id) const {
+    const int v = output(id);
+    if (fixed_[v] || edit_.readers(v).size() != 1) return -1;
+    const int next = edit_.readers(v)[0];
+    return edit_.node(next).phase == Phase::kForward ? next : -1;
+  }
+  // A variable that no run changes: an input that each run sets to one value does not count.
+  bool constant(int value) const {
+    if (call(edit_.producer(value))) return false;
+    for (int reader : edit_.readers(value)) {
+      const Graph::Node& n = edit_.node(reader);
+      for (size_t i = 0; i < n.inputs.size(); ++i)
+        if (const Input& in = n.call->inputs[i];
+            n.inputs[i] == value && in.role == Role::kMutate && !in.same_value)
+          return false;
+    }
+    return true;
+  }
+  bool only_first_output_counts(int id) const {
+    for (int k = 1; k < edit_.node(id).outputs(); ++k)
+      if (fixed_[output(id) + k] || !edit_.readers(output(id) + k).empty()) return false;
+    return true;
+  }
+
+  bool take_fold(Chain& c, int id) const {
+    const Graph::Node& n = edit_.node(id);
+    if (!n.call->op->fusing.fold || n.inputs[0] != output(c.filters)) return false;
+    c.fold_kwargs = n.call->op->fusing.fold(n.call->params.get());
+    if (c.fold_kwargs.empty() || !only_first_output_counts(id)) return false;
+    for (const auto* node : {&edit_.node(c.filters), &n})
+      for (size_t i = 1; i < node->inputs.size(); ++i)
+        if (!constant(node->inputs[i]) || !wide_enough_(node->inputs[i])) return false;
+    c.fold = id;
+    return true;
+  }
+  bool take_sum(Chain& c, int id, int value) const {
+    const Graph::Node& n = edit_.node(id);
+    const Meaning meaning = n.call->op->meaning;
+    if ((meaning != Meaning::kAdd && meaning != Meaning::kSum) || n.inputs.size() != 2)
+      return false;
+    c.sum = id;
+    c.addend = n.inputs[n.inputs[0] == value ? 1 : 0];
+    return true;
+  }
+  bool take_limit(Chain& c, int id) const {
+    if (!call(id)->op->fusing.epilogue) return false;
+    Kwargs kwargs = call(id)->op->fusing.epilogue(call(id)->params.get());
+    if (kwargs.empty()) return false;
+    c.limit = id;
+    c.kwargs.merge(kwargs);
+    return true;
+  }
+
+  void look_at(int id) {
+    Chain c{.filters = id};
+    int at = id, next = follower(id);
+    if (next >= 0 && take_fold(c, next)) at = next, next = follower(at);
+    if (next >= 0 && take_sum(c, next, output(at))) at = next, next = follower(at);
+    if (next >= 0) take_limit(c, next);
+    if (c.last() >= 0) fuse(c);
+  }
+
+  void fuse(Chain& c) {
+    const Graph::Node filters = edit_.node(c.filters);
+    const int last = c.last();
+    std::vector<int> inputs = filters.inputs;
+    if (c.fold >= 0) {
+      std::vector<int> folded(inputs.begin() + 1, inputs.end());
+      const std::vector<int>& of = edit_.node(c.fold).inputs;
+      folded.insert(folded.end(), of.begin() + 1, of.end());
+      c.fold_kwargs["no_bias"] = inputs.size() == 2 ? "True" : "False";
+      const int prepare =
+          edit_.insert(last, {.call = make_call(OpTable::get().of(Meaning::kFold), c.fold_kwargs),
+                              .name = filters.name + "_fold",
+                              .inputs = std::move(folded),
+                              .phase = Phase::kPrepare});
+      inputs = {inputs[0], output(prepare), output(prepare) + 1};
+      c.kwargs["no_bias"] = "False";
+    }
+    if (c.sum >= 0) {
+      inputs.push_back(c.addend);
+      c.kwargs["sum"] = "True";
+    }
+    c.kwargs.insert(filters.call->kwargs.begin(), filters.call->kwargs.end());
+    const Graph::Node& end = edit_.node(last);
+    const int fused = edit_.insert(
+        last,
+        {.call = make_call(OpTable::get().at(filters.call->op->fusing.with), std::move(c.kwargs)),
+         .name = end.name,
+         .attrs = end.attrs,
+         .inputs = std::move(inputs)});
+    edit_.replace(output(last), output(fused));
+    moved_.emplace_back(output(last), output(fused));
+    for (int id : {c.limit, c.sum, c.fold, c.filters})
+      if (id >= 0) edit_.remove(id, fused);
+  }
+
+  const int size_;
+  Rewriter edit_;
+  const std::vector<uint8_t>& fixed_;
+  FunctionRef<bool(int)> wide_enough_;
+  std::vector<std::pair<int, int>> moved_;  // a value taken out, and the one in its place
+};
+
+}  // namespace fusing
+
+Fused fuse(Graph g, const std::vector<uint8_t>& fixed, FunctionRef<bool(int)> wide_enough) {
+  return fusing::Fuser(std::move(g), fixed, wide_enough).run();
+}
+
+}  // namespace heddle
