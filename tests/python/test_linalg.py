@@ -137,3 +137,11 @@ def test_products_in_several_pieces(m, k, n, dtype, tol):
             left, right = mx.nd.array(a.T if ta else a, dtype=dtype), mx.nd.array(b.T if tb else b, dtype=dtype)
             got = mx.nd.dot(left, right, transpose_a=ta, transpose_b=tb).asnumpy()
             np.testing.assert_allclose(got, wanted, rtol=tol, atol=tol * np.sqrt(k))
+
+
+def test_what_is_multiplied_by_nothing_is_not_read():
+    a = mx.nd.array([[1, 2], [3, 4]])
+    nothing = mx.nd.array([[np.nan, np.inf], [1, 2]])
+    assert la.gemm(a, a, nothing, beta=0).asnumpy().tolist() == [[7, 10], [15, 22]]
+    assert la.gemm(a, a, nothing, alpha=-2, beta=0).asnumpy().tolist() == [[-14, -20], [-30, -44]]
+    assert np.isnan(la.gemm(a, a, nothing, beta=1).asnumpy()).tolist() == [[True, False], [False, False]]

@@ -219,7 +219,7 @@ void run_gemm(const Gemm2Param& p, OpContext& ctx, Inputs in, const Blob& out, d
   each_matrix(ctx, out.shape, [&](int64_t i) {
     const auto c = matrix<T>(out, i, false);
     linalg::gemm(ctx, matrix<T>(in[0], i, p.transpose_a), matrix<T>(in[1], i, p.transpose_b), c);
-    const T* more = in.count() > 2 ? matrix<T>(in[2], i, false).data : nullptr;
+    const T* more = in.count() > 2 && beta != 0 ? matrix<T>(in[2], i, false).data : nullptr;
     for (int64_t j = 0; (more || p.alpha != 1) && j < c.rows * c.cols; ++j)
       c.data[j] = T(A(p.alpha) * A(c.data[j]) + (more ? A(beta) * A(more[j]) : A(0)));
   });
@@ -296,7 +296,9 @@ void define(OpTable& ops) {
   ops.define({
       .name = "_linalg_gemm",
       .aliases = {"linalg_gemm"},
-      .doc = "alpha * op(A) op(B) + beta * C for the matrices in the last two axes.",
+      .doc =
+          "alpha * op(A) op(B) + beta * C for the matrices in the last two axes; with a beta of 0, "
+          "as in BLAS, C is not read.",
       .dtypes = Dtypes::kFloating,
       .params = schema<GemmParam>(),
       .inputs = {{"A"}, {"B"}, {"C"}},
