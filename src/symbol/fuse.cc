@@ -29,7 +29,7 @@ class Fuser {
   struct Chain {
     int filters, fold = -1, sum = -1, limit = -1;  // nodes; -1: there is none
     int addend = -1;                               // a value
-    Kwargs kwargs, fold_kwargs;
+    Kwargs kwargs = {}, fold_kwargs = {};
     int last() const { return limit >= 0 ? limit : sum >= 0 ? sum : fold; }
   };
 
