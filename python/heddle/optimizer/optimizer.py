@@ -98,7 +98,7 @@ class Optimizer:
     def update(self, index: Any, weight: Any, grad: Any, state: Any) -> None:
         """Changes weight, and state, by a gradient; or lists of them."""
         if not self._rule:
-            raise NotImplementedError(f"{type(self).__name__} has no update rule")
+            raise NotImplementedError(f"{type(self).__name__} has no rule: found no update(), expected a subclass that defines it")
         self._run(index, weight, grad, state, False)
 
     def _native(self) -> _core.Rule:
