@@ -1,6 +1,8 @@
 // Giving a network its arrays, and running it forward and backward.
 #include "executor/bound.h"
 
+#include <utility>
+
 #include "base/settings.h"
 #include "executor/fill.h"
 #include "executor/start.h"
@@ -89,21 +91,20 @@ NDArray BoundGraph::array_of(Home home) const {
 }
 
 Program& BoundGraph::program(bool training) {
-  auto& p = monitor && !training ? watched_ : programs_[training];
-  if (p) return *p;
   const bool whole = monitor && !training;  // nothing fused
-  Plan plan = planned_ && !whole ? std::move(*planned_)
-              : whole            ? plan_forward(network, false, false)
-                                 : plan_network(network, training);
-  if (!whole) planned_.reset();
+  auto& p = whole ? watched_ : programs_[training];
+  if (p) return *p;
+  std::optional<Plan> plan =
+      whole ? plan_forward(network, false, false) : std::exchange(planned_, std::nullopt);
+  if (!plan) plan = plan_network(network, training);
   head_grads_.resize(outputs.size());
-  for (int v = 0; v < plan.graph.values; ++v)
-    if (const Home home = plan.home[v]; home.kind == Home::kHead) {
-      const Blob b = plan.describe(v);
+  for (int v = 0; v < plan->graph.values; ++v)
+    if (const Home home = plan->home[v]; home.kind == Home::kHead) {
+      const Blob b = plan->describe(v);
       head_grads_[home.index] = NDArray(b.shape, b.device, b.dtype);
     }
   p = std::make_unique<Program>(
-      std::move(plan), [this](Home home) { return array_of(home); }, *arenas);
+      std::move(*plan), [this](Home home) { return array_of(home); }, *arenas);
   return *p;
 }
 
