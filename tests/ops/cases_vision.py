@@ -77,6 +77,11 @@ def off_cells(shape, seed, low, high, extent):
 
 case("BilinearSampler", [(2, 3, 5, 5), off_cells((2, 2, 4, 3), 1, -1.5, 5.5, 5)], ref=bilinear_sampler)
 case("BilinearSampler", [(1, 2, 5, 5), off_cells((1, 2, 5, 5), 2, 0, 4, 5)], label="inside", ref=bilinear_sampler)
+# Many samples; planes of one column, of one row, of one cell, in grid numbers and in cells along the longer axis.
+case("BilinearSampler", [(1, 2, 6, 7), off_cells((1, 2, 24, 13), 3, -1.5, 6.5, 6)], label="many", grad=(0,), ref=bilinear_sampler)
+case("BilinearSampler", [(2, 2, 5, 1), off_cells((2, 2, 4, 3), 4, -1.5, 5.5, 5)], label="column", ref=bilinear_sampler)
+case("BilinearSampler", [(2, 2, 1, 5), off_cells((2, 2, 4, 3), 5, -1.5, 5.5, 5)], label="row", ref=bilinear_sampler)
+case("BilinearSampler", [(2, 2, 1, 1), off_cells((2, 2, 4, 3), 6, -1.5, 5.5, 5)], label="cell", ref=bilinear_sampler)
 case("GridGenerator", [(3, 6)], transform_type="affine", target_shape=(4, 5), ref=grid_generator)
 case("GridGenerator", [(2, 2, 4, 5)], transform_type="warp", ref=grid_generator)
 case("SpatialTransformer",

@@ -60,3 +60,20 @@ def test_gradients_pass_augmentation_unchanged():
             y = function(x)
         y.backward(head)
         assert np.array_equal(x.grad.asnumpy(), head.asnumpy())
+
+
+def test_what_lies_outside_an_image_is_zero_whatever_lies_next_to_it():
+    corners = np.full((1, 1, 5, 5), np.nan)
+    corners[..., ::4, ::4] = 1
+    data = mx.nd.array(corners)
+    at_corners = np.array([[-0.5, -0.5], [-0.5, 4.5], [4.5, -0.5], [4.5, 4.5]])
+    outside = np.array([[-1.5, 2.0], [5.0, 2.0], [2.0, -1.5], [2.0, 5.0], [np.inf, 0.0], [np.nan, 0.0]])
+    grid = mx.nd.array((np.concatenate([at_corners, outside]) / 2 - 1).T.reshape(1, 2, 1, -1))
+    for array in (data, grid):
+        array.attach_grad()
+    with mx.autograd.record():
+        sampled = mx.nd.BilinearSampler(data, grid)
+    sampled.backward()
+    assert np.array_equal(sampled.asnumpy().ravel(), [0.25] * 4 + [0] * 6)
+    assert np.array_equal(data.grad.asnumpy().ravel(), np.where(np.isnan(corners.ravel()), 0, 0.25))
+    assert np.array_equal(grid.grad.asnumpy()[0, :, 0], np.array([[1, 1], [-1, 1], [1, -1], [-1, -1]] + [[0, 0]] * 6).T[::-1])

@@ -56,6 +56,25 @@ HEDDLE_LANES Vec interleave(Vec a, Vec b) {
 #endif
 }
 
+// The even and the odd numbers of a and b, one after the other.
+HEDDLE_LANES void unzip(Vec a, Vec b, Vec* even, Vec* odd) {
+#if !__has_builtin(__builtin_shufflevector)
+  for (int i = 0; i < kWide; ++i) {
+    const Vec& from = 2 * i < kWide ? a : b;
+    (*even)[i] = from[2 * i % kWide], (*odd)[i] = from[2 * i % kWide + 1];
+  }
+#elif HEDDLE_LEVEL == 4
+  *even = __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+  *odd = __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+#elif HEDDLE_LEVEL == 3
+  *even = __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14);
+  *odd = __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15);
+#else
+  *even = __builtin_shufflevector(a, b, 0, 2, 4, 6);
+  *odd = __builtin_shufflevector(a, b, 1, 3, 5, 7);
+#endif
+}
+
 // Row i becomes column i. Interleaving rows i and i + kWide / 2 rotates the bits of (row, column)
 // by one; log2(kWide) rounds exchange row and column.
 HEDDLE_LANES void transpose(Vec* r) {

@@ -1,9 +1,34 @@
 // Sampling an image at the points of a grid: BilinearSampler, GridGenerator, SpatialTransformer.
 #include <algorithm>
-#include <bit>
 #include <cmath>
 
 #include "operator/vision/vision.h"
+
+namespace heddle::ops::spatial_transformer {
+
+constexpr int32_t kTile = 256;  // samples that are looked at together
+
+struct Extent {
+  int32_t height, width;
+};
+
+// The weight of what lies outside: its sign tells it from a weight that is zero.
+template <class A>
+constexpr A kOutside = A(-0.0);
+
+// Where a tile of samples lies in a plane, for all channels. The cells around a sample are two
+// pairs of neighbours: planes of one column have a second one.
+template <class A>
+struct Points {
+  int32_t above[kTile], below[kTile];            // the first cell of each pair
+  A y0[kTile], y1[kTile], x0[kTile], x1[kTile];  // weights of the rows and of the columns
+  A slope0[kTile], slope1[kTile];                // of x0 and x1, along x
+};
+
+}  // namespace heddle::ops::spatial_transformer
+
+#define HEDDLE_LOOPS "operator/vision/spatial_transformer.inl.h"
+#include "operator/simd/each_target.h"
 
 namespace heddle::ops::spatial_transformer {
 
@@ -21,163 +46,188 @@ void infer_sampler(InferContext& c) {
   check(x.rank() == 4, "[BilinearSampler] data has shape {}, expected (n, c, h, w)", x);
   check(grid.rank() == 4 && grid[0] == x[0] && grid[1] == 2,
         "[BilinearSampler] grid has shape {}, expected ({}, 2, h, w)", grid, x[0]);
-  check(x[2] > 0 && x[3] > 0 && x[2] * x[3] < int64_t(1) << 31,
+  check(x[2] > 0 && x[3] > 0 && x[2] * std::max<int64_t>(2, x[3]) < int64_t(1) << 31,
         "[BilinearSampler] data has shape {}, expected planes with cells, fewer than 2^31", x);
   c.set_out(0, {x[0], x[1], grid[2], grid[3]});
 }
 
-// Where the samples of all images lie: the four cells around each and their weights, which channels
-// share. Outside the plane everything is zero: there a cell is the complement of some other one,
-// which may be read in its place, so that no loop has to branch.
-template <class A>
-class Points {
+// The points of a tile of image n of a grid, whose numbers go from -1 (first cell) to 1 (last).
+template <class A, class T>
+void find(const T* grid, const Shape& x, int64_t samples, int64_t n, int64_t first, Points<A>* to) {
+  A place_y[kTile] = {}, place_x[kTile] = {};
+  const int64_t count = std::min<int64_t>(kTile, samples - first);
+  const T *by_x = grid + 2 * n * samples + first, *by_y = by_x + samples;
+  for (int64_t i = 0; i < count; ++i) {
+    place_y[i] = (A(by_y[i]) + 1) * A(x[2] - 1) / 2;
+    place_x[i] = (A(by_x[i]) + 1) * A(x[3] - 1) / 2;
+  }
+  HEDDLE_PICK(sampler::find<A>)(place_y, place_x, count, {int32_t(x[2]), int32_t(x[3])}, to);
+}
+
+// Planes as the loops want them: wide numbers, at least two columns.
+template <class T>
+class Planes {
  public:
-  static constexpr int64_t kTile = 256;
+  using A = Wide<T>;
+  explicit Planes(const Shape& x)
+      : height_(x[2]), width_(x[3]), held_(std::max<int64_t>(2, width_)) {}
+  int64_t bytes() const { return height_ * held_ * int64_t(sizeof(A)); }
+  bool as_they_are() const { return std::is_same_v<A, T> && width_ == held_; }
 
-  // grid numbers go from -1 (first cell) to 1 (last).
-  template <class T>
-  Points(OpContext& ctx, const T* grid, const Shape& x, int64_t samples) : samples_(samples) {
-    const int64_t all = x[0] * samples;
-    for (int k = 0; k < 4; ++k)
-      cell_[k] = ctx.scratch_of<int32_t>(all), weight_[k] = ctx.scratch_of<A>(all);
-    part_y_ = ctx.scratch_of<A>(all), part_x_ = ctx.scratch_of<A>(all);
-    ctx.parallel_for(all, 4096, [&](int64_t from, int64_t end) {
-      for (int64_t i = from; i < end; ++i) {
-        const int64_t n = i / samples, at = i % samples;
-        const A gx = A(grid[2 * n * samples + at]), gy = A(grid[(2 * n + 1) * samples + at]);
-        put(i, (gy + 1) * A(x[2] - 1) / 2, (gx + 1) * A(x[3] - 1) / 2, x);
-      }
-    });
+  // A plane of x, or `room` after it is copied there.
+  const A* read(const T* x, A* room) const {
+    if constexpr (std::is_same_v<A, T>)
+      if (width_ == held_) return x;
+    for (int64_t r = 0; r < height_; ++r)
+      for (int64_t c = 0; c < held_; ++c)
+        room[r * held_ + c] = c < width_ ? A(x[r * width_ + c]) : A(0);
+    return room;
   }
-
-  // each(image, first, count) for every stretch of samples, on the threads of the process.
-  template <class Each>
-  void split(const OpContext& ctx, int64_t images, int64_t work_of_one, Each&& each) const {
-    const int64_t tiles = (samples_ + kTile - 1) / kTile;
-    ctx.parallel_for(images * tiles, vision::grain_of(kTile * work_of_one),
-                     [&](int64_t from, int64_t end) {
-                       for (int64_t tile = from; tile < end; ++tile) {
-                         const int64_t first = tile % tiles * kTile;
-                         each(tile / tiles, first, std::min(kTile, samples_ - first));
-                       }
-                     });
-  }
-
-  // to[i] = the plane of image n at sample i.
-  template <class T>
-  void values(int64_t n, const T* plane, T* to) const {
-    const int32_t *c0 = cells(0, n), *c1 = cells(1, n), *c2 = cells(2, n), *c3 = cells(3, n);
-    const A *w0 = weights(0, n), *w1 = weights(1, n), *w2 = weights(2, n), *w3 = weights(3, n);
-    for (int64_t i = 0; i < samples_; ++i)
-      to[i] = T(w0[i] * read(plane, c0[i]) + w1[i] * read(plane, c1[i]) +
-                w2[i] * read(plane, c2[i]) + w3[i] * read(plane, c3[i]));
-  }
-
-  // sum += what dy of image n's samples hands to the cells of a plane.
-  template <class T>
-  void add(int64_t n, const T* dy, A* sum) const {
-    const int32_t *c0 = cells(0, n), *c1 = cells(1, n), *c2 = cells(2, n), *c3 = cells(3, n);
-    const A *w0 = weights(0, n), *w1 = weights(1, n), *w2 = weights(2, n), *w3 = weights(3, n);
-    const auto one = [&](int32_t c, A value) { sum[place(c)] += inside(c, value); };
-    for (int64_t i = 0; i < samples_; ++i) {
-      const A head = A(dy[i]);
-      one(c0[i], w0[i] * head), one(c1[i], w1[i] * head);
-      one(c2[i], w2[i] * head), one(c3[i], w3[i] * head);
-    }
-  }
-
-  // Adds dy times the slopes of the plane, along y and x, at samples first + i.
-  template <class T>
-  void slopes(int64_t n, int64_t first, int64_t count, const T* plane, const T* dy, A* by_y,
-              A* by_x) const {
-    const int64_t at = n * samples_ + first;
-    for (int64_t i = 0; i < count; ++i) {
-      A v[4];
-      for (int k = 0; k < 4; ++k) v[k] = read(plane, cell_[k][at + i]);
-      const A y = part_y_[at + i], x = part_x_[at + i], head = A(dy[i]);
-      by_y[i] += head * ((v[2] - v[0]) * (1 - x) + (v[3] - v[1]) * x);
-      by_x[i] += head * ((v[1] - v[0]) * (1 - y) + (v[3] - v[2]) * y);
-    }
+  void write(const A* sum, T* dx) const {
+    for (int64_t r = 0; r < height_; ++r)
+      for (int64_t c = 0; c < width_; ++c) dx[r * width_ + c] = T(sum[r * held_ + c]);
   }
 
  private:
-  const int32_t* cells(int k, int64_t n) const { return cell_[k] + n * samples_; }
-  const A* weights(int k, int64_t n) const { return weight_[k] + n * samples_; }
-  static int32_t place(int32_t c) { return c ^ (c >> 31); }
-  // v, or zero where c is outside: without a branch, which nobody could foretell.
-  static A inside(int32_t c, A v) {
-    using Bits = std::conditional_t<sizeof(A) == 4, uint32_t, uint64_t>;
-    return std::bit_cast<A>(Bits(std::bit_cast<Bits>(v) & Bits(~int64_t(c >> 31))));
-  }
-  template <class T>
-  static A read(const T* plane, int32_t c) {
-    return inside(c, A(plane[place(c)]));
-  }
-  void put(int64_t i, A y, A x, const Shape& s) {
-    const int64_t height = s[2], width = s[3];
-    const bool near = y >= -1 && x >= -1 && y < A(height) && x < A(width);  // not for NaN
-    const A low_y = std::floor(near ? y : A(0)), low_x = std::floor(near ? x : A(0));
-    part_y_[i] = near ? y - low_y : A(0), part_x_[i] = near ? x - low_x : A(0);
-    // What is far from the plane has cells of its own, so that sums do not wait for each other.
-    const int64_t row = near ? int64_t(low_y) : i & 31,
-                  column = near ? int64_t(low_x) : i >> 5 & 31;
-    for (int k = 0; k < 4; ++k) {
-      const int64_t r = row + k / 2, c = column + k % 2;
-      const int64_t held_r = std::clamp<int64_t>(r, 0, height - 1);
-      const int64_t held_c = std::clamp<int64_t>(c, 0, width - 1);
-      const bool held = near && held_r == r && held_c == c;
-      const auto at = int32_t(held_r * width + held_c);
-      const A wy = k / 2 ? part_y_[i] : 1 - part_y_[i], wx = k % 2 ? part_x_[i] : 1 - part_x_[i];
-      cell_[k][i] = held ? at : ~at, weight_[k][i] = held ? wy * wx : A(0);
-    }
-  }
-
-  int64_t samples_;
-  int32_t* cell_[4];
-  A *weight_[4], *part_y_, *part_x_;
+  int64_t height_, width_, held_;
 };
+
+// A tile of channels' numbers in A: `from` itself, or `room` with zeros at the end.
+template <class T, class A>
+const A* widened(const T* from, int64_t count, A* room) {
+  if constexpr (std::is_same_v<A, T>)
+    if (count == kTile) return from;
+  for (int64_t i = 0; i < kTile; ++i) room[i] = i < count ? A(from[i]) : A(0);
+  return room;
+}
+
+// Images and the tiles of their samples.
+struct Tiles {
+  int64_t samples, of_image = (samples + kTile - 1) / kTile;
+  int64_t image(int64_t tile) const { return tile / of_image; }
+  int64_t first(int64_t tile) const { return tile % of_image * kTile; }
+};
+
+// A copy of all planes in wide numbers with two columns or more, or the planes themselves.
+template <class T>
+const Wide<T>* all_planes(OpContext& ctx, const T* data, const Shape& x) {
+  using A = Wide<T>;
+  const Planes<T> planes(x);
+  if constexpr (std::is_same_v<A, T>)
+    if (planes.as_they_are()) return data;
+  const int64_t cells = x[2] * x[3], held = planes.bytes() / int64_t(sizeof(A)), all = x[0] * x[1];
+  A* to = ctx.scratch_of<A>(all * held);
+  ctx.parallel_for(all, vision::grain_of(cells), [&](int64_t from, int64_t end) {
+    for (int64_t k = from; k < end; ++k) planes.read(data + k * cells, to + k * held);
+  });
+  return to;
+}
 
 void sample(OpContext& ctx, Inputs in, Outputs out) {
   const Shape &x = in[0].shape, &y = out[0].shape;
-  const int64_t samples = y[2] * y[3], cells = x[2] * x[3], channels = x[1];
   if (out[0].size() == 0) return;
   with_float(in[0].dtype, "BilinearSampler", [&](auto type) {
     using T = decltype(type);
-    const T* data = in[0].as<T>();
+    using A = Wide<T>;
+    const Tiles tiles{y[2] * y[3]};
+    const int64_t channels = x[1], held = Planes<T>(x).bytes() / int64_t(sizeof(A));
+    const A* data = all_planes(ctx, in[0].as<T>(), x);
     T* to = out[0].as<T>();
-    const Points<Wide<T>> points(ctx, in[1].as<T>(), x, samples);
-    ctx.parallel_for(x[0] * channels, vision::grain_of(4 * samples),
+    const auto values = HEDDLE_PICK(sampler::values<A>);
+    ctx.parallel_for(x[0] * tiles.of_image, vision::grain_of(kTile * (channels + 4)),
                      [&](int64_t from, int64_t end) {
-                       for (int64_t k = from; k < end; ++k)
-                         points.values(k / channels, data + k * cells, to + k * samples);
+                       Points<A> points;
+                       A room[kTile];
+                       for (int64_t tile = from; tile < end; ++tile) {
+                         const int64_t n = tiles.image(tile), first = tiles.first(tile);
+                         const int64_t count = std::min<int64_t>(kTile, tiles.samples - first);
+                         find(in[1].as<T>(), x, tiles.samples, n, first, &points);
+                         for (int64_t k = n * channels; k < (n + 1) * channels; ++k) {
+                           T* here = to + k * tiles.samples + first;
+                           if constexpr (std::is_same_v<A, T>)
+                             if (count == kTile) {
+                               values(data + k * held, points, here);
+                               continue;
+                             }
+                           values(data + k * held, points, room);
+                           for (int64_t i = 0; i < count; ++i) here[i] = T(room[i]);
+                         }
+                       }
                      });
   });
+}
+
+// The gradient of data: the planes of an image are one thread's, so the order of a sum is fixed.
+template <class T>
+void add_samples(OpContext& ctx, const T* dy, const T* grid, const Shape& x, int64_t samples,
+                 T* dx) {
+  using A = Wide<T>;
+  const Planes<T> planes(x);
+  const int64_t channels = x[1], cells = x[2] * x[3], held = planes.bytes() / int64_t(sizeof(A));
+  const auto add = HEDDLE_PICK(sampler::add<A>);
+  ctx.parallel_for(
+      x[0] * channels, vision::grain_of(cells + 4 * samples), [&](int64_t from, int64_t end) {
+        Points<A> points;
+        A room[kTile];
+        while (from < end) {  // the channels of an image that are ours
+          const int64_t n = from / channels, last = std::min(end, (n + 1) * channels);
+          ScratchScope scope;
+          A* sum;
+          if constexpr (std::is_same_v<A, T>) sum = dx + from * cells;
+          if (!planes.as_they_are())
+            sum = static_cast<A*>(thread_scratch(size_t((last - from) * planes.bytes())));
+          std::fill_n(sum, (last - from) * held, A(0));
+          for (int64_t first = 0; first < samples; first += kTile) {
+            const int64_t count = std::min<int64_t>(kTile, samples - first);
+            find(grid, x, samples, n, first, &points);
+            for (int64_t k = from; k < last; ++k)
+              add(points, widened(dy + k * samples + first, count, room), sum + (k - from) * held);
+          }
+          if (!planes.as_they_are())
+            for (int64_t k = from; k < last; ++k)
+              planes.write(sum + (k - from) * held, dx + k * cells);
+          from = last;
+        }
+      });
+}
+
+template <class T>
+void add_slopes(OpContext& ctx, const T* dy, const T* data, const T* grid, const Shape& x,
+                int64_t samples, T* dgrid) {
+  using A = Wide<T>;
+  const Tiles tiles{samples};
+  const int64_t channels = x[1], held = Planes<T>(x).bytes() / int64_t(sizeof(A));
+  const A* planes = all_planes(ctx, data, x);
+  const auto slopes = HEDDLE_PICK(sampler::slopes<A>);
+  ctx.parallel_for(x[0] * tiles.of_image, vision::grain_of(kTile * (2 * channels + 4)),
+                   [&](int64_t from, int64_t end) {
+                     Points<A> points;
+                     A room[kTile];
+                     for (int64_t tile = from; tile < end; ++tile) {
+                       const int64_t n = tiles.image(tile), first = tiles.first(tile);
+                       const int64_t count = std::min<int64_t>(kTile, samples - first);
+                       find(grid, x, samples, n, first, &points);
+                       A by_y[kTile] = {}, by_x[kTile] = {};
+                       for (int64_t k = n * channels; k < (n + 1) * channels; ++k)
+                         slopes(planes + k * held, points,
+                                widened(dy + k * samples + first, count, room), by_y, by_x);
+                       for (int64_t i = 0; i < count; ++i) {
+                         dgrid[2 * n * samples + first + i] = T(by_x[i] * A(x[3] - 1) / 2);
+                         dgrid[(2 * n + 1) * samples + first + i] = T(by_y[i] * A(x[2] - 1) / 2);
+                       }
+                     }
+                   });
 }
 
 // in: dy, data, grid. out: gradients of data and grid.
 void sample_backward(OpContext& ctx, Inputs in, Outputs out) {
   const Shape &x = in[1].shape, &y = in[0].shape;
-  const int64_t samples = y[2] * y[3], cells = x[2] * x[3], channels = x[1];
+  const int64_t samples = y[2] * y[3];
   with_float(in[0].dtype, "BilinearSampler", [&](auto type) {
     using T = decltype(type);
-    using A = Wide<T>;
-    const T *dy = in[0].as<T>(), *data = in[1].as<T>();
-    const Points<A> points(ctx, in[2].as<T>(), x, samples);
-    if (ctx.wants(0))
-      vision::sum_planes<T>(ctx, out[0], 4 * samples, [&](int64_t k, A* sum) {
-        points.add(k / channels, dy + k * samples, sum);
-      });
-    if (!ctx.wants(1)) return;
-    T* dgrid = out[1].as<T>();
-    points.split(ctx, x[0], 8 * channels, [&](int64_t n, int64_t first, int64_t count) {
-      A by_y[Points<A>::kTile] = {}, by_x[Points<A>::kTile] = {};
-      for (int64_t k = n * channels; k < (n + 1) * channels; ++k)
-        points.slopes(n, first, count, data + k * cells, dy + k * samples + first, by_y, by_x);
-      for (int64_t i = 0; i < count; ++i) {
-        dgrid[2 * n * samples + first + i] = T(by_x[i] * A(x[3] - 1) / 2);
-        dgrid[(2 * n + 1) * samples + first + i] = T(by_y[i] * A(x[2] - 1) / 2);
-      }
-    });
+    const T *dy = in[0].as<T>(), *data = in[1].as<T>(), *grid = in[2].as<T>();
+    if (ctx.wants(0)) add_samples(ctx, dy, grid, x, samples, out[0].as<T>());
+    if (ctx.wants(1)) add_slopes(ctx, dy, data, grid, x, samples, out[1].as<T>());
   });
 }
 
