@@ -56,6 +56,11 @@ def lengthened(arrays):
     return [np.concatenate([a] * times) if a.ndim and a.shape[0] == first else a for a in arrays]
 
 
+def updates_a_weight(name):
+    """Optimizers write the new weight over the old one, in PyTorch too."""
+    return name.endswith("_update") and "multi" not in name
+
+
 # --- contenders -----------------------------------------------------------------------------------
 def chunked(step, wait=lambda: None):
     """As many calls at a time as take two milliseconds: programs do not wait for every call."""
@@ -73,14 +78,14 @@ def chunked(step, wait=lambda: None):
     return harness.Work(step, wait, chunk=max(1, min(500, round(count * 2e-3 / best))))
 
 
-def heddle_work(name, size, wrt, changed):
+def heddle_work(name, size, wrt):
     import heddle as mx
     row, arrays = arrays_of(name, size)
     function = operator(mx.nd, row.op)
     ins = [mx.nd.array(a, dtype=a.dtype) for a in arrays]
     params = row.params
     if not wrt:
-        out = {"out": ins[changed[0]]} if changed else {}
+        out = {"out": ins[0]} if updates_a_weight(name) else {}
         return chunked(lambda: function(*ins, **params, **out), mx.nd.waitall)
     for i in wrt:
         ins[i].attach_grad()
@@ -95,7 +100,7 @@ def heddle_work(name, size, wrt, changed):
     return chunked(step, mx.nd.waitall)
 
 
-def torch_work(name, size, wrt, changed):
+def torch_work(name, size, wrt):
     import torch
     ops_peers.use(torch)
     torch.set_num_threads(harness.THREADS)
@@ -126,7 +131,7 @@ def torch_work(name, size, wrt, changed):
     return chunked(step)
 
 
-def numpy_work(name, size, wrt, changed):
+def numpy_work(name, size, wrt):
     row, arrays = arrays_of(name, size)
     function = row.ref or getattr(np, name)
     params = row._known(function)
@@ -137,7 +142,7 @@ WORKS = {"heddle": heddle_work, "torch": torch_work, "numpy": numpy_work}
 
 
 def serve(contender):
-    """Answers "NAME SIZE WRT CHANGED SECONDS" with seconds per call, or with what went wrong."""
+    """Answers "NAME SIZE WRT SECONDS" with seconds per call, or with what went wrong."""
     answers, sys.stdout = sys.stdout, sys.stderr
     key = work = None
     for line in sys.stdin:
@@ -145,8 +150,8 @@ def serve(contender):
         try:
             if asked != key:
                 key, work = asked, None
-                name, size, wrt, changed = asked
-                work = WORKS[contender](name, size, json.loads(wrt), json.loads(changed))
+                name, size, wrt = asked
+                work = WORKS[contender](name, size, json.loads(wrt))
                 work.rate(float(seconds))
             answers.write(f"{1 / work.rate(float(seconds))}\n")
         except Exception as error:  # noqa: BLE001 - it is told
@@ -165,7 +170,7 @@ class Contender(harness.Contender):
 
 # --- the plan ---------------------------------------------------------------------------------------
 def plan(only):
-    """(operator, size, direction, inputs to differentiate, inputs changed) of every case that runs and is not too slow."""
+    """(operator, size, direction, inputs to differentiate) of every case that runs and is not too slow."""
     import heddle as mx
     from heddle import _core
     records = {name: r for r in _core.ops() for name in (r["name"], *r["aliases"])}
@@ -181,23 +186,22 @@ def plan(only):
             if record["variadic"]:
                 params.setdefault(record["variadic"], len(arrays))
             roles = [role for _, role in _core.call_info(record["name"], params)["inputs"]]
-            changed = [i for i, role in enumerate(roles) if role == "mutate"]
             ins = [mx.nd.array(a, dtype=a.dtype) for a in arrays]
             try:
                 begin = time.perf_counter()
-                operator(mx.nd, name)(*ins, **row.params, **({"out": ins[changed[0]]} if changed else {}))
+                operator(mx.nd, name)(*ins, **row.params)
                 mx.nd.waitall()
                 if time.perf_counter() - begin > 4 * SLOWEST:
                     continue
             except mx.base.MXNetError:
                 continue  # the first axis is not free
-            yield name, size, "forward", [], changed
+            yield name, size, "forward", []
             floating = [i for i, a in enumerate(arrays) if a.dtype.kind == "f" and roles[i] == "read"
                         and not np.array_equal(a, np.rint(a))]
             if isinstance(row.grad, tuple):
                 floating = list(row.grad)
             if record["differentiable"] and not record["zero_gradient"] and not record["dynamic"] and floating:
-                yield name, size, "both", floating, []
+                yield name, size, "both", floating
 
 
 def contenders_of(name, direction):
@@ -209,8 +213,8 @@ def contenders_of(name, direction):
 
 def measure(case, contenders, windows, seconds):
     """{contender: median seconds of a call}; a contender that fails is told and left out."""
-    name, size, direction, wrt, changed = case
-    key = f"{name} {size} {json.dumps(wrt, separators=(',', ':'))} {json.dumps(changed, separators=(',', ':'))}"
+    name, size, direction, wrt = case
+    key = f"{name} {size} {json.dumps(wrt, separators=(',', ':'))}"
     found = {}
     for window in range(windows):
         for who in ["heddle", *contenders_of(name, direction)]:

@@ -45,6 +45,27 @@ int64_t free_bytes() {
 #endif
 }
 
+int this_thread() {
+#ifdef __linux__
+  return gettid();
+#else
+  return -1;
+#endif
+}
+
+void move_from_here([[maybe_unused]] int thread) {
+#ifdef __linux__
+  cpu_set_t allowed;
+  const int here = sched_getcpu();
+  if (here < 0 || sched_getaffinity(thread, sizeof(allowed), &allowed) != 0) return;
+  if (CPU_COUNT(&allowed) < 2 || !CPU_ISSET(here, &allowed)) return;
+  cpu_set_t elsewhere = allowed;
+  CPU_CLR(here, &elsewhere);
+  if (sched_setaffinity(thread, sizeof(elsewhere), &elsewhere) == 0)
+    sched_setaffinity(thread, sizeof(allowed), &allowed);
+#endif
+}
+
 void at_fork(void (*before)(), void (*in_parent)(), void (*in_child)()) {
   pthread_atfork(before, in_parent, in_child);
 }

@@ -15,6 +15,12 @@ int64_t free_bytes();              // of memory, now
 // for huge pages: fewer page faults on first use, and fewer addresses to look up.
 void* allocate(size_t bytes);
 
+// Threads, by number. A thread that is woken may be left to wait for the processor of the one that
+// woke it, for milliseconds, while another processor is idle (Lozi et al., "The Linux scheduler: a
+// decade of wasted cores", EuroSys 2016): move_from_here() puts it where else it may run.
+int this_thread();  // -1 where threads cannot be moved
+void move_from_here(int thread);
+
 // Around each fork, also one that the library is not told of; each may be null.
 void at_fork(void (*before)(), void (*in_parent)(), void (*in_child)());
 

@@ -7,9 +7,12 @@
 #include <tbb/parallel_for.h>
 #include <tbb/partitioner.h>
 #include <tbb/task_arena.h>
+#include <tbb/task_scheduler_observer.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <mutex>
 
@@ -19,6 +22,42 @@
 namespace heddle {
 namespace parallel {
 
+// oneTBB's own threads, which help with loops. Where one has been called and does not come, it may
+// be waiting for the very processor whose work it should share: then it is moved. With more
+// processors than kMost it will have found an idle one.
+class Helpers : public tbb::task_scheduler_observer {
+ public:
+  explicit Helpers(tbb::task_arena& arena) : task_scheduler_observer(arena) { observe(true); }
+
+  // To be called now and then by who runs a loop alone, and by who helps.
+  void alone() {
+    using std::chrono::microseconds, std::chrono::steady_clock;
+    const auto now = steady_clock::now();
+    auto since = since_.load(std::memory_order_relaxed);
+    if (since == steady_clock::time_point{}) return since_.store(now, std::memory_order_relaxed);
+    if (now - since < microseconds(30)) return;
+    // They may find no processor there either: not again soon.
+    if (!since_.compare_exchange_strong(since, now + microseconds(500))) return;
+    for (const std::atomic<int>& thread : threads_)
+      if (const int known = thread.load(); known >= 0) system::move_from_here(known);
+  }
+  void helped() { since_.store({}, std::memory_order_relaxed); }
+
+  void on_scheduler_entry(bool helper) override {
+    if (!helper) return;
+    const int me = system::this_thread();
+    for (std::atomic<int>& thread : threads_) {
+      int none = -1;
+      if (thread.load() == me || thread.compare_exchange_strong(none, me)) return;
+    }
+  }
+
+ private:
+  static constexpr size_t kMost = 3;
+  std::array<std::atomic<int>, kMost> threads_{-1, -1, -1};
+  std::atomic<std::chrono::steady_clock::time_point> since_{{}};  // when a loop found no help
+};
+
 // A thread that finds all slots taken must not wait for one: the thread that holds it may be asleep
 // in a task that waits for this very thread. So at most `width` threads enter at a time, counted
 // here, and those that find the arena full work alone, outside. (A thread that is let in may still
@@ -27,6 +66,7 @@ struct Arena {
   explicit Arena(int w) : width(w), slots(w) {}
   const int width;
   tbb::task_arena slots;
+  Helpers helpers{slots};
   std::atomic<int> inside{0};
 };
 
@@ -127,11 +167,21 @@ void parallel_for(int64_t n, int64_t grain, parallel::Piece body) {
   parallel::Arena& a = parallel::arena();
   if (a.width == 1) return parallel::run_in_order(n, grain, body);
   const int64_t pieces = (n - 1) / grain + 1;
+  const auto* const caller = &where;
+  std::atomic<bool> helped = false;
   auto run = [&](const tbb::blocked_range<int64_t>& range) {
     const parallel::Mark mark({&a, false});
+    if (!helped.load(std::memory_order_relaxed)) {
+      if (&where == caller) {
+        a.helpers.alone();
+      } else {
+        helped.store(true, std::memory_order_relaxed);
+        a.helpers.helped();
+      }
+    }
     for (int64_t i = range.begin(); i != range.end(); ++i) {
-      const int64_t begin = i * grain;
-      body(begin, n - begin > grain ? begin + grain : n);
+      const int64_t first = i * grain;
+      body(first, n - first > grain ? first + grain : n);
     }
   };
   parallel::enter(a, [&] {

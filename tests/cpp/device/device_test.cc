@@ -2,11 +2,13 @@
 #include "heddle/device.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 
 #include <cstdint>
 #include <cstring>
 
 #include "device/fake_device.h"
+#include "device/system.h"
 
 namespace heddle {
 namespace {
@@ -56,6 +58,26 @@ TEST(DeviceTable, AnotherLibraryIsNoCudaPart) {
 TEST(DeviceTable, UnknownKindsThrow) {
   EXPECT_NE(error_of({static_cast<Device::Kind>(5), 0}), "");
   EXPECT_NE(error_of({static_cast<Device::Kind>(200), 0}), "");
+}
+
+TEST(Threads, WhoIsMovedMayRunWhereItMightBefore) {
+  const int me = system::this_thread();
+  if (me < 0) GTEST_SKIP() << "threads have no numbers here";
+  cpu_set_t before, after;
+  ASSERT_EQ(sched_getaffinity(me, sizeof(before), &before), 0);
+  system::move_from_here(me);
+  ASSERT_EQ(sched_getaffinity(me, sizeof(after), &after), 0);
+  EXPECT_TRUE(CPU_EQUAL(&before, &after));
+
+  cpu_set_t here;  // and stays on the one processor that it is bound to
+  CPU_ZERO(&here);
+  CPU_SET(size_t(sched_getcpu()), &here);
+  ASSERT_EQ(sched_setaffinity(me, sizeof(here), &here), 0);
+  system::move_from_here(me);
+  ASSERT_EQ(sched_getaffinity(me, sizeof(after), &after), 0);
+  EXPECT_TRUE(CPU_EQUAL(&here, &after));
+  sched_setaffinity(me, sizeof(before), &before);
+  system::move_from_here(1 << 30);  // there is no such thread: nothing happens
 }
 
 TEST(FakeDevice, EventsFollowTheStreamAndTheGate) {
