@@ -396,6 +396,7 @@ struct HEDDLE_API OpDef {
   std::string hint = "";       // for automatic names; the lower-case name by default
   std::string json_name = "";  // the name in MXNet's JSON; `name` by default
 
+  struct Packing;
   struct Implementation {
     Device::Kind on;
     std::string library;  // "portable", "onednn", "blas", "cuda" ...
@@ -403,6 +404,14 @@ struct HEDDLE_API OpDef {
     Accepts accepts;
     Wants wants = {};       // none: everything dense and in C order
     std::string file = "";  // the stem of the file that added it
+    std::shared_ptr<const Packing> packing = nullptr;
+  };
+  // What a plan does instead where an input is a variable that stays: the operator `by`, of the
+  // same parameters, brings the input into the form that `kernel` reads, once for many runs.
+  struct Packing {
+    int input;
+    std::string by;
+    Implementation kernel;
   };
   std::vector<Implementation> kernels = {};  // filled by OpTable; tried from the back
   const OpDef* forward = nullptr;            // of "_backward_<name>": the operator it belongs to
@@ -508,6 +517,8 @@ class HEDDLE_API OpTable {
   // gradient's kernel, say "_backward_<name>".
   void kernel(std::string_view op, Device::Kind on, std::string_view library, Kernel run,
               Accepts accepts = nullptr, Wants wants = nullptr);
+  // Of the kernel added last: see OpDef::Packing.
+  void packing(std::string_view op, int input, std::string_view by, Kernel run);
   const OpDef* find(std::string_view name_or_alias) const;
   const OpDef& at(std::string_view name_or_alias) const;  // throws, suggesting near names
   const OpDef& of(Meaning meaning) const;                 // the one of that meaning

@@ -497,6 +497,13 @@ void OpTable::kernel(std::string_view op, Device::Kind on, std::string_view libr
   else table.later.emplace_back(d, std::move(k));
 }
 
+void OpTable::packing(std::string_view op, int input, std::string_view by, Kernel run) {
+  OpDef::Implementation& k = state().names.find(op)->second->kernels.back();
+  OpDef::Packing p{input, std::string(by), k};
+  p.kernel.run = run;
+  k.packing = std::make_shared<const OpDef::Packing>(std::move(p));
+}
+
 const OpDef* OpTable::find(std::string_view name) const {
   const State& table = *state_;
   const auto it = table.names.find(name);

@@ -120,7 +120,7 @@ Chosen save_memory(Chosen c, Plan& p, const Network& network) {
   return std::move(r.graph);
 }
 
-// Whether HEDDLE_PASSES leaves a pass in: "-fold,-fuse".
+// Whether HEDDLE_PASSES leaves a pass in: "-fold,-fuse,-pack".
 bool has_pass(std::string_view name) {
   const std::string all = setting("HEDDLE_PASSES");
   return ("," + all + ",").find(format(",-{},", name)) == std::string::npos;
@@ -154,8 +154,8 @@ Plan finish(Draft d, Known known, const Network& network, bool training, bool ke
   ValueTypes types = infer_float32(g, std::move(known), training);
   std::vector<bool> fixed(g.values);
   for (const auto& [value, home] : d.home) fixed[value] = true;
-  Chosen c =
-      choose_kernels(std::move(g), std::move(where), std::move(types), fixed, training, keep);
+  Chosen c = choose_kernels(std::move(g), std::move(where), std::move(types), fixed, training,
+                            {.reordered = keep, .packed = keep && has_pass("pack")});
   Plan p;
   p.home.resize(c.graph.values);
   for (const auto& [value, home] : d.home) {

@@ -14,10 +14,16 @@ namespace heddle {
 
 namespace choosing {
 
+Shape shape_of_packed(const OpCall& call, const ValueInfo& of) {
+  InferContext::Value in{of.shape, of.dtype}, out;
+  infer_call(call, {&in, 1}, {&out, 1});
+  return out.shape;
+}
+
 class Chooser {
  public:
   Chooser(Graph g, Placement where, ValueTypes types, const std::vector<bool>& fixed, bool training,
-          bool keep)
+          Keep keep)
       : g_(std::move(g)),
         where_(std::move(where)),
         types_(std::move(types)),
@@ -46,6 +52,7 @@ class Chooser {
     Layout to;
     Device device;
     Phase phase;
+    OpCallRef packs = nullptr;  // what is done instead of reordering
   };
   struct Read {
     int node, input, reorder;
@@ -70,9 +77,28 @@ class Chooser {
             c.kernel = &choose_kernel(*n.call, where_[node], {in_, out_, training_}, as);
           },
           [&](std::string_view text) { fail("Error in operator {}: {}", n.name, text); });
+    const int packed = pack(node, c);
     for (size_t i = 0; i < in_.size(); ++i)
-      if (!n.call->inputs[i].shape_only) read(node, int(i), c.in[i].layout);
+      if (!n.call->inputs[i].shape_only && int(i) != packed) read(node, int(i), c.in[i].layout);
     for (int k = 0; k < n.outputs(); ++k) write(node, n.first_output + k, c.out[k].layout);
+  }
+
+  // Gives the kernel an input packed, if it can be, and may. Which one; or -1.
+  int pack(int node, Choice& c) {
+    const auto* packing = c.kernel ? c.kernel->packing.get() : nullptr;
+    if (!packing || !keep_.packed) return -1;
+    const Graph::Node& n = g_.nodes[node];
+    const int v = n.inputs[packing->input];
+    if (g_.nodes[producer_[v]].call || changes_.contains(v)) return -1;
+    c.kernel = &packing->kernel;
+    reads_.push_back({node, packing->input, int(reorders_.size())});
+    reorders_.push_back({v,
+                         node,
+                         {},
+                         where_[node],
+                         Phase::kPrepare,
+                         make_call(OpTable::get().at(packing->by), n.call->kwargs)});
+    return packing->input;
   }
 
   void read(int node, int input, const Layout& wanted) {
@@ -88,7 +114,7 @@ class Chooser {
     }
     const bool early = !from.call || from.phase == Phase::kPrepare;
     const Phase phase =
-        early && keep_ && !changes_.contains(v) ? Phase::kPrepare : g_.nodes[node].phase;
+        early && keep_.reordered && !changes_.contains(v) ? Phase::kPrepare : g_.nodes[node].phase;
     reads_.push_back({node, input, reordered(v, node, wanted, where_[node], phase)});
   }
 
@@ -117,8 +143,9 @@ class Chooser {
     std::vector<int> value_of;  // of reorders
     for (const Reorder& r : reorders_) {
       const Graph::Node& from = edit.node(edit.producer(r.value));
-      const int node = edit.insert(r.before, {.call = make_reorder(r.to),
-                                              .name = from.name + "_reorder",
+      const OpCallRef call = r.packs ? r.packs : make_reorder(r.to);
+      const int node = edit.insert(r.before, {.call = call,
+                                              .name = from.name + (r.packs ? "_pack" : "_reorder"),
                                               .inputs = {r.value},
                                               .phase = r.phase});
       where_.push_back(r.device);
@@ -126,6 +153,7 @@ class Chooser {
       types_.push_back(types_[r.value]);
       types_.back().layout = r.to;
       const Blob in = describe(r.value);
+      if (r.packs) types_.back().shape = shape_of_packed(*r.packs, types_[r.value]);
       const Blob out{nullptr, in.shape, in.dtype, r.device, {}};
       Choice& c = choices_.emplace_back();
       c.in.resize(1), c.out.resize(1);
@@ -152,7 +180,8 @@ class Chooser {
   Placement where_;
   ValueTypes types_;
   const std::vector<bool>& fixed_;
-  const bool training_, keep_;
+  const bool training_;
+  const Keep keep_;
   const std::vector<int> producer_;
   std::set<int> changes_;  // values that nodes change in place
   std::set<int> ordered_;  // values whose order somebody relies on
@@ -167,7 +196,7 @@ class Chooser {
 }  // namespace choosing
 
 Chosen choose_kernels(Graph g, Placement where, ValueTypes types, const std::vector<bool>& fixed,
-                      bool training, bool keep) {
+                      bool training, Keep keep) {
   return choosing::Chooser(std::move(g), std::move(where), std::move(types), fixed, training, keep)
       .run();
 }

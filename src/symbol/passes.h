@@ -68,13 +68,17 @@ struct Chosen {
   std::vector<Choice> choices;  // of nodes
   std::map<int, int> plain;     // of fixed values: the copy in C order that takes their place
 };
+struct Keep {
+  bool reordered = false, packed = false;
+};
 // Chooses the kernel of every node. Where it wants a tensor in another order than it lies in memory
 // (`wants`, op.h), a node that reorders it is put in front, once for all that want it so; where
 // both orders are the same bytes, none is. Variables lie in C order, and `fixed` values, which
-// others see, end in it. With `keep`, reorders of variables are of phase kPrepare. Values keep
+// others see, end in it. What is kept from run to run is of phase kPrepare: reordered variables,
+// and those packed as kernels like them best (OpDef::Packing). Values keep
 // their numbers. Throws Error naming the node that has no kernel.
 Chosen choose_kernels(Graph g, Placement where, ValueTypes types, const std::vector<bool>& fixed,
-                      bool training, bool keep);
+                      bool training, Keep keep);
 
 // Whether output k of a node has memory even if nobody reads it. A forward node that nobody reads
 // but for its hidden outputs, or not at all, has no gradient; one that is recomputed may run for

@@ -115,6 +115,26 @@ case("_fold_normalization", [(5, 7), (5,), (5,), (5,), lambda rng: rng.uniform(0
      witness="absent", ref=folded)
 
 
+def packed_parameters(parameters, state_size, num_layers, projection_size, **_):
+    """An LSTM's: each matrix as panels of so many of its rows, side by side, as the machine has lanes in two registers."""
+    from heddle import _core
+    wide, packed, at = 2 << _core.best_isa_level(), [], 0
+    features = (parameters.size - num_layers * (4 * state_size * (projection_size + 2) + state_size * projection_size)
+                - (num_layers - 1) * 4 * state_size * projection_size) // (4 * state_size)
+    for into in [features] + [projection_size] * (num_layers - 1):
+        for rows, columns in [(state_size, into)] * 4 + [(state_size, projection_size)] * 4 + [(projection_size, state_size)]:
+            matrix = parameters[at:at + rows * columns].reshape(rows, columns)
+            at += matrix.size
+            padded = np.pad(matrix, ((0, -rows % wide), (0, 0)))
+            packed.append(padded.reshape(-1, wide, columns).transpose(0, 2, 1).ravel())
+    return np.concatenate([*packed, parameters[at:]])
+
+
+for size in (5, 35):
+    case("_pack_RNN_parameters", [((2 + 3) * 4 * size + 2 * (4 * size * 5 + 3 * size),)], mode="lstm", state_size=size, num_layers=2, projection_size=3,
+         label=str(size), witness="absent", ref=packed_parameters)
+
+
 def pooling(x, kernel=(), stride=(), pad=(), pool_type="max", global_pool=False, pooling_convention="valid",
             count_include_pad=True, p_value=2, v1=False, **_):
     rank = x.ndim - 2

@@ -171,3 +171,36 @@ def test_random_networks(seed, monkeypatch):
     executor.forward()
     for found, wanted in zip(executor.outputs, plain(net, made, states, monkeypatch)):
         assert np.abs(found.asnumpy() - wanted).max() <= 2e-5 * max(1, np.abs(wanted).max())
+
+
+@pytest.mark.parametrize("mode, hidden, projection, bidirectional", [
+    ("lstm", 70, None, False), ("lstm", 32, 11, True), ("gru", 5, None, True), ("rnn_tanh", 33, None, False)])
+def test_recurrent_weights_are_packed_once_and_again_when_they_were_written(mode, hidden, projection, bidirectional):
+    params = {"mode": mode, "state_size": hidden, "num_layers": 2, "bidirectional": bidirectional, "state_outputs": True}
+    if projection:
+        params["projection_size"] = projection
+    names = ["data", "parameters", "state"] + ["state_cell"] * (mode == "lstm")
+    layers, batch = 2 * (1 + bidirectional), 3
+    shapes = {"data": (4, batch, 7), "state": (layers, batch, projection or hidden)}
+    if mode == "lstm":
+        shapes["state_cell"] = (layers, batch, hidden)
+    exe = mx.sym.RNN(*map(mx.sym.Variable, names), **params).simple_bind(mx.cpu(), grad_req="null", **shapes)
+    assert "_pack_RNN_parameters" in exe.debug_str()
+    for turn in range(3):
+        if turn != 1:
+            for array in exe.arg_arrays:
+                array[:] = mx.nd.random.uniform(-0.3, 0.3, shape=array.shape)
+        for found, wanted in zip(exe.forward(is_train=False), mx.nd.RNN(*exe.arg_arrays, **params)):
+            assert np.array_equal(found.asnumpy(), wanted.asnumpy()), turn
+
+
+def test_recurrent_weights_that_are_computed_or_trained_are_not_packed():
+    names = ["data", "parameters", "state"]
+    params = {"mode": "rnn_relu", "state_size": 4, "num_layers": 1}
+    data, parameters, state = map(mx.sym.Variable, names)
+    shapes = {"data": (3, 2, 5), "state": (1, 2, 4)}
+    computed = mx.sym.RNN(data, parameters * 2, state, **params).simple_bind(mx.cpu(), grad_req="null", **shapes)
+    assert "_pack_RNN_parameters" not in computed.debug_str()
+    whole = mx.sym.RNN(data, parameters, state, **params).simple_bind(
+        mx.cpu(), grad_req="null", type_dict=dict.fromkeys(names, "float64"), **shapes)
+    assert "_pack_RNN_parameters" not in whole.debug_str()

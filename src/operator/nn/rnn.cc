@@ -72,24 +72,27 @@ struct ParameterSize {
   }
 };
 
-// Where one layer and direction has its parameters.
+// Where one layer and direction has its parameters; `wide`: of the panels that they are packed in.
 struct Places {
   int64_t x, h, r, bias;  // weights of input, state and projection; biases of input, then of state
-  Places(const RnnParam& p, const Sizes& s, int64_t layer, int64_t direction) {
+  int64_t size;           // of all
+  Places(const RnnParam& p, const Sizes& s, int64_t layer, int64_t direction, int64_t wide = 1) {
     int64_t at = 0;
     x = h = r = bias = 0;
     for (int64_t l = 0; l < s.layers; ++l)
       for (int64_t d = 0; d < s.directions; ++d) {
         const bool here = l == layer && d == direction;
         if (here) x = at;
-        at += s.all_gates() * s.into(l);
+        at += s.gates * whole(s.hidden, wide) * s.into(l);
         if (here) h = at;
-        at += s.all_gates() * s.given;
+        at += s.gates * whole(s.hidden, wide) * s.given;
         if (here) r = at;
-        if (p.projection_size) at += s.given * s.hidden;
+        if (p.projection_size) at += whole(s.given, wide) * s.hidden;
       }
     bias = at + (layer * s.directions + direction) * 2 * s.all_gates();
+    size = at + s.layers * s.directions * 2 * s.all_gates();
   }
+  static int64_t whole(int64_t n, int64_t wide) { return (n + wide - 1) / wide * wide; }
 };
 
 // What the gradient needs of one layer, within the hidden output: per direction the gates, a cell's
@@ -156,30 +159,37 @@ struct Split {
   }
 };
 
-// The right factor of many products. Where there are panels, pack() comes first, for all columns.
+// The right factor of many products. Where there are panels, pack() comes first, for all columns;
+// or they are given, `packed`.
 template <class T>
 class Factor {
  public:
   Factor() = default;
-  Factor(OpContext& ctx, Mat<T> w, const Panels* panels) : w_(w) {
+  Factor(OpContext& ctx, Mat<T> w, const Panels* panels, const T* packed = nullptr) : w_(w) {
     if constexpr (std::is_same_v<T, float>)
       if (panels) {
         panels_ = panels;
-        packed_ =
-            ctx.scratch_of<T>((w.n() + panels->wide - 1) / panels->wide * panels->wide * w.m());
+        packed_ = packed;
+        if (!packed) packed_ = to_pack_ = ctx.scratch_of<T>(size(w, *panels));
       }
+  }
+  // Of the panels, which are `to`.
+  Factor(Mat<T> w, const Panels& panels, T* to)
+      : w_(w), panels_(&panels), packed_(to), to_pack_(to) {}
+  static int64_t size(Mat<T> w, const Panels& panels) {
+    return Places::whole(w.n(), panels.wide) * w.m();
   }
   int64_t panels() const { return panels_ ? (w_.n() + panels_->wide - 1) / panels_->wide : 0; }
   // The panels of columns [from, to); both are multiples of kAlign, or the end.
   void pack_columns(int64_t from, int64_t to) const {
-    if (panels_) pack(from / panels_->wide, (to + panels_->wide - 1) / panels_->wide);
+    if (to_pack_) pack(from / panels_->wide, (to + panels_->wide - 1) / panels_->wide);
   }
   // Panels [begin, end).
   void pack(int64_t begin, int64_t end) const {
     const int64_t k = w_.m(), n = w_.n(), wide = panels_->wide;
     const int64_t row = w_.transposed ? 1 : w_.ld, column = w_.transposed ? w_.ld : 1;
     for (int64_t i = begin; i < end; ++i) {
-      T* to = packed_ + i * wide * k;
+      T* to = to_pack_ + i * wide * k;
       const T* from = w_.data + i * wide * column;
       const int64_t have = std::min(wide, n - i * wide);
       if (have == wide && !w_.transposed) {
@@ -216,7 +226,8 @@ class Factor {
   }
   Mat<T> w_{};
   const Panels* panels_ = nullptr;
-  T* packed_ = nullptr;
+  const T* packed_ = nullptr;
+  T* to_pack_ = nullptr;
 };
 
 // c = a b, or c += a b: one product for all steps.
@@ -240,6 +251,7 @@ struct Layer {
   const Sizes& s;
   OpContext& ctx;
   const Panels* panels;
+  bool packed;             // the parameters' weights are in panels
   const int64_t* lengths;  // of each sequence, or null
   int64_t into;            // features of its input
   bool backwards;          // in time
@@ -251,17 +263,18 @@ struct Layer {
   const T *h0, *c0;
 
   // saved: null where nobody reads it, and the memory of a few steps will do.
-  Layer(const RnnParam& param, const Sizes& sizes, OpContext& context, const Panels* products,
+  Layer(const RnnParam& param, const Sizes& sizes, OpContext& context, Products products,
         const int64_t* sequence_lengths, int64_t layer, int64_t direction, const T* parameters,
         T* saved, const T* states, const T* cells)
       : p(param),
         s(sizes),
         ctx(context),
-        panels(products),
+        panels(products.panels),
+        packed(products.packed),
         lengths(sequence_lengths),
         into(s.into(layer)),
         backwards(direction == 1) {
-    const Places at(p, s, layer, direction);
+    const Places at(p, s, layer, direction, packed ? panels->wide : 1);
     wx = parameters + at.x, wh = parameters + at.h, wr = parameters + at.r;
     bx = parameters + at.bias, bh = bx + s.all_gates();
     all_kept = saved != nullptr;
@@ -308,6 +321,10 @@ struct Layer {
   Mat<T> weights(const T* w, int64_t rows, int64_t cols) const {
     return mat(const_cast<T*>(w), rows, cols);
   }
+  // For products from the left with weights (rows, cols) of the parameters.
+  Factor<T> factor(const T* w, int64_t rows, int64_t cols) const {
+    return {ctx, weights(w, rows, cols).t(), panels, packed ? w : nullptr};
+  }
 };
 
 template <class T>
@@ -331,8 +348,9 @@ auto backward_row(const RnnParam& p) {
 template <class T>
 std::vector<Factor<T>> factors_of_gates(const Layer<T>& l, const T* w, int64_t from) {
   std::vector<Factor<T>> all;
+  const int64_t rows = Places::whole(l.s.hidden, l.packed ? l.panels->wide : 1);
   for (int64_t g = 0; g < l.s.gates; ++g)
-    all.emplace_back(l.ctx, l.weights(w + g * l.s.hidden * from, l.s.hidden, from).t(), l.panels);
+    all.push_back(l.factor(w + g * rows * from, l.s.hidden, from));
   return all;
 }
 
@@ -395,7 +413,7 @@ void forward_layer(const Layer<T>& l, const T* x, T* y, int64_t ld, T* h_last, T
   const InputGates<T> inputs(l, x);
   const auto factors = factors_of_gates(l, l.wh, given);
   Factor<T> projection;
-  if (p.projection_size) projection = {l.ctx, l.weights(l.wr, given, hidden).t(), l.panels};
+  if (p.projection_size) projection = l.factor(l.wr, given, hidden);
   const auto row = forward_row<T>(p);
   const int64_t ldh = apart<T>(given);
   T* const states = l.ctx.template scratch_of<T>(2 * batch * ldh);
@@ -693,7 +711,7 @@ void check_params(const RnnParam& p) {
 }
 
 template <class T>
-void forward(const RnnParam& p, OpContext& ctx, Inputs in, Outputs out, const Panels* panels) {
+void forward(const RnnParam& p, OpContext& ctx, Inputs in, Outputs out, Products products) {
   const Sizes s(p, in[0].shape);
   const Saved keeps(p, s);
   const int64_t* lengths =
@@ -717,7 +735,7 @@ void forward(const RnnParam& p, OpContext& ctx, Inputs in, Outputs out, const Pa
                              : between[i % 2];
     for (int64_t d = 0; d < s.directions; ++d) {
       ScratchScope scope;
-      const Layer<T> l(p, s, ctx, panels, lengths, i, d, in[1].as<T>(), saved, in[2].as<T>(),
+      const Layer<T> l(p, s, ctx, products, lengths, i, d, in[1].as<T>(), saved, in[2].as<T>(),
                        p.lstm() ? in[cell_input(p)].as<T>() : nullptr);
       const int64_t k = i * s.directions + d;
       forward_layer(l, x, y + d * s.given, s.out(),
@@ -779,7 +797,7 @@ void backward(const RnnParam& p, OpContext& ctx, Inputs in, Outputs out, const P
             : ctx.wants(0) ? out[0].as<T>()
                            : nullptr;
     for (int64_t d = 0; d < s.directions; ++d) {
-      const Layer<T> l(p, s, ctx, panels, lengths, i, d, parameters, saved, h0, c0);
+      const Layer<T> l(p, s, ctx, {panels}, lengths, i, d, parameters, saved, h0, c0);
       const int64_t k = i * s.directions + d, of_h = k * s.batch * s.given,
                     of_c = k * s.batch * s.hidden;
       backward_layer(l, i, d, x, y + d * s.given, s.out(),
@@ -830,19 +848,58 @@ void in_float(OpContext& ctx, Inputs in, Outputs out, Kernel&& kernel) {
     if (half(out[i]) && ctx.wants(int(i))) convert(ctx, written[i], out[i]);
 }
 
-void run(const RnnParam& p, OpContext& ctx, Inputs in, Outputs out, const Panels* panels) {
-  if (in[0].dtype == Dtype::kFloat64) return forward<double>(p, ctx, in, out, panels);
+void run(const RnnParam& p, OpContext& ctx, Inputs in, Outputs out, Products products) {
+  if (in[0].dtype == Dtype::kFloat64) return forward<double>(p, ctx, in, out, products);
   check(in[0].dtype == Dtype::kFloat32 || half(in[0]),
         "[RNN] data has dtype {}, expected a floating type", in[0].dtype);
-  in_float(ctx, in, out, [&](Inputs x, Outputs y) { forward<float>(p, ctx, x, y, panels); });
+  in_float(ctx, in, out, [&](Inputs x, Outputs y) { forward<float>(p, ctx, x, y, products); });
 }
 void run_backward(const RnnParam& p, OpContext& ctx, Inputs in, Outputs out, const Panels* panels) {
   if (in[0].dtype == Dtype::kFloat64) return backward<double>(p, ctx, in, out, panels);
   in_float(ctx, in, out, [&](Inputs x, Outputs y) { backward<float>(p, ctx, x, y, panels); });
 }
 
+Sizes sizes_of(const RnnParam& p, int64_t parameters) {
+  const ParameterSize size(p);
+  return {p, {0, 0, (parameters - size.fixed) / size.per_feature}};
+}
+int64_t packed_size(const RnnParam& p, int64_t parameters, const Panels& panels) {
+  return Places(p, sizes_of(p, parameters), 0, 0, panels.wide).size;
+}
+
+template <class T>
+void pack(const RnnParam& p, OpContext& ctx, const Sizes& s, const T* from, const Panels& panels,
+          T* packed) {
+  const auto one = [&](int64_t rows, int64_t cols, int64_t at, int64_t packed_at) {
+    const Factor<T> f(mat(const_cast<T*>(from) + at, rows, cols).t(), panels, packed + packed_at);
+    const int64_t all = f.panels();
+    ctx.parallel_for(all, std::max<int64_t>(1, all / kPieces),
+                     [&](int64_t begin, int64_t end) { f.pack(begin, end); });
+  };
+  for (int64_t layer = 0; layer < s.layers; ++layer)
+    for (int64_t d = 0; d < s.directions; ++d) {
+      const Places at(p, s, layer, d), there(p, s, layer, d, panels.wide);
+      const int64_t apart = Places::whole(s.hidden, panels.wide);
+      for (int64_t g = 0; g < s.gates; ++g)
+        for (const auto& [cols, x, y] :
+             {std::tuple{s.into(layer), at.x, there.x}, std::tuple{s.given, at.h, there.h}})
+          one(s.hidden, cols, x + g * s.hidden * cols, y + g * apart * cols);
+      if (p.projection_size) one(s.given, s.hidden, at.r, there.r);
+    }
+  const Places at(p, s, 0, 0), there(p, s, 0, 0, panels.wide);
+  std::copy_n(from + at.bias, at.size - at.bias, packed + there.bias);
+}
+
+void pack(const RnnParam& p, OpContext& ctx, const Blob& parameters, const Blob& to,
+          const Panels& panels) {
+  with_float(parameters.dtype, "RNN", [&](auto type) {
+    using T = decltype(type);
+    pack(p, ctx, sizes_of(p, parameters.size()), parameters.as<T>(), panels, to.as<T>());
+  });
+}
+
 void portable(const RnnParam& p, OpContext& ctx, Inputs in, Outputs out) {
-  run(p, ctx, in, out, nullptr);
+  run(p, ctx, in, out, {});
 }
 void portable_backward(const RnnParam& p, OpContext& ctx, Inputs in, Outputs out) {
   run_backward(p, ctx, in, out, nullptr);

@@ -60,8 +60,18 @@ struct Panels {
   void (*pack_transposed)(const float* from, int64_t ld, int64_t k, float* to);
 };
 
-// Without panels, by linalg.h.
-void run(const RnnParam& p, OpContext& ctx, Inputs in, Outputs out, const Panels* panels);
+// How products with weights are done: by linalg.h where there are no panels. `packed`: the
+// parameters are what pack() made of them.
+struct Products {
+  const Panels* panels = nullptr;
+  bool packed = false;
+};
+void run(const RnnParam& p, OpContext& ctx, Inputs in, Outputs out, Products products);
+// The weights of parameters in panels, then the biases.
+int64_t packed_size(const RnnParam& p, int64_t parameters, const Panels& panels);
+void pack(const RnnParam& p, OpContext& ctx, const Blob& parameters, const Blob& to,
+          const Panels& panels);
+
 void run_backward(const RnnParam& p, OpContext& ctx, Inputs in, Outputs out, const Panels* panels);
 
 }  // namespace heddle::ops::rnn

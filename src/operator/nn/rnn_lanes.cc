@@ -22,7 +22,10 @@ const Panels& panels() {
 }
 
 void forward(const RnnParam& p, OpContext& ctx, Inputs in, Outputs out) {
-  rnn::run(p, ctx, in, out, &panels());
+  rnn::run(p, ctx, in, out, {&panels()});
+}
+void forward_packed(const RnnParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  rnn::run(p, ctx, in, out, {&panels(), true});
 }
 void backward(const RnnParam& p, OpContext& ctx, Inputs in, Outputs out) {
   rnn::run_backward(p, ctx, in, out, &panels());
@@ -33,8 +36,26 @@ bool suits(const Blob& data) { return data.dtype == Dtype::kFloat32 && data.shap
 bool accepts(const RnnParam&, const Situation& s) { return suits(s.in[0]); }
 bool accepts_backward(const RnnParam&, const Situation& s) { return suits(s.in[0]); }
 
+void infer_packed(const RnnParam& p, InferContext& c) {
+  if (c.in(0).known()) c.set_out(0, {rnn::packed_size(p, c.in(0).size(), panels())});
+}
+void pack(const RnnParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  rnn::pack(p, ctx, in[0], out[0], panels());
+}
+
 void define(OpTable& ops) {
+  ops.define({
+      .name = "_pack_RNN_parameters",
+      .doc = "The weights of RNN's parameters in the panels of this machine's kernels, then the "
+             "biases: put in by plans of prediction.",
+      .dtypes = Dtypes::kFloating,
+      .params = schema<RnnParam>(),
+      .inputs = {{"parameters"}},
+      .infer = infer_packed,
+      .cpu = pack,
+  });
   ops.kernel("RNN", Device::kCpu, "lanes", forward, accepts);
+  ops.packing("RNN", 1, "_pack_RNN_parameters", forward_packed);
   ops.kernel("_backward_RNN", Device::kCpu, "lanes", backward, accepts_backward);
 }
 

@@ -59,7 +59,8 @@ Chosen choose(const Symbol& s, Shape data, bool fix_outputs = false, bool keep =
   std::vector<bool> fixed(g.values);
   for (int v : g.outputs) fixed[v] = fix_outputs;
   Placement where(g.nodes.size());
-  return choose_kernels(std::move(g), std::move(where), std::move(types), fixed, false, keep);
+  return choose_kernels(std::move(g), std::move(where), std::move(types), fixed, false,
+                        {.reordered = keep});
 }
 
 std::vector<std::string> names(const Graph& g) {
@@ -171,9 +172,8 @@ TEST(ChooseKernels, NamesTheNodeThatHasNone) {
   const ValueTypes types(size_t(g.values), {Shape{2}, Dtype::kFloat32});
   Placement where(g.nodes.size(), Device{Device::kFake, 0});
   const std::vector<bool> fixed(g.values);
-  EXPECT_THAT(toys::error_of([&] {
-                choose_kernels(std::move(g), std::move(where), types, fixed, false, false);
-              }),
+  EXPECT_THAT(toys::error_of(
+                  [&] { choose_kernels(std::move(g), std::move(where), types, fixed, false, {}); }),
               HasSubstr("Error in operator end: [flat] has no kernel"));
 }
 
