@@ -169,3 +169,41 @@ def test_signatures_are_those_of_mxnet():
                                                 "dtype", "layout"]
     assert names(mx.rnn.ConvLSTMCell)[:7] == ["input_shape", "num_hidden", "h2h_kernel", "h2h_dilate", "i2h_kernel", "i2h_stride",
                                               "i2h_pad"]
+
+
+@pytest.mark.parametrize("layout", ["NHWC", "NWC", "NDHWC"])
+@pytest.mark.parametrize("kind", ["ConvRNNCell", "ConvLSTMCell", "ConvGRUCell"])
+def test_channels_may_come_last_in_cells_of_convolutions(kind, layout):
+    axes = len(layout) - 2
+    first = "NC" + layout[1:-1]
+    there = [layout.index(axis) for axis in first]  # an array of channels last, transposed: of channels first
+    back = [first.index(axis) for axis in layout]
+
+    def unrolled(layout, shape):
+        kernels = {f"{part}_kernel": (3,) * axes for part in ("h2h", "i2h")}
+        ones = dict.fromkeys(["h2h_dilate", "i2h_dilate", "i2h_stride", "i2h_pad"], (1,) * axes)
+        cell = getattr(mx.rnn, kind)(shape, 4, conv_layout=layout, prefix="c_", **kernels, **ones)
+        return mx.sym.Group(cell.unroll(2, [mx.sym.Variable("x0"), mx.sym.Variable("x1")])[0])
+
+    def gradients(symbol, args):
+        executor = symbol.simple_bind(mx.cpu(), **{n: a.shape for n, a in args.items() if n in ("x0", "x1")})
+        for name, array in args.items():
+            assert executor.arg_dict[name].shape == array.shape
+            executor.arg_dict[name][:] = array
+        outputs = executor.forward(is_train=True)
+        executor.backward([o * o for o in outputs])
+        return ([o.asnumpy() for o in outputs], {n: a.asnumpy() for n, a in executor.grad_dict.items()})
+
+    draw = np.random.default_rng(7)
+    picture = (2, 3, 5, 4, 3)[:axes + 2]
+    before = unrolled(first, picture)
+    shapes, _, _ = before.infer_shape(x0=picture, x1=picture)
+    args = {n: draw.uniform(-1, 1, s).astype(np.float32) for n, s in zip(before.list_arguments(), shapes)}
+    moved = {n: a.transpose(back) if a.ndim > 1 else a for n, a in args.items()}
+    outputs, grads = gradients(before, args)
+    ours, our_grads = gradients(unrolled(layout, moved["x0"].shape), moved)
+    for a, b in zip(ours, outputs):
+        np.testing.assert_allclose(a.transpose(there), b, rtol=1e-5, atol=1e-6)
+    for name, b in grads.items():
+        a = our_grads[name]
+        np.testing.assert_allclose(a.transpose(there) if a.ndim > 1 else a, b, rtol=1e-4, atol=1e-5)

@@ -89,6 +89,19 @@ def graphs(mx):
     return found
 
 
+def last_channels(mx):
+    """What is inferred of cells whose channels come last. MXNet runs them on GPUs only, and its GRU not at all."""
+    found = {}
+    for kind in ("ConvRNNCell", "ConvLSTMCell"):
+        cell = getattr(mx.rnn, kind)((2, 8, 7, 3), 4, i2h_stride=(2, 1), conv_layout="NHWC")
+        outputs, states = cell.unroll(2, [mx.sym.Variable("in0"), mx.sym.Variable("in1")])
+        group = mx.sym.Group([*outputs, *states])
+        args, made, _ = group.infer_shape(in0=(2, 8, 7, 3), in1=(2, 8, 7, 3))
+        found[kind] = {"info": [[list(i["shape"]), i["__layout__"]] for i in cell.state_info], "outputs": group.list_outputs(),
+                       "arguments": dict(zip(group.list_arguments(), map(list, args))), "made": [list(s) for s in made]}
+    return found
+
+
 def run(mx, symbol, shapes, seed=3):
     """Outputs and gradients of a symbol on numbers that the names decide."""
     executor = symbol.simple_bind(mx.cpu(), **shapes)
@@ -190,7 +203,7 @@ def files(mx):
     return {"names": names, "back": {n: a.asnumpy().tolist() for n, a in back.items()}, "aux": aux}
 
 
-QUESTIONS = [graphs, numbers, weights, batches, sentences, initial, files]
+QUESTIONS = [graphs, last_channels, numbers, weights, batches, sentences, initial, files]
 
 
 def answers(mx):

@@ -19,11 +19,25 @@ if TYPE_CHECKING:
 _LEAKY = partial(symbol.LeakyReLU, act_type="leaky", slope=0.2)
 
 
+def _convolve(data: Symbol, layout: str, weight: Symbol, name: str | None = None, **how: Any) -> Symbol:
+    """A convolution of data in that layout; the weight has the layout's order, filters in the place of the batch.
+
+    The operator takes channels before the other axes. For other layouts the arrays are transposed around it.
+    """
+    if layout.find("C") == 1:
+        return symbol.Convolution(data=data, weight=weight, layout=layout, name=name, **how)
+    first = "NC" + "".join(axis for axis in layout if axis not in "NC")
+    there, back = [layout.index(axis) for axis in first], [first.index(axis) for axis in layout]
+    made = symbol.Convolution(data=symbol.transpose(data, axes=there), weight=symbol.transpose(weight, axes=there),
+                              layout=first, **how)
+    return symbol.transpose(made, axes=back, name=name)
+
+
 class BaseConvRNNCell(BaseRNNCell):
     """What cells with convolutions share.
 
-    input_shape: that of the input of a step, in the order of conv_layout, its batch included. num_hidden: channels of the
-    state. The kernel, dilation, stride and padding of the convolution of the input (i2h) are free; that of the state (h2h)
+    input_shape: that of the input of a step, in the order of conv_layout, its batch included. conv_layout: NCHW or NHWC, with
+    one spatial axis or three as well; weights have the same order with filters for N. num_hidden: channels of the state. The kernel, dilation, stride and padding of the convolution of the input (i2h) are free; that of the state (h2h)
     is padded so that it keeps its size. activation: a name or a function of symbols. Raises ValueError for kernels h2h of
     even size.
     """
@@ -48,8 +62,8 @@ class BaseConvRNNCell(BaseRNNCell):
         self._conv_layout = conv_layout
         self._activation = activation
         self._channel_axis = conv_layout.find("C")
-        how: dict[str, Any] = {"stride": i2h_stride, "pad": i2h_pad, "dilate": i2h_dilate, "layout": conv_layout}
-        convolved = symbol.Convolution(symbol.Variable("data"), num_filter=num_hidden, kernel=i2h_kernel, **how)
+        convolved = _convolve(symbol.Variable("data"), conv_layout, symbol.Variable("weight"), num_filter=num_hidden,
+                              kernel=i2h_kernel, stride=i2h_stride, pad=i2h_pad, dilate=i2h_dilate)
         self._state_shape = (0, *convolved.infer_shape(data=input_shape)[1][0][1:])
         self._iW = self._params.get("i2h_weight", init=i2h_weight_initializer)
         self._hW = self._params.get("h2h_weight", init=h2h_weight_initializer)
@@ -62,11 +76,12 @@ class BaseConvRNNCell(BaseRNNCell):
 
     def _convolutions(self, inputs: Symbol, state: Symbol, name: str) -> tuple[Symbol, Symbol]:
         """Those of the input and of the state, named after the step."""
-        common: dict[str, Any] = {"num_filter": self._num_hidden * len(self._gate_names), "layout": self._conv_layout}
-        i2h = symbol.Convolution(data=inputs, weight=self._iW, bias=self._iB, kernel=self._i2h_kernel, stride=self._i2h_stride,
-                                 pad=self._i2h_pad, dilate=self._i2h_dilate, name=f"{name}i2h", **common)
-        h2h = symbol.Convolution(data=state, weight=self._hW, bias=self._hB, kernel=self._h2h_kernel, stride=(1, 1),
-                                 pad=self._h2h_pad, dilate=self._h2h_dilate, name=f"{name}h2h", **common)
+        filters = self._num_hidden * len(self._gate_names)
+        i2h = _convolve(inputs, self._conv_layout, self._iW, bias=self._iB, kernel=self._i2h_kernel, stride=self._i2h_stride,
+                        pad=self._i2h_pad, dilate=self._i2h_dilate, num_filter=filters, name=f"{name}i2h")
+        h2h = _convolve(state, self._conv_layout, self._hW, bias=self._hB, kernel=self._h2h_kernel,
+                        stride=(1,) * len(self._h2h_kernel), pad=self._h2h_pad, dilate=self._h2h_dilate, num_filter=filters,
+                        name=f"{name}h2h")
         return i2h, h2h
 
 
