@@ -328,3 +328,41 @@ def test_loaders_as_iterators():
         it.reset()
     with pytest.raises(ValueError, match="without batches"):
         mx.contrib.io.DataLoaderIter([])
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("tail", ["pad", "discard", "roll_over"])
+def test_batches_of_a_file_of_hdf5_are_those_of_arrays(tmp_path, monkeypatch, tail, shuffle):
+    h5py = pytest.importorskip("h5py")
+    monkeypatch.setattr(_shuffle, "_seeded", None)
+    rows = np.arange(30).reshape(10, 3).astype("uint8")
+    labels = np.arange(10.0)
+
+    def epochs(data, labels, batch_size):
+        mx.random.seed(4)
+        found = []
+        batches = mx.io.NDArrayIter(data, labels, batch_size, shuffle, tail)
+        for _ in range(3):
+            found += [(b.data[0].tolist(), b.label[0].tolist(), b.pad) for b in batches]
+            batches.reset()
+        return found
+
+    with h5py.File(tmp_path / "a.h5", "w") as f:
+        f["x"], f["y"] = rows, labels
+        for batch_size in (1, 4, 10, 23):
+            assert epochs(f["x"], labels, batch_size) == epochs({"data": f["x"]}, f["y"], batch_size) == epochs(rows, labels, batch_size)
+
+
+def test_datasets_of_hdf5_are_read_batch_by_batch(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "a.h5", "w") as f:
+        f["x"] = np.zeros((6, 2), "float64")
+        batches = mx.io.NDArrayIter(f["x"], np.zeros(6), 3)
+        assert batches.data[0][1] is batches.data_list[0] and isinstance(batches.data_list[0], h5py.Dataset)
+        assert batches.provide_data == [mx.io.DataDesc("data", (3, 2), "float32")]
+        first = batches.next().data[0]
+        assert first.dtype == np.float32 == batches.provide_data[0].dtype and first.tolist() == [[0, 0]] * 3
+        f["x"][3:] = 7  # written after the iterator was made, and before this batch
+        assert batches.next().data[0].tolist() == [[7, 7]] * 3
+        with pytest.raises(ValueError, match="softmax_label has 5 rows, expected 6"):
+            mx.io.NDArrayIter(f["x"], np.zeros(5), 3)

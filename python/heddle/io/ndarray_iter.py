@@ -16,8 +16,29 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def _sources(given: Any, default_name: str, allow_empty: bool) -> list[tuple[str, NDArray]]:
-    """(name, NDArray) pairs of an array, a list or a dict of arrays."""
+def _is_in_a_file(value: Any) -> bool:
+    """Whether this is a dataset of h5py, whose rows are read when a batch needs them."""
+    h5py = sys.modules.get("h5py")
+    return h5py is not None and isinstance(value, h5py.Dataset)
+
+
+def _read(dataset: Any, rows: _array.array[int]) -> NDArray:
+    """Rows of a dataset, which itself gives rows in increasing order only, and each once. Float32, as of other sources."""
+    wanted = sorted(set(rows))
+    begin, end = wanted[0], wanted[-1] + 1
+    together = array(dataset[begin:end] if end - begin == len(wanted) else dataset[wanted])
+    if rows == _array.array("i", wanted):
+        return together
+    place = {row: i for i, row in enumerate(wanted)}
+    return op.take(together, _numbers(_array.array("i", (place[row] for row in rows))), axis=0)
+
+
+def _numbers(rows: _array.array[int]) -> NDArray:
+    return _core.array_from_buffer(rows, "int32", "cpu", 0)
+
+
+def _sources(given: Any, default_name: str, allow_empty: bool) -> list[tuple[str, Any]]:
+    """(name, NDArray or dataset of h5py) pairs of an array, a list or a dict of arrays."""
     if given is None:
         given = []
     if isinstance(given, NDArray) or not isinstance(given, (list, dict, tuple)):
@@ -31,12 +52,13 @@ def _sources(given: Any, default_name: str, allow_empty: bool) -> list[tuple[str
         named = [(default_name, given[0])]
     else:
         named = [(f"_{i}_{default_name}", value) for i, value in enumerate(given)]
-    return sorted(((name, value if isinstance(value, NDArray) else array(value)) for name, value in named),
+    return sorted(((name, value if isinstance(value, NDArray) or _is_in_a_file(value) else array(value)) for name, value in named),
                   key=lambda pair: pair[0])
 
 
 class NDArrayIter(DataIter):
-    """Batches of rows of arrays.
+    """Batches of rows of arrays: of NDArrays, of what an NDArray can be made of, and of datasets of h5py, which are read batch
+    by batch.
 
     The last batch of an epoch that is not full is filled from the start ("pad"), dropped ("discard"), or kept for
     the start of the next epoch ("roll_over"). Batches are copies: what is written into them changes no later epoch.
@@ -122,22 +144,26 @@ class NDArrayIter(DataIter):
         if self._taken is None:
             begin, end = self.cursor, self.cursor + self.batch_size
             if self._plain and end <= self.num_data:
-                self._taken = [value._slice(begin, end).copy() for value in self.data_list]
+                self._taken = [array(value[begin:end]) if _is_in_a_file(value) else value._slice(begin, end).copy()
+                               for value in self.data_list]
             else:
-                rows = self._row_numbers(begin, end)
-                self._taken = [op.take(value, rows, axis=0) for value in self.data_list]
+                numbers = self._row_numbers(begin, end)
+                self._taken = [_read(value, self._rows_of_batch(begin)) if _is_in_a_file(value) else
+                               op.take(value, numbers, axis=0) for value in self.data_list]
         return self._taken
 
     def _row_numbers(self, begin: int, end: int) -> NDArray:
         """An int32 array of the rows of a batch."""
         if self._rows is None:
-            self._rows = _core.array_from_buffer(self._order, "int32", "cpu", 0)
-        if end <= len(self._order):
-            return self._rows._slice(begin, end)
-        index = self._order[begin:]
+            self._rows = _numbers(self._order)
+        return self._rows._slice(begin, end) if end <= len(self._order) else _numbers(self._rows_of_batch(begin))
+
+    def _rows_of_batch(self, begin: int) -> _array.array[int]:
+        """The rows of the batch that begins there, filled up with the first ones."""
+        index = self._order[begin:begin + self.batch_size]
         while len(index) < self.batch_size:
             index += self._order[:self.batch_size - len(index)]
-        return _core.array_from_buffer(index, "int32", "cpu", 0)
+        return index
 
     def getdata(self) -> Sequence[NDArray]:
         return self._take()[:len(self.data)]
@@ -151,8 +177,8 @@ class NDArrayIter(DataIter):
         return self._carried if self.last_batch_handle == "roll_over" and self.cursor == 0 else 0
 
     # --- what the batches look like
-    def _descriptions(self, sources: list[tuple[str, NDArray]]) -> list[DataDesc]:
-        return [DataDesc(name, (self.batch_size, *value.shape[1:]), value.dtype, self.layout)
+    def _descriptions(self, sources: list[tuple[str, Any]]) -> list[DataDesc]:
+        return [DataDesc(name, (self.batch_size, *value.shape[1:]), "float32" if _is_in_a_file(value) else value.dtype, self.layout)
                 for name, value in sources]
 
     @property
