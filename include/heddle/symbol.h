@@ -58,6 +58,8 @@ class HEDDLE_API Symbol {
   // Replaces variables: by name, or in argument order. Copies what changes.
   Symbol compose(const std::vector<Symbol>& positional,
                  const std::map<std::string, Symbol>& named) const;
+  // The same expression, where the second variable of a name "a" is called "a#2", and so on.
+  Symbol with_names_told_apart() const;
   const std::vector<Entry>& entries() const { return entries_; }
   int size() const { return int(entries_.size()); }
 

@@ -46,9 +46,11 @@ class Executor:
     """Runs a bound symbol: forward, then backward. Made by Symbol.bind and Symbol.simple_bind."""
 
     def __init__(self, core: _core.Executor, symbol: Symbol, ctx: Context, grad_req: Mapping[str, str],
-                 group2ctx: Groups | None) -> None:
+                 group2ctx: Groups | None, shown: Symbol | None = None) -> None:
+        """shown: what was bound, where `symbol` tells apart its variables of one name."""
         self._core = core
-        self._symbol = symbol
+        self._bound = symbol
+        self._symbol = symbol if shown is None else shown
         self._ctx = ctx
         self._grad_req = grad_req
         self._group2ctx = group2ctx
@@ -62,7 +64,7 @@ class Executor:
     def _bind(cls, symbol: Symbol, ctx: Context, shapes: Mapping[str, ShapeLike], dtypes: Mapping[str, str],
               args: Mapping[str, NDArray], grads: Mapping[str, Any], aux: Mapping[str, NDArray],
               requests: Mapping[str, str], group2ctx: Groups | None,
-              memory_budget: int | str | None = None) -> Executor:
+              memory_budget: int | str | None = None, shown: Symbol | None = None) -> Executor:
         ctx = Context(ctx)
         check_requests(requests)
         groups = {g: (c.device_type, c.device_id) for g, c in (group2ctx or {}).items()}
@@ -70,7 +72,7 @@ class Executor:
             symbol._core, ctx.device_type, ctx.device_id, shapes, dtypes, args, grads, aux,
             {name: _REQUESTS[r] for name, r in requests.items()}, 0,
             any(r != "null" for r in requests.values()), groups, memory_budget)
-        return cls(core, symbol, ctx, requests, group2ctx)
+        return cls(core, symbol, ctx, requests, group2ctx, shown)
 
     @staticmethod
     def _plan_of(symbol: Symbol, ctx: Context, shapes: Mapping[str, ShapeLike], dtypes: Mapping[str, str],
@@ -172,8 +174,13 @@ class Executor:
         Raises MXNetError where an array would change its shape without partial_shaping, or grow without
         allow_up_sizing.
         """
-        core = self._core.reshape(kwargs, partial_shaping, allow_up_sizing)
-        return Executor(core, self._symbol, self._ctx, self._grad_req, self._group2ctx)
+        shapes = dict(kwargs)
+        if self._bound is not self._symbol:
+            for name, of in zip(self._bound.list_inputs(), self._symbol.list_inputs()):
+                if of in kwargs:
+                    shapes[name] = kwargs[of]
+        core = self._core.reshape(shapes, partial_shaping, allow_up_sizing)
+        return Executor(core, self._bound, self._ctx, self._grad_req, self._group2ctx, self._symbol)
 
     def get_optimized_symbol(self) -> Symbol:
         """The symbol this executor runs."""

@@ -94,6 +94,7 @@ void define_symbol(py::module_& m) {
       .def("internals", &Symbol::internals)
       .def("children", &Symbol::children)
       .def("compose", &Symbol::compose)
+      .def("with_names_told_apart", &Symbol::with_names_told_apart)
       .def("attributes", &Symbol::attributes)
       .def("attribute", [](const Symbol& s, const std::string& key) { return s.attribute(key); })
       .def("with_attributes", &Symbol::with_attributes)

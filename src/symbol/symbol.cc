@@ -65,6 +65,27 @@ std::vector<std::pair<const Node*, bool>> variables_of(const Symbol& s) {
   return variables;
 }
 
+// The heads of a symbol where other values stand for some nodes' outputs 0. Copies what changes.
+std::vector<Entry> replaced(const Symbol& s, std::unordered_map<const Node*, Entry> now) {
+  auto in_its_place = [&](const Entry& e) {
+    auto it = now.find(e.node.get());
+    if (it == now.end()) return e;
+    return e.node->call ? Entry{it->second.node, e.index} : it->second;
+  };
+  for (const NodeRef& n : nodes_of(s)) {
+    bool changes = false;
+    for (const Entry& e : n->inputs) changes |= now.contains(e.node.get());
+    if (!changes) continue;
+    auto copy = std::make_shared<Node>();
+    copy->call = n->call, copy->name = n->name, copy->attrs = n->attrs;
+    for (const Entry& e : n->inputs) copy->inputs.push_back(in_its_place(e));
+    now[n.get()] = {std::move(copy), 0};
+  }
+  std::vector<Entry> heads;
+  for (const Entry& e : s.entries()) heads.push_back(in_its_place(e));
+  return heads;
+}
+
 }  // namespace symbol
 
 Symbol Symbol::variable(std::string name, Kwargs attrs) {
@@ -196,23 +217,25 @@ Symbol Symbol::compose(const std::vector<Symbol>& positional,
     check(used.contains(name), "compose: '{}' is not an argument, expected one of {}", name,
           symbol::list_of(inputs()));
 
-  auto replaced = [&](const Entry& e) {
-    auto it = now.find(e.node.get());
-    if (it == now.end()) return e;
-    return e.node->call ? Entry{it->second.node, e.index} : it->second;
-  };
-  for (const NodeRef& n : symbol::nodes_of(*this)) {
-    bool changes = false;
-    for (const Entry& e : n->inputs) changes |= now.contains(e.node.get());
-    if (!changes) continue;
+  return Symbol(symbol::replaced(*this, std::move(now)));
+}
+
+Symbol Symbol::with_names_told_apart() const {
+  const auto variables = symbol::variables_of(*this);
+  std::unordered_set<std::string> taken;
+  for (const auto& variable : variables) taken.insert(variable.first->name);
+  std::unordered_map<std::string, int> met;
+  std::unordered_map<const Node*, Entry> now;
+  for (const auto& [node, mutated] : variables) {
+    int& count = met[node->name];
+    if (++count == 1) continue;
+    std::string name = format("{}#{}", node->name, count);
+    while (!taken.insert(name).second) name = format("{}#{}", node->name, ++count);
     auto copy = std::make_shared<Node>();
-    copy->call = n->call, copy->name = n->name, copy->attrs = n->attrs;
-    for (const Entry& e : n->inputs) copy->inputs.push_back(replaced(e));
-    now[n.get()] = {std::move(copy), 0};
+    copy->name = std::move(name), copy->attrs = node->attrs;
+    now[node] = {std::move(copy), 0};
   }
-  std::vector<Entry> heads;
-  for (const Entry& e : entries_) heads.push_back(replaced(e));
-  return Symbol(std::move(heads));
+  return now.empty() ? *this : Symbol(symbol::replaced(*this, std::move(now)));
 }
 
 const std::string& Symbol::name() const {

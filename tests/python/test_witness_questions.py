@@ -23,7 +23,7 @@ DIFFERENT = {
     "a shape is written as one": {"compose 45"},
     "MXNet adds gradients of several steps wrongly where they pass through an operator as they are": {"requests"},
     "a device may be a string": {"missing_shapes"},
-    "two variables of one name in a list are refused": {"doubled_names"},
+    "two variables of one name have what a list gives to each; MXNet gives both the last array, or raises": {"doubled_names"},
 }
 
 

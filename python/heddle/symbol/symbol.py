@@ -307,18 +307,28 @@ class Symbol(Methods):
         """An Executor on the given arrays: by name, or in the order of list_arguments().
 
         args_grad: where gradients go; arguments without one get none. grad_req, memory_budget: as in simple_bind. Raises ValueError
-        where an array is missing, MXNetError where shapes or dtypes do not go together. Several variables of one name get
-        the array of that name; in a list they are refused.
+        where an array is missing, MXNetError where shapes or dtypes do not go together. Several variables of one name are one,
+        with one gradient, where all arrays are given by name; where any are given in a list, each has its own.
         """
-        symbol = self._one_per_name() if isinstance(args, dict) else self
+        listed = any(isinstance(given, (list, tuple)) for given in (args, args_grad, aux_states, grad_req))
+        symbol = self._each_its_own_name() if listed else self._one_per_name()
+        own = dict(zip(symbol.list_inputs(), self.list_inputs())) if listed else {}
+
+        def of_each(given: Any) -> Any:
+            return {name: given[of] for name, of in own.items() if of in given} if listed and isinstance(given, dict) else given
+
+        named = [of for of in own.values() if of in args_grad] if isinstance(args_grad, dict) else []
+        if len(set(named)) < len(named):
+            raise ValueError(f"[bind] found gradients by name, and several variables of one name in {named}, expected a list")
         names = symbol.list_arguments()
-        arrays = bind_arrays("args", args, names, False)
-        grads = bind_arrays("args_grad", args_grad, names, True)
-        aux = bind_arrays("aux_states", aux_states or [], symbol.list_auxiliary_states(), False)
-        wanted = _requests(names, grad_req)
+        arrays = bind_arrays("args", of_each(args), names, False)
+        grads = bind_arrays("args_grad", of_each(args_grad), names, True)
+        aux = bind_arrays("aux_states", of_each(aux_states or []), symbol.list_auxiliary_states(), False)
+        wanted = _requests(names, of_each(grad_req))
         check_requests(wanted)
         requests = {n: r if n in grads else "null" for n, r in wanted.items()}
-        return Executor._bind(symbol, ctx, {}, {}, arrays, grads, aux, requests, group2ctx, memory_budget)
+        return Executor._bind(symbol, ctx, {}, {}, arrays, grads, aux, requests, group2ctx, memory_budget,
+                              shown=self if listed else None)
 
     def memory_plan(self, ctx: Context | None = None, grad_req: GradReq = "write",
                     type_dict: Mapping[str, DTypeLike] | None = None, group2ctx: Groups | None = None,
@@ -339,6 +349,11 @@ class Symbol(Methods):
             return self
         attrs = self._core.attributes()
         return Symbol(self._core.compose([], {n: _core.Symbol.variable(n, attrs.get(n, {})) for n in doubled}))
+
+    def _each_its_own_name(self) -> Symbol:
+        """This expression, with another name for every variable of a name but the first: what is given in a list is of one."""
+        inputs = self.list_inputs()
+        return self if len(set(inputs)) == len(inputs) else Symbol(self._core.with_names_told_apart())
 
     def eval(self, ctx: Context | None = None, **kwargs: Any) -> list[NDArray]:
         """The outputs for the given arrays, by name: bind and forward in one."""

@@ -42,6 +42,18 @@ TEST(Symbol, AuxiliaryStatesAreListedApart) {
   EXPECT_EQ(s.size(), 1);  // the hidden output is not shown
 }
 
+TEST(Symbol, VariablesOfOneNameAreToldApart) {
+  const Symbol one = op("toy_norm", {var("x")}, "bn");
+  EXPECT_EQ(one.with_names_told_apart().entries()[0].node, one.entries()[0].node);
+  const Symbol two = op("toy_norm", {one}, "bn");
+  const Symbol s = Symbol::group({two, var("x"), var("x#2"), var("x", {{"__mood__", "good"}})});
+  const Symbol apart = s.with_names_told_apart();
+  EXPECT_THAT(apart.arguments(), ElementsAre("x", "bn_scale", "bn_scale#2", "x#3", "x#2", "x#4"));
+  EXPECT_THAT(apart.auxiliary_states(), ElementsAre("bn_mean", "bn_mean#2"));
+  EXPECT_EQ(apart.attributes().at("x#4").at("__mood__"), "good");
+  EXPECT_THAT(s.arguments(), ElementsAre("x", "bn_scale", "bn_scale", "x", "x#2", "x"));
+}
+
 TEST(Symbol, GivenVariablesGetTheInitialiserOfTheirPosition) {
   const Symbol s = op("toy_norm", {var("x"), var("g"), var("m")}, "bn");
   EXPECT_EQ(s.attributes().at("m").at("__init__"), "[\"zero\", {}]");
