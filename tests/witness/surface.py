@@ -19,8 +19,8 @@ WRITTEN = ["attribute", "autograd", "base", "callback", "context", "contrib.auto
            "image.detection", "image.image", "initializer", "io.io", "kvstore.base", "kvstore.kvstore", "kvstore.kvstore_server",
            "libinfo", "library", "log", "lr_scheduler", "metric", "misc", "model", "module.base_module", "module.bucketing_module",
            "module.executor_group", "module.module", "module.python_module", "module.sequential_module", "monitor", "name",
-           "ndarray_doc", "operator", "profiler", "recordio", "registry", "rnn.io", "rnn.rnn", "rnn.rnn_cell", "runtime", "symbol_doc",
-           "test_utils", "util", "visualization"]
+           "ndarray_doc", "operator", "optimizer.contrib", "optimizer.optimizer", "profiler", "recordio", "registry", "rnn.io",
+           "rnn.rnn", "rnn.rnn_cell", "runtime", "symbol_doc", "test_utils", "util", "visualization"]
 
 
 def parameters(function):
