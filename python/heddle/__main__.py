@@ -3,6 +3,8 @@
     python -m heddle SCRIPT [ARGUMENT ...]
     python -m heddle -m MODULE [ARGUMENT ...]
     python -m heddle plan MODEL.json --shape data=32,3,224,224 [--train] [--budget 2GB] [--html PAGE.html]
+
+An installed package has it as the command `heddle` too: `heddle plan ...`.
 """
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 """Budgets of bytes: kept by what is bound, refused before anything is allocated, seen in plans beforehand."""
 import gc
+import importlib
+import pathlib
 import re
 import subprocess
 import sys
@@ -213,6 +215,16 @@ def test_the_command_plans(tmp_path):
     refused = plan("--train", "--budget", "1kB")
     assert refused.returncode == 1 and "needs" in refused.stderr
     assert plan("--shape", "nothing=3").returncode == 2 and plan("--shape", "data").returncode == 2
+
+
+def test_the_installed_command_is_the_same():
+    """Of the package's scripts, `heddle` is what `python -m heddle` runs."""
+    project = pathlib.Path(__file__).parents[2] / "pyproject.toml"
+    module, function = re.search(r'\[project.scripts\]\nheddle = "([\w.]+):(\w+)"', project.read_text(encoding="utf-8")).groups()
+    main = getattr(importlib.import_module(module), function)
+    with pytest.raises(SystemExit) as e:
+        main(["plan", "--help"])
+    assert e.value.code == 0
 
 
 def test_pools_tell_what_they_hold():

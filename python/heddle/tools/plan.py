@@ -1,6 +1,6 @@
 """heddle plan: the memory that a network takes, before any is allocated.
 
-    python -m heddle plan MODEL.json --shape data=32,3,224,224 [--train] [--budget 2GB] [--html PAGE.html]
+    heddle plan MODEL.json --shape data=32,3,224,224 [--train] [--budget 2GB] [--html PAGE.html]
 """
 from __future__ import annotations
 
