@@ -71,7 +71,7 @@ class Monitor:
     def toc_print(self) -> None:
         """Logs what toc gives."""
         for step, name, text in self.toc():
-            logging.info("Batch: %7d %30s %s", step, name, text)
+            logging.info("Batch: %7d %-30s %s", step, name, text)
 
 
 def _text(values: Any) -> str:

@@ -83,6 +83,8 @@ NDArray BoundGraph::array_of(Home home) const {
       return gradients[home.index];
     case Home::kHead:
       return head_grads_[home.index];
+    case Home::kShown:
+      return shown_[home.index];
     case Home::kArena:
     case Home::kPrepared:
       break;
@@ -91,18 +93,21 @@ NDArray BoundGraph::array_of(Home home) const {
 }
 
 Program& BoundGraph::program(bool training) {
-  const bool whole = monitor && !training;  // nothing fused
+  const bool whole = monitor && !training;
   auto& p = whole ? watched_ : programs_[training];
   if (p) return *p;
   std::optional<Plan> plan =
-      whole ? plan_forward(network, false, false) : std::exchange(planned_, std::nullopt);
+      whole ? plan_forward(network, false, true) : std::exchange(planned_, std::nullopt);
   if (!plan) plan = plan_network(network, training);
   head_grads_.resize(outputs.size());
-  for (int v = 0; v < plan->graph.values; ++v)
-    if (const Home home = plan->home[v]; home.kind == Home::kHead) {
-      const Blob b = plan->describe(v);
-      head_grads_[home.index] = NDArray(b.shape, b.device, b.dtype);
-    }
+  for (int v = 0; v < plan->graph.values; ++v) {
+    const Home home = plan->home[v];
+    if (home.kind != Home::kHead && home.kind != Home::kShown) continue;
+    auto& arrays = home.kind == Home::kHead ? head_grads_ : shown_;
+    if (size_t(home.index) >= arrays.size()) arrays.resize(size_t(home.index) + 1);
+    const Blob b = plan->describe(v);
+    arrays[home.index] = NDArray(b.shape, b.device, b.dtype);
+  }
   p = std::make_unique<Program>(
       std::move(*plan), [this](Home home) { return array_of(home); }, *arenas);
   return *p;

@@ -41,6 +41,7 @@ class BoundGraph {
   std::unique_ptr<Program> programs_[2];  // [training]
   std::unique_ptr<Program> watched_;      // of prediction, where a monitor looks on
   std::vector<NDArray> head_grads_;       // one per output; none: backward does not read it
+  std::vector<NDArray> shown_;            // to a monitor alone
   uint64_t seed_ = 0;                     // of the last forward run that drew random numbers
   bool seeded_ = false;                   // whether that was the last one
 };

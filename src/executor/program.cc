@@ -21,9 +21,13 @@ constexpr int64_t kTinyBytes = 32 << 10;
 // Waking a worker and waiting for it costs as much as work on so many bytes.
 constexpr int64_t kSmallBytes = 512 << 10;
 
-// "<node>_<output>", as MXNet's monitors know it.
+// "<node>_<output>", as MXNet's monitors know it; counted where several have one name.
 std::string shown_name(const Graph::Node& n, int output) {
-  if (!n.call->op->forward) return n.name + "_" + n.call->outputs[output].name;
+  const std::vector<Output>& outputs = n.call->outputs;
+  const std::string& name = outputs[output].name;
+  const auto same = [&](const Output& o) { return o.name == name; };
+  const bool alone = std::count_if(outputs.begin(), outputs.end(), same) == 1;
+  if (!n.call->op->forward) return n.name + "_" + name + (alone ? "" : format("{}", output));
   return n.name + "_output" + (n.outputs() > 1 ? format("{}", output) : "");
 }
 
@@ -334,7 +338,6 @@ void Program::push_watched(Part part, bool training, uint64_t seed, const Monito
     }
     for (int k = 0; k < n.outputs(); ++k) {
       if (!s.plan().wanted[n.first_output + k]) continue;
-      if (n.call->outputs[k].hidden && !training) continue;  // statistics and masks of training
       values.push_back(n.first_output + k);
       names.push_back(program::shown_name(n, k));
     }

@@ -146,6 +146,17 @@ void fuse_draft(Draft& d, const Known& known, const NetworkSpec& spec) {
   for (auto& [name, node] : d.variable) node = f.node_of[node];
 }
 
+// Gives every output that no node reads memory of its own.
+void show_everything(Draft& d) {
+  std::vector<uint8_t> read(d.graph.values);
+  for (const Graph::Node& n : d.graph.nodes)
+    for (int v : n.inputs) read[v] = 1;
+  int shown = 0;
+  for (const Graph::Node& n : d.graph.nodes)
+    for (int v = n.first_output; n.call && v < n.first_output + n.outputs(); ++v)
+      if (!read[v] && d.home.try_emplace(v, Home{Home::kShown, shown}).second) ++shown;
+}
+
 // `keep`: reordered variables stay from run to run. `gradients`: there are backward nodes.
 Plan finish(Draft d, Known known, const Network& network, bool training, bool keep,
             bool gradients) {
@@ -217,10 +228,11 @@ void deliver(Draft& d, Known& known, const Network& network, int index, int valu
 
 }  // namespace planning
 
-Plan plan_forward(const Network& network, bool training, bool fused) {
+Plan plan_forward(const Network& network, bool training, bool whole) {
   planning::Draft d = planning::draft_of(network);
   planning::Known known = planning::known_of(network);
-  if (fused && !training) planning::fuse_draft(d, known, network.spec);
+  if (whole) planning::show_everything(d);
+  else if (!training) planning::fuse_draft(d, known, network.spec);
   const bool keep = network.spec.memory_budget <= 0;
   Plan p = planning::finish(std::move(d), std::move(known), network, training, keep, false);
   check_budget(network, p);

@@ -16,6 +16,7 @@ struct Home {
     kGradient,  // of a variable
     kHead,      // the gradient of an output, which comes in
     kPrepared,  // a variable as kernels want it: memory of the plan that outlives a run
+    kShown,     // what no node reads, for who looks at everything
   } kind = kArena;
   int index = 0;
 };
@@ -46,8 +47,9 @@ struct Plan {
 };
 
 // The pipeline of passes, for a forward run alone, and for one with its gradients. Throws Error
-// naming the node that no kernel serves.
-Plan plan_forward(const Network& network, bool training, bool fused = true);
+// naming the node that no kernel serves. `whole`: for who looks at everything, nothing fused and
+// every output of every node computed.
+Plan plan_forward(const Network& network, bool training, bool whole = false);
 Plan plan_training(const Network& network);
 // The one of them that such a run needs.
 Plan plan_network(const Network& network, bool training);

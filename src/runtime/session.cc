@@ -102,6 +102,7 @@ void* Session::address(const Program& p, int value) const {
       return heads_[home.index].data;
     case Home::kPrepared:
       return p.prepared[home.index]->data();
+    case Home::kShown:
     case Home::kArena:
       break;
   }

@@ -3,6 +3,7 @@
     MXNET_PYTHON tests/witness/monitors.py SEEN.json
 """
 import collections
+import contextlib
 import json
 import logging
 import pathlib
@@ -52,13 +53,23 @@ class Lines(logging.Handler):
         self.lines.append(re.sub(r"Speed: \S+", "Speed: S", record.getMessage()))
 
 
-def logged(mx, make, nbatches, epochs=2):
-    """The lines that a callback logs."""
+@contextlib.contextmanager
+def listening():
+    """Lines that are logged meanwhile."""
     lines, root = Lines(), logging.getLogger()
     level = root.level
     root.addHandler(lines)
     root.setLevel(logging.INFO)
     try:
+        yield lines.lines
+    finally:
+        root.removeHandler(lines)
+        root.setLevel(level)
+
+
+def logged(mx, make, nbatches, epochs=2):
+    """The lines that a callback logs."""
+    with listening() as lines:
         callback, metric = make(mx.callback), mx.metric.create(["loss", mx.metric.Loss(name="other")])
         for epoch in range(epochs):
             metric.reset()
@@ -66,10 +77,43 @@ def logged(mx, make, nbatches, epochs=2):
                 metric.update(None, [mx.nd.array([n])])
                 callback(Param(epoch, n, metric, None))
         callback(Param(9, 4, None, None))
-    finally:
-        root.removeHandler(lines)
-        root.setLevel(level)
-    return lines.lines
+    return lines
+
+
+def printed(mx):
+    """The lines that a Monitor logs, without their numbers."""
+    monitor, exe = mx.mon.Monitor(1, pattern="fc_(output|weight|bias)", sort=True), executor(mx)
+    monitor.install(exe)
+    monitor.tic()
+    exe.forward()
+    with listening() as lines:
+        monitor.toc_print()
+    return [re.sub(r"[-+.\de]+\t$", "#", line) for line in lines]
+
+
+def outputs(mx):
+    """Name and sum of what nodes with several outputs show in prediction, hidden ones too.
+
+    Of others that no node reads MXNet shows the memory, in which nothing was computed.
+    """
+    x = mx.sym.Variable("data")
+    images = mx.sym.Reshape(x, shape=(3, 2, 1), name="images")
+    found = {}
+    for node in (mx.sym.BatchNorm(x, name="a", use_global_stats=True), mx.sym.LayerNorm(x, name="a"), mx.sym.L2Normalization(x, name="a"),
+                 mx.sym.InstanceNorm(images, name="a"), mx.sym.GroupNorm(images, num_groups=2, name="a"),
+                 mx.sym.SliceChannel(x, num_outputs=2, name="a"), mx.sym.topk(x, ret_typ="both", name="a")):
+        monitor, net = mx.mon.Monitor(1, lambda a: a.sum()), mx.sym.add_n(*[node[i] for i in range(len(node.list_outputs()))], name="all")
+        exe = net.simple_bind(mx.cpu(), grad_req="null", data=(3, 2))
+        exe.arg_dict["data"][:] = np.arange(6).reshape(3, 2)
+        for array in exe.aux_arrays:
+            array[:] = [2, 5]
+        monitor.install(exe)
+        monitor.tic()
+        exe.forward()
+        variables = {*exe.arg_dict, *exe.aux_dict}
+        op = json.loads(node.tojson())["nodes"][-1]["op"]
+        found[op] = [[name, float(value)] for _, name, value in monitor.toc() if name not in variables]
+    return found
 
 
 CALLBACKS = {
@@ -82,6 +126,7 @@ def seen(mx):
     found = {"plain": watched(mx), "sorted": watched(mx, sort=True, pattern=".*weight|.*output"),
              "several": several(mx), "everything": watched(mx, monitor_all=True, backward=False),
              "everything predicted": watched(mx, monitor_all=True, is_train=False, backward=False)}
+    found["printed"], found["outputs"] = printed(mx), outputs(mx)
     for name, make in CALLBACKS.items():
         found[name] = logged(mx, make, 5)
     return found
