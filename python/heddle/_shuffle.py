@@ -19,15 +19,18 @@ def seed(number: int) -> None:
 
 
 def shuffle(rows: array.array[int]) -> None:
-    """Puts numbers in a random order: one that the last seed() decides; without one, NumPy's generator where NumPy is
-    loaded, as scripts seed it, else Python's."""
+    """Puts numbers in a random order: NumPy's where a script has seeded that, as in MXNet, else one that the last seed()
+    decides; without any seed NumPy's where NumPy is loaded, else Python's."""
     numpy = sys.modules.get("numpy")
-    if _seeded is not None:
-        _seeded.shuffle(rows)
-    elif numpy is not None:
+    if numpy is not None and (_seeded is None or _was_seeded(numpy)):
         numpy.random.shuffle(rows)
     else:
-        random.shuffle(rows)
+        (_seeded or random).shuffle(rows)
+
+
+def _was_seeded(numpy: Any) -> bool:
+    """Whether numpy.random.seed was called: the generator then has no longer the sequence that it was born with."""
+    return numpy.random.mtrand._rand._bit_generator._seed_seq is None
 
 
 def shuffle_batches(batches: list[Any]) -> None:

@@ -172,6 +172,7 @@ class DataParallelExecutorManager:
                  sym_gen: Callable[[Any], Symbol] | None = None) -> None:
         self.logger = logger or logging
         self.ctx: list[Context] = list(ctx) if isinstance(ctx, (list, tuple)) else [ctx]  # type: ignore[list-item]
+        self.logger.info("Start training with %s", self.ctx)
         loads = work_load_list or [1] * len(self.ctx)
         if len(loads) != len(self.ctx):
             raise ValueError(f"found {len(loads)} work loads for {len(self.ctx)} devices, expected one for each")

@@ -218,7 +218,7 @@ class FeedForward:
         for epoch in range(self.begin_epoch, self.num_epoch):
             tic = time.time()
             metric.reset()
-            module._fit_epoch(epoch, train, metric, batch_end_callback, monitor, None, locals())
+            module._fit_epoch(epoch, train, metric, batch_end_callback, monitor, None, locals(), nbatch=1)
             logger.info("Epoch[%d] Resetting Data Iterator", epoch)
             train.reset()
             logger.info("Epoch[%d] Time cost=%.3f", epoch, time.time() - tic)

@@ -15,7 +15,8 @@ def seed(seed_state: int, ctx: str | Context = "all") -> None:
     """Starts the random numbers of all devices, or of one, from a number.
 
     With ctx="all" every device gets a stream of its own; equal seeds given to single devices give equal streams.
-    The orders in which iterators shuffle follow the seed of all devices, or of a cpu.
+    The orders in which iterators shuffle follow the seed of all devices, or of a cpu, unless NumPy was seeded: then those of
+    arrays follow NumPy, as in MXNet.
     """
     try:
         seed_state = operator.index(seed_state)

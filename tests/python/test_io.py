@@ -2,6 +2,8 @@
 import gzip
 import inspect
 import struct
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -58,7 +60,7 @@ def test_roll_over():
 
 
 @pytest.mark.parametrize("handle", ["pad", "discard", "roll_over"])
-def test_shuffle(handle):
+def test_shuffle(handle, no_seed):
     mx.random.seed(3)
     it = NDArrayIter(*data_of(20), batch_size=6, shuffle=True, last_batch_handle=handle)
     first = list(it)
@@ -84,10 +86,24 @@ def test_seeds_fix_the_order(monkeypatch):
 
     monkeypatch.setattr(_shuffle, "_seeded", None)  # as before the first seed
     assert seeded(np.random.seed, 5) == seeded(np.random.seed, 5) != seeded(np.random.seed, 6)
-    mx.random.seed(7, ctx=mx.cpu())
-    first = order()
-    np.random.seed(1)  # no longer asked
-    assert seeded(mx.random.seed, 7) == first != order()
+    mx.random.seed(7, ctx=mx.cpu())  # NumPy's seed still counts, as in MXNet
+    assert seeded(np.random.seed, 5) == seeded(np.random.seed, 5) != order()
+
+
+def test_where_a_script_seeds_only_this_package_its_seed_counts():
+    script = """if True:
+        import numpy, heddle
+        assert not heddle._shuffle._was_seeded(numpy)
+        numpy.random.rand(3)
+        heddle.random.seed(3)
+        orders = []
+        for seed in (3, 3, 4):
+            heddle.random.seed(seed)
+            orders.append([b.data[0].tolist() for b in heddle.io.NDArrayIter(numpy.arange(30), batch_size=10, shuffle=True)])
+        assert orders[0] == orders[1] != orders[2]
+        numpy.random.seed(1)
+        assert heddle._shuffle._was_seeded(numpy)"""
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 def test_orders_of_numpys_seed_are_mxnets(monkeypatch):
@@ -332,9 +348,8 @@ def test_loaders_as_iterators():
 
 @pytest.mark.parametrize("shuffle", [False, True])
 @pytest.mark.parametrize("tail", ["pad", "discard", "roll_over"])
-def test_batches_of_a_file_of_hdf5_are_those_of_arrays(tmp_path, monkeypatch, tail, shuffle):
+def test_batches_of_a_file_of_hdf5_are_those_of_arrays(tmp_path, no_seed, tail, shuffle):
     h5py = pytest.importorskip("h5py")
-    monkeypatch.setattr(_shuffle, "_seeded", None)
     rows = np.arange(30).reshape(10, 3).astype("uint8")
     labels = np.arange(10.0)
 

@@ -121,7 +121,7 @@ def test_seeds_of_one_device_leave_the_others_alone():
             mx.random.seed(wrong)
 
 
-def test_every_shuffle_follows_the_seed():
+def test_every_shuffle_follows_the_seed(no_seed):
     def orders():
         mx.random.seed(5)
         rows = mx.nd.arange(40)

@@ -18,7 +18,7 @@ def theirs(tmp_path_factory):
 @pytest.fixture(scope="module")
 def ours():
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("heddle._shuffle._seeded", None)  # orders follow NumPy's seed only until mx.random.seed was called
+        patched.setattr("heddle._shuffle._seeded", None)
         return array_iterators.answers(mx)
 
 

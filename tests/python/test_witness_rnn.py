@@ -32,6 +32,6 @@ def differences(left, right, path=""):
 
 @pytest.mark.parametrize("question", rnn.QUESTIONS, ids=lambda q: q.__name__)
 def test_same_answers(question, theirs, monkeypatch):
-    monkeypatch.setattr("heddle._shuffle._seeded", None)  # orders follow NumPy's seed only until mx.random.seed was called
+    monkeypatch.setattr("heddle._shuffle._seeded", None)  # batches of sentences follow Python's seed only until mx.random.seed was called
     ours = json.loads(json.dumps(question(mx)))
     assert not list(differences(theirs[question.__name__], ours))[:10]

@@ -379,7 +379,12 @@ def feed_forward(mx):
         arg, aux = start(mx, mlp(mx, True), data=(BATCH, WIDTH))
         model = mx.model.FeedForward(mlp(mx, True), num_epoch=2, arg_params=arg, aux_params=aux, learning_rate=0.2,
                                      momentum=0.9, wd=0.01, **more)
-        model.fit(data(mx), eval_data=data(mx))
+        seen = []
+        model.fit(data(mx), eval_data=data(mx),
+                  batch_end_callback=lambda p, seen=seen: seen.append([0, p.epoch, p.nbatch, p.eval_metric.get()[1]]),
+                  eval_batch_end_callback=lambda p, seen=seen: seen.append([1, p.epoch, p.nbatch, 0]),
+                  eval_end_callback=lambda p, seen=seen: seen.append([2, p.epoch, p.nbatch, 0]))
+        found[f"{name}/seen"] = np.array(seen)
         found.update({f"{name}/{n}": v.asnumpy() for n, v in model.arg_params.items()})
         found.update({f"{name}/{n}": v.asnumpy() for n, v in model.aux_params.items()})
     predicted, x, y = model.predict(data(mx), return_data=True)

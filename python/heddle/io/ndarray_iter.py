@@ -62,8 +62,8 @@ class NDArrayIter(DataIter):
 
     The last batch of an epoch that is not full is filled from the start ("pad"), dropped ("discard"), or kept for
     the start of the next epoch ("roll_over"). Batches are copies: what is written into them changes no later epoch.
-    With shuffle the order is new in every epoch; `mx.random.seed` fixes the orders that follow, and where it was never
-    called, NumPy's seed does.
+    With shuffle the order is new in every epoch; NumPy's seed fixes the orders that follow, or `mx.random.seed` where
+    NumPy was never seeded.
     """
 
     def __init__(self, data: Any, label: Any = None, batch_size: int = 1, shuffle: bool = False,

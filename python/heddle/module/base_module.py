@@ -322,14 +322,14 @@ class BaseModule:
 
     def _fit_epoch(self, epoch: int, train_data: DataIter, eval_metric: EvalMetric,
                    batch_end_callback: OneOrMore[BatchEnd] | None, monitor: Monitor | None,
-                   sparse_row_id_fn: RowIds | None, around: dict[str, Any]) -> None:
+                   sparse_row_id_fn: RowIds | None, around: dict[str, Any], nbatch: int = 0) -> None:
         """One pass over the training data. The next batch is fetched while this one is computed.
 
-        around: local variables of the caller, for callbacks, which read data_batch, nbatch, train_data, self and others.
+        around: local variables of the caller, for callbacks, which read data_batch, nbatch, train_data, self and others. nbatch: the
+        number of the first batch.
         """
         data_iter = iter(train_data)
         data_batch = next(data_iter, None)
-        nbatch = 0
         while data_batch is not None:
             if monitor is not None:
                 monitor.tic()
