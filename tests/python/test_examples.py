@@ -42,7 +42,7 @@ def test_autoencoder(run):
 
 @needs_images
 def test_multi_task(run):
-    assert "shoe or not" in run("multi_task", "--limit", "10000", "--epochs", "2")
+    assert "shoe or not" in run("multi_task", "--limit", "10000", "--epochs", "3")
 
 
 @needs_images
