@@ -32,6 +32,13 @@ def test_checkpoint(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:mxnet.model.FeedForward")
+def test_missing_checkpoints_are_errors_of_this_package(tmp_path):
+    for call in (lambda: mx.sym.load(tmp_path / "none.json"), lambda: mx.model.load_checkpoint(str(tmp_path / "none"), 1),
+                 lambda: mx.mod.Module.load(str(tmp_path / "none"), 1)):
+        with pytest.raises(mx.MXNetError, match="none.*No such file"):
+            call()
+
+
 def test_feed_forward(tmp_path):
     rng = np.random.RandomState(0)
     random.seed(0)

@@ -561,6 +561,10 @@ def load_json(json_str: str) -> Symbol:
 
 
 def load(fname: str | os.PathLike[str]) -> Symbol:
-    """A symbol from a file that save wrote."""
-    with open(os.fspath(fname), encoding="utf-8") as f:
-        return load_json(f.read())
+    """A symbol from a file that save wrote. Raises MXNetError where it cannot be read, as nd.load does."""
+    try:
+        with open(os.fspath(fname), encoding="utf-8") as f:
+            text = f.read()
+    except OSError as error:
+        raise MXNetError(f"[load] {os.fspath(fname)!r}: could not open it: {error.strerror}") from error
+    return load_json(text)
