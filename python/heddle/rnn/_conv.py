@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 _LEAKY = partial(symbol.LeakyReLU, act_type="leaky", slope=0.2)
 
 
-def _convolve(data: Symbol, layout: str, weight: Symbol, name: str | None = None, **how: Any) -> Symbol:
+def _convolve(data: Symbol, layout: Any, weight: Symbol, name: str | None = None, **how: Any) -> Symbol:
     """A convolution of data in that layout; the weight has the layout's order, filters in the place of the batch.
 
     The operator takes channels before the other axes. For other layouts the arrays are transposed around it.
     """
     if layout.find("C") == 1:
         return symbol.Convolution(data=data, weight=weight, layout=layout, name=name, **how)
-    first = "NC" + "".join(axis for axis in layout if axis not in "NC")
+    first: Any = "NC" + "".join(axis for axis in layout if axis not in "NC")
     there, back = [layout.index(axis) for axis in first], [first.index(axis) for axis in layout]
     made = symbol.Convolution(data=symbol.transpose(data, axes=there), weight=symbol.transpose(weight, axes=there),
                               layout=first, **how)
