@@ -213,14 +213,14 @@ def test_variables_of_one_name_share_what_is_given_by_name():
 def test_monitors_see_outputs_that_nobody_reads():
     x = mx.sym.Variable("x")
     first = mx.sym.exp(mx.sym.SliceChannel(x, num_outputs=2, name="cut")[0], name="e")
-    dropped = mx.sym.Dropout(mx.sym.LRN(mx.sym.Reshape(first, shape=(1, 2, 1, 1)), nsize=1, name="n"), p=0.5, name="d")
+    dropped = mx.sym.Dropout(mx.sym.LRN(mx.sym.Reshape(first, shape=(1, 2, 1, 1), name="shaped"), nsize=1, name="n"), p=0.5, name="d")
     executor = dropped.simple_bind(mx.cpu(), grad_req="null", x=(2, 2))
     executor.arg_dict["x"][:] = [[0, 3], [0, 4]]
     for _ in range(2):  # the second run uses the plan of the first
         seen = {}
         executor.set_monitor_callback(lambda name, array, seen=seen: seen.update({name: array.asnumpy().ravel().tolist()}))
         executor.forward()
-        assert list(seen) == ["cut_output0", "cut_output1", "e_output", "reshape0_output", "n_output", "n_tmp_norm", "d_output", "d_mask"]
+        assert list(seen) == ["cut_output0", "cut_output1", "e_output", "shaped_output", "n_output", "n_tmp_norm", "d_output", "d_mask"]
         assert seen["cut_output1"] == [3, 4] and seen["n_tmp_norm"] == pytest.approx([2.0001] * 2) and seen["d_mask"] == [1, 1]
     executor.set_monitor_callback(None)
     assert executor.forward()[0].asnumpy().ravel().tolist() == seen["d_output"]
