@@ -35,3 +35,14 @@ def test_broadcasting_across_pieces_of_a_loop(lhs, rhs, dtype):
 def test_casts_of_many_elements(source, target):
     x = np.random.default_rng(4).uniform(0, 120, 70001).astype("float32").astype(source)
     np.testing.assert_array_equal(mx.nd.array(x, dtype=source).astype(target).asnumpy(), x.astype(target))
+
+
+@pytest.mark.parametrize("size", [6, 70002])
+@pytest.mark.parametrize("source", ["float16", "float32", "float64"])
+def test_casts_of_what_an_int32_does_not_hold(source, size):
+    """The smallest number, as NumPy and MXNet say, and not the low bits of a wider one."""
+    with np.errstate(over="ignore"):
+        x = np.resize(np.array([np.nan, np.inf, -np.inf, 3e9, -1.5, 300]).astype(source), size)
+    least = np.iinfo("int32").min
+    found = mx.nd.array(x, dtype=source).astype("int32").asnumpy()
+    np.testing.assert_array_equal(found, np.resize([least, least, least, least, -1, 300], size))

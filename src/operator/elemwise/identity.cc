@@ -1,4 +1,5 @@
 // Operators that hand their input on: copies, casts, gradient stops and loss heads.
+#include <algorithm>
 #include <cstring>
 
 #include "operator/elemwise/loops.h"
@@ -10,29 +11,34 @@ struct Identity {
   HEDDLE_HD static auto f(auto x) { return x; }
 };
 
-// Converts x to y, as large, in one pass. False where that takes two: neither is of a type that
-// loops compute in.
+// Converts x to y, as large: in one pass where one of them is of type C, else in tiles of it.
 template <class C>
-bool convert(const OpContext& ctx, const Blob& x, const Blob& y) {
-  const bool loads = y.dtype == dtype_of<C>;
-  if (!loads && x.dtype != dtype_of<C>) return false;
-  const Load<C> load = loads ? load_of<C>(x.dtype) : nullptr;
-  const Store<C> store = loads ? nullptr : store_of<C>(y.dtype);
+void convert(const OpContext& ctx, const Blob& x, const Blob& y) {
+  const Load<C> load = x.dtype == dtype_of<C> ? nullptr : load_of<C>(x.dtype);
+  const Store<C> store = y.dtype == dtype_of<C> ? nullptr : store_of<C>(y.dtype);
+  const int64_t step = load && store ? kTile : kGrain;
   const char* from = static_cast<const char*>(x.data);
   char* to = static_cast<char*>(y.data);
   ctx.parallel_for(x.size(), kGrain, [&](int64_t begin, int64_t end) {
-    const char* a = from + begin * dtype_size(x.dtype);
-    char* b = to + begin * dtype_size(y.dtype);
-    if (loads) load(a, reinterpret_cast<C*>(b), end - begin);
-    else store(reinterpret_cast<const C*>(a), b, end - begin);
+    C tile[kTile];
+    for (int64_t at = begin; at < end; at += step) {
+      const int64_t n = std::min(step, end - at);
+      const char* a = from + at * dtype_size(x.dtype);
+      char* b = to + at * dtype_size(y.dtype);
+      if (!store) load(a, reinterpret_cast<C*>(b), n);
+      else if (!load) store(reinterpret_cast<const C*>(a), b, n);
+      else load(a, tile, n), store(tile, b, n);
+    }
   });
-  return true;
 }
-// Through the type that map() would compute in.
-bool converted(const OpContext& ctx, const Blob& x, const Blob& y) {
+// Floats become narrow integers at once, not by way of int64: what int32 does not hold is its
+// smallest number then, as in NumPy, and not the low bits of another one.
+void convert_like(const OpContext& ctx, const Blob& x, const Blob& y) {
+  const bool from_float = is_float(x.dtype) && y.dtype != Dtype::kInt64;
   if (y.dtype == Dtype::kFloat64) return convert<double>(ctx, x, y);
   if (is_float(y.dtype)) return convert<float>(ctx, x, y);
-  return convert<int64_t>(ctx, x, y);
+  if (!from_float) return convert<int64_t>(ctx, x, y);
+  return x.dtype == Dtype::kFloat64 ? convert<double>(ctx, x, y) : convert<float>(ctx, x, y);
 }
 
 void copy_broadcast(const OpContext& ctx, const Blob& x, const Blob& y) {
@@ -45,7 +51,7 @@ void copy_broadcast(const OpContext& ctx, const Blob& x, const Blob& y) {
       std::memcpy(to + begin * size, from + begin * size, size_t((end - begin) * size));
     });
   }
-  if (y.dtype != Dtype::kBool && x.shape == y.shape && converted(ctx, x, y)) return;
+  if (y.dtype != Dtype::kBool && x.shape == y.shape) return convert_like(ctx, x, y);
   map(ctx, kLoops<Identity>, {y.dtype == Dtype::kBool ? Operand::truth(x) : Operand(x)}, y);
 }
 
