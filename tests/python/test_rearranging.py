@@ -80,3 +80,15 @@ def test_bins_of_one_width_hold_what_their_edges_say(dtype):
         place = np.minimum(np.searchsorted(edges, inside, "right") - 1, bins - 1)
         np.testing.assert_array_equal(count.asnumpy(), np.bincount(place, minlength=bins))
         np.testing.assert_array_equal(found.asnumpy(), edges.astype(dtype))
+
+
+@pytest.mark.parametrize("begin, end", [(0, 1), (0, 5), (1, 2), (0, None), (-1, None)])
+def test_a_part_of_an_empty_axis_is_empty(begin, end):
+    x = mx.nd.array(np.zeros((0, 3)))
+    x.attach_grad()
+    with mx.autograd.record():
+        y = mx.nd.slice_axis(x, axis=0, begin=begin, end=end)
+    y.backward()
+    assert y.shape == x.grad.shape == (0, 3)
+    with pytest.raises(mx.MXNetError, match="do not lie on an axis of extent 3"):
+        mx.nd.slice_axis(x, axis=1, begin=0, end=5)

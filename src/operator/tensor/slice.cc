@@ -83,6 +83,7 @@ Box box_of(std::string_view op, const AxisParam& p, const Shape& x) {
   const int axis = normalize_axis(op, p.axis, x.rank());
   const int64_t n = x[axis], b = p.begin < 0 ? p.begin + n : p.begin;
   const int64_t e = !p.end ? n : *p.end < 0 ? *p.end + n : *p.end;
+  if (n == 0) return box;  // there is nothing to cut, wherever it begins
   check(0 <= b && b <= e && e <= n, "[{}] begin {} and end {} do not lie on an axis of extent {}",
         op, p.begin, p.end ? *p.end : n, n);
   box.begin[axis] = b, box.count[axis] = e - b;
