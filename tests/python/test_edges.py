@@ -213,3 +213,16 @@ def test_clipping_hides_no_nan():
     n = nd.zeros(3)
     new = nd.rmsprop_update(w, bad, n, lr=1.0, clip_gradient=0.5, clip_weights=0.25).asnumpy()
     assert np.isnan(new[0]) and np.abs(new[1:]).max() <= 0.25
+
+
+@pytest.mark.parametrize("linear, lost", [(True, 0), (False, np.nan)])
+def test_svm_output_of_a_score_that_is_no_number(linear, lost):
+    """The linear loss has no slope there, as in MXNet; the squared one's is no number."""
+    x = mx.nd.array([[np.nan, 0, 3], [np.nan, 0, 3]])
+    x.attach_grad()
+    with mx.autograd.record():
+        y = mx.nd.SVMOutput(x, mx.nd.array([0, 1]), use_linear=linear)
+    y.backward()
+    slope = 1 if linear else 2
+    far = 1 if linear else 8
+    np.testing.assert_array_equal(x.grad.asnumpy(), [[lost, slope, far], [lost, -slope, far]])

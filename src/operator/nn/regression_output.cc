@@ -141,7 +141,8 @@ void svm_backward(const SvmParam& p, OpContext& ctx, Inputs in, Outputs out) {
       for (int64_t j = 0; j < k; ++j) {
         const bool target = j == int64_t(float(label[i]));
         const A v = A(score[i * k + j]), room = margin - (target ? v : -v);
-        const A slope = room <= 0 ? A(0) : p.use_linear ? A(1) : 2 * room;
+        // A score that is no number costs the linear loss nothing, and shows in the squared one.
+        const A slope = p.use_linear ? A(room > 0) : room <= 0 ? A(0) : 2 * room;
         out[0].as<T>()[i * k + j] = T((target ? -slope : slope) * scale);
       }
     if (ctx.wants(1)) std::fill_n(out[1].as<T>(), out[1].size(), T(0));
