@@ -16,12 +16,12 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 HEADER = "heddle/c_predict_api.h"
 # Files without operators, by what they need; operators follow in the order of all_ops.def.
 ROOMS = ["base/base.cc", "base/c_errors.cc", "base/json.cc", "base/layout.cc", "base/param.cc", "base/params_file.cc", "base/settings.cc", "device/host_memory.cc", "device/scratch.cc",
-         "parallel/parallel.serial.cc", "operator/op.cc", "operator/linalg.cc", "operator/simd/level.cc",
+         "parallel/parallel.serial.cc", "operator/op.cc", "operator/linalg.cc", "operator/nn/epilogue.cc", "operator/simd/level.cc",
          "operator/elemwise/convert.cc", "operator/elemwise/family.cc", "operator/elemwise/map.cc",
          "operator/elemwise/reduction.cc",
          "operator/elemwise/symbolic.cc", "operator/random/philox.cc", "operator/tensor/rows.cc", "operator/tensor/view.cc"]
 # Files of operators: those of LeNet and ResNet, and what their records call.
-STEMS = ["activation", "batch_norm", "convolution", "fused_convolution", "fold", "dropout", "fully_connected", "leaky_relu", "pooling", "softmax",
+STEMS = ["activation", "batch_norm", "convolution", "fused_convolution", "fold", "dropout", "fully_connected", "fused_fully_connected", "leaky_relu", "pooling", "softmax",
          "softmax_output", "identity", "unary_arithmetic", "unary_math", "binary_arithmetic", "add_n", "broadcast", "reduce",
          "reshape", "transpose", "concat", "reorder"]
 TAIL = ["operator/all_ops.cc", "symbol/walk.cc", "symbol/symbol.cc", "symbol/graph.cc", "symbol/infer.cc",

@@ -84,6 +84,7 @@ class HEDDLE_API Executor {
     int64_t planned_arena = 0;    // the stated peak, known before anything is allocated
     int64_t allocated_arena = 0;  // what was allocated
     int64_t touched_arena = 0;    // the furthest byte a node was given
+    int64_t kept = 0;             // beside it: weights as kernels like them best
   };
   Memory memory() const;
   MemoryReport plan(bool training) const;

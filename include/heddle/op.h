@@ -352,6 +352,9 @@ struct HEDDLE_API Fusing {
   // does what follows. It has the same parameters and inputs, then `sum` (add one more input) and
   // those that `epilogue` gives.
   std::string with = "";
+  // Of the same: whether axis 1 of its output is the first of the weight. f(const P&); none:
+  // always.
+  Erased<bool> folds = {};
   // Of what may follow: the parameters that say so. f(const P&); none: it cannot be said.
   Erased<Kwargs> epilogue = {};
   // Of a normalisation by statistics that are there, along axis 1: the parameters of the operator

@@ -153,6 +153,7 @@ void define_executor(py::module_& m) {
              d["planned_arena"] = memory.planned_arena;
              d["allocated_arena"] = memory.allocated_arena;
              d["touched_arena"] = memory.touched_arena;
+             d["kept"] = memory.kept;
              return d;
            })
       .def("describe", &Executor::describe);

@@ -42,6 +42,7 @@ Executor::Memory Executor::memory() const {
     m.planned_arena = std::max(m.planned_arena, p->steps().plan().stated_bytes());
     m.allocated_arena = std::max(m.allocated_arena, allocated);
     m.touched_arena = std::max(m.touched_arena, p->steps().touched_bytes());
+    m.kept = std::max(m.kept, p->places().prepared_bytes());
   }
   return m;
 }

@@ -89,7 +89,8 @@ class Chooser {
     if (!packing || !keep_.packed) return -1;
     const Graph::Node& n = g_.nodes[node];
     const int v = n.inputs[packing->input];
-    if (g_.nodes[producer_[v]].call || changes_.contains(v)) return -1;
+    const Graph::Node& from = g_.nodes[producer_[v]];
+    if ((from.call && from.phase != Phase::kPrepare) || changes_.contains(v)) return -1;
     c.kernel = &packing->kernel;
     reads_.push_back({node, packing->input, int(reorders_.size())});
     reorders_.push_back({v,

@@ -1,9 +1,10 @@
 // Fusing for prediction: filters take along what follows them.
 //
-// A convolution whose only reader is a normalisation, or an elementwise sum, or an activation, in
-// this order, and each of these the only reader of the one before, becomes one node in the place of
-// the last: the normalisation goes into its weights, which a node of phase kPrepare makes, the rest
-// is done while results are in registers. The records say what can be taken along (Fusing, op.h).
+// A convolution or a linear layer whose only reader is a normalisation, or an elementwise sum, or
+// an activation, in this order, and each of these the only reader of the one before, becomes one
+// node in the place of the last: the normalisation goes into its weights, which a node of phase
+// kPrepare makes, the rest is done while results are in registers. The records say what can be
+// taken along (Fusing, op.h).
 #include "symbol/passes.h"
 #include "symbol/rewrite.h"
 
@@ -64,6 +65,8 @@ class Fuser {
   bool take_fold(Chain& c, int id) const {
     const Graph::Node& n = edit_.node(id);
     if (!n.call->op->fusing.fold || n.inputs[0] != output(c.filters)) return false;
+    const OpCall& filters = *call(c.filters);
+    if (filters.op->fusing.folds && !filters.op->fusing.folds(filters.params.get())) return false;
     c.fold_kwargs = n.call->op->fusing.fold(n.call->params.get());
     if (c.fold_kwargs.empty() || !only_first_output_counts(id)) return false;
     for (const auto* node : {&edit_.node(c.filters), &n})

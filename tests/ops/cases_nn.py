@@ -115,18 +115,44 @@ case("_fold_normalization", [(5, 7), (5,), (5,), (5,), lambda rng: rng.uniform(0
      witness="absent", ref=folded)
 
 
-def packed_parameters(parameters, state_size, num_layers, projection_size, **_):
-    """An LSTM's: each matrix as panels of so many of its rows, side by side, as the machine has lanes in two registers."""
+def fused_fully_connected(*inputs, sum=False, activation="none", low=0, high=0, **params):
+    inputs = list(inputs)
+    addend = inputs.pop() if sum else 0
+    y = fully_connected(*inputs, **params) + addend
+    return y if activation == "none" else np.clip(y, *((0, np.inf) if activation == "relu" else (low, high))).astype(y.dtype)
+
+
+for more in (dict(activation="relu"), dict(activation="clip", low=-0.25, high=1.5), dict(sum=True), dict(sum=True, activation="relu")):
+    addend = [(5, 9)] if "sum" in more else []
+    case("_fused_fully_connected", [(5, 4), (9, 4), (9,), *addend], num_hidden=9, **more, witness="absent", label="_".join(map(str, more)),
+         ref=fused_fully_connected)
+case("_fused_fully_connected", [(2, 3, 4), (5, 4), (2, 3, 5)], num_hidden=5, flatten=False, no_bias=True, sum=True, witness="absent", label="three",
+     ref=fused_fully_connected)
+
+
+def panels(matrix):
+    """So many rows side by side as the machine has lanes in two registers."""
     from heddle import _core
-    wide, packed, at = 2 << _core.best_isa_level(), [], 0
+    wide = 2 << _core.best_isa_level()
+    padded = np.pad(matrix, ((0, -len(matrix) % wide), (0, 0)))
+    return padded.reshape(-1, wide, matrix.shape[1]).transpose(0, 2, 1)
+
+
+for size in (3, 40):
+    case("_pack_FullyConnected_weight", [(size, 7)], num_hidden=size, label=str(size), witness="absent",
+         ref=lambda w, **_: panels(w).reshape(-1, w.shape[1]))
+
+
+def packed_parameters(parameters, state_size, num_layers, projection_size, **_):
+    """An LSTM's."""
+    packed, at = [], 0
     features = (parameters.size - num_layers * (4 * state_size * (projection_size + 2) + state_size * projection_size)
                 - (num_layers - 1) * 4 * state_size * projection_size) // (4 * state_size)
     for into in [features] + [projection_size] * (num_layers - 1):
         for rows, columns in [(state_size, into)] * 4 + [(state_size, projection_size)] * 4 + [(projection_size, state_size)]:
             matrix = parameters[at:at + rows * columns].reshape(rows, columns)
             at += matrix.size
-            padded = np.pad(matrix, ((0, -rows % wide), (0, 0)))
-            packed.append(padded.reshape(-1, wide, columns).transpose(0, 2, 1).ravel())
+            packed.append(panels(matrix).ravel())
     return np.concatenate([*packed, parameters[at:]])
 
 

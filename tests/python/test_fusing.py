@@ -1,4 +1,5 @@
-"""Plans of prediction fuse: convolutions take batch norm, sums and activations along. Nobody sees it but in the time."""
+"""Plans of prediction fuse: convolutions and linear layers take batch norm, sums and activations along, and
+weights are packed once. Nobody sees it but in the time."""
 import numpy as np
 import pytest
 
@@ -114,7 +115,7 @@ def test_a_normalisation_of_another_axis_or_computed_weights_stay(monkeypatch):
     for net in nets:
         made, states = arrays_of(net, data=(2, 16, 5, 16), **({"w": (16, 16, 1, 1)} if "w" in net.list_arguments() else {}))
         executor = bound(net, made, states)
-        assert "BatchNorm" in executor.debug_str()
+        assert "Op:BatchNorm" in executor.debug_str()
         executor.forward()
         assert np.allclose(executor.outputs[0].asnumpy(), plain(net, made, states, monkeypatch)[0], rtol=1e-5, atol=1e-6)
 
@@ -173,6 +174,55 @@ def test_random_networks(seed, monkeypatch):
         assert np.abs(found.asnumpy() - wanted).max() <= 2e-5 * max(1, np.abs(wanted).max())
 
 
+# --- linear layers --------------------------------------------------------------------------------
+def perceptron(widths, flatten=True):
+    x = sym.var("data")
+    for i, width in enumerate(widths):
+        x = sym.FullyConnected(x, name=f"fc{i}", num_hidden=width, flatten=flatten, no_bias=i % 3 == 2)
+        if i % 2:
+            x = sym.BatchNorm(x, name=f"bn{i}", fix_gamma=False)
+        x = sym.relu(x) if i % 3 else sym.clip(x, a_min=-0.5, a_max=0.75)
+    return sym.FullyConnected(x, name="last", num_hidden=widths[0], flatten=flatten) + sym.var("addend")
+
+
+@pytest.mark.parametrize("batch", [1, 2, 9, 200])
+@pytest.mark.parametrize("widths", [(10, 33, 64), (130, 8, 512, 24), (3, 5)])
+def test_linear_layers_take_along_what_follows(batch, widths, monkeypatch):
+    net = perceptron(widths)
+    made, states = arrays_of(net, data=(batch, 7, 4), addend=(batch, widths[0]))
+    executor = bound(net, made, states)
+    text = executor.debug_str()
+    assert "Op:_fused_fully_connected" in text and not any("Op:" + op in text for op in ("BatchNorm", "clip", "relu", "elemwise_add"))
+    assert ("_pack_FullyConnected_weight" in text) == (max(widths) >= 8)
+    for turn in range(3):
+        if turn == 2:
+            for name in made:
+                made[name] = np.abs(made[name]) * 0.5
+                executor.arg_dict[name][:] = made[name]
+        executor.forward()
+        wanted = plain(net, made, states, monkeypatch)[0]
+        assert np.abs(executor.outputs[0].asnumpy() - wanted).max() <= 2e-5 * np.abs(wanted).max(), turn
+
+
+def test_layers_of_each_position_fold_no_normalisation_of_another_axis(monkeypatch):
+    x = sym.FullyConnected(sym.var("data"), name="fc", num_hidden=12, flatten=False)
+    net = sym.BatchNorm(x, name="bn", fix_gamma=False) + sym.var("addend")
+    made, states = arrays_of(net, data=(2, 12, 5), addend=(2, 12, 12))
+    executor = bound(net, made, states)
+    executor.forward()
+    assert "Op:BatchNorm" in executor.debug_str()
+    assert np.allclose(executor.outputs[0].asnumpy(), plain(net, made, states, monkeypatch)[0], rtol=1e-5, atol=1e-5)
+
+
+def test_linear_layers_keep_what_is_no_number():
+    net = sym.relu(sym.FullyConnected(sym.var("data"), sym.var("w"), sym.var("b"), num_hidden=16))
+    executor = bound(net, {"data": np.array([[np.nan, 1], [np.inf, 0]], "float32"), "w": np.ones((16, 2), "float32"),
+                           "b": np.zeros(16, "float32")}, {})
+    found = executor.forward()[0].asnumpy()
+    assert np.isnan(found[0]).all() and np.isposinf(found[1]).all()
+
+
+# --- recurrent layers -----------------------------------------------------------------------------
 @pytest.mark.parametrize("mode, hidden, projection, bidirectional", [
     ("lstm", 70, None, False), ("lstm", 32, 11, True), ("gru", 5, None, True), ("rnn_tanh", 33, None, False)])
 def test_recurrent_weights_are_packed_once_and_again_when_they_were_written(mode, hidden, projection, bidirectional):

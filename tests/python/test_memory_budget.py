@@ -125,11 +125,12 @@ def test_prediction_between_steps_and_a_second_backward():
         exe.backward()
         first = [g.asnumpy().tobytes() for g in exe.grad_arrays if g is not None]
         exe.forward(is_train=False)
-        predicted = exe.outputs[0].asnumpy().tobytes()
+        predicted = exe.outputs[0].asnumpy()
         exe.forward(is_train=True)
         exe.backward()
-        answers.append((first, predicted, [g.asnumpy().tobytes() for g in exe.grad_arrays if g is not None]))
-    assert answers[0] == answers[1]
+        answers.append((predicted, first, [g.asnumpy().tobytes() for g in exe.grad_arrays if g is not None]))
+    assert answers[0][1:] == answers[1][1:]
+    assert np.allclose(answers[0][0], answers[1][0], rtol=1e-5, atol=1e-7)  # without a budget weights are packed
 
 
 def test_monitors_see_every_value_once():

@@ -2,7 +2,7 @@
 #pragma once
 #include <optional>
 
-#include "heddle/op.h"
+#include "operator/nn/epilogue.h"
 
 namespace heddle::ops::nn {
 
@@ -52,28 +52,7 @@ struct DeconvolutionParam : ConvolutionParam {
   }
 };
 
-// What a convolution may do with each element when it is computed: add one of another tensor, then
-// limit it.
-enum class Epilogue { kNone, kRelu, kClip };
-struct FusedConvolutionParam : ConvolutionParam {
-  bool sum = false;
-  Epilogue activation = Epilogue::kNone;
-  float low = 0, high = 0;
-  void fields(auto&& f) {
-    ConvolutionParam::fields(f);
-    f("sum", sum, "Add `addend`, of the shape of the output.");
-    f("activation", activation, "Then: nothing, relu, or clip to [low, high].")
-        .names({"none", "relu", "clip"});
-    f("low", low, "clip: smaller elements become this.");
-    f("high", high, "clip: larger elements become this.");
-  }
-  int addend() const { return no_bias ? 2 : 3; }  // which input it is
-};
-// For kernels that do it once y is computed, in a pass of its own: what to add, which is a copy
-// where it lies in the memory of y, and the pass.
-Blob addend_beside(const FusedConvolutionParam& p, OpContext& ctx, Inputs in, const Blob& y);
-void finish(const FusedConvolutionParam& p, const OpContext& ctx, const Blob& addend,
-            const Blob& y);
+using FusedConvolutionParam = Fused<ConvolutionParam>;
 
 // A window walking over the spatial axes, always three of them: missing leading ones have extent 1.
 struct Window {

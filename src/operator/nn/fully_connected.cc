@@ -32,6 +32,19 @@ void infer_fully_connected(const FullyConnectedParam& p, InferContext& c) {
   else if (p.flatten && x.rank() == 2) c.set_in(0, {-1, c.in(1)[1]});
 }
 
+void connect(const FullyConnectedParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  with_float(in[0].dtype, "FullyConnected", [&](auto type) {
+    using T = decltype(type);
+    const int64_t n = rows(p, in[0].shape), k = features(p, in[0].shape), h = p.num_hidden;
+    linalg::gemm_bias(ctx, linalg::mat(in[0].as<T>(), n, k), linalg::mat(in[1].as<T>(), h, k).t(),
+                      p.no_bias ? nullptr : in[2].as<T>(), linalg::mat(out[0].as<T>(), n, h));
+  });
+}
+
+double flops_of_fully_connected(const FullyConnectedParam& p, const Situation& s) {
+  return 2 * double(s.out[0].size()) * double(s.in[1].size()) / double(p.num_hidden);
+}
+
 }  // namespace heddle::ops::nn
 
 namespace heddle::ops::fully_connected {
@@ -40,15 +53,6 @@ using linalg::mat;
 using nn::features;
 using nn::FullyConnectedParam;
 using nn::rows;
-
-void forward(const FullyConnectedParam& p, OpContext& ctx, Inputs in, Outputs out) {
-  with_float(in[0].dtype, "FullyConnected", [&](auto type) {
-    using T = decltype(type);
-    const int64_t n = rows(p, in[0].shape), k = features(p, in[0].shape), h = p.num_hidden;
-    linalg::gemm_bias(ctx, mat(in[0].as<T>(), n, k), mat(in[1].as<T>(), h, k).t(),
-                      p.no_bias ? nullptr : in[2].as<T>(), mat(out[0].as<T>(), n, h));
-  });
-}
 
 // in: dy, data, weight. out: gradients of data, weight and (with a bias) bias.
 void backward(const FullyConnectedParam& p, OpContext& ctx, Inputs in, Outputs out) {
@@ -63,9 +67,8 @@ void backward(const FullyConnectedParam& p, OpContext& ctx, Inputs in, Outputs o
   });
 }
 
-double flops(const FullyConnectedParam& p, const Situation& s) {
-  return 2 * double(s.out[0].size()) * double(s.in[1].size()) / double(p.num_hidden);
-}
+// Axis 1 is that of the units where data is taken as two axes.
+bool folds(const FullyConnectedParam& p) { return p.flatten; }
 
 void define(OpTable& ops) {
   ops.define({
@@ -78,9 +81,10 @@ void define(OpTable& ops) {
                  {"weight", "(num_hidden, features)"},
                  {.name = "bias", .doc = "(num_hidden)", .when = when("no_bias", false)}},
       .infer = nn::infer_fully_connected,
-      .cpu = forward,
-      .flops = flops,
+      .cpu = nn::connect,
+      .flops = nn::flops_of_fully_connected,
       .backward = {.reads = {dy(), x(0), x(1)}, .run = backward, .linear = Linear::kFactors},
+      .fusing = {.with = "_fused_fully_connected", .folds = folds},
   });
 }
 

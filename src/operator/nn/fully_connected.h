@@ -26,5 +26,8 @@ inline int64_t features(const FullyConnectedParam& p, const Shape& x) {
 // Shapes of data, weight, bias (unless no_bias) and output, the inputs and the output that come
 // first.
 void infer_fully_connected(const FullyConnectedParam& p, InferContext& c);
+double flops_of_fully_connected(const FullyConnectedParam& p, const Situation& s);
+// On the matrix products of linalg.h.
+void connect(const FullyConnectedParam& p, OpContext& ctx, Inputs in, Outputs out);
 
 }  // namespace heddle::ops::nn

@@ -40,6 +40,7 @@ namespace heddle::ops::rnn {
 
 using linalg::Mat;
 using linalg::mat;
+using nn::apart;
 
 // --- sizes
 // ----------------------------------------------------------------------------------------
@@ -134,13 +135,6 @@ void bring_near(const T* x, int64_t rows, int64_t ld, int64_t n) {
     for (int64_t i = 0; i < n; i += kLine) __builtin_prefetch(x + r * ld + i, 0, 2);
 }
 
-// How far apart rows of n should lie that are read side by side: at multiples of 2 KiB they would
-// all meet in the same few sets of the first cache.
-template <class T>
-int64_t apart(int64_t n) {
-  return n * int64_t(sizeof(T)) % 2048 == 0 ? n + 64 / int64_t(sizeof(T)) : n;
-}
-
 template <class T>
 void copy_rows(const T* from, int64_t ld_from, T* to, int64_t ld_to, int64_t rows, int64_t n) {
   for (int64_t r = 0; r < rows; ++r) std::copy_n(from + r * ld_from, n, to + r * ld_to);
@@ -192,18 +186,9 @@ class Factor {
       T* to = to_pack_ + i * wide * k;
       const T* from = w_.data + i * wide * column;
       const int64_t have = std::min(wide, n - i * wide);
-      if (have == wide && !w_.transposed) {
+      if (have == wide && !w_.transposed)
         for (int64_t q = 0; q < k; ++q) std::copy_n(from + q * row, wide, to + q * wide);
-        continue;
-      }
-      if constexpr (std::is_same_v<T, float>)
-        if (have == wide) {
-          panels_->pack_transposed(from, column, k, to);
-          continue;
-        }
-      for (int64_t q = 0; q < k; ++q)
-        for (int64_t j = 0; j < wide; ++j)
-          to[q * wide + j] = j < have ? from[q * row + j * column] : T(0);
+      else panels_->pack(from, row, column, k, have, to);
     }
   }
   // Columns [from, to) of a w, to c; `from` is a multiple of kAlign.

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "heddle/op.h"
+#include "operator/nn/panels.h"
 
 namespace heddle::ops::rnn {
 
@@ -47,18 +48,7 @@ struct RnnParam {
   int64_t given() const { return projection_size.value_or(int64_t(state_size)); }
 };
 
-// Products with a matrix that was brought into panels of `wide` columns before, one panel after the
-// other, its rows contiguous and its columns padded with zeros.
-struct Panels {
-  int64_t wide;
-  // c(m, n) = a(m, k) b, or c += a b, or, where `row` (of n) is given, c = a b + row; the second
-  // where `a` lies as (k, m).
-  using Multiply = void (*)(const float* a, int64_t lda, int64_t m, const float* b, int64_t k,
-                            float* c, int64_t ldc, int64_t n, const float* row, bool accumulate);
-  Multiply multiply, multiply_transposed;
-  // One panel of the transpose of a matrix whose rows are ld apart.
-  void (*pack_transposed)(const float* from, int64_t ld, int64_t k, float* to);
-};
+using nn::Panels;
 
 // How products with weights are done: by linalg.h where there are no panels. `packed`: the
 // parameters are what pack() made of them.

@@ -2,24 +2,10 @@
 // few rows would not pay for what a product of a library does first.
 #include "operator/nn/rnn.h"
 
-#define HEDDLE_LOOPS "operator/nn/rnn_lanes.inl.h"
-#include "operator/simd/each_target.h"
-
 namespace heddle::ops::rnn_lanes {
 
-using rnn::Panels;
+using nn::panels;
 using rnn::RnnParam;
-
-// The panels of the machine's level, not of simd::level(): see convolution_lanes.cc.
-const Panels& panels() {
-  static const Panels p = [] {
-    void (*const each[])(Panels&) = HEDDLE_EACH(step_panels);
-    Panels of_machine{};
-    each[simd::best_level() - 2](of_machine);
-    return of_machine;
-  }();
-  return p;
-}
 
 void forward(const RnnParam& p, OpContext& ctx, Inputs in, Outputs out) {
   rnn::run(p, ctx, in, out, {&panels()});

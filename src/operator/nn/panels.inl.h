@@ -71,14 +71,46 @@ void step_panel(int64_t m, const float* a, int64_t lda, const float* b, const fl
     for (int64_t j = 0; j < width; ++j) c[r * ldc + j] = edge[r * kStepWide + j];
 }
 
+// One row: as many panels at a time as there must be sums, so that none waits for itself.
+template <int P>
+void step_single(const float* a, const float* b, int64_t k, float* c, StepStart start) {
+  Vec sum[P][2];
+#pragma GCC unroll 4
+  for (int i = 0; i < P; ++i) {
+    const float* from = start.accumulate ? c : start.row;
+    sum[i][0] = from ? load(from + i * kStepWide) : all(0.0f);
+    sum[i][1] = from ? load(from + i * kStepWide + kWide) : all(0.0f);
+  }
+  for (int64_t q = 0; q < k; ++q, b += kStepWide) {
+    const Vec v = all(a[q]);
+#pragma GCC unroll 4
+    for (int i = 0; i < P; ++i) {
+      const float* const panel = b + i * k * kStepWide;
+      __builtin_prefetch(panel + 16 * kStepWide, 0, 2);
+      if (kStepWide > 16) __builtin_prefetch(panel + 16 * kStepWide + 16, 0, 2);
+      sum[i][0] = fma(load(panel), v, sum[i][0]);
+      sum[i][1] = fma(load(panel + kWide), v, sum[i][1]);
+    }
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < P; ++i) {
+    store(c + i * kStepWide, sum[i][0]);
+    store(c + i * kStepWide + kWide, sum[i][1]);
+  }
+}
+
 // Rows in tiles of like height. What they share of a panel comes from the second cache again for
 // each tile, which costs less than beginning and ending the sums more often, so that it would stay
 // in the first.
 void step_product(const float* a, int64_t lda, int64_t m, const float* b, int64_t k, float* c,
                   int64_t ldc, int64_t n, const float* row, bool accumulate) {
   constexpr int64_t kDeep = 512;
+  constexpr int kSide = 4;
   const int64_t tiles = (m + kStepRows - 1) / kStepRows;
-  for (int64_t j = 0; j < n; j += kStepWide)
+  int64_t j = 0;
+  for (; m == 1 && j + kSide * kStepWide <= n; j += kSide * kStepWide)
+    step_single<kSide>(a, b + j * k, k, c + j, {row ? row + j : row, accumulate});
+  for (; j < n; j += kStepWide)
     for (int64_t k0 = 0; k0 < k || k0 == 0; k0 += kDeep) {
       const int64_t deep = k - k0 < kDeep ? k - k0 : kDeep;
       const float* panel = b + j * k + k0 * kStepWide;
@@ -135,6 +167,21 @@ void step_pack_t(const float* from, int64_t ld, int64_t k, float* to) {
     for (int j = 0; j < kStepWide; ++j) to[q * kStepWide + j] = from[j * ld + q];
 }
 
-void step_panels(rnn::Panels& p) { p = {kStepWide, step_product, step_product_t, step_pack_t}; }
+void step_finish(float* c, int64_t ldc, int64_t m, int64_t n, const float* add, int64_t ld_add,
+                 float low, float high) {
+  for (int64_t r = 0; r < m; ++r, c += ldc) {
+    const float* const with = add ? add + r * ld_add : nullptr;
+#pragma omp simd
+    for (int64_t j = 0; j < n; ++j) {
+      float y = with ? c[j] + with[j] : c[j];
+      y = y < low ? low : y;
+      c[j] = y > high ? high : y;
+    }
+  }
+}
+
+void step_panels(nn::Panels& p) {
+  p = {kStepWide, step_product, step_product_t, step_pack_t, step_finish};
+}
 
 }  // namespace heddle::ops::HEDDLE_ISA
