@@ -19,7 +19,7 @@ namespace program {
 // Steps that touch so few bytes are run together: starting a task would cost as much as they do.
 constexpr int64_t kTinyBytes = 32 << 10;
 // Waking a worker and waiting for it costs as much as work on so many bytes.
-constexpr int64_t kSmallBytes = 512 << 10;
+constexpr int64_t kSmallBytes = 1 << 20;
 
 // "<node>_<output>", as MXNet's monitors know it; counted where several have one name.
 std::string shown_name(const Graph::Node& n, int output) {
