@@ -12,7 +12,7 @@ namespace differentiate {
 
 // So many contributions to one gradient are summed by one node; more are summed as they come, so
 // that a value used in a million places does not keep a million gradients alive.
-constexpr size_t kSumAtOnce = 8;
+constexpr size_t kSumAtOnce = 4;
 
 class Differentiation {
  public:

@@ -13,14 +13,16 @@
 namespace heddle::memory {
 
 int64_t peak_live(const std::vector<Block>& blocks) {
-  std::map<int, int64_t> change;
+  int steps = 0;
+  for (const Block& b : blocks) steps = std::max(steps, b.end + 1);
+  std::vector<int64_t> change(size_t(steps) + 1, 0);
   for (const Block& b : blocks) change[b.begin] += b.bytes, change[b.end + 1] -= b.bytes;
   int64_t live = 0, peak = 0;
-  for (const auto& [step, bytes] : change) peak = std::max(peak, live += bytes);
+  for (int64_t bytes : change) peak = std::max(peak, live += bytes);
   return peak;
 }
 
-// Free stretches of an arena that has no end.
+// Free stretches of an arena that has no end; what lies free at its top is none of it.
 class FreeList {
  public:
   int64_t top() const { return top_; }
@@ -33,11 +35,7 @@ class FreeList {
       if (size > bytes) insert(begin + bytes, size - bytes);
       return begin;
     }
-    int64_t begin = top_;
-    if (!by_begin_.empty()) {
-      const auto last = *by_begin_.rbegin();
-      if (last.first + last.second == top_) begin = last.first, erase(last.first, last.second);
-    }
+    const int64_t begin = top_;
     top_ = begin + bytes;
     return begin;
   }
@@ -56,7 +54,8 @@ class FreeList {
       erase(next->first, size);
       bytes += size;
     }
-    insert(begin, bytes);
+    if (begin + bytes == top_) top_ = begin;
+    else insert(begin, bytes);
   }
 
  private:
@@ -73,19 +72,26 @@ class FreeList {
   int64_t top_ = 0;
 };
 
-// In order of time, as an allocator would; n log n.
-int64_t pack_by_time(std::vector<Block>& blocks) {
-  FreeList free;
-  using Ending = std::pair<int, const Block*>;
+// In order of time, as an allocator would, but that those that stay for more than `steps` lie at
+// the bottom and the others hang from the top, so that what stays does not cut up what comes and
+// goes; n log n.
+int64_t pack_by_time(std::vector<Block>& blocks, int steps) {
+  FreeList bottom, top;
+  const auto stays = [&](const Block& b) { return b.end - b.begin > steps; };
+  using Ending = std::pair<int, Block*>;
   std::priority_queue<Ending, std::vector<Ending>, std::greater<>> ending;
+  int64_t arena = 0;
   for (Block& b : blocks) {
     for (; !ending.empty() && ending.top().first < b.begin; ending.pop())
       if (const Block& dead = *ending.top().second; dead.bytes > 0)
-        free.give(dead.offset, dead.bytes);
-    b.offset = b.bytes > 0 ? free.take(b.bytes) : 0;
+        (stays(dead) ? bottom : top).give(dead.offset, dead.bytes);
+    b.offset = b.bytes > 0 ? (stays(b) ? bottom : top).take(b.bytes) : 0;
     ending.push({b.end, &b});
+    arena = std::max(arena, bottom.top() + top.top());
   }
-  return free.top();
+  for (Block& b : blocks)
+    if (b.bytes > 0 && !stays(b)) b.offset = arena - b.offset - b.bytes;
+  return arena;
 }
 
 // In the given order, each into the smallest gap between those placed before that live at the same
@@ -134,16 +140,22 @@ std::vector<int> order_by(int measure, const std::vector<Block>& blocks) {
   return order;
 }
 
-int64_t pack(std::vector<Block>& blocks) {
+int64_t pack(std::vector<Block>& blocks, int64_t enough) {
   constexpr double kSteps = 1e7;  // what may be spent on looking for a better packing
   constexpr int kMeasures = 4;
-  const int64_t bound = peak_live(blocks);
-  int64_t best = pack_by_time(blocks);
+  const int64_t live = peak_live(blocks), bound = std::max(live, enough);
+  int64_t best = pack_by_time(blocks, -1);
+  if (enough > 0 && live > enough) return best;  // nothing can be enough
+  std::vector<Block> trial = blocks;
+  int longest = 0;
+  for (const Block& b : blocks) longest = std::max(longest, b.end - b.begin);
+  for (int steps = 1; steps < longest && best > bound; steps *= 4)
+    if (const int64_t arena = pack_by_time(trial, steps); arena < best)
+      best = arena, blocks = trial;
   const double n = double(blocks.size());
   const int rounds = int(std::min(1000.0, kSteps / kMeasures / (n * n + 1)));
   std::minstd_rand random;  // the same plan every time
-  std::vector<Block> trial = blocks;
-  for (int measure = 0; measure < kMeasures; ++measure) {
+  for (int measure = 0; measure < kMeasures && rounds > 0 && best > bound; ++measure) {
     std::vector<int> order = order_by(measure, blocks);
     for (int round = 0; round < rounds && best > bound; ++round) {
       const int64_t arena = pack_in_order(trial, order);

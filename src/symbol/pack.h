@@ -14,7 +14,8 @@ struct Block {
 // The largest sum of blocks in use at one step: no packing can be smaller.
 int64_t peak_live(const std::vector<Block>& blocks);
 // Gives every block an offset such that blocks in use at the same step do not overlap; returns the
-// bytes of the arena. Blocks come in order of `begin`. Tries several orders, keeps the smallest.
-int64_t pack(std::vector<Block>& blocks);
+// bytes of the arena. Blocks come in order of `begin`. Tries several ways, keeps the smallest, and
+// looks no further where it needs no more than `enough`, or any must need more.
+int64_t pack(std::vector<Block>& blocks, int64_t enough = 0);
 
 }  // namespace heddle::memory

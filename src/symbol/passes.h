@@ -30,6 +30,16 @@ HEDDLE_API ValueTypes infer(const Graph& g,
 ValueTypes infer_float32(const Graph& g, std::map<std::string, ValueInfo, std::less<>> known,
                          bool training = false);
 
+// Lets a node run only when somebody is about to read it, where what it makes takes more memory
+// than what it reads and nobody reads later: the products of the inputs of an unrolled recurrent
+// network, which the order of the symbol puts in front of its first step. The order of gradients
+// follows. `bytes`: of values; 0 of those with memory of their own. Values keep their numbers;
+// node_of gets the new numbers of nodes. As it was, where that does not lower the peak. Linear in
+// nodes.
+Graph delay(Graph g, const std::vector<int64_t>& bytes, std::vector<int>* node_of);
+// Whether any node is read first so much later than it runs that this could be worth it.
+bool asks_for_delay(const Graph& g);
+
 struct GradientSpec {
   std::vector<int> heads;       // value ids whose gradients come in
   std::vector<int> wrt;         // value ids whose gradients are wanted
@@ -101,9 +111,10 @@ struct MemoryPlan {
 // where the records allow it and nothing else reads the input later; then offsets by lifetime.
 // `after` gets, per node, the nodes that must run before it for the plan to hold in any order:
 // readers of memory before its next writer, and reads and changes of auxiliary states in the
-// graph's order.
+// graph's order. An arena of `enough` bytes need not be made smaller, nor one
+// that cannot be as small as that.
 MemoryPlan plan_memory(const Graph& g, const ValueTypes& t, const std::vector<bool>& outside,
-                       std::vector<std::vector<int>>* after);
+                       std::vector<std::vector<int>>* after, int64_t enough = 0);
 
 // Chooses a device per node from __ctx_group__ attributes and inserts copies between devices.
 // Values keep their numbers; nodes do not.

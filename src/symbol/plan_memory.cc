@@ -20,14 +20,14 @@ class Planner {
   Planner(const Graph& g, const ValueTypes& t, const std::vector<bool>& outside)
       : g_(g), t_(t), outside_(outside), block_of_(g.values, -1) {}
 
-  MemoryPlan run(std::vector<std::vector<int>>* after) {
+  MemoryPlan run(std::vector<std::vector<int>>* after, int64_t enough) {
     list_readers();
     plan_.offset.assign(g_.values, MemoryPlan::kOutside);
     plan_.shares.assign(g_.values, -1);
     for (size_t i = 0; i < g_.nodes.size(); ++i)
       if (g_.nodes[i].call) make_blocks(int(i));
     plan_.peak_live_bytes = peak_live(blocks_);
-    plan_.arena_bytes = pack(blocks_);
+    plan_.arena_bytes = pack(blocks_, enough);
     for (int v = 0; v < g_.values; ++v)
       if (block_of_[v] >= 0) plan_.offset[v] = blocks_[block_of_[v]].offset;
     if (after) {
@@ -121,8 +121,8 @@ class Planner {
     }
   }
 
-  // Who uses memory again waits for the readers of what lay there. Only the latest occupant of each
-  // byte counts: it has waited for those before it.
+  // Who uses memory again waits for the readers of what lay there, or for who wrote it if there are
+  // none. Only the latest occupant of each byte counts: it has waited for those before it.
   void order_reuse(std::vector<std::vector<int>>& after) const {
     struct Stretch {
       int64_t end;
@@ -138,6 +138,8 @@ class Planner {
       while (it != occupied.end() && it->first < end) {
         const Stretch old = it->second;
         wait_for_readers(last_value_[old.block], blocks_[b].begin, after);
+        if (!is_read(last_value_[old.block]))
+          after[blocks_[b].begin].push_back(blocks_[old.block].end);
         if (it->first < begin) head = {it->first, {begin, old.block}};
         if (old.end > end) tail = {end, old};
         it = occupied.erase(it);
@@ -196,8 +198,8 @@ class Planner {
 }  // namespace memory
 
 MemoryPlan plan_memory(const Graph& g, const ValueTypes& t, const std::vector<bool>& outside,
-                       std::vector<std::vector<int>>* after) {
-  return memory::Planner(g, t, outside).run(after);
+                       std::vector<std::vector<int>>* after, int64_t enough) {
+  return memory::Planner(g, t, outside).run(after, enough);
 }
 
 }  // namespace heddle

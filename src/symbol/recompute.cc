@@ -70,7 +70,8 @@ class Study {
   int last(int value) const { return last_[value]; }     // its last forward reader's position
   const std::vector<uint8_t>& pinned() const { return pinned_; }  // never computed again
 
-  Trial try_order(Replay::Order order) const {
+  // Looks for a packing of no more than `enough` bytes, or else for the smallest.
+  Trial try_order(Replay::Order order, int64_t enough = 0) const {
     Trial t{.order = std::move(order), .bytes = 0, .seconds = 0};
     Graph light;
     light.values = t.order.values;
@@ -112,7 +113,8 @@ class Study {
     for (Device d : devices) {
       std::vector<bool> other = elsewhere;
       for (int v = 0; v < light.values; ++v) other[v] = other[v] || !(device_of[v] == d);
-      t.bytes += plan_memory(light, types, other, nullptr).arena_bytes;
+      t.bytes +=
+          plan_memory(light, types, other, nullptr, devices.size() == 1 ? enough : 0).arena_bytes;
     }
     return t;
   }
@@ -305,7 +307,7 @@ class Blocks {
       carried[size_t(p)] += carried[size_t(p) - 1], weight[size_t(p)] += weight[size_t(p) - 1];
     std::vector<int> cuts;
     for (int p = 1; p < n; ++p) cuts.push_back(p);
-    for (int reach = 1; reach <= 64 && int(cuts.size()) >= most; reach *= 2) {
+    for (int reach = 1; reach <= 64 && (reach == 1 || int(cuts.size()) >= most); reach *= 2) {
       std::vector<int> better;
       for (int p : cuts) {
         int64_t least = weight[size_t(p)];
@@ -442,13 +444,15 @@ class Blocks {
 
   // Gradients in use, node by node, whatever is computed again: they do not depend on it.
   void measure_backward() {
-    std::vector<int> at(s_.graph().nodes.size(), -1), end(size_t(s_.graph().values), -1);
+    std::vector<int> begin(size_t(s_.graph().values), -1), end(begin);  // the first and last reader
     const int n = int(s_.backward().size());
     for (int i = 0; i < n; ++i) {
       const Graph::Node& node = s_.graph().nodes[size_t(s_.backward()[size_t(i)])];
-      at[size_t(s_.backward()[size_t(i)])] = i;
-      for (size_t k = 0; k < node.inputs.size(); ++k)
-        if (!node.call->inputs[k].shape_only) end[size_t(node.inputs[k])] = i;
+      for (size_t k = 0; k < node.inputs.size(); ++k) {
+        if (node.call->inputs[k].shape_only) continue;
+        const size_t v = size_t(node.inputs[k]);
+        end[v] = i, begin[v] = begin[v] < 0 ? i : begin[v];
+      }
     }
     std::vector<int64_t> live(size_t(n) + 1, 0);
     std::vector<uint8_t> taken(size_t(s_.graph().values), 0);
@@ -488,7 +492,7 @@ class Blocks {
         before = live[size_t(i)] - ends[size_t(i)];
       }
       for (Way& w : blocks_[b].ways) w.backward = most;
-      add_passing(b, i);
+      add_passing(b, i, begin, end);
     }
     for (const Block& b : blocks_) keeping_all_ += b.ways[0].saved;
     int64_t most = 0;
@@ -497,20 +501,15 @@ class Blocks {
   }
 
   // What a block computes again lies there while gradients read it.
-  void add_passing(size_t b, int after) {
+  void add_passing(size_t b, int after, const std::vector<int>& begin,
+                   const std::vector<int>& end) {
     if (blocks_[b].ways.size() < 2) return;
     int64_t most = 0;
     const int first = after - int(backward_[b].size());
     std::vector<int64_t> change(backward_[b].size() + 1, 0);
     for (int v : gone_[b]) {
-      if (!s_.saved(v)) continue;
-      int from = -1, to = -1;
-      for (int i = first; i < after; ++i) {
-        const Graph::Node& node = s_.graph().nodes[size_t(s_.backward()[size_t(i)])];
-        for (int u : node.inputs)
-          if (u == v) to = i, from = from < 0 ? i : from;
-      }
-      if (from < 0) continue;
+      const int from = std::max(begin[size_t(v)], first), to = std::min(end[size_t(v)], after - 1);
+      if (begin[size_t(v)] < 0 || from > to) continue;
       change[size_t(from - first)] += bytes(v), change[size_t(to - first) + 1] -= bytes(v);
     }
     int64_t now = 0;
@@ -543,10 +542,14 @@ class Search {
     if (plain.bytes <= bytes_) return plain;
     Trial least = std::move(plain);
     std::vector<Blocks> all;
-    for (const int span : {1 << 30, 96, 24}) {
-      Blocks b(s_, span, kBlocks);
-      if (all.empty() || b.pinned() != all.back().pinned()) all.push_back(std::move(b));
-    }
+    for (const int most : {kBlocks, 2 * kBlocks})
+      for (const int span : {1 << 30, 96, 24}) {
+        Blocks b(s_, span, most);
+        const auto same = [&](const Blocks& other) {
+          return b.pinned() == other.pinned() && b.size() == other.size();
+        };
+        if (std::none_of(all.begin(), all.end(), same)) all.push_back(std::move(b));
+      }
     for (const Blocks& b : all) fit(b);
     if (best_) return std::move(*best_);
     for (const Blocks& b : all) squeeze(b, least);
@@ -605,7 +608,7 @@ class Search {
   }
 
   bool keep_if_fits(const Blocks& b, const Chain& chain, int slot) {
-    Trial t = s_.try_order(b.order(chain.moves(slot)));
+    Trial t = s_.try_order(b.order(chain.moves(slot)), bytes_);
     if (t.bytes > bytes_) return false;
     if (!best_ || better(t, *best_)) best_ = std::move(t);
     return true;
