@@ -29,8 +29,8 @@ constexpr Setting kTable[] = {
      "Prefer CPU kernels of this library, where an operator has one: portable, onednn, blas.",
      "portable onednn blas"},
     {"HEDDLE_PASSES", "",
-     "Passes over graphs that are left out, to find out which one does harm: -fold, -fuse, or "
-     "both, with a comma between."},
+     "Passes over graphs that are left out, to find out which one does harm: -delay, -fold, "
+     "-fuse, -pack, with commas between."},
     {"HEDDLE_POOL", "1",
      "0: freed memory goes back to the device at once instead of being kept for reuse."},
     {"HEDDLE_CUDA_LIBRARY", "",

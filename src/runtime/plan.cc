@@ -1,5 +1,5 @@
-// The only place that chains the passes: Graph::of, expand, gradient, fuse, place, infer,
-// choose_kernels, plan_memory.
+// The only place that chains the passes: Graph::of, expand, delay, gradient, fuse, place,
+// infer, choose_kernels, recompute, plan_memory.
 #include "runtime/plan.h"
 
 #include <algorithm>
@@ -157,6 +157,20 @@ void show_everything(Draft& d) {
       if (!read[v] && d.home.try_emplace(v, Home{Home::kShown, shown}).second) ++shown;
 }
 
+// In an order in which less is in use at once. Of the forward nodes, before gradients follow them.
+void delay_draft(Draft& d, const Known& known, bool training) {
+  if (!has_pass("delay") || !asks_for_delay(d.graph)) return;
+  const ValueTypes types = infer_float32(d.graph, known, training);
+  std::vector<int64_t> bytes(size_t(d.graph.values), 0);
+  for (const Graph::Node& n : d.graph.nodes)
+    for (int v = n.first_output; n.call && v < n.first_output + n.outputs(); ++v)
+      if (!d.home.count(v) && types[v].shape.known() && types[v].dtype != Dtype::kUnknown)
+        bytes[v] = types[v].shape.size() * dtype_size(types[v].dtype);
+  std::vector<int> node_of;
+  d.graph = delay(std::move(d.graph), bytes, &node_of);
+  for (auto& [name, node] : d.variable) node = node_of[node];
+}
+
 // `keep`: reordered variables stay from run to run. `gradients`: there are backward nodes.
 Plan finish(Draft d, Known known, const Network& network, bool training, bool keep,
             bool gradients) {
@@ -232,7 +246,8 @@ Plan plan_forward(const Network& network, bool training, bool whole) {
   planning::Draft d = planning::draft_of(network);
   planning::Known known = planning::known_of(network);
   if (whole) planning::show_everything(d);
-  else if (!training) planning::fuse_draft(d, known, network.spec);
+  else planning::delay_draft(d, known, training);
+  if (!whole && !training) planning::fuse_draft(d, known, network.spec);
   const bool keep = network.spec.memory_budget <= 0;
   Plan p = planning::finish(std::move(d), std::move(known), network, training, keep, false);
   check_budget(network, p);
@@ -242,6 +257,7 @@ Plan plan_forward(const Network& network, bool training, bool whole) {
 Plan plan_training(const Network& network) {
   planning::Draft d = planning::draft_of(network);
   planning::Known known = planning::known_of(network);
+  planning::delay_draft(d, known, true);
   GradientSpec spec;
   spec.heads = d.graph.outputs;
   spec.head_grads = planning::add_heads(d, known, network);

@@ -35,7 +35,17 @@ def convolutions(units=5):
     return mx.sym.SoftmaxOutput(mx.sym.FullyConnected(mx.sym.Flatten(x), num_hidden=10, name="fc"), name="softmax")
 
 
-CASES = {"tower": (tower, (256, 64)), "convolutions": (convolutions, (8, 3, 24, 24))}
+def unrolled(steps=64, hidden=128, batch=256):
+    """An LSTM of which the last state is read. Its weights' gradients are sums over all steps."""
+    cell = mx.rnn.LSTMCell(hidden, prefix="lstm_")
+    states = [mx.sym.Variable(name, shape=(batch, hidden)) for name in "hc"]
+    xs = mx.sym.SliceChannel(mx.sym.Variable("data"), num_outputs=steps, axis=0, squeeze_axis=True)
+    for t in range(steps):
+        x, states = cell(xs[t], states)
+    return mx.sym.SoftmaxOutput(mx.sym.FullyConnected(x, num_hidden=10, name="fc"), name="softmax")
+
+
+CASES = {"unrolled": (unrolled, (64, 256, 32)), "tower": (tower, (256, 64)), "convolutions": (convolutions, (8, 3, 24, 24))}
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
@@ -80,6 +90,22 @@ def test_gradients_keep_their_bits_under_any_budget(case):
         assert found == expected
         assert memory["planned_arena"] == plan.arena_bytes == memory["allocated_arena"]
         assert 0.99 * plan.arena_bytes <= memory["touched_arena"] <= plan.arena_bytes
+
+
+def test_budgets_of_unrolled_networks_and_equal_layers():
+    """Time over steps is a chain of blocks, since the products of a step's input wait for it."""
+    net, shape = unrolled(), (64, 256, 32)
+    plan = plan_of(net, shape)
+    names = [s.name for s in plan.steps]
+    assert names.index("lstm_t63_i2h") > names.index("lstm_t62_out")
+    assert least(net, shape) - (plan.peak_bytes - plan.arena_bytes) < 0.35 * plan.arena_bytes
+    x = mx.sym.Variable("data")
+    for i in range(40):
+        x = mx.sym.Activation(mx.sym.FullyConnected(x, num_hidden=64, name=f"fc{i}"), act_type="tanh")
+    net, shape = mx.sym.SoftmaxOutput(x, name="softmax"), (512, 64)
+    plan = plan_of(net, shape)
+    mild = plan_of(net, shape, plan.peak_bytes - plan.arena_bytes // 4)
+    assert mild.extra < 0.15  # a quarter of the layers once more is less than a tenth of a step
 
 
 def test_what_is_too_little_is_refused_before_anything_is_allocated():
