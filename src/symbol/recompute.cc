@@ -244,8 +244,8 @@ class CheapValues {
 class Blocks {
  public:
   // Values that are read more than `span` nodes after they were made are kept throughout. At most
-  // `most` blocks.
-  Blocks(const Study& s, int span, int most) : s_(s), pinned_(s.pinned()) {
+  // `most` blocks. `fine`: cut also where more is carried on than nearby.
+  Blocks(const Study& s, int span, int most, bool fine) : s_(s), pinned_(s.pinned()) {
     for (int node : s_.forward()) {
       const Graph::Node& n = s_.graph().nodes[node];
       for (int v = n.first_output; v < n.first_output + n.outputs(); ++v) {
@@ -253,7 +253,7 @@ class Blocks {
         if (pinned_[v] && s_.saved(v)) always_ += s_.bytes(v);
       }
     }
-    cut(most);
+    cut(most, fine);
     assign_backward();
     measure();
   }
@@ -293,7 +293,7 @@ class Blocks {
 
   // Blocks end where little is carried on: less than anywhere `reach` nodes around. What gradients
   // do not read counts half as much again.
-  void cut(int most) {
+  void cut(int most, bool fine) {
     const int n = int(s_.forward().size());
     std::vector<int64_t> carried(size_t(n) + 2, 0), weight(size_t(n) + 2, 0);
     for (int p = 0; p < n; ++p)
@@ -307,7 +307,8 @@ class Blocks {
       carried[size_t(p)] += carried[size_t(p) - 1], weight[size_t(p)] += weight[size_t(p) - 1];
     std::vector<int> cuts;
     for (int p = 1; p < n; ++p) cuts.push_back(p);
-    for (int reach = 1; reach <= 64 && (reach == 1 || int(cuts.size()) >= most); reach *= 2) {
+    for (int reach = 1; reach <= 64 && ((reach == 1 && !fine) || int(cuts.size()) >= most);
+         reach *= 2) {
       std::vector<int> better;
       for (int p : cuts) {
         int64_t least = weight[size_t(p)];
@@ -544,7 +545,7 @@ class Search {
     std::vector<Blocks> all;
     for (const int most : {kBlocks, 2 * kBlocks})
       for (const int span : {1 << 30, 96, 24}) {
-        Blocks b(s_, span, most);
+        Blocks b(s_, span, most, most > kBlocks);
         const auto same = [&](const Blocks& other) {
           return b.pinned() == other.pinned() && b.size() == other.size();
         };
