@@ -1,56 +1,108 @@
 #!/usr/bin/env python3
 """Writes heddle_predict.h and heddle_predict.cc: the predictor in one header and one source file.
 
-    tools/amalgamate.py FOLDER
+    tools/amalgamate.py FOLDER [--model SYMBOL_JSON ...]
 
 They need a C++20 compiler and its standard library: serial loops, portable kernels, one
-instruction-set level, the forward operators of FILES. Compile with -ffp-contract=off
--fno-math-errno -fno-trapping-math for the bits that heddle gives with HEDDLE_KERNELS=portable;
--fno-exceptions and -fno-rtti are allowed (heddle_predict.h says what errors do then).
+instruction-set level, the forward operators, all of them or those of some models. Only the functions of
+the header are visible. Compile with -ffp-contract=off -fno-math-errno -fno-trapping-math for the bits
+that heddle gives with HEDDLE_KERNELS=portable; -fno-exceptions and -fno-rtti are allowed
+(heddle_predict.h says what errors do then).
 """
+from __future__ import annotations
+
 import argparse
+import json
 import pathlib
 import re
+from collections.abc import Iterable, Sequence
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 HEADER = "heddle/c_predict_api.h"
-# Files without operators, by what they need; operators follow in the order of all_ops.def.
-ROOMS = ["base/base.cc", "base/c_errors.cc", "base/json.cc", "base/layout.cc", "base/param.cc", "base/params_file.cc", "base/settings.cc", "device/host_memory.cc", "device/scratch.cc",
-         "parallel/parallel.serial.cc", "operator/op.cc", "operator/linalg.cc", "operator/nn/epilogue.cc", "operator/simd/level.cc",
-         "operator/elemwise/convert.cc", "operator/elemwise/family.cc", "operator/elemwise/map.cc",
-         "operator/elemwise/reduction.cc",
-         "operator/elemwise/symbolic.cc", "operator/random/philox.cc", "operator/tensor/rows.cc", "operator/tensor/view.cc"]
-# Files of operators: those of LeNet and ResNet, and what their records call.
-STEMS = ["activation", "batch_norm", "convolution", "fused_convolution", "fold", "dropout", "fully_connected", "fused_fully_connected", "leaky_relu", "pooling", "softmax",
-         "softmax_output", "identity", "unary_arithmetic", "unary_math", "binary_arithmetic", "add_n", "broadcast", "reduce",
-         "reshape", "transpose", "concat", "reorder"]
-TAIL = ["operator/all_ops.cc", "symbol/walk.cc", "symbol/symbol.cc", "symbol/graph.cc", "symbol/infer.cc",
-        "symbol/json.cc", "symbol/upgrade.cc", "symbol/pack.cc", "symbol/plan_memory.cc", "symbol/rewrite.cc", "symbol/expand.cc", "symbol/fuse.cc", "symbol/place.cc", "symbol/choose_kernels.cc",
-        "symbol/gradient.cc", "symbol/checkpoint.cc", "symbol/replay.cc", "symbol/recompute.cc", "runtime/network.cc", "runtime/memory_use.cc", "runtime/plan.cc", "runtime/steps.cc", "runtime/params.cc", "runtime/session.cc",
-        "predict/model.cc", "predict/predict.cc", "predict/mxnet.cc"]
+# What every predictor has, in order. Operators and what their headers name come between the two.
+BEFORE = ["base/base.cc", "base/c_errors.cc", "base/json.cc", "base/layout.cc", "base/param.cc", "base/params_file.cc",
+          "base/settings.cc", "device/host_memory.cc", "device/scratch.cc", "parallel/parallel.serial.cc", "operator/op.cc"]
+AFTER = ["operator/all_ops.cc", "symbol/walk.cc", "symbol/symbol.cc", "symbol/graph.cc", "symbol/infer.cc",
+         "symbol/json.cc", "symbol/upgrade.cc", "symbol/pack.cc", "symbol/plan_memory.cc", "symbol/rewrite.cc",
+         "symbol/expand.cc", "symbol/fuse.cc", "symbol/place.cc", "symbol/choose_kernels.cc", "symbol/gradient.cc",
+         "symbol/checkpoint.cc", "symbol/replay.cc", "symbol/recompute.cc", "runtime/network.cc",
+         "runtime/memory_use.cc", "runtime/plan.cc", "runtime/steps.cc", "runtime/params.cc", "runtime/session.cc",
+         "predict/model.cc", "predict/predict.cc", "predict/mxnet.cc"]
+# Files of operators that no predictor has, and why.
+LEFT_OUT = {
+    "convolution_lanes": "other kernels for operators that are there, of other bits",
+    "fully_connected_panels": "other kernels for operators that are there, of other bits",
+    "rnn_lanes": "other kernels for operators that are there, of other bits",
+    "custom": "its operator is computed by the program that holds the library",
+    "image_file": "reads files of images, by libjpeg and libpng",
+    "update": "changes weights",
+    "multi_update": "changes weights",
+}
+# Operators that passes put into graphs.
+OF_PASSES = ["identity", "reorder", "fold", "add_n", "unary_math", "binary_arithmetic"]
+# Of headers whose functions are not in the file of that name: where they are.
+DEFINED_IN = {"operator/elemwise/formula.h": ["operator/elemwise/family.cc"],
+              "operator/elemwise/unary.h": ["operator/elemwise/family.cc"]}
+# Gradients are left out by what stands here in the place of some lines: records are the same, but keep no function of
+# a gradient. So nothing refers to those, and compilers drop them with all that they call.
+LEARNED = """// Takes a function of a gradient without keeping it.
+template <class F>
+struct Learned : F {
+  Learned() = default;
+  template <class G>
+  Learned(const G&) {}
+};
+"""
+WITHOUT_GRADIENTS = {
+    "heddle/op.h": [("struct HEDDLE_API Backward {", LEARNED + "struct HEDDLE_API Backward {"),
+                    ("  Kernel run = {};\n  Wants", "  Learned<Kernel> run = {};\n  Wants"),
+                    ("  Build build = {};", "  Learned<Build> build = {};")],
+    "operator/elemwise/family.h": [("if constexpr (x || y || HasGradFree<F>) {", "if constexpr (false) {"),
+                                   ("if constexpr (HasGradAB<F> || HasGradDy<F>) {\n    k.binary_grad",
+                                    "if constexpr (false) {\n    k.binary_grad")],
+}
 INCLUDE = re.compile(r'\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>|(HEDDLE_LOOPS))')
 LOOPS = re.compile(r'\s*#\s*define\s+HEDDLE_LOOPS\s+"([^"]+)"')
 OPS = re.compile(r"^(HEDDLE_OPS\w*)\((\w+)\)$")
+# What becomes an unnamed namespace: compilers then drop what nothing refers to, and say nothing to linkers.
+OPENED = re.compile(r"^namespace heddle(?:::([\w:]+))? \{$")
+CLOSED = re.compile(r"^\}  // namespace heddle(::[\w:]+)?$")
+CALLS = re.compile(r'\bb\.call(?:_all)?\("(\w+)"')  # in a Compose: its Builder is called b
+WITH = re.compile(r'\.(?:fusing\.)?with = "(\w+)"')
 
 
-def find(name):
+def find(name: str) -> pathlib.Path:
     """The path of "room/file" or "heddle/file"."""
     return next(p for p in (ROOT / "src" / name, ROOT / "include" / name) if p.exists())
+
+
+def text_of(name: str) -> str:
+    """A file, without gradients."""
+    text = find(name).read_text()
+    for old, new in WITHOUT_GRADIENTS.get(name, []):
+        if text.count(old) != 1:
+            raise SystemExit(f"amalgamate: {name} has {text.count(old)} times {old!r}, expected once")
+        text = text.replace(old, new)
+    return text
+
+
+def included(name: str) -> list[str]:
+    """What a file includes of this project."""
+    lines = find(name).read_text().splitlines()
+    return [m[1] for line in lines if (m := INCLUDE.match(line) or LOOPS.match(line)) and m[1]]
 
 
 class Flattener:
     """One text out of many files: each header where it is first needed, the standard ones on top."""
 
-    def __init__(self, stems):
+    def __init__(self, stems: set[str]) -> None:
         self.stems = stems
-        self.seen = set()
-        self.standard = set()
-        self.loops = None
+        self.seen = {HEADER, "heddle/api.h"}
+        self.standard: set[str] = set()
+        self.loops = ""
 
-    def lines(self, name):
+    def lines(self, name: str) -> list[str]:
         """The lines of a file with its includes in place."""
-        path = find(name)
-        own = path.read_text().splitlines()
         once = not name.endswith((".def", "each_target.h"))
         if once and name in self.seen:
             return []
@@ -58,8 +110,10 @@ class Flattener:
             self.seen.add(name)
         out = []
         skipping = 0  # depth of the conditions around other systems' headers, which stay where they are
-        for line in own:
-            if line.strip() == "#pragma once" or re.match(r"\s*#\s*pragma omp simd", line):
+        for line in text_of(name).splitlines():
+            if line.strip() == "#pragma once" or line.startswith("extern template "):
+                continue
+            if re.match(r"\s*#\s*pragma omp simd", line):
                 continue  # a hint that compilers take only where they are asked for OpenMP
             if re.match(r"\s*#\s*if", line):
                 skipping += 1
@@ -76,51 +130,151 @@ class Flattener:
                     out.append(line)
                 else:
                     self.standard.add(m[2])
+            elif m := OPENED.match(line):
+                out.append("namespace heddle { namespace {" + (f" namespace {m[1]} {{" if m[1] else ""))
+            elif m := CLOSED.match(line):
+                out.append("}}}" if m[1] else "}}")
+            elif (name.endswith(".def") and (m := OPS.match(line))
+                  and (m[1] != "HEDDLE_OPS" or m[2] not in self.stems)):
                 continue
-            elif name.endswith(".def") and (m := OPS.match(line)) and (m[1] != "HEDDLE_OPS" or m[2] not in self.stems):
-                continue
-            out.append(line)
+            else:
+                out.append(line)
         return out
 
 
-def operator_files(stems):
-    """The files of these operators, in the order of all_ops.def."""
-    order = ops_in_order()
-    missing = set(stems) - set(order)
-    if missing:
-        raise SystemExit(f"amalgamate: no operators in all_ops.def are called {sorted(missing)}")
-    files = {p.stem: p for p in (ROOT / "src/operator").rglob("*.cc") if "." not in p.stem}
-    return [str(files[s].relative_to(ROOT / "src")) for s in order if s in stems]
-
-
-def ops_in_order():
+def stems_in_order() -> list[str]:
+    """The files of portable operators in all_ops.def."""
     text = (ROOT / "src/operator/all_ops.def").read_text()
     return [m[2] for line in text.splitlines() if (m := OPS.match(line)) and m[1] == "HEDDLE_OPS"]
 
 
-def amalgamate(folder):
-    """Writes both files; returns the lines of the source."""
-    version = re.search(r"project\(heddle VERSION (\S+)", (ROOT / "CMakeLists.txt").read_text())[1]
-    flat = Flattener(set(STEMS))
-    flat.seen.add(HEADER)
+def paths() -> dict[str, str]:
+    """The portable files of src/operator by their stems."""
+    files = sorted((ROOT / "src/operator").rglob("*.cc"))
+    return {p.stem: str(p.relative_to(ROOT / "src")) for p in files if "." not in p.stem}
+
+
+def headers_of(name: str, seen: set[str]) -> set[str]:
+    """The headers that a file includes, and those that they include."""
+    for header in included(name):
+        if header not in seen:
+            seen.add(header)
+            headers_of(header, seen)
+    return seen
+
+
+class Files:
+    """The files of these operators: those that define them, and all others that these call."""
+
+    def __init__(self, stems: Iterable[str], files_of: dict[str, str]) -> None:
+        self.path = paths()
+        self.order = stems_in_order()
+        self.files_of = files_of  # the stem by the name of an operator
+        self.stems: set[str] = set()
+        self.support: dict[str, None] = {}  # in the order in which they are found
+        for stem in stems:
+            self.add_operators(stem)
+
+    def add_operators(self, stem: str) -> None:
+        if stem in self.stems:
+            return
+        self.stems.add(stem)
+        path = self.path[stem]
+        self.add_headers(path)
+        text = find(path).read_text()
+        for name in [*CALLS.findall(text), *WITH.findall(text)]:
+            self.add_operators(self.files_of[name])
+
+    def add_headers(self, path: str) -> None:
+        for header in sorted(headers_of(path, set())):
+            beside = header.removesuffix(".h") + ".cc"
+            for other in DEFINED_IN.get(header, [beside]):
+                if (ROOT / "src" / other).exists() and other.startswith(("operator/", "image/")):
+                    self.add_file(other)
+
+    def add_file(self, path: str) -> None:
+        stem = pathlib.PurePath(path).stem
+        if stem in self.order and self.path[stem] == path:
+            self.add_operators(stem)
+        elif path not in BEFORE and path not in self.support:
+            self.support[path] = None
+            self.add_headers(path)
+
+    def all(self) -> list[str]:
+        return [*BEFORE, *self.support, *(self.path[s] for s in self.order if s in self.stems), *AFTER]
+
+
+def catalogue() -> dict[str, str]:
+    """The file of each operator by all of its names, as the built library says."""
+    from heddle import _core
+
+    found = {}
+    for name, _ in _core.op_names():
+        record = _core.op(name)
+        for known in {record["name"], record["json_name"], *record["aliases"]}:
+            found[known] = record["file"]
+    return found
+
+
+def operators_of(model: pathlib.Path) -> set[str]:
+    """The operators of a network, under today's names."""
+    import heddle
+
+    nodes = json.loads(heddle.sym.load(str(model)).tojson())["nodes"]
+    return {n["op"] for n in nodes if n["op"] != "null"}
+
+
+def amalgamate(folder: pathlib.Path, models: Sequence[pathlib.Path] = ()) -> str:
+    """Writes both files; returns what to say of them."""
+    version = re.search(r"project\(heddle VERSION (\S+)", (ROOT / "CMakeLists.txt").read_text())[1]  # type: ignore[index]
+    left_out = {}
+    if not models:
+        left_out = LEFT_OUT
+        files = Files([s for s in stems_in_order() if s not in LEFT_OUT], AnyFile())
+    else:
+        files_of = catalogue()
+        wanted = set()
+        for model in models:
+            for name in sorted(operators_of(model)):
+                if why := LEFT_OUT.get(files_of[name]):
+                    raise SystemExit(f"amalgamate: {model} needs '{name}', which no predictor has: {why}")
+                wanted.add(files_of[name])
+        files = Files([*OF_PASSES, *sorted(wanted)], files_of)
+    flat = Flattener(files.stems)
     body = []
-    for name in [*ROOMS, *operator_files(STEMS), *TAIL]:
+    for name in files.all():
         body += ["", f"// ===== src/{name}", *flat.lines(name)]
-    includes = [f"#include <{name}>" for name in sorted(flat.standard)]
-    head = ["// heddle's predictor, version " + version + ", written by tools/amalgamate.py: do not edit.",
-            "// SPDX-License-Identifier: Apache-2.0", "#define HEDDLE_BASELINE_ONLY", '#include "heddle_predict.h"', "", *includes]
+    head = [f"// heddle's predictor, version {version}, written by tools/amalgamate.py: do not edit.",
+            "// SPDX-License-Identifier: Apache-2.0", "#define HEDDLE_BASELINE_ONLY",
+            "#define HEDDLE_API  // only the functions of the header are visible", '#include "heddle_predict.h"', "",
+            *(f"#include <{name}>" for name in sorted(flat.standard)), "",
+            "// What this choice of operators leaves without a reader, or a gradient without its parts, is no mistake.",
+            *(f'#pragma GCC diagnostic ignored "-W{name}"' for name in ("unused-function", "unused-const-variable")),
+            "#ifdef __clang__", '#pragma GCC diagnostic ignored "-Wundefined-internal"', "#endif", "",
+            "namespace heddle { namespace {", "inline int threads() { return 1; }  // loops are serial", "}}"]
     folder.mkdir(parents=True, exist_ok=True)
-    text = re.sub(r"\n{3,}", "\n\n", "\n".join(head + body) + "\n")
+    text = re.sub(r"\n{3,}", "\n\n", "\n".join([*head, *body]) + "\n")
     (folder / "heddle_predict.cc").write_text(text)
     (folder / "heddle_predict.h").write_text(find(HEADER).read_text())
-    return text.count("\n")
+    count = text.count("\n")
+    said = [f"{folder}/heddle_predict.cc: {count} lines, the operators of {len(files.stems)} files"]
+    return "\n".join(said + [f"left out: {stem}: {why}" for stem, why in left_out.items()])
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+class AnyFile(dict[str, str]):
+    """In the place of the catalogue where all operators are taken anyway."""
+
+    def __missing__(self, name: str) -> str:
+        return "identity"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("folder", type=pathlib.Path)
-    folder = parser.parse_args().folder
-    print(f"{folder}/heddle_predict.cc: {amalgamate(folder)} lines")
+    parser.add_argument("--model", type=pathlib.Path, nargs="+", default=[], metavar="SYMBOL_JSON",
+                        help="only the operators that these networks use")
+    given = parser.parse_args()
+    print(amalgamate(given.folder, given.model))
 
 
 if __name__ == "__main__":

@@ -74,10 +74,11 @@ def saved(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def sources(tmp_path_factory):
-    """A folder with the two files."""
+def sources(saved, tmp_path_factory):
+    """A folder with the two files, for the operators of these networks."""
     folder = tmp_path_factory.mktemp("predict")
-    subprocess.run([sys.executable, ROOT / "tools/amalgamate.py", folder], check=True)
+    models = [saved / f"{name}-symbol.json" for name in SHAPES]
+    subprocess.run([sys.executable, ROOT / "tools/amalgamate.py", folder, "--model", *models], check=True)
     return folder
 
 

@@ -52,7 +52,8 @@ void with_8_bits(Dtype d, Fn&& fn) {
 // The nearest whole number that Q holds; ties go to even ones, NaN to the lowest.
 template <class Q>
 Q nearest(float v) {
-  constexpr float kLow = std::numeric_limits<Q>::lowest(), kHigh = std::numeric_limits<Q>::max();
+  constexpr float kLow = std::numeric_limits<Q>::lowest(),
+                  kHigh = float(std::numeric_limits<Q>::max());
   if constexpr (sizeof(Q) == 1) {
     constexpr float kWhole = 12582912;  // 1.5 * 2^23: where floats are whole numbers
     v = v > kLow ? v : kLow;

@@ -172,7 +172,7 @@ void add_samples(OpContext& ctx, const T* dy, const T* grid, const Shape& x, int
         while (from < end) {  // the channels of an image that are ours
           const int64_t n = from / channels, last = std::min(end, (n + 1) * channels);
           ScratchScope scope;
-          A* sum;
+          A* sum = nullptr;
           if constexpr (std::is_same_v<A, T>) sum = dx + from * cells;
           if (!planes.as_they_are())
             sum = static_cast<A*>(thread_scratch(size_t((last - from) * planes.bytes())));

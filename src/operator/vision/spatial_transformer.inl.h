@@ -33,8 +33,8 @@ void find(const A* y, const A* x, int64_t count, Extent e, Points<A>* p) {
     const int32_t pair = std::clamp(c, 0, held - 2);
     p->above[i] = std::clamp(row, 0, e.height - 1) * held + pair;
     p->below[i] = std::clamp(row + 1, 0, e.height - 1) * held + pair;
-    p->y0[i] = near & (row >= 0) ? 1 - part_y : kOutside<A>;
-    p->y1[i] = near & (row + 1 < e.height) ? part_y : kOutside<A>;
+    p->y0[i] = (near & (row >= 0)) ? 1 - part_y : kOutside<A>;
+    p->y1[i] = (near & (row + 1 < e.height)) ? part_y : kOutside<A>;
     column(pair, c, e.width, near, part_x, p->x0 + i, p->slope0 + i);
     column(pair + 1, c, e.width, near, part_x, p->x1 + i, p->slope1 + i);
   }
