@@ -25,7 +25,7 @@ BEFORE = ["base/base.cc", "base/c_errors.cc", "base/json.cc", "base/layout.cc", 
 AFTER = ["operator/all_ops.cc", "symbol/walk.cc", "symbol/symbol.cc", "symbol/graph.cc", "symbol/infer.cc",
          "symbol/json.cc", "symbol/upgrade.cc", "symbol/pack.cc", "symbol/plan_memory.cc", "symbol/rewrite.cc",
          "symbol/expand.cc", "symbol/fuse.cc", "symbol/place.cc", "symbol/choose_kernels.cc", "symbol/gradient.cc",
-         "symbol/checkpoint.cc", "symbol/replay.cc", "symbol/recompute.cc", "runtime/network.cc",
+         "symbol/checkpoint.cc", "symbol/replay.cc", "symbol/recompute.cc", "symbol/delay.cc", "runtime/network.cc",
          "runtime/memory_use.cc", "runtime/plan.cc", "runtime/steps.cc", "runtime/params.cc", "runtime/session.cc",
          "predict/model.cc", "predict/predict.cc", "predict/mxnet.cc"]
 # Files of operators that no predictor has, and why.
