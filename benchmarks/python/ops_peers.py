@@ -256,6 +256,9 @@ SMALL = {
 # Why one may take longer than 1.5 times what PyTorch does: printed with the row.
 REASONS = {
     **dict.fromkeys(("random_randint", "shuffle"), "numbers that depend on the seed and the place alone, for any count of threads"),
+    **dict.fromkeys(("Flatten", "expand_dims", "Dropout"), "PyTorch's gradient is the one from above, seen in another shape; ours is written"),
+    **{f"broadcast_{name}": "rows of 32 numbers are laid out in a buffer before the loop reads them" for name in (
+        "add", "sub", "mul", "div", "maximum", "minimum")},
 }
 # NumPy's name where it has the operator and the row's reference is not it.
 NUMPY = ("abs sign square sqrt exp log log10 log2 log1p expm1 ceil floor trunc rint sin cos tan arcsin arccos arctan sinh cosh "

@@ -28,6 +28,10 @@ class Source {
     if (!(b.shape == y)) walk_.set(b.shape, y);
     if (o.is_truth()) load_ = truth_of<C>(b.dtype);
     else if (b.dtype != dtype_of<C>) load_ = load_of<C>(b.dtype);
+    if (b.size() == 1 && y.size() > 1) {  // one for all
+      read(0, &constant_, 1);
+      data_ = nullptr;
+    }
   }
   bool constant() const { return !data_; }
   C value() const { return constant_; }
