@@ -47,7 +47,7 @@ def table(**options):
 
 def large():
     """An array large enough that work on it is not done at the push."""
-    return mx.nd.ones((300, 300))
+    return mx.nd.ones((500, 500))
 
 
 def check_nesting(slices):

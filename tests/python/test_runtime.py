@@ -57,7 +57,8 @@ def saved(tmp_path_factory):
 def run(saved, **other):
     files = {"symbol": saved / "lenet-symbol.json", "params": saved / "lenet-0000.params", "data": saved / "data",
              "label": saved / "label", **other}
-    return subprocess.run([PROGRAM, *files.values(), str(BATCH), str(RATE), saved / "out"], capture_output=True, text=True)
+    return subprocess.run([PROGRAM, *files.values(), str(BATCH), str(RATE), saved / "out"], capture_output=True, text=True,
+                          env={**os.environ, "HEDDLE_KERNELS": "portable"})
 
 
 def test_lenet_runs_and_learns_to_the_same_bits(saved):
