@@ -62,7 +62,7 @@ TEST(DeviceTable, UnknownKindsThrow) {
 
 TEST(Threads, WhoIsMovedMayRunWhereItMightBefore) {
   const int me = system::this_thread();
-  if (me < 0) GTEST_SKIP() << "threads have no numbers here";
+  if (me < 0) GTEST_SKIP() << "this system lets nobody move a thread";
   cpu_set_t before, after;
   ASSERT_EQ(sched_getaffinity(me, sizeof(before), &before), 0);
   system::move_from_here(me);
