@@ -1,6 +1,6 @@
 // What the kernels of fully connected layers agree on: parameters and extents.
 #pragma once
-#include "heddle/op.h"
+#include "operator/nn/epilogue.h"
 
 namespace heddle::ops::nn {
 
@@ -29,5 +29,7 @@ void infer_fully_connected(const FullyConnectedParam& p, InferContext& c);
 double flops_of_fully_connected(const FullyConnectedParam& p, const Situation& s);
 // On the matrix products of linalg.h.
 void connect(const FullyConnectedParam& p, OpContext& ctx, Inputs in, Outputs out);
+using FusedFullyConnectedParam = Fused<FullyConnectedParam>;
+void connect_fused(const FusedFullyConnectedParam& p, OpContext& ctx, Inputs in, Outputs out);
 
 }  // namespace heddle::ops::nn

@@ -2,7 +2,6 @@
 // it runs, and what follows is done while a piece of the output is in the cache.
 #include <algorithm>
 
-#include "operator/nn/epilogue.h"
 #include "operator/nn/fully_connected.h"
 #include "operator/nn/panels.h"
 #include "operator/simd/level.h"
@@ -10,7 +9,7 @@
 namespace heddle::ops::fully_connected_panels {
 
 using nn::FullyConnectedParam;
-using FusedParam = nn::Fused<FullyConnectedParam>;
+using FusedParam = nn::FusedFullyConnectedParam;
 
 // As many rows of data as stay in the second cache while panels go by, and columns in pieces of
 // about equal work: both depend on extents only.
@@ -72,16 +71,6 @@ void forward_fused_packed(const FusedParam& p, OpContext& ctx, Inputs in, Output
   connect(p, p, ctx, in, p.sum ? addend.as<float>() : nullptr, out[0]);
 }
 
-// --- without a plan -----------------------------------------------------------------------------
-void forward(const FullyConnectedParam& p, OpContext& ctx, Inputs in, Outputs out) {
-  nn::connect(p, ctx, in, out);
-}
-void forward_fused(const FusedParam& p, OpContext& ctx, Inputs in, Outputs out) {
-  const Blob addend = nn::addend_beside(p, ctx, in, out[0]);
-  nn::connect(p, ctx, in, out);
-  nn::finish(p, ctx, addend, out[0]);
-}
-
 // Columns that fill panels; below level 3 libraries multiply faster.
 bool accepts(const FullyConnectedParam& p, const Situation& s) {
   return s.in[0].dtype == Dtype::kFloat32 && p.num_hidden >= 8 && simd::best_level() >= 3;
@@ -121,9 +110,10 @@ void define(OpTable& ops) {
       .infer = infer,
       .cpu = pack,
   });
-  ops.kernel("FullyConnected", Device::kCpu, "panels", forward, accepts);
+  // Weights that are not packed, in eager calls, are multiplied as elsewhere.
+  ops.kernel("FullyConnected", Device::kCpu, "panels", nn::connect, accepts);
   ops.packing("FullyConnected", 1, "_pack_FullyConnected_weight", forward_packed);
-  ops.kernel("_fused_fully_connected", Device::kCpu, "panels", forward_fused, accepts_fused);
+  ops.kernel("_fused_fully_connected", Device::kCpu, "panels", nn::connect_fused, accepts_fused);
   ops.packing("_fused_fully_connected", 1, "_pack_FullyConnected_weight", forward_fused_packed);
 }
 

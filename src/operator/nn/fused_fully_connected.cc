@@ -1,16 +1,19 @@
 // A linear layer and what follows it, at once: what the pass that fuses puts in (symbol/fuse.cc).
-#include "operator/nn/epilogue.h"
 #include "operator/nn/fully_connected.h"
+
+namespace heddle::ops::nn {
+
+void connect_fused(const FusedFullyConnectedParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  const Blob addend = addend_beside(p, ctx, in, out[0]);
+  connect(p, ctx, in, out);
+  finish(p, ctx, addend, out[0]);
+}
+
+}  // namespace heddle::ops::nn
 
 namespace heddle::ops::fused_fully_connected {
 
-using FusedParam = nn::Fused<nn::FullyConnectedParam>;
-
-void forward(const FusedParam& p, OpContext& ctx, Inputs in, Outputs out) {
-  const Blob addend = nn::addend_beside(p, ctx, in, out[0]);
-  nn::connect(p, ctx, in, out);
-  nn::finish(p, ctx, addend, out[0]);
-}
+using FusedParam = nn::FusedFullyConnectedParam;
 
 void infer(const FusedParam& p, InferContext& c) {
   nn::infer_fully_connected(p, c);
@@ -32,7 +35,7 @@ void define(OpTable& ops) {
                  {.name = "addend", .doc = "As the output.", .when = when("sum", true)}},
       .infer = infer,
       .inplace = nn::inplace_addend<nn::FullyConnectedParam>,
-      .cpu = forward,
+      .cpu = nn::connect_fused,
       .flops = flops,
   });
 }
