@@ -7,10 +7,10 @@ import subprocess
 import pytest
 
 import heddle as mx
+from debian_data import FASHION, needs_images
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(mx.__file__).parents[2]
-FASHION = pathlib.Path("/usr/share/datasets/fashion-mnist")
 SILENT = ["-Wall", "-Wextra", "-Werror", "-pedantic"]
 LANGUAGES = {"gcc": ["gcc", "-std=c99", "-x", "c"], "gcc, C17": ["gcc", "-std=c17", "-x", "c"],
              "clang": ["clang", "-std=c99", "-x", "c"], "g++": ["g++", "-std=c++11", "-x", "c++"],
@@ -81,7 +81,7 @@ def examples(prefix, tmp_path_factory):
     return built(ROOT / "examples/c", tmp_path_factory.mktemp("c"), prefix, f"-DCMAKE_C_FLAGS={' '.join(SILENT)}")
 
 
-@pytest.mark.skipif(not FASHION.is_dir(), reason="Debian's package dataset-fashion-mnist is not installed")
+@needs_images
 @pytest.mark.parametrize("network, reached", [("perceptron", 0.75), ("lenet", 0.78)])
 def test_programs_in_c_learn(examples, network, reached):
     lines = run(examples / "train", network, FASHION, 6).splitlines()  # a sixth of the data, twice

@@ -6,10 +6,10 @@ import subprocess
 import pytest
 
 import heddle as mx
+from debian_data import FASHION, needs_images
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(mx.__file__).parents[2]
-FASHION = pathlib.Path("/usr/share/datasets/fashion-mnist")
 PROGRAM = """#include <heddle/ops.h>
 
 #include <cstdio>
@@ -99,7 +99,7 @@ def test_calls(prefix, tmp_path):
     assert lines[-1].startswith("[Activation] ") and "'rellu'" in lines[-1]
 
 
-@pytest.mark.skipif(not FASHION.is_dir(), reason="Debian's package dataset-fashion-mnist is not installed")
+@needs_images
 @pytest.mark.parametrize("network, reached", [("mlp", 0.75), ("lenet", 0.78)])
 def test_networks_learn(examples, network, reached):
     lines = run(examples / network, FASHION, 6).splitlines()  # a sixth of the data, twice

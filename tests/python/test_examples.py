@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
+from debian_data import needs_images
+
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
-FASHION = pathlib.Path("/usr/share/datasets/fashion-mnist")
-needs_images = pytest.mark.skipif(not FASHION.is_dir(), reason="Debian's package dataset-fashion-mnist is not installed")
 
 
 @pytest.fixture()
