@@ -30,7 +30,7 @@ constexpr Setting kTable[] = {
      "portable onednn blas"},
     {"HEDDLE_PASSES", "",
      "Passes over graphs that are left out, to find out which one does harm: -delay, -fold, "
-     "-fuse, -pack, with commas between."},
+     "-fuse, -pack, -recompute, with commas between."},
     {"HEDDLE_POOL", "1",
      "0: freed memory goes back to the device at once instead of being kept for reuse."},
     {"HEDDLE_CUDA_LIBRARY", "",

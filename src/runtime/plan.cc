@@ -99,6 +99,12 @@ void plan_arenas(Plan& p) {
   }
 }
 
+// Whether HEDDLE_PASSES leaves a pass in: "-fold,-fuse,-pack".
+bool has_pass(std::string_view name) {
+  const std::string all = setting("HEDDLE_PASSES");
+  return ("," + all + ",").find(format(",-{},", name)) == std::string::npos;
+}
+
 // Recomputes what is worth it, or what a budget asks for.
 Chosen save_memory(Chosen c, Plan& p, const Network& network) {
   std::vector<bool> outside(size_t(c.graph.values));
@@ -109,21 +115,13 @@ Chosen save_memory(Chosen c, Plan& p, const Network& network) {
       own += c.types[v].shape.size() * dtype_size(c.types[v].dtype);
   }
   const NetworkSpec& spec = network.spec;
-  if (spec.memory_budget <= 0 &&
-      !asks_for_recomputation(c.graph, {spec.recompute_share, spec.recompute_all}))
+  const CheapSpec cheap{spec.recompute_share, spec.recompute_all};
+  if (spec.memory_budget <= 0 && !(has_pass("recompute") && asks_for_recomputation(c.graph, cheap)))
     return c;
-  Recomputed r =
-      spec.memory_budget > 0
-          ? recompute(std::move(c), outside, spec.memory_budget - own)
-          : recompute_cheap(std::move(c), outside, {spec.recompute_share, spec.recompute_all});
+  Recomputed r = spec.memory_budget > 0 ? recompute(std::move(c), outside, spec.memory_budget - own)
+                                        : recompute_cheap(std::move(c), outside, cheap);
   p.seconds = r.forward_seconds, p.seconds_again = r.seconds;
   return std::move(r.graph);
-}
-
-// Whether HEDDLE_PASSES leaves a pass in: "-fold,-fuse,-pack".
-bool has_pass(std::string_view name) {
-  const std::string all = setting("HEDDLE_PASSES");
-  return ("," + all + ",").find(format(",-{},", name)) == std::string::npos;
 }
 
 // On the device whose operators have kernels for it.

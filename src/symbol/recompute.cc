@@ -30,6 +30,11 @@ bool better(const Trial& a, const Trial& b) {
   return std::pair(a.seconds, a.bytes) < std::pair(b.seconds, b.bytes);
 }
 
+// What any node costs, however little it does.
+constexpr double kCallSeconds = 1e-6;
+// A smaller arena is not worth a second run of anything.
+constexpr int64_t kWorthwhile = int64_t{1} << 20;
+
 bool asks(const Graph::Node& n, const char* attribute) {
   const auto it = n.attrs.find(attribute);
   return it != n.attrs.end() && (it->second == "True" || it->second == "true" || it->second == "1");
@@ -137,10 +142,11 @@ class Study {
       for (int k = 0; k < n.outputs(); ++k)
         out.push_back(describe(n.first_output + k)), made += double(out.back().bytes());
       const Cost cost = cost_of(*n.call, {in, out, true});
-      seconds_[node] = cost.seconds();
-      forward_seconds_ += cost.seconds();
-      // Moving what it makes six times takes as long.
-      cheap_[node] = seconds_[node] <= Cost{0, 6 * made}.seconds();
+      seconds_[node] = kCallSeconds + cost.seconds();
+      forward_seconds_ += seconds_[node];
+      // It waits for memory more than for arithmetic, and moves what it makes six times at most.
+      cheap_[node] = 2 * Cost{0, cost.bytes}.seconds() >= cost.seconds() &&
+                     cost.seconds() <= Cost{0, 6 * made}.seconds();
     }
   }
 
@@ -672,6 +678,7 @@ Recomputed apply(Chosen c, const Trial& t, double forward_seconds) {
 // Drops values, those first that give most bytes for their time, as long as there is time left.
 Trial cheapest(const Study& s, CheapSpec spec) {
   Trial without = plain(s);
+  if (without.bytes < kWorthwhile && !spec.all) spec.share = 0;
   CheapValues cheap(s);
   std::vector<int> values;
   for (int node : s.forward()) {
