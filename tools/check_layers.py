@@ -16,7 +16,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Public headers whose room is not called like the header.
 ROOM_OF_HEADER = {"api": "base", "function_ref": "base", "half": "base", "layout": "base", "param": "base", "profiler": "engine", "task_body": "engine", "op": "operator", "custom": "operator", "library": "operator",
-                  "imperative": "executor", "op_calls": "executor",
+                  "cached_op": "executor", "imperative": "executor", "op_calls": "executor",
                   "c_api": "capi", "c_predict_api": "predict"}
 # Headers of libraries, and the file names that may include them.
 LIBRARIES = [(r"dnnl|oneapi/dnnl|omp\.h", r"(\.|^)onednn\.(cc|h)$"), (r"cblas|openblas", r"(\.|^)blas\.(cc|h)$"),

@@ -33,7 +33,11 @@ HEDDLE_API bool set_training(bool on);
 // Makes `variable` a leaf whose gradient goes to `gradient`. Takes it off the tape it was on.
 HEDDLE_API void mark_variable(NDArray& variable, const NDArray& gradient, GradReq req);
 HEDDLE_API NDArray gradient_of(const NDArray& variable);  // none when it is not marked
-HEDDLE_API bool is_recorded(const NDArray& array);        // on the tape, and not a leaf
+// Whether a backward has written the gradient of a leaf since it was set to false, for trainers
+// that want to know.
+HEDDLE_API bool gradient_is_fresh(const NDArray& variable);
+HEDDLE_API void set_gradient_fresh(const NDArray& variable, bool fresh);
+HEDDLE_API bool is_recorded(const NDArray& array);  // on the tape, and not a leaf
 
 // d(sum of heads * head_grads)/d(leaves), into the leaves' gradients. head_grads: none = ones;
 // empty = all none. Frees the tape unless retain_graph.

@@ -73,7 +73,7 @@ _atexit.register(_core.finish)
 
 
 # Imported when asked for: image, predict, recordio and test_utils need NumPy, the others much of Python's library.
-_LATER = {name: name for name in ("image", "kvstore_server", "library", "misc", "ndarray_doc", "operator", "predict", "recordio",
+_LATER = {name: name for name in ("gluon", "image", "kvstore_server", "library", "misc", "ndarray_doc", "operator", "predict", "recordio",
                                   "runtime", "symbol_doc", "test_utils", "tools", "visualization")} | {"img": "image", "viz": "visualization"}
 
 
@@ -90,6 +90,7 @@ def install_as(alias: str) -> None:
 
 
 if TYPE_CHECKING:
+    from . import gluon as gluon
     from . import image as image
     from . import kvstore_server as kvstore_server
     from . import library as library

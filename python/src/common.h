@@ -102,6 +102,7 @@ Kwargs kwargs_of(PyObject* dict);
 Shape shape_of(py::handle tuple, bool exact);
 py::object tuple_of(const Shape& s);
 Device device_of(const std::string& type, int id);
+int64_t budget_of(const py::object& given);  // a memory_budget; None: -1, what the setting says
 py::tuple device_tuple(Device d);
 std::string device_type(Device d);
 
@@ -110,6 +111,7 @@ void define_invoke(py::module_& m);
 void define_custom(py::module_& m);
 void define_symbol(py::module_& m);
 void define_executor(py::module_& m);
+void define_cached_op(py::module_& m);
 void define_kvstore(py::module_& m);
 void define_optimizer(py::module_& m);
 void define_place(py::module_& m);

@@ -159,6 +159,7 @@ PYBIND11_MODULE(_core, m) {
   hp::define_custom(m);
   hp::define_symbol(m);
   hp::define_executor(m);
+  hp::define_cached_op(m);
   hp::define_kvstore(m);
   hp::define_optimizer(m);
   hp::define_library(m);

@@ -96,6 +96,14 @@ PyObject* get_version(PyObject* o, void*) {
     return PyLong_FromUnsignedLongLong(need_array(o, "the array").var().version());
   });
 }
+PyObject* get_fresh_grad(PyObject* o, void*) {
+  return PyBool_FromLong(autograd::gradient_is_fresh(array_of(o)));
+}
+int set_fresh_grad(PyObject* o, PyObject* value, void*) {
+  const int fresh = value ? PyObject_IsTrue(value) : 0;
+  if (fresh >= 0) autograd::set_gradient_fresh(array_of(o), fresh);
+  return fresh < 0 ? -1 : 0;
+}
 PyGetSetDef properties[] = {
     {"shape", get_shape, nullptr, "Extents as a tuple of int.", nullptr},
     {"ndim", get_ndim, nullptr, "Number of axes.", nullptr},
@@ -105,6 +113,8 @@ PyGetSetDef properties[] = {
     {"device", get_device, nullptr, "(device type, device id).", nullptr},
     {"_recorded", get_recorded, nullptr, "Whether autograd has it on its tape.", nullptr},
     {"_version", get_version, nullptr, "Writes pushed so far.", nullptr},
+    {"_fresh_grad", get_fresh_grad, set_fresh_grad,
+     "Whether backward has written its gradient since this was set to False.", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr}};
 
 // --- methods -----------------------------------------------------------------------------------

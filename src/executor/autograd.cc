@@ -77,8 +77,9 @@ void backward(std::span<const NDArray> heads, std::span<const NDArray> head_grad
                                    .retain_graph = retain_graph,
                                    .training = training});
   for (size_t i = 0; i < targets.size(); ++i) {
-    const TapeNode& leaf = *targets[i].entry->node;
+    TapeNode& leaf = *targets[i].entry->node;
     deliver(found[i], leaf.gradient, leaf.req);
+    leaf.fresh = true;
   }
 }
 

@@ -115,6 +115,13 @@ NDArray gradient_of(const NDArray& variable) {
   return variable.tape && !variable.tape->node->call ? variable.tape->node->gradient : NDArray();
 }
 
+bool gradient_is_fresh(const NDArray& variable) {
+  return variable.tape && !variable.tape->node->call && variable.tape->node->fresh;
+}
+void set_gradient_fresh(const NDArray& variable, bool fresh) {
+  if (variable.tape && !variable.tape->node->call) variable.tape->node->fresh = fresh;
+}
+
 bool is_recorded(const NDArray& array) { return array.tape && array.tape->node->call; }
 
 void record_call(const OpCallRef& call, std::span<const NDArray* const> inputs,

@@ -1,6 +1,7 @@
 // The tape: what recorded calls leave behind. It is a graph that grows as a program runs; backward
 // freezes the part above its heads into a Graph and differentiates that.
 #pragma once
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -40,6 +41,7 @@ struct TapeNode {
   // Of a leaf.
   NDArray gradient = {};
   GradReq req = GradReq::kNone;
+  std::atomic<bool> fresh = false;  // has a backward written the gradient since somebody asked?
 
   TapeNode() = default;
   ~TapeNode();  // takes long tapes apart without recursion
