@@ -4,10 +4,10 @@
     tools/amalgamate.py FOLDER [--model SYMBOL_JSON ...]
 
 They need a C++20 compiler and its standard library: serial loops, portable kernels, one
-instruction-set level, the forward operators, all of them or those of some models. Only the functions of
-the header are visible. Compile with -ffp-contract=off -fno-math-errno -fno-trapping-math for the bits
-that heddle gives with HEDDLE_KERNELS=portable; -fno-exceptions and -fno-rtti are allowed
-(heddle_predict.h says what errors do then).
+instruction-set level, the operators, all of them or those of some models, without gradients unless
+HEDDLE_TRAIN is defined. Only the functions of the header are visible. Compile with -ffp-contract=off
+-fno-math-errno -fno-trapping-math for the bits that heddle gives with HEDDLE_KERNELS=portable;
+-fno-exceptions and -fno-rtti are allowed (heddle_predict.h says what errors do then).
 """
 from __future__ import annotations
 
@@ -19,15 +19,9 @@ from collections.abc import Iterable, Sequence
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 HEADER = "heddle/c_predict_api.h"
-# What every predictor has, in order. Operators and what their headers name come between the two.
-BEFORE = ["base/base.cc", "base/c_errors.cc", "base/json.cc", "base/layout.cc", "base/param.cc", "base/params_file.cc",
-          "base/settings.cc", "device/host_memory.cc", "device/scratch.cc", "parallel/parallel.serial.cc", "operator/op.cc"]
-AFTER = ["operator/all_ops.cc", "symbol/walk.cc", "symbol/symbol.cc", "symbol/graph.cc", "symbol/infer.cc",
-         "symbol/json.cc", "symbol/upgrade.cc", "symbol/pack.cc", "symbol/plan_memory.cc", "symbol/rewrite.cc",
-         "symbol/expand.cc", "symbol/fuse.cc", "symbol/place.cc", "symbol/choose_kernels.cc", "symbol/gradient.cc",
-         "symbol/checkpoint.cc", "symbol/replay.cc", "symbol/recompute.cc", "symbol/delay.cc", "runtime/network.cc",
-         "runtime/memory_use.cc", "runtime/plan.cc", "runtime/steps.cc", "runtime/params.cc", "runtime/session.cc",
-         "predict/model.cc", "predict/predict.cc", "predict/mxnet.cc"]
+# What every predictor has, beside its operators and what the headers of all these name: rooms as wholes, in order.
+ROOMS = ["symbol", "runtime", "predict"]
+CATALOGUE = ["operator/op.cc", "operator/all_ops.cc"]
 # Files of operators that no predictor has, and why.
 LEFT_OUT = {
     "convolution_lanes": "other kernels for operators that are there, of other bits",
@@ -41,26 +35,14 @@ LEFT_OUT = {
 # Operators that passes put into graphs.
 OF_PASSES = ["identity", "reorder", "fold", "add_n", "unary_math", "binary_arithmetic"]
 # Of headers whose functions are not in the file of that name: where they are.
-DEFINED_IN = {"operator/elemwise/formula.h": ["operator/elemwise/family.cc"],
+DEFINED_IN = {"heddle/base.h": ["base/base.cc", "base/layout.cc"], "heddle/param.h": ["base/param.cc"],
+              "heddle/device.h": ["device/host_memory.cc", "device/scratch.cc"],
+              "heddle/parallel.h": ["parallel/parallel.serial.cc"],
+              "device/system.h": ["device/host_memory.cc"],
+              "operator/elemwise/reduce.h": [],  # formulas
+              "operator/elemwise/reduction.h": ["operator/elemwise/reduction.cc", "operator/elemwise/sums.cc"],
+              "operator/elemwise/formula.h": ["operator/elemwise/family.cc"],
               "operator/elemwise/unary.h": ["operator/elemwise/family.cc"]}
-# Gradients are left out by what stands here in the place of some lines: records are the same, but keep no function of
-# a gradient. So nothing refers to those, and compilers drop them with all that they call.
-LEARNED = """// Takes a function of a gradient without keeping it.
-template <class F>
-struct Learned : F {
-  Learned() = default;
-  template <class G>
-  Learned(const G&) {}
-};
-"""
-WITHOUT_GRADIENTS = {
-    "heddle/op.h": [("struct HEDDLE_API Backward {", LEARNED + "struct HEDDLE_API Backward {"),
-                    ("  Kernel run = {};\n  Wants", "  Learned<Kernel> run = {};\n  Wants"),
-                    ("  Build build = {};", "  Learned<Build> build = {};")],
-    "operator/elemwise/family.h": [("if constexpr (x || y || HasGradFree<F>) {", "if constexpr (false) {"),
-                                   ("if constexpr (HasGradAB<F> || HasGradDy<F>) {\n    k.binary_grad",
-                                    "if constexpr (false) {\n    k.binary_grad")],
-}
 INCLUDE = re.compile(r'\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>|(HEDDLE_LOOPS))')
 LOOPS = re.compile(r'\s*#\s*define\s+HEDDLE_LOOPS\s+"([^"]+)"')
 OPS = re.compile(r"^(HEDDLE_OPS\w*)\((\w+)\)$")
@@ -74,16 +56,6 @@ WITH = re.compile(r'\.(?:fusing\.)?with = "(\w+)"')
 def find(name: str) -> pathlib.Path:
     """The path of "room/file" or "heddle/file"."""
     return next(p for p in (ROOT / "src" / name, ROOT / "include" / name) if p.exists())
-
-
-def text_of(name: str) -> str:
-    """A file, without gradients."""
-    text = find(name).read_text()
-    for old, new in WITHOUT_GRADIENTS.get(name, []):
-        if text.count(old) != 1:
-            raise SystemExit(f"amalgamate: {name} has {text.count(old)} times {old!r}, expected once")
-        text = text.replace(old, new)
-    return text
 
 
 def included(name: str) -> list[str]:
@@ -110,7 +82,7 @@ class Flattener:
             self.seen.add(name)
         out = []
         skipping = 0  # depth of the conditions around other systems' headers, which stay where they are
-        for line in text_of(name).splitlines():
+        for line in find(name).read_text().splitlines():
             if line.strip() == "#pragma once" or line.startswith("extern template "):
                 continue
             if re.match(r"\s*#\s*pragma omp simd", line):
@@ -164,14 +136,18 @@ def headers_of(name: str, seen: set[str]) -> set[str]:
 
 
 class Files:
-    """The files of these operators: those that define them, and all others that these call."""
+    """The files of these operators: those that define them, and all others that these and the rooms call."""
 
     def __init__(self, stems: Iterable[str], files_of: dict[str, str]) -> None:
         self.path = paths()
         self.order = stems_in_order()
         self.files_of = files_of  # the stem by the name of an operator
         self.stems: set[str] = set()
+        self.fixed = [*CATALOGUE, *(f"{room}/{p.name}" for room in ROOMS
+                                    for p in sorted((ROOT / "src" / room).glob("*.cc")))]
         self.support: dict[str, None] = {}  # in the order in which they are found
+        for path in self.fixed:
+            self.add_headers(path)
         for stem in stems:
             self.add_operators(stem)
 
@@ -189,19 +165,19 @@ class Files:
         for header in sorted(headers_of(path, set())):
             beside = header.removesuffix(".h") + ".cc"
             for other in DEFINED_IN.get(header, [beside]):
-                if (ROOT / "src" / other).exists() and other.startswith(("operator/", "image/")):
+                if (ROOT / "src" / other).exists():
                     self.add_file(other)
 
     def add_file(self, path: str) -> None:
         stem = pathlib.PurePath(path).stem
         if stem in self.order and self.path[stem] == path:
             self.add_operators(stem)
-        elif path not in BEFORE and path not in self.support:
+        elif path not in self.fixed and path not in self.support:
             self.support[path] = None
             self.add_headers(path)
 
     def all(self) -> list[str]:
-        return [*BEFORE, *self.support, *(self.path[s] for s in self.order if s in self.stems), *AFTER]
+        return [*self.support, *(self.path[s] for s in self.order if s in self.stems), *self.fixed]
 
 
 def catalogue() -> dict[str, str]:
@@ -245,7 +221,8 @@ def amalgamate(folder: pathlib.Path, models: Sequence[pathlib.Path] = ()) -> str
     for name in files.all():
         body += ["", f"// ===== src/{name}", *flat.lines(name)]
     head = [f"// heddle's predictor, version {version}, written by tools/amalgamate.py: do not edit.",
-            "// SPDX-License-Identifier: Apache-2.0", "#define HEDDLE_BASELINE_ONLY",
+            "// SPDX-License-Identifier: Apache-2.0", "#ifndef HEDDLE_TRAIN", "#define HEDDLE_NO_GRADIENTS", "#endif",
+            "#define HEDDLE_BASELINE_ONLY",
             "#define HEDDLE_API  // only the functions of the header are visible", '#include "heddle_predict.h"', "",
             *(f"#include <{name}>" for name in sorted(flat.standard)), "",
             "// What this choice of operators leaves without a reader, or a gradient without its parts, is no mistake.",

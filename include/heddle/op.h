@@ -89,11 +89,36 @@ class Erased {
   R (*call_)(void (*)(), const void*, Rest...) = nullptr;
 };
 
+// Whether records keep what gradients need. A program that only predicts is compiled without:
+// nothing refers to the kernels of gradients then, nor to the passes that ask for them, so nothing
+// of them is in it.
+#ifdef HEDDLE_NO_GRADIENTS
+inline constexpr bool kGradients = false;
+#else
+inline constexpr bool kGradients = true;
+#endif
+
+// A part of a record that only gradients need: taken like a T, kept only with gradients.
+template <class T>
+struct Unlearned {
+  constexpr Unlearned() = default;
+  template <class... Given>
+  constexpr Unlearned(const Given&...) {}
+  template <class Item = T>
+  constexpr Unlearned(std::initializer_list<typename Item::value_type>) {}
+  constexpr explicit operator bool() const { return false; }
+  operator T() const { return {}; }
+  auto operator()(auto&&... args) const { return T()(args...); }
+};
+template <class T>
+using Learned = std::conditional_t<kGradients, T, Unlearned<T>>;
+
 // A list that is fixed but for its items' conditions, or, where the parameters decide how many
 // there are, a function of them (f(const P&)).
 template <class T>
 class ListOf {
  public:
+  using value_type = T;
   ListOf() = default;
   ListOf(std::initializer_list<T> fixed) : fixed_(fixed) {}
   ListOf(std::vector<T> fixed) : fixed_(std::move(fixed)) {}
@@ -304,18 +329,19 @@ using Build = Erased<std::vector<Builder::Value>, GradContext&>;
 
 struct HEDDLE_API Backward {
   // All it reads, hence all that stays in memory for it. Inputs of the kernel arrive in this order.
-  ListOf<Ref> reads = {};
+  Learned<ListOf<Ref>> reads = {};
   // Becomes the operator "_backward_<name>": writes one gradient per input that is not kAux, in
   // order (skip those the context does not want). Inputs that are kAux may be changed.
-  Kernel run = {};
-  Wants wants = {};  // of `run`; where it is missing, the operator's own
+  Learned<Kernel> run = {};
+  Learned<Wants> wants = {};  // of `run`; where it is missing, the operator's own
   // Or: composed of other operators; returns one value per input that is not kAux. Such gradients
   // can be differentiated again. Both may be given: `build` serves create_graph, `run` the rest,
   // and calls for which `build` returns nothing at all.
-  Build build = {};
-  ListOf<std::pair<int, int>> inplace = {};  // (position in reads, gradient) that may share memory
-  bool ignores_head = false;                 // a loss: needs no gradient of its output
-  bool zero = false;  // the gradient is zero (rounding, comparison): nothing flows back
+  Learned<Build> build = {};
+  // (position in reads, gradient) that may share memory
+  Learned<ListOf<std::pair<int, int>>> inplace = {};
+  bool ignores_head = false;  // a loss: needs no gradient of its output
+  bool zero = false;          // the gradient is zero (rounding, comparison): nothing flows back
   Linear linear = Linear::kNo;
   Kwargs linear_part = {};  // parameters that make it linear: {{"constant_value", "0"}}
   explicit operator bool() const { return run || build || zero; }

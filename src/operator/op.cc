@@ -215,7 +215,7 @@ std::vector<Ref> reads_of_gradient(const OpCall& f, const OpCall& b) {
 
 // "_backward_<name>" with the same parameters: its lists follow from the forward call's.
 OpCallRef backward_call(const OpCall& f) {
-  if (!f.op->backward_op) return nullptr;
+  if (!kGradients || !f.op->backward_op) return nullptr;
   auto b = std::make_shared<OpCall>();
   b->op = f.op->backward_op;
   b->kwargs = f.kwargs;
@@ -479,7 +479,7 @@ const OpDef& OpTable::define(OpDef def) {
   if (d->backward.run) {
     const OpDef& b = define(catalogue::backward_of(*d));
     kernel(b.name, Device::kCpu, "portable", d->backward.run, nullptr,
-           d->backward.wants ? d->backward.wants : d->wants);
+           d->backward.wants ? Wants(d->backward.wants) : d->wants);
     d->backward_op = &b;
   }
   return *d;

@@ -185,7 +185,7 @@ Plan finish(Draft d, Known known, const Network& network, bool training, bool ke
     const auto moved = c.plain.find(value);
     p.home[moved == c.plain.end() ? value : moved->second] = home;
   }
-  if (gradients) c = save_memory(std::move(c), p, network);
+  if (kGradients && gradients) c = save_memory(std::move(c), p, network);
   p.graph = std::move(c.graph), p.where = std::move(c.where), p.types = std::move(c.types);
   p.choices = std::move(c.choices);
   p.producer = p.graph.producers();
@@ -290,8 +290,8 @@ Plan plan_training(const Network& network) {
 }
 
 Plan plan_network(const Network& network, bool training) {
-  return training && network.has_gradients() ? plan_training(network)
-                                             : plan_forward(network, training);
+  return kGradients && training && network.has_gradients() ? plan_training(network)
+                                                           : plan_forward(network, training);
 }
 
 }  // namespace heddle

@@ -66,7 +66,7 @@ void Session::allocate(Program& p, const Program* like) {
 Session::Program& Session::program(bool training, const Session* like) {
   auto& p = programs_[training];
   if (p) return *p;
-  const bool gradients = training && network_.has_gradients();
+  const bool gradients = kGradients && training && network_.has_gradients();
   p.emplace(plan_network(network_, training));
   const Plan& plan = p->steps.plan();
   allocate(*p, like ? &*like->programs_[training] : nullptr);

@@ -93,7 +93,7 @@ class Inference {
  private:
   // Is `n` the one-kernel gradient of its forward node? Those of another node's record infer by it.
   bool is_gradient(const Graph::Node& n) const {
-    if (!n.call || n.forward < 0 || !n.call->op->forward) return false;
+    if (!kGradients || !n.call || n.forward < 0 || !n.call->op->forward) return false;
     return n.call->op->forward == g_.nodes[n.forward].call->op || repeats(n);
   }
   // Is it a gradient taken once more, by the gradient of a gradient, with other inputs of the same

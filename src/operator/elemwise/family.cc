@@ -90,10 +90,11 @@ Values build_reflected(GradContext& g, const ScalarParam& p, BinaryGraph to_b) {
   return {tensor_of(to_b(dy, p.scalar, x))};
 }
 
-void set_gradient(OpDef& d, const BinaryKernels& k, Kernel run, ListOf<Ref> with_operands) {
+void set_gradient(OpDef& d, const BinaryKernels& k, const Learned<Kernel>& run,
+                  const Learned<ListOf<Ref>>& with_operands) {
   d.backward.zero = !k.has_grad;
   if (!k.has_grad) return;
-  d.backward.reads = k.reads_operands ? with_operands : ListOf<Ref>{dy()};
+  d.backward.reads = k.reads_operands ? with_operands : Learned<ListOf<Ref>>{dy()};
   d.backward.run = run;
 }
 
@@ -123,7 +124,7 @@ void define_scalar(OpTable& ops, const BinaryKernels& k, const BinaryNames& name
 }
 
 void define_binary(OpTable& ops, const BinaryKernels& k, const BinaryNames& names) {
-  const ListOf<Ref> all = {dy(), x(0), x(1)};
+  const Learned<ListOf<Ref>> all = {dy(), x(0), x(1)};
   if (!names.elemwise.empty()) {
     OpDef d{.name = names.elemwise,
             .aliases = names.elemwise_aliases,

@@ -58,7 +58,7 @@ const Formula& formula() {
                  x   ? Formula::kInput
                  : y ? Formula::kOutput
                      : Formula::kNothing};
-    if constexpr (x || y || HasGradFree<F>) {
+    if constexpr (kGradients && (x || y || HasGradFree<F>)) {
       made.gradient = &kLoops<UnaryGrad<F, kParams>>;
       made.graph = unary_graph<F, kParams>;
     }
@@ -223,18 +223,19 @@ std::vector<GradContext::Value> reflected_build(const ScalarParam& p, GradContex
 // The kernels of one formula. Plain functions, so that the records are built once, in family.cc.
 struct BinaryKernels {
   const char* doc;
-  Kernel binary, binary_grad, scalar, scalar_grad, reflected, reflected_grad;
-  Build elemwise_build, broadcast_build, scalar_build, reflected_build;
+  Kernel binary, scalar, reflected;
+  Learned<Kernel> binary_grad, scalar_grad, reflected_grad;
+  Learned<Build> elemwise_build, broadcast_build, scalar_build, reflected_build;
   bool has_grad, reads_operands;
 };
 template <class F>
 BinaryKernels binary_kernels() {
   BinaryKernels k{.doc = F::doc,
                   .binary = binary<F>,
-                  .binary_grad = {},
                   .scalar = scalar<F>,
-                  .scalar_grad = {},
                   .reflected = reflected<F>,
+                  .binary_grad = {},
+                  .scalar_grad = {},
                   .reflected_grad = {},
                   .elemwise_build = {},
                   .broadcast_build = {},
@@ -242,7 +243,7 @@ BinaryKernels binary_kernels() {
                   .reflected_build = {},
                   .has_grad = HasGradAB<F> || HasGradDy<F>,
                   .reads_operands = HasGradAB<F>};
-  if constexpr (HasGradAB<F> || HasGradDy<F>) {
+  if constexpr (kGradients && (HasGradAB<F> || HasGradDy<F>)) {
     k.binary_grad = binary_grad<F>;
     k.scalar_grad = scalar_grad<F>;
     k.reflected_grad = reflected_grad<F>;

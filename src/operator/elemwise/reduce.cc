@@ -1,40 +1,13 @@
-// Reduction operators, their gradients, and the sum that undoes broadcasting.
-#include "operator/elemwise/reduce.h"
-
+// Reduction operators and their gradients.
 #include <algorithm>
 #include <cmath>
 
 #include "operator/elemwise/binary.h"
 #include "operator/elemwise/loops.h"
-#include "operator/elemwise/reduction.h"
-
-#define HEDDLE_LOOPS "operator/elemwise/reduction.inl.h"
-#include "operator/simd/each_target.h"
+#include "operator/elemwise/make_reduction.h"
 
 namespace heddle::ops::ew {
 
-template <class F, class T>
-constexpr void set_loops(ReduceLoops<T> (&to)[3]) {
-  constexpr decltype(ReduceLoops<T>::row) kRows[] = HEDDLE_EACH(reduce_row<F, T>);
-  constexpr decltype(ReduceLoops<T>::columns) kColumns[] = HEDDLE_EACH(reduce_columns<F, T>);
-  for (int i = 0; i < 3; ++i) to[i] = {kRows[i], kColumns[i], F::template init<T>()};
-}
-
-template <class F>
-constexpr Reduction make_reduction(const Reduction* again) {
-  Reduction r{};
-  set_loops<F>(r.f32);
-  set_loops<F>(r.f64);
-  set_loops<F>(r.i64);
-  r.real = {[](double a, double b) -> double { return F::merge(a, b); }, F::template init<double>(),
-            nullptr};
-  r.whole = {[](int64_t a, int64_t b) -> int64_t { return F::merge(a, b); },
-             F::template init<int64_t>(), nullptr};
-  r.again = again;
-  return r;
-}
-
-constexpr Reduction kSum = make_reduction<Sum>(nullptr);
 constexpr Reduction kProd = make_reduction<Prod>(nullptr);
 template <class F>
 constexpr Reduction kReduction = make_reduction<F>(nullptr);
@@ -58,34 +31,7 @@ constexpr Reduction kReduction<SumSquares> = [] {
   return r;
 }();
 template <>
-constexpr Reduction kReduction<Mean> = [] {
-  Reduction r = make_reduction<Sum>(nullptr);
-  r.real.finish = [](double acc, int64_t n) { return acc / double(n); };
-  r.whole.finish = [](int64_t acc, int64_t n) { return n ? acc / n : 0; };
-  return r;
-}();
-
-void sum_to(OpContext& ctx, const Blob& x, const Blob& y) {
-  Shape kept = x.shape;  // y's shape, seen with as many axes as x has
-  for (int d = 1; d <= x.shape.rank(); ++d) kept[-d] = d <= y.shape.rank() ? y.shape[-d] : 1;
-  reduce(ctx, kSum, x, kept, y);
-}
-
-// Sums of float32 that overflow in a short stretch may still be numbers as a whole, or as a mean.
-void sum_up(OpContext& ctx, const Reduction& r, const Blob& x, const Shape& kept, const Blob& y) {
-  reduce(ctx, r, x, kept, y);
-  if (!is_float(x.dtype) || x.dtype == Dtype::kFloat64 || !is_float(y.dtype)) return;
-  bool finite = true;
-  with_float(y.dtype, "sum", [&](auto type) {
-    const auto* v = y.as<decltype(type)>();
-    for (int64_t i = 0; i < y.size(); ++i) finite = finite && std::isfinite(float(v[i]));
-  });
-  if (!finite) reduce_wide(ctx, r, x, kept, y);
-}
-
-void mean(OpContext& ctx, const Blob& x, const Shape& kept, const Blob& y) {
-  sum_up(ctx, kReduction<Mean>, x, kept, y);
-}
+constexpr Reduction kReduction<Mean> = kMean;
 
 }  // namespace heddle::ops::ew
 

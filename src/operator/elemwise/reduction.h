@@ -43,6 +43,10 @@ void reduce(OpContext& ctx, const Reduction& r, const Blob& x, const Shape& kept
 void reduce_wide(OpContext& ctx, const Reduction& r, const Blob& x, const Shape& kept,
                  const Blob& y);
 
+// A sum or a mean of x. Sums of float32 that overflow in a short stretch may still be numbers as a
+// whole, or as a mean.
+void sum_up(OpContext& ctx, const Reduction& r, const Blob& x, const Shape& kept, const Blob& y);
+
 // Sums x over the axes along which y was repeated to give it: the gradient of broadcasting.
 void sum_to(OpContext& ctx, const Blob& x, const Blob& y);
 
