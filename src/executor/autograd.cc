@@ -1,5 +1,6 @@
 // autograd::backward and grad: which gradients are wanted, and where they go.
 #include "executor/backward.h"
+#include "executor/cached_tape.h"
 #include "executor/fill.h"
 
 namespace heddle {
@@ -87,6 +88,7 @@ std::vector<NDArray> grad(std::span<const NDArray> heads, std::span<const NDArra
                           std::span<const NDArray> head_grads, bool retain_graph, bool create_graph,
                           bool training) {
   check_head_grads(heads, head_grads);
+  if (create_graph) unroll_cached(heads);
   FrozenTape tape = freeze(heads);
   std::vector<BackwardTarget> targets;
   for (size_t i = 0; i < variables.size(); ++i) {
@@ -95,7 +97,7 @@ std::vector<NDArray> grad(std::span<const NDArray> heads, std::span<const NDArra
           "Cannot differentiate with respect to the {}-th variable because it does not require "
           "gradient.",
           i + 1);
-    check(tape.value_of(*v.tape) >= 0,
+    check(tape.value_of(v.tape) >= 0,
           "Cannot differentiate with respect to the {}-th variable because it is unreachable from "
           "the outputs.",
           i + 1);

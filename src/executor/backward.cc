@@ -76,13 +76,13 @@ void Run::differentiate() {
   g.create_graph = spec_.create_graph;
   forward_values_ = tape_.graph.values;
   for (size_t i = 0; i < spec_.heads.size(); ++i) {
-    g.heads.push_back(tape_.value_of(*spec_.heads[i].tape));
+    g.heads.push_back(tape_.value_of(spec_.heads[i].tape));
     const bool given = i < spec_.head_grads.size() && spec_.head_grads[i];
     g.head_grads.push_back(given ? tape_.graph.values : -1);
     if (given) tape_.graph.add({});
   }
   heads_ = g.heads;
-  for (const BackwardTarget& t : targets_) g.wrt.push_back(tape_.value_of(*t.entry));
+  for (const BackwardTarget& t : targets_) g.wrt.push_back(tape_.value_of(t.entry));
   const std::vector<int> head_grads = g.head_grads;
   gradient_ = gradient(std::move(tape_.graph), g);
   slot_.assign(graph().values, -1);

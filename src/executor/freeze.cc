@@ -5,6 +5,7 @@
 #include <map>
 #include <unordered_set>
 
+#include "executor/cached_tape.h"
 #include "heddle/executor.h"
 
 namespace heddle {
@@ -35,12 +36,12 @@ std::vector<TapeRef> nodes_below(std::span<const NDArray> heads) {
   };
   for (const NDArray& head : heads) {
     check(head && head.tape, kNoGraphText);
-    enter(head.tape);
+    enter(standing_in(head.tape));
     while (!path.empty()) {
       Visit& top = path.back();
       const auto& inputs = top.entry->node->inputs;
       if (top.next < inputs.size()) {
-        const TapeRef& input = inputs[top.next++];
+        const TapeRef& input = standing_in(inputs[top.next++]);
         if (input) enter(input);
       } else {
         order.push_back(std::move(top.entry));
@@ -62,7 +63,7 @@ void add_call(FrozenTape& f, const TapeNode& node) {
   n.inputs.reserve(node.inputs.size());
   for (size_t i = 0; i < node.inputs.size(); ++i) {
     if (node.inputs[i]) {
-      n.inputs.push_back(f.value_of(*node.inputs[i]));
+      n.inputs.push_back(f.value_of(node.inputs[i]));
       continue;
     }
     n.inputs.push_back(f.graph.values);
@@ -81,7 +82,8 @@ void add_call(FrozenTape& f, const TapeNode& node) {
 
 }  // namespace freezing
 
-int FrozenTape::value_of(const TapeEntry& e) const {
+int FrozenTape::value_of(const TapeRef& entry) const {
+  const TapeEntry& e = *standing_in(entry);
   auto it = positions.find(e.node);
   if (it == positions.end()) return -1;
   return first_value[it->second] + e.index;
@@ -106,6 +108,7 @@ FrozenTape freeze(std::span<const NDArray> heads) {
 namespace autograd {
 
 Symbol get_symbol(const NDArray& array) {
+  unroll_cached({&array, 1});
   const FrozenTape f = freeze({&array, 1});
   std::vector<Entry> values;  // of the graph
   int variables = 0;
@@ -118,7 +121,7 @@ Symbol get_symbol(const NDArray& array) {
     for (int v : n.inputs) node->inputs.push_back(values[v]);
     for (int k = 0; k < n.outputs(); ++k) values.push_back({node, k});
   }
-  return Symbol({values[f.value_of(*array.tape)]});
+  return Symbol({values[f.value_of(array.tape)]});
 }
 
 }  // namespace autograd

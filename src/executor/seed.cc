@@ -1,4 +1,6 @@
 // Seeds for random operators: one stream of numbers per device.
+#include "executor/seed.h"
+
 #include <map>
 #include <mutex>
 #include <utility>
@@ -24,6 +26,8 @@ State& state() {
   return *s;
 }
 
+thread_local SeedsAgain* drawn_before = nullptr;
+
 // The finaliser of SplitMix64: neighbouring numbers give unrelated ones.
 uint64_t mix(uint64_t z) {
   z += 0x9e3779b97f4a7c15ull;
@@ -33,6 +37,15 @@ uint64_t mix(uint64_t z) {
 }
 
 }  // namespace seeds
+
+SeedsAgain::SeedsAgain(std::span<const uint64_t> seeds)
+    : seeds_(seeds), before_(std::exchange(seeds::drawn_before, this)) {}
+SeedsAgain::~SeedsAgain() { seeds::drawn_before = before_; }
+
+uint64_t SeedsAgain::next() {
+  check(at_ < seeds_.size(), "[CachedOp] draws more random numbers than before");
+  return seeds_[at_++];
+}
 
 void seed(uint64_t value) {
   auto& s = seeds::state();
@@ -48,6 +61,7 @@ void seed(uint64_t value, Device device) {
 }
 
 uint64_t next_seed(Device device) {
+  if (seeds::drawn_before) return seeds::drawn_before->next();
   auto& s = seeds::state();
   std::lock_guard lock(s.mutex);
   auto [it, made] = s.streams.try_emplace({device.kind, device.id});

@@ -86,12 +86,16 @@ void TapeNode::free() {
   saved.clear();
   std::vector<TapeRef> going = std::move(inputs);
   inputs.clear();
+  for (TapeRef& e : stands_in) going.push_back(std::move(e));
+  stands_in.clear();
   while (!going.empty()) {
     TapeRef last = std::move(going.back());
     going.pop_back();
     if (!last || last.use_count() > 1) continue;
-    for (TapeRef& input : last->node->inputs) going.push_back(std::move(input));
-    last->node->inputs.clear();
+    for (auto* held : {&last->node->inputs, &last->node->stands_in}) {
+      for (TapeRef& e : *held) going.push_back(std::move(e));
+      held->clear();
+    }
   }
 }
 

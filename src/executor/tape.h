@@ -38,6 +38,8 @@ struct TapeNode {
   std::vector<TapeRef> inputs = {};    // null: a constant
   std::vector<ValueInfo> types = {};   // of the outputs, then of the inputs
   std::vector<SavedArray> saved = {};  // what call->reads names, and nothing else
+  // Entries of other nodes that have taken the place of this one's: see unroll_cached().
+  std::vector<TapeRef> stands_in = {};
   // Of a leaf.
   NDArray gradient = {};
   GradReq req = GradReq::kNone;
@@ -51,6 +53,13 @@ struct TapeNode {
   const ValueInfo& input(int i) const { return types[entries.size() + i]; }
   void free();  // lets go of everything but types and call
 };
+
+// The entry that stands for this one now.
+inline const TapeRef& standing_in(const TapeRef& e) {
+  const TapeRef* at = &e;
+  while (*at && !(*at)->node->stands_in.empty()) at = &(*at)->node->stands_in[size_t((*at)->index)];
+  return *at;
+}
 
 inline ValueInfo info_of(const NDArray& a) { return {a.shape(), a.dtype(), Stype::kDense}; }
 

@@ -68,12 +68,17 @@ void Steps::locate(int i, FunctionRef<void*(int value)> address) {
 }
 
 void Steps::run(int i, Device device, Stream* stream, bool training, uint64_t run_seed) {
+  const Graph::Node& n = node(i);
+  run_seeded(i, device, stream, training,
+             n.call->op->draws ? steps::seed_of(run_seed, n.stream) : 0);
+}
+
+void Steps::run_seeded(int i, Device device, Stream* stream, bool training, uint64_t seed) {
   Step& s = steps_[i];
   const Graph::Node& n = node(i);
   if (s.idle) return;
   // What is recomputed is what a training run computed.
-  OpContext ctx(device, stream, training || n.phase == Phase::kRecomputed, s.wanted,
-                n.call->op->draws ? steps::seed_of(run_seed, n.stream) : 0);
+  OpContext ctx(device, stream, training || n.phase == Phase::kRecomputed, s.wanted, seed);
   attempt([&] { run_kernel(*s.kernel, *n.call, ctx, s.in, s.out); },
           [&](std::string_view text) { fail("Error in operator {}: {}", n.name, text); });
 }

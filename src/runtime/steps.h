@@ -46,6 +46,8 @@ class Steps {
   // Runs a step that has a kernel, once it is located, on a thread that may use what it uses.
   // Throws Error naming the node. `run_seed` is what the random numbers of a run are drawn from.
   void run(int i, Device device, Stream* stream, bool training, uint64_t run_seed);
+  // The same, where the owner has drawn the number for this step himself.
+  void run_seeded(int i, Device device, Stream* stream, bool training, uint64_t seed);
 
  private:
   void add(int node);

@@ -1,0 +1,320 @@
+"""Blocks as graphs: the same numbers as line by line, in less memory."""
+import json
+import threading
+
+import numpy as np
+import pytest
+
+import heddle as mx
+from heddle import _core, autograd, gluon
+from heddle.gluon import nn
+
+
+def data(*shape, seed=1):
+    return mx.nd.array(np.random.RandomState(seed).uniform(-1, 1, shape).astype("float32"))
+
+
+def convolutions(**kwargs):
+    net = nn.HybridSequential(**kwargs)
+    net.add(nn.Conv2D(4, 3, padding=1, in_channels=3), nn.BatchNorm(in_channels=4), nn.Activation("relu"), nn.MaxPool2D(),
+            nn.Dropout(0.4), nn.Dense(5, in_units=64))
+    net.initialize(mx.init.Xavier())
+    return net
+
+
+def test_second_gradients_through_a_graph():
+    def run(hybrid):
+        mx.random.seed(5)
+        net = nn.HybridSequential()
+        net.add(nn.Dense(4, activation="tanh", in_units=3), nn.Dropout(0.5), nn.Dense(1, in_units=4))
+        net.initialize(mx.init.Xavier())
+        net.hybridize(hybrid)
+        x = data(6, 3)
+        x.attach_grad()
+        with autograd.record():
+            y = net(x)
+            first = autograd.grad(y, [x], create_graph=True, retain_graph=True)[0]
+            penalty = (first ** 2).sum() + y.sum()
+        penalty.backward()
+        return [y.asnumpy(), first.asnumpy(), x.grad.asnumpy()] + [p.grad().asnumpy() for p in net.collect_params().values()]
+
+    for one, other in zip(run(False), run(True)):
+        assert np.array_equal(one, other)
+
+
+def test_two_backwards_through_one_run():
+    def run(hybrid):
+        net = convolutions()
+        net.hybridize(hybrid)
+        mx.random.seed(6)
+        for p in net.collect_params().values():
+            p.grad_req = "null" if p.grad_req == "null" else "add"
+        with autograd.record():
+            y = net(data(2, 3, 8, 8))
+        y.backward(retain_graph=True)
+        y.backward()
+        return [p.grad().asnumpy() for p in net.collect_params().values() if p.grad_req != "null"] + [
+            net[1].running_mean.data().asnumpy()]
+
+    mx.random.seed(1)
+    eager = run(False)
+    mx.random.seed(1)
+    for one, other in zip(eager, run(True)):
+        assert np.allclose(one, other, rtol=1e-6, atol=1e-7)
+
+
+def test_many_runs_before_one_backward():
+    cell = nn.HybridSequential()
+    cell.add(nn.Dense(4, activation="tanh", in_units=4))
+    cell.initialize(mx.init.Xavier())
+
+    def run():
+        x = data(2, 4)
+        with autograd.record():
+            for _ in range(20):
+                x = cell(x)
+        x.backward()
+        return cell[0].weight.grad().asnumpy()
+
+    eager = run()
+    cell.hybridize()
+    assert np.array_equal(run(), eager)
+
+
+def test_random_numbers_are_those_of_line_by_line():
+    class Noise(gluon.HybridBlock):
+        def hybrid_forward(self, F, x):
+            return F.Dropout(x, p=0.5) + F.Dropout(x * 2, p=0.3) * F.random.uniform(shape=(3, 4))
+
+    net = Noise()
+    found = []
+    for hybrid in (False, True):
+        net.hybridize(hybrid)
+        mx.random.seed(9)
+        with autograd.train_mode():
+            found.append([net(data(3, 4)).asnumpy() for _ in range(3)])
+    assert np.array_equal(found[0], found[1]) and not np.array_equal(found[0][0], found[0][1])
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_gradients_of_a_run_in_prediction_mode(training):
+    def run(hybrid):
+        net = convolutions()
+        net.hybridize(hybrid)
+        x = data(2, 3, 8, 8)
+        x.attach_grad()
+        with autograd.record(train_mode=False):
+            y = net(x)
+        y.backward(train_mode=training)
+        return x.grad.asnumpy()
+
+    mx.random.seed(1)
+    eager = run(False)
+    mx.random.seed(1)
+    assert np.allclose(run(True), eager, rtol=1e-6, atol=1e-7)
+
+
+def test_a_new_batch_size_is_another_plan_and_plans_are_bounded():
+    net = nn.Dense(3, in_units=2)
+    net.initialize()
+    net.hybridize()
+    for n in range(1, 101):
+        assert net(data(n, 2)).shape == (n, 3)
+    assert net._graph._op.plans == 64
+    net(data(100, 2))
+    assert net._graph._op.plans == 64
+
+
+def test_parameters_that_change_are_seen():
+    net = convolutions()
+    net.hybridize()
+    x = data(2, 3, 8, 8)
+    before = net(x).asnumpy()
+    net[1].running_var.set_data(mx.nd.ones((4,)) * 4)  # it is folded into the convolution
+    after = net(x).asnumpy()
+    net.hybridize(False)
+    assert np.allclose(net(x).asnumpy(), after, atol=1e-5) and not np.allclose(before, after, atol=1e-3)
+    net.hybridize()
+    net(x)
+    net.collect_params().reset_ctx(mx.cpu())  # other arrays, with the same values
+    assert np.allclose(net(x).asnumpy(), after, atol=1e-5)
+
+
+def test_an_input_changed_before_backward_is_an_error():
+    net = nn.Dense(3, in_units=2)
+    net.initialize()
+    net.hybridize()
+    with autograd.record():
+        y = net(data(2, 2))
+    net.weight.set_data(mx.nd.zeros((3, 2)))
+    with pytest.raises(mx.MXNetError, match="overwritten"):
+        y.backward()
+
+
+def test_grad_req_add_and_frozen_parameters():
+    net = nn.HybridSequential()
+    net.add(nn.Dense(3, in_units=2), nn.Dense(2, in_units=3))
+    net.initialize()
+    net[0].collect_params().setattr("grad_req", "null")
+    net[1].weight.grad_req = "add"
+    net.hybridize()
+    for _ in range(3):
+        with autograd.record():
+            y = net(mx.nd.ones((1, 2))).sum()
+        y.backward()
+    assert np.allclose(net[1].bias.grad().asnumpy(), 1)
+    hidden = net[0](mx.nd.ones((1, 2))).asnumpy()
+    assert np.allclose(net[1].weight.grad().asnumpy(), 3 * hidden.repeat(2, 0), atol=1e-5)
+
+
+def test_outputs_that_are_inputs_are_copies():
+    class Net(gluon.HybridBlock):
+        def hybrid_forward(self, F, x):
+            y = x * 2
+            return x, y, y
+
+    net = Net()
+    net.hybridize()
+    x = data(3)
+    x.attach_grad()
+    with autograd.record():
+        a, b, c = net(x)
+        total = a + 3 * b + 5 * c
+    total.backward()
+    assert np.allclose(x.grad.asnumpy(), 17)
+    a[:] = 0
+    assert float(x.abs().sum().item()) > 0 and np.array_equal(b.asnumpy(), c.asnumpy())
+
+
+def test_extents_that_values_decide():
+    class Chosen(gluon.HybridBlock):
+        def hybrid_forward(self, F, x, mask):
+            return F.contrib.boolean_mask(x, mask) * 2
+
+    net = Chosen()
+    net.hybridize()
+    x = mx.nd.array([[1.0], [2.0], [3.0]])
+    assert net(x, mx.nd.array([1, 0, 1])).asnumpy().tolist() == [[2], [6]]
+
+
+def test_symbols_of_what_was_recorded():
+    net = nn.HybridSequential()
+    net.add(nn.Dense(3, activation="relu", in_units=2))
+    net.initialize()
+    net.hybridize()
+    with autograd.record():
+        y = net(data(1, 2)) * 2
+    operators = [n["op"] for n in json.loads(autograd.get_symbol(y).tojson())["nodes"] if n["op"] != "null"]
+    assert operators == ["FullyConnected", "Activation", "_mul_scalar"]
+
+
+def test_threads_share_a_graph():
+    net = convolutions()
+    net.hybridize()
+    inputs = [data(2, 3, 8, 8, seed=s) for s in range(8)]
+    wanted = [net(x).asnumpy() for x in inputs]
+    failures = []
+
+    def work(k):
+        for _ in range(20):
+            for x, want in zip(inputs[k:] + inputs[:k], wanted[k:] + wanted[:k]):
+                if not np.array_equal(net(x).asnumpy(), want):
+                    failures.append(k)
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+    [t.start() for t in threads]
+    [t.join() for t in threads]
+    assert not failures
+
+
+def test_threads_train_on_one_graph():
+    net = nn.Dense(4, in_units=8)
+    net.initialize()
+    net.hybridize()
+    found = {}
+
+    def work(k):
+        x = data(3, 8, seed=k)
+        x.attach_grad()
+        for _ in range(30):
+            with autograd.record():
+                y = (net(x) ** 2).sum()
+            g = autograd.grad(y, [x])[0]
+        found[k] = g.asnumpy()
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+    [t.start() for t in threads]
+    [t.join() for t in threads]
+    w, b = net.weight.data().asnumpy(), net.bias.data().asnumpy()
+    for k, g in found.items():
+        assert np.allclose(g, 2 * (data(3, 8, seed=k).asnumpy() @ w.T + b) @ w, atol=1e-4)
+
+
+def deep(layers=24, width=256):
+    net = nn.HybridSequential()
+    for _ in range(layers):
+        net.add(nn.Dense(width, activation="tanh", in_units=width))
+    net.initialize(mx.init.Xavier())
+    return net
+
+
+def test_a_budget_of_memory():
+    def step(net):
+        with autograd.record():
+            y = net(data(512, 256)).sum()
+        y.backward()
+        return [p.grad().asnumpy() for p in net.collect_params().values()]
+
+    net = deep()
+    net.hybridize()
+    wanted = step(net)
+    net.hybridize(memory_budget="16MB")
+    for one, other in zip(wanted, step(net)):
+        assert np.array_equal(one, other)
+    net.hybridize(memory_budget="1MB")
+    with pytest.raises(mx.MXNetError, match="budget"):
+        step(net)
+
+
+def test_a_step_takes_what_its_plan_says():
+    net = deep()
+    net.hybridize()
+    x = data(256, 256)
+
+    def step():
+        with autograd.record():
+            y = net(x).sum()
+        y.backward()
+        mx.nd.waitall()
+
+    step()
+    _core.reset_peak("cpu", 0)
+    before = mx.memory_stats(mx.cpu())["live"]
+    step()
+    taken = mx.memory_stats(mx.cpu())["peak"] - before
+    plan = net._graph.symbol.memory_plan(ctx=mx.cpu(), data=x.shape)
+    values = plan.arena_bytes + plan.output_bytes  # the gradients of parameters are there already
+    assert values <= taken <= 1.01 * values
+
+
+def test_errors_name_the_operator():
+    net = nn.HybridSequential(prefix="net_")
+    with net.name_scope():
+        net.add(nn.Dense(3, in_units=2), nn.Dense(3, in_units=4))
+    net.initialize()
+    net.hybridize()
+    with pytest.raises(mx.MXNetError, match="net_dense1_fwd"):
+        net(data(2, 2))
+
+
+def test_arrays_on_two_devices_are_refused():
+    class Sum(gluon.HybridBlock):
+        def hybrid_forward(self, F, x, y):
+            return x + y
+
+    net = Sum()
+    net.hybridize()
+    if mx.num_gpus():
+        with pytest.raises(mx.MXNetError, match="expected"):
+            net(data(2), data(2).as_in_context(mx.gpu()))
+    assert net(data(2), data(2)).shape == (2,)
