@@ -266,6 +266,9 @@ struct HEDDLE_API Situation {
   std::span<const Blob> in;
   std::span<const Blob> out;  // data pointers may still be null
   bool training;
+  // Of inputs: lasting[i] says that it stays from run to run, so that a plan may pack it (Packing).
+  std::span<const uint8_t> lasting = {};
+  bool lasts(size_t i) const { return i < lasting.size() && lasting[i]; }
 };
 using Accepts = Erased<bool, const Situation&>;
 
@@ -436,11 +439,14 @@ struct HEDDLE_API OpDef {
     std::shared_ptr<const Packing> packing = nullptr;
   };
   // What a plan does instead where an input is a variable that stays: the operator `by`, of the
-  // same parameters, brings the input into the form that `kernel` reads, once for many runs.
+  // same parameters or those that `with` gives, brings the input into the form that `kernel` reads,
+  // once for many runs. An implementation that does nothing else has no `run`, and accepts only
+  // what has an input that lasts.
   struct Packing {
     int input;
     std::string by;
     Implementation kernel;
+    Erased<Kwargs, const Situation&> with = {};
   };
   std::vector<Implementation> kernels = {};  // filled by OpTable; tried from the back
   const OpDef* forward = nullptr;            // of "_backward_<name>": the operator it belongs to
@@ -547,7 +553,8 @@ class HEDDLE_API OpTable {
   void kernel(std::string_view op, Device::Kind on, std::string_view library, Kernel run,
               Accepts accepts = nullptr, Wants wants = nullptr);
   // Of the kernel added last: see OpDef::Packing.
-  void packing(std::string_view op, int input, std::string_view by, Kernel run);
+  void packing(std::string_view op, int input, std::string_view by, Kernel run,
+               Erased<Kwargs, const Situation&> with = {});
   const OpDef* find(std::string_view name_or_alias) const;
   const OpDef& at(std::string_view name_or_alias) const;  // throws, suggesting near names
   const OpDef& of(Meaning meaning) const;                 // the one of that meaning

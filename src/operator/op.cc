@@ -497,9 +497,10 @@ void OpTable::kernel(std::string_view op, Device::Kind on, std::string_view libr
   else table.later.emplace_back(d, std::move(k));
 }
 
-void OpTable::packing(std::string_view op, int input, std::string_view by, Kernel run) {
+void OpTable::packing(std::string_view op, int input, std::string_view by, Kernel run,
+                      Erased<Kwargs, const Situation&> with) {
   OpDef::Implementation& k = state().names.find(op)->second->kernels.back();
-  OpDef::Packing p{input, std::string(by), k};
+  OpDef::Packing p{input, std::string(by), k, with};
   p.kernel.run = run;
   k.packing = std::make_shared<const OpDef::Packing>(std::move(p));
 }

@@ -66,7 +66,8 @@ class Chooser {
   void look_at(int node) {
     const Graph::Node& n = g_.nodes[node];
     in_.clear(), out_.clear();
-    for (int v : n.inputs) in_.push_back(describe(v));
+    lasting_.clear();
+    for (int v : n.inputs) in_.push_back(describe(v)), lasting_.push_back(lasts(v));
     for (int k = 0; k < n.outputs(); ++k) out_.push_back(describe(n.first_output + k));
     Choice& c = choices_[node];
     c.in.resize(in_.size()), c.out.resize(out_.size());
@@ -74,7 +75,7 @@ class Chooser {
     if (n.call->op->meaning != Meaning::kTransfer || in_[0].device == where_[node])
       attempt(
           [&] {
-            c.kernel = &choose_kernel(*n.call, where_[node], {in_, out_, training_}, as);
+            c.kernel = &choose_kernel(*n.call, where_[node], {in_, out_, training_, lasting_}, as);
           },
           [&](std::string_view text) { fail("Error in operator {}: {}", n.name, text); });
     const int packed = pack(node, c);
@@ -83,14 +84,22 @@ class Chooser {
     for (int k = 0; k < n.outputs(); ++k) write(node, n.first_output + k, c.out[k].layout);
   }
 
+  // Whether a value is the same in all runs until somebody writes a variable, and may be packed.
+  bool lasts(int value) const {
+    const Graph::Node& from = g_.nodes[producer_[value]];
+    return keep_.packed && (!from.call || from.phase == Phase::kPrepare) &&
+           !changes_.contains(value);
+  }
+
   // Gives the kernel an input packed, if it can be, and may. Which one; or -1.
   int pack(int node, Choice& c) {
     const auto* packing = c.kernel ? c.kernel->packing.get() : nullptr;
-    if (!packing || !keep_.packed) return -1;
+    if (!packing || !lasting_[size_t(packing->input)]) return -1;
     const Graph::Node& n = g_.nodes[node];
     const int v = n.inputs[packing->input];
-    const Graph::Node& from = g_.nodes[producer_[v]];
-    if ((from.call && from.phase != Phase::kPrepare) || changes_.contains(v)) return -1;
+    Kwargs kwargs = packing->with
+                        ? packing->with(n.call->params.get(), {in_, out_, training_, lasting_})
+                        : n.call->kwargs;
     c.kernel = &packing->kernel;
     reads_.push_back({node, packing->input, int(reorders_.size())});
     reorders_.push_back({v,
@@ -98,7 +107,7 @@ class Chooser {
                          {},
                          where_[node],
                          Phase::kPrepare,
-                         make_call(OpTable::get().at(packing->by), n.call->kwargs)});
+                         make_call(OpTable::get().at(packing->by), std::move(kwargs))});
     return packing->input;
   }
 
@@ -192,6 +201,7 @@ class Chooser {
   std::map<int, int> plain_;                         // fixed value -> its reorder
   std::map<std::pair<int, std::string>, int> made_;  // (value, layout) -> reorder
   std::vector<Blob> in_, out_;
+  std::vector<uint8_t> lasting_;  // of in_
 };
 
 }  // namespace choosing

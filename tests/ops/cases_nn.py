@@ -143,6 +143,23 @@ for size in (3, 40):
          ref=lambda w, **_: panels(w).reshape(-1, w.shape[1]))
 
 
+def blocks(weight, form):
+    """Filters in pairs of blocks of as many as a register has lanes, or each channel's own in one; channels in blocks."""
+    from heddle import _core
+    wide = 1 << _core.best_isa_level()
+    side = wide if form == "depthwise" else 2 * wide
+    parts, taps = [], weight.reshape(*weight.shape[:2], -1)
+    for k in range(0, len(taps), side):
+        some = taps[k:k + side]
+        some = np.pad(some, ((0, -len(some) % wide), (0, 0), (0, 0)))
+        parts += [some[:, c:c + wide].transpose(2, 1, 0).ravel() for c in range(0, taps.shape[1], wide)]
+    return np.concatenate(parts)
+
+
+for form, shape in (("dense", (40, 20, 2, 3)), ("dense", (5, 3, 1)), ("depthwise", (40, 1, 3, 3))):
+    case("_pack_Convolution_weight", [shape], form=form, label=f"{form}{len(shape)}", witness="absent", ref=blocks)
+
+
 def packed_parameters(parameters, state_size, num_layers, projection_size, **_):
     """An LSTM's."""
     packed, at = [], 0

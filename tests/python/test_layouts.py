@@ -58,7 +58,7 @@ def test_resnet50_forward_reorders_nothing_but_weights(monkeypatch):
     folded = re.findall(r"Op:_fold_normalization", parts(exe)["Inference"])
     kept = [name for name in reorders(exe) if name in exe.arg_dict]
     assert reorders(exe) == kept and len(folded) + len(kept) == 53  # folded weights are written in the order they are wanted in
-    monkeypatch.setenv("HEDDLE_PASSES", "-fuse")
+    monkeypatch.setenv("HEDDLE_PASSES", "-fuse,-pack")
     exe = resnet(loss=False).simple_bind(mx.cpu(), data=(1, 3, 224, 224), grad_req="null")
     exe.forward(is_train=False)
     weights = [name for name in exe.arg_dict if name.endswith("conv0_weight") or re.search(r"conv\d_weight", name)]
@@ -146,8 +146,9 @@ def test_numbers_are_those_of_portable_kernels(net, tmp_path):
         np.testing.assert_allclose(value, exact, rtol=2e-3, atol=2e-4 * max(1, np.abs(exact).max()), err_msg=name)
 
 
-def test_packed_weights_outlive_a_run_and_follow_their_variable():
+def test_reordered_weights_outlive_a_run_and_follow_their_variable(monkeypatch):
     """Reordered once for many runs; written to by any means, once more."""
+    monkeypatch.setenv("HEDDLE_PASSES", "-pack")
     net = mx.sym.Convolution(mx.sym.Variable("data"), num_filter=16, kernel=(3, 3), no_bias=True, name="c")
     exe = net.simple_bind(mx.cpu(), data=(1, 16, 5, 5), grad_req="null")
     weight = exe.arg_dict["c_weight"]

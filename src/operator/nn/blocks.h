@@ -1,0 +1,56 @@
+// Loops over pixels whose channels lie in blocks of one register: what convolutions on packed
+// weights are made of.
+#pragma once
+#include <cstdint>
+
+namespace heddle::ops::nn {
+
+// Channels of a pixel that lie this close where there are no more: pictures.
+constexpr int kFew = 4;
+
+// A line of pixels times one or two blocks of filters:
+//   y[i, k] = within(add[i, k] + bias[k] + sum over b, t, q of
+//                    x[b * plane + tap[t] + i * step + q] weight[b, t, q, k]).
+struct BlockRun {
+  const float* x;
+  int64_t plane;       // between blocks of channels
+  const int32_t* tap;  // where the pixels of each tap lie
+  int64_t taps;
+  int64_t blocks, last;        // of channels, and how many the last one has
+  bool few;                    // pixels are kFew apart, else as many as a block has
+  const float *weight, *bias;  // (blocks, taps, channels, filters); bias may be null
+  int filters, width;          // blocks of filters, 1 or 2, and how many the last one has
+  const float* add;            // lies as y; may be null
+  float* y;
+  int64_t y_step, y_plane;  // between pixels, and blocks of filters
+  int64_t pixels;
+  float low, high;
+};
+
+// A line of pixels of one block of channels, each with a filter of its own; all columns of the
+// window are in the data.
+struct DepthRun {
+  const float *x, *weight, *bias;  // bias may be null
+  int64_t rows, columns;           // of the window
+  int64_t line, weight_row;        // between rows of the data, and of the weight
+  int64_t dilate, stride;          // between columns of the window, and pixels; floats
+  const float* add;                // may be null
+  float* y;
+  int64_t pixels;
+  float low, high;
+};
+
+// The loops of one instruction-set level.
+struct BlockLoops {
+  int wide, tile;  // channels of a block; pixels that two blocks of filters take at once
+  void (*run)(const BlockRun&);
+  // n pixels that are `step` apart, their channels `plane` apart, to pixels of `to_step` floats.
+  void (*gather)(const float* x, int64_t step, int64_t plane, int64_t channels, int64_t n,
+                 float* to, int64_t to_step);
+  void (*depth)(const DepthRun&);
+};
+
+// Those of the machine's level, not of simd::level(): see convolution_lanes.cc.
+const BlockLoops& block_loops();
+
+}  // namespace heddle::ops::nn
