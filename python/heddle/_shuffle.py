@@ -10,12 +10,14 @@ if TYPE_CHECKING:
     from typing import Any
 
 _seeded: random.Random | None = None  # once seed() was called
+_numbers: random.Random | None = None  # likewise; apart from the orders, which it must not disturb
 
 
 def seed(number: int) -> None:
     """Starts the orders that follow from a number."""
-    global _seeded
+    global _seeded, _numbers
     _seeded = random.Random(number)
+    _numbers = random.Random(f"numbers {number}")
 
 
 def shuffle(rows: array.array[int]) -> None:
@@ -36,3 +38,9 @@ def _was_seeded(numpy: Any) -> bool:
 def shuffle_batches(batches: list[Any]) -> None:
     """Puts batches in a random order: one that the last seed() decides; without one, Python's generator."""
     (random if _seeded is None else _seeded).shuffle(batches)
+
+
+def number() -> int:
+    """A number below 2**31 to start random numbers from: the next that the last seed() decides; without one, Python's
+    generator draws it."""
+    return (random if _numbers is None else _numbers).getrandbits(31)

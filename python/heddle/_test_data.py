@@ -117,7 +117,11 @@ def _read_raw(folder: str, name: str) -> bytes:
         return zipped.read()
 
 
-def _read_idx(folder: str, name: str) -> np.ndarray:
+def read_idx(folder: str, name: str) -> np.ndarray:
+    """The bytes of an IDX file (Yann LeCun's format of MNIST) in the shape that it says; NAME.gz does where there is no NAME.
+
+    Raises FileNotFoundError where there is neither, ValueError for what is no IDX file of bytes.
+    """
     raw = _read_raw(folder, name)
     if len(raw) < 8 or raw[:3] != b"\0\0\x08":
         raise ValueError(f"{folder}/{name}: found the first bytes {raw[:4].hex()}, expected an IDX file of bytes")
@@ -137,9 +141,9 @@ def get_mnist() -> dict[str, np.ndarray]:
     folder = _find_mnist()
     found = {}
     for part, prefix in (("train", "train"), ("test", "t10k")):
-        images = _read_idx(folder, f"{prefix}-images-idx3-ubyte")
+        images = read_idx(folder, f"{prefix}-images-idx3-ubyte")
         found[f"{part}_data"] = images.reshape(len(images), 1, *images.shape[1:]).astype(np.float32) / 255
-        found[f"{part}_label"] = _read_idx(folder, f"{prefix}-labels-idx1-ubyte").astype(np.int8)
+        found[f"{part}_label"] = read_idx(folder, f"{prefix}-labels-idx1-ubyte").astype(np.int8)
     return found
 
 

@@ -10,8 +10,6 @@ import struct
 import threading
 from collections import namedtuple
 
-import numpy as np
-
 from . import _core
 
 TYPE_CHECKING = False
@@ -227,6 +225,7 @@ def pack(header: Any, s: bytes) -> bytes:
     header = IRHeader(*header)
     if isinstance(header.label, numbers.Real):
         return struct.pack(_IR_FORMAT, 0, float(header.label), header.id, header.id2) + bytes(s)
+    import numpy as np
     label = np.asarray(header.label, dtype=np.float32).ravel()
     return struct.pack(_IR_FORMAT, label.size, 0.0, header.id, header.id2) + label.tobytes() + bytes(s)
 
@@ -242,6 +241,7 @@ def unpack(s: bytes) -> tuple[Any, bytes]:
         raise ValueError(f"[unpack] the record has {len(s)} bytes, expected at least {end}: its header says that it has "
                          f"{header.flag} labels")
     if header.flag > 0:
+        import numpy as np
         header = header._replace(label=np.frombuffer(s, np.float32, header.flag, _IR_SIZE))
     return header, s[end:]
 
@@ -254,6 +254,7 @@ def unpack_img(s: bytes, iscolor: int = -1) -> tuple[Any, Any]:
     The image is a NumPy array as OpenCV makes it: uint8 of (height, width, 3) with blue first, (height, width) in grey,
     (height, width, 4) with opacity. Raises MXNetError where the file is broken.
     """
+    import numpy as np
     header, content = unpack(s)
     channels = {1: 3, 0: 1}.get(iscolor, 0)
     shape, pixels = _core.decode_image("unpack_img", content, channels)
@@ -274,6 +275,7 @@ def pack_img(header: Any, img: Any, quality: int = 95, img_fmt: str = ".jpg") ->
 
     Raises ValueError for other formats, dtypes and shapes.
     """
+    import numpy as np
     kind = _FORMATS.get(img_fmt.lower())
     if kind is None:
         raise ValueError(f"[pack_img] img_fmt is {img_fmt!r}, expected {', '.join(_FORMATS)}")
@@ -282,6 +284,7 @@ def pack_img(header: Any, img: Any, quality: int = 95, img_fmt: str = ".jpg") ->
 
 def encode(image: Any, kind: str, quality: int, blue_first: bool = True) -> bytes:
     """A file of the kind "JPEG" or "PNG": what pack_img writes."""
+    import numpy as np
     if image.dtype != np.uint8 or image.ndim not in (2, 3):
         raise ValueError(f"[pack_img] the image is {image.dtype} of {image.shape}, expected uint8 of (height, width) or "
                          "(height, width, channels)")

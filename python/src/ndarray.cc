@@ -550,23 +550,40 @@ py::object array_from_buffer(py::object source, py::object dtype, const std::str
   return py::reinterpret_steal<py::object>(wrap(std::move(a)));
 }
 
-// An array that shares the memory of a contiguous buffer, which it keeps alive; writes of either
-// side are seen by the other. Memory in the other byte order is copied.
-py::object share_buffer(py::object source) {
-  auto b = std::make_unique<Buffer>(source.ptr(), PyBUF_C_CONTIGUOUS | PyBUF_FORMAT);
-  const Dtype dtype = dtype_of_format(b->view.format, b->view.itemsize);
-  const Shape shape = Shape::of(b->view.shape, b->view.shape + b->view.ndim);
+// An array that lies in the memory of a buffer, which it keeps alive.
+PyObject* in_memory_of(std::unique_ptr<Buffer> b, const Shape& shape, Dtype dtype) {
   Asked here;
-  if (b->native() != b->view.buf)
-    return py::reinterpret_steal<py::object>(wrap(NDArray::from_host(b->native(), shape, dtype)));
   void* data = b->view.buf;
   auto owner = std::shared_ptr<void>(b.release(), [](void* p) {
     if (!Py_IsInitialized()) return;  // its Python owner is gone with the interpreter
     const Locked lock;                // the last use may end on an engine thread
     delete static_cast<Buffer*>(p);
   });
-  return py::reinterpret_steal<py::object>(
-      wrap(NDArray::wrap(data, shape, dtype, {}, std::move(owner))));
+  return wrap(NDArray::wrap(data, shape, dtype, {}, std::move(owner)));
+}
+
+// An array that shares the memory of a contiguous buffer; writes of either side are seen by the
+// other. Memory in the other byte order is copied.
+py::object share_buffer(py::object source) {
+  auto b = std::make_unique<Buffer>(source.ptr(), PyBUF_C_CONTIGUOUS | PyBUF_FORMAT);
+  const Dtype dtype = dtype_of_format(b->view.format, b->view.itemsize);
+  const Shape shape = Shape::of(b->view.shape, b->view.shape + b->view.ndim);
+  if (b->native() != b->view.buf) {
+    Asked here;
+    return py::reinterpret_steal<py::object>(wrap(NDArray::from_host(b->native(), shape, dtype)));
+  }
+  return py::reinterpret_steal<py::object>(in_memory_of(std::move(b), shape, dtype));
+}
+
+// The same of plain bytes, which are taken for elements of a dtype.
+py::object share_bytes(py::object source, py::handle shape, const std::string& dtype) {
+  auto b = std::make_unique<Buffer>(source.ptr(), PyBUF_C_CONTIGUOUS);
+  const Shape s = shape_of(shape, true);
+  const Dtype d = dtype_from_name(dtype);
+  check(b->view.len == s.size() * dtype_size(d),
+        "the buffer has {} bytes, expected {} for shape {} of {}", int64_t(b->view.len),
+        s.size() * dtype_size(d), s, d);
+  return py::reinterpret_steal<py::object>(in_memory_of(std::move(b), s, d));
 }
 
 // --- nested lists
@@ -684,6 +701,7 @@ void define_ndarray(py::module_& m) {
   m.def("array_from_buffer", array_from_buffer);
   m.def("array_from_list", array_from_list);
   m.def("share_buffer", share_buffer);
+  m.def("share_bytes", share_bytes);
   m.def("from_dlpack", from_dlpack);
   m.def("from_bytes", [](py::bytes b) {
     return py::reinterpret_steal<py::object>(wrap(array_from_bytes(std::string_view(b))));

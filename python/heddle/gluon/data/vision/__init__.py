@@ -1,0 +1,3 @@
+"""Datasets of images."""
+from . import datasets
+from .datasets import *  # noqa: F403
