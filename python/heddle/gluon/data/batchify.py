@@ -29,7 +29,7 @@ def _stack(samples: Sequence[Any], who: str) -> NDArray:
     """Samples of one shape along a new first axis."""
     first = samples[0]
     if isinstance(first, NDArray):
-        return op.stack(*samples, axis=0, num_args=len(samples))
+        return op.stack(*samples, axis=0)
     if all(type(v) in (int, float, bool) for v in samples):
         kinds = {type(v) for v in samples}
         name = "float64" if float in kinds else "int64" if int in kinds else "bool"
