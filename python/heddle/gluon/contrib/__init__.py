@@ -1,4 +1,4 @@
-"""What MXNet kept apart from the rest of gluon."""
-from . import data
+"""Layers, cells, data and a training loop beside the main ones."""
+from . import cnn, data, estimator, nn, rnn
 
-__all__ = ["data"]
+__all__ = ["cnn", "data", "estimator", "nn", "rnn"]

@@ -95,12 +95,12 @@ class _Conv(HybridBlock):
 class Conv1D(_Conv):
     """A convolution over series.
 
-    x: (batch, channels, width), or (batch, width, channels) with layout NWC, of a floating dtype; the output has
-    `channels` channels. weight: (channels, in_channels / groups, *kernel_size), channels last likewise; bias:
-    (channels,), none with use_bias=False. kernel_size, strides, padding and dilation: one number, or one per spatial
-    axis. groups: the channels are that many convolutions side by side. in_channels: 0 is found out at the first forward.
-    activation: a name for Activation. Each spatial extent becomes (n + 2 padding - dilation (kernel_size - 1) - 1) //
-    strides + 1. Raises AssertionError for another layout.
+    x: (batch, channels, width), of a floating dtype; the output has `channels` channels. weight: (channels, in_channels
+    / groups, *kernel_size); bias: (channels,), none with use_bias=False. kernel_size, strides, padding and dilation:
+    one number, or one per spatial axis. groups: the channels are that many convolutions side by side. in_channels: 0 is
+    found out at the first forward. activation: a name for Activation. Each spatial extent becomes (n + 2 padding -
+    dilation (kernel_size - 1) - 1) // strides + 1. Raises AssertionError for an unknown layout; those with the channels
+    last are known, and the operators refuse them (MXNetError).
     """
 
     def __init__(self, channels: int, kernel_size: ShapeLike, strides: ShapeLike = 1, padding: ShapeLike = 0,
@@ -114,12 +114,11 @@ class Conv1D(_Conv):
 class Conv2D(_Conv):
     """A convolution over images.
 
-    x: (batch, channels, height, width), or channels last with layout NHWC, of a floating dtype; the output has `channels`
-    channels. weight: (channels, in_channels / groups, *kernel_size), channels last likewise; bias: (channels,), none with
-    use_bias=False. kernel_size, strides, padding and dilation: one number, or one per spatial axis. groups: the channels
-    are that many convolutions side by side. in_channels: 0 is found out at the first forward. activation: a name for
-    Activation. Each spatial extent becomes (n + 2 padding - dilation (kernel_size - 1) - 1) // strides + 1. Raises
-    AssertionError for another layout.
+    x: (batch, channels, height, width), of a floating dtype; the output has `channels` channels. weight: (channels,
+    in_channels / groups, *kernel_size); bias: (channels,), none with use_bias=False. kernel_size, strides, padding and
+    dilation: one number, or one per spatial axis. groups: the channels are that many convolutions side by side.
+    in_channels: 0 is found out at the first forward. activation: a name for Activation. Each spatial extent becomes (n
+    + 2 padding - dilation (kernel_size - 1) - 1) // strides + 1. Raises AssertionError for another layout.
     """
 
     def __init__(self, channels: int, kernel_size: ShapeLike, strides: ShapeLike = (1, 1), padding: ShapeLike = (0, 0),
@@ -133,12 +132,12 @@ class Conv2D(_Conv):
 class Conv3D(_Conv):
     """A convolution over volumes.
 
-    x: (batch, channels, depth, height, width), or channels last with layout NDHWC, of a floating dtype; the output has
-    `channels` channels. weight: (channels, in_channels / groups, *kernel_size), channels last likewise; bias:
-    (channels,), none with use_bias=False. kernel_size, strides, padding and dilation: one number, or one per spatial
-    axis. groups: the channels are that many convolutions side by side. in_channels: 0 is found out at the first forward.
-    activation: a name for Activation. Each spatial extent becomes (n + 2 padding - dilation (kernel_size - 1) - 1) //
-    strides + 1. Raises AssertionError for another layout.
+    x: (batch, channels, depth, height, width), of a floating dtype; the output has `channels` channels. weight:
+    (channels, in_channels / groups, *kernel_size); bias: (channels,), none with use_bias=False. kernel_size, strides,
+    padding and dilation: one number, or one per spatial axis. groups: the channels are that many convolutions side by
+    side. in_channels: 0 is found out at the first forward. activation: a name for Activation. Each spatial extent
+    becomes (n + 2 padding - dilation (kernel_size - 1) - 1) // strides + 1. Raises AssertionError for an unknown
+    layout; those with the channels last are known, and the operators refuse them (MXNetError).
     """
 
     def __init__(self, channels: int, kernel_size: ShapeLike, strides: ShapeLike = (1, 1, 1), padding: ShapeLike = (0, 0, 0),
@@ -158,9 +157,9 @@ class _Transpose(_Conv):
 class Conv1DTranspose(_Transpose):
     """The gradient of a convolution with respect to its input, as a layer: it makes series larger.
 
-    x: (batch, channels, width), or (batch, width, channels) with layout NWC, of a floating dtype. weight: (in_channels,
-    channels / groups, *kernel_size). Each spatial extent becomes strides (n - 1) + dilation (kernel_size - 1) + 1 - 2
-    padding + output_padding. The rest is as in Conv1D.
+    x: (batch, channels, width), of a floating dtype. weight: (in_channels, channels / groups, *kernel_size). Each
+    spatial extent becomes strides (n - 1) + dilation (kernel_size - 1) + 1 - 2 padding + output_padding. The rest is as
+    in Conv1D.
     """
 
     def __init__(self, channels: int, kernel_size: ShapeLike, strides: ShapeLike = 1, padding: ShapeLike = 0,
@@ -175,9 +174,9 @@ class Conv1DTranspose(_Transpose):
 class Conv2DTranspose(_Transpose):
     """The gradient of a convolution with respect to its input, as a layer: it makes images larger.
 
-    x: (batch, channels, height, width), or channels last with layout NHWC, of a floating dtype. weight: (in_channels,
-    channels / groups, *kernel_size). Each spatial extent becomes strides (n - 1) + dilation (kernel_size - 1) + 1 - 2
-    padding + output_padding. The rest is as in Conv2D.
+    x: (batch, channels, height, width), of a floating dtype. weight: (in_channels, channels / groups, *kernel_size).
+    Each spatial extent becomes strides (n - 1) + dilation (kernel_size - 1) + 1 - 2 padding + output_padding. The rest
+    is as in Conv2D.
     """
 
     def __init__(self, channels: int, kernel_size: ShapeLike, strides: ShapeLike = (1, 1), padding: ShapeLike = (0, 0),
@@ -192,9 +191,9 @@ class Conv2DTranspose(_Transpose):
 class Conv3DTranspose(_Transpose):
     """The gradient of a convolution with respect to its input, as a layer: it makes volumes larger.
 
-    x: (batch, channels, depth, height, width), or channels last with layout NDHWC, of a floating dtype. weight:
-    (in_channels, channels / groups, *kernel_size). Each spatial extent becomes strides (n - 1) + dilation (kernel_size -
-    1) + 1 - 2 padding + output_padding. The rest is as in Conv3D.
+    x: (batch, channels, depth, height, width), of a floating dtype. weight: (in_channels, channels / groups,
+    *kernel_size). Each spatial extent becomes strides (n - 1) + dilation (kernel_size - 1) + 1 - 2 padding +
+    output_padding. The rest is as in Conv3D.
     """
 
     def __init__(self, channels: int, kernel_size: ShapeLike, strides: ShapeLike = (1, 1, 1), padding: ShapeLike = (0, 0, 0),
@@ -239,9 +238,8 @@ class _Pooling(HybridBlock):
 class MaxPool1D(_Pooling):
     """The largest of each window of pool_size.
 
-    x: (batch, channels, width), or (batch, width, channels) with layout NWC. strides: pool_size by default. Each spatial
-    extent becomes (n + 2 padding - pool_size) / strides + 1, rounded down, or up with ceil_mode. Raises AssertionError
-    for another layout.
+    x: (batch, channels, width). strides: pool_size by default. Each spatial extent becomes (n + 2 padding - pool_size)
+    / strides + 1, rounded down, or up with ceil_mode. Raises AssertionError for another layout.
     """
 
     def __init__(self, pool_size: ShapeLike = 2, strides: ShapeLike | None = None, padding: ShapeLike = 0,
@@ -252,9 +250,8 @@ class MaxPool1D(_Pooling):
 class MaxPool2D(_Pooling):
     """The largest of each window of pool_size.
 
-    x: (batch, channels, height, width), or channels last with layout NHWC. strides: pool_size by default. Each spatial
-    extent becomes (n + 2 padding - pool_size) / strides + 1, rounded down, or up with ceil_mode. Raises AssertionError
-    for another layout.
+    x: (batch, channels, height, width). strides: pool_size by default. Each spatial extent becomes (n + 2 padding -
+    pool_size) / strides + 1, rounded down, or up with ceil_mode. Raises AssertionError for another layout.
     """
 
     def __init__(self, pool_size: ShapeLike = (2, 2), strides: ShapeLike | None = None, padding: ShapeLike = 0,
@@ -265,9 +262,8 @@ class MaxPool2D(_Pooling):
 class MaxPool3D(_Pooling):
     """The largest of each window of pool_size.
 
-    x: (batch, channels, depth, height, width), or channels last with layout NDHWC. strides: pool_size by default. Each
-    spatial extent becomes (n + 2 padding - pool_size) / strides + 1, rounded down, or up with ceil_mode. Raises
-    AssertionError for another layout.
+    x: (batch, channels, depth, height, width). strides: pool_size by default. Each spatial extent becomes (n + 2
+    padding - pool_size) / strides + 1, rounded down, or up with ceil_mode. Raises AssertionError for another layout.
     """
 
     def __init__(self, pool_size: ShapeLike = (2, 2, 2), strides: ShapeLike | None = None, padding: ShapeLike = 0,
@@ -315,8 +311,8 @@ class AvgPool3D(_Pooling):
 
 
 class GlobalMaxPool1D(_Pooling):
-    """The largest element over all spatial axes, which stay with extent 1. x: (batch, channels, width), or (batch, width,
-    channels) with layout NWC."""
+    """The largest element over all spatial axes, which stay with extent 1. x: (batch, channels, width), or (batch,
+    width, channels) with layout NWC."""
 
     def __init__(self, layout: str = "NCW", **kwargs: Any) -> None:
         super().__init__((1,), None, 0, True, True, "max", layout, **kwargs)
@@ -331,16 +327,16 @@ class GlobalMaxPool2D(_Pooling):
 
 
 class GlobalMaxPool3D(_Pooling):
-    """The largest element over all spatial axes, which stay with extent 1. x: (batch, channels, depth, height, width), or
-    channels last with layout NDHWC."""
+    """The largest element over all spatial axes, which stay with extent 1. x: (batch, channels, depth, height, width),
+    or channels last with layout NDHWC."""
 
     def __init__(self, layout: str = "NCDHW", **kwargs: Any) -> None:
         super().__init__((1, 1, 1), None, 0, True, True, "max", layout, **kwargs)
 
 
 class GlobalAvgPool1D(_Pooling):
-    """The mean over all spatial axes, which stay with extent 1. x: (batch, channels, width), or (batch, width, channels)
-    with layout NWC."""
+    """The mean over all spatial axes, which stay with extent 1. x: (batch, channels, width), or (batch, width,
+    channels) with layout NWC."""
 
     def __init__(self, layout: str = "NCW", **kwargs: Any) -> None:
         super().__init__((1,), None, 0, True, True, "avg", layout, **kwargs)

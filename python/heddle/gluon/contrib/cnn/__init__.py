@@ -1,0 +1,2 @@
+"""Convolutions whose windows follow the image."""
+from .conv_layers import *  # noqa: F403

@@ -1,0 +1,2 @@
+"""More layers."""
+from .basic_layers import *  # noqa: F403
