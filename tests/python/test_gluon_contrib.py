@@ -117,6 +117,17 @@ def test_variational_dropout_draws_once(states):
     assert float((cell.unroll(4, data(2, 4, 30), merge_outputs=True)[0] == 0).sum().item()) == 0
 
 
+def test_dynamic_unroll():
+    cell = rnn.GRUCell(4, input_size=5)
+    cell.initialize(mx.init.Xavier())
+    x = data(3, 2, 5)
+    outputs, states = contrib.rnn.rnn_cell.dynamic_unroll(cell, x, cell.begin_state(2))
+    wanted, after = cell.unroll(3, x, layout="TNC", merge_outputs=True)
+    assert np.array_equal(outputs.asnumpy(), wanted.asnumpy()) and np.array_equal(states[0].asnumpy(), after[0].asnumpy())
+    with pytest.raises(TypeError, match="expected an NDArray"):
+        contrib.rnn.rnn_cell.dynamic_unroll(cell, mx.sym.var("x"), None)
+
+
 # --- the Estimator
 class Recorder(logging.Handler):
     def __init__(self):

@@ -8,6 +8,7 @@ from .. import autograd, initializer, symbol
 from ..base import MXNetError, as_dtype, dtype_name, mx_real_t
 from ..context import Context, cpu, current_context
 from ..ndarray import NDArray, array, load, op, save, zeros
+from .utils import shape_is_known
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,11 +27,6 @@ tensor_types = (symbol.Symbol, NDArray)
 
 class DeferredInitializationError(MXNetError):
     """Raised where a parameter is asked for its values before its shape is known."""
-
-
-def _known(shape: Sequence[int] | None) -> bool:
-    """Whether a shape says all its extents; 0 and -1 stand for unknown ones."""
-    return shape is not None and all(n > 0 for n in shape)
 
 
 def _fits(shape: Sequence[int], known: Sequence[int]) -> bool:
@@ -173,7 +169,7 @@ class Parameter:
         if init is None:
             init = default_init if self.init is None else self.init
         contexts = _contexts(ctx)
-        if not _known(self._shape):
+        if not shape_is_known(self._shape):
             if not self._allow_deferred_init:
                 raise ValueError(f"Cannot initialize Parameter '{self.name}' because it has invalid shape: {self._shape}.")
             self._deferred_init = (init, contexts, default_init, None)
@@ -186,7 +182,7 @@ class Parameter:
         if not self._deferred_init:
             return
         init, contexts, default_init, data = self._deferred_init
-        if self._shape is None or not _known(self._shape):
+        if self._shape is None or not shape_is_known(self._shape):
             raise ValueError(f"Cannot initialize Parameter '{self.name}' because it has invalid shape: {self._shape}. "
                              "Please specify in_units, in_channels, etc for `Block`s.")
         self._deferred_init = ()

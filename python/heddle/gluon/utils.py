@@ -83,6 +83,11 @@ def clip_global_norm(arrays: Sequence[NDArray], max_norm: float, check_isfinite:
     return found
 
 
+def shape_is_known(shape: Sequence[int] | None) -> bool:
+    """Whether a shape says all its extents; 0 and -1 stand for unknown ones."""
+    return shape is not None and all(n > 0 for n in shape)
+
+
 # --- files
 def check_sha1(filename: str | os.PathLike[str], sha1_hash: str) -> bool:
     """Whether a file's SHA-1, as hexadecimal digits, is sha1_hash."""
@@ -171,13 +176,13 @@ class HookHandle:
         self._hooks: Callable[[], Any] = lambda: None
         self._number = 0
 
-    def attach(self, hooks: OrderedDict[int, Any], hook: Any) -> None:
+    def attach(self, hooks_dict: OrderedDict[int, Any], hook: Any) -> None:
         """Puts a hook into a dict of them. Raises RuntimeError where this handle holds one already."""
         if self._number:
             raise RuntimeError("The same handle cannot be attached twice.")
         self._number = next(_numbers)
-        hooks[self._number] = hook
-        self._hooks = weakref.ref(hooks)
+        hooks_dict[self._number] = hook
+        self._hooks = weakref.ref(hooks_dict)
 
     def detach(self) -> None:
         """Takes the hook away; does nothing where it is gone."""

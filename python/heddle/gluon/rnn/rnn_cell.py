@@ -315,6 +315,10 @@ class SequentialRNNCell(_Stack):
         self._counter += 1
         return self._step(inputs, states)
 
+    def hybrid_forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Raises NotImplementedError: HybridSequentialRNNCell is the one that hybridizes."""
+        raise NotImplementedError("[SequentialRNNCell] has no hybrid_forward: expected a HybridSequentialRNNCell")
+
 
 class HybridSequentialRNNCell(_Stack, HybridRecurrentCell):
     """The same, of hybrid cells."""

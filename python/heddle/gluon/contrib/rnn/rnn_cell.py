@@ -1,6 +1,7 @@
 """One mask of dropout for all steps, and LSTM with a projection."""
 from __future__ import annotations
 
+from ....ndarray import NDArray, op
 from ...rnn import BidirectionalCell, HybridRecurrentCell, ModifierCell, SequentialRNNCell
 from ...rnn._sequence import TENSOR, first_states, format_sequence, masked
 
@@ -8,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["LSTMPCell", "VariationalDropoutCell"]
+__all__ = ["LSTMPCell", "VariationalDropoutCell", "dynamic_unroll"]
 
 
 class VariationalDropoutCell(ModifierCell):
@@ -138,3 +139,22 @@ class LSTMPCell(HybridRecurrentCell):
         h = F.FullyConnected(data=hidden, num_hidden=self._projection_size, weight=h2r_weight, no_bias=True,
                              name=prefix + "out")
         return h, [h, c]
+
+
+def dynamic_unroll(cell: Any, inputs: Any, begin_state: Any, drop_inputs: float = 0, drop_outputs: float = 0,
+                   layout: str = "TNC", valid_length: Any = None) -> tuple[Any, list[Any]]:
+    """(outputs, states) of a cell over as many steps as the inputs have, outputs as one array.
+
+    inputs: an NDArray, with its axes by layout, "TNC" or "NTC". drop_inputs, drop_outputs: dropout with one mask for all
+    steps, in training. valid_length: (batch,), how many steps of each sample count. Raises TypeError for a Symbol, whose
+    extents are not known.
+    """
+    if not isinstance(inputs, NDArray):
+        raise TypeError(f"[dynamic_unroll] found inputs of type {type(inputs).__name__}, expected an NDArray")
+    axis = layout.find("T")
+    if drop_inputs:
+        inputs = op.Dropout(inputs, p=drop_inputs, axes=(axis,))
+    outputs, states = cell.unroll(inputs.shape[axis], inputs, begin_state, layout, True, valid_length)
+    if drop_outputs:
+        outputs = op.Dropout(outputs, p=drop_outputs, axes=(axis,))
+    return outputs, states
