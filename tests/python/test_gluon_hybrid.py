@@ -318,3 +318,112 @@ def test_arrays_on_two_devices_are_refused():
         with pytest.raises(mx.MXNetError, match="expected"):
             net(data(2), data(2).as_in_context(mx.gpu()))
     assert net(data(2), data(2)).shape == (2,)
+
+
+# --- what a graph cannot be made of
+def test_a_line_that_needs_values_is_named():
+    class Net(gluon.HybridBlock):
+        def hybrid_forward(self, F, x):
+            if x.sum() > 0:  # decides by values
+                return x * 2
+            return x
+
+    net = Net()
+    assert net(mx.nd.ones((2,))).shape == (2,)
+    net.hybridize()
+    with pytest.raises(mx.MXNetError, match=r"cannot run as a graph because of .*test_gluon_hybrid.py:\d+: if x.sum"):
+        net(mx.nd.ones((2,)))
+
+
+def test_a_line_that_needs_shapes_is_named():
+    class Net(gluon.HybridBlock):
+        def hybrid_forward(self, F, x):
+            return F.reshape(x, (x.shape[0] * 2, -1))
+
+    net = Net()
+    net.hybridize()
+    with pytest.raises(mx.MXNetError, match=r"return F.reshape\(x, \(x.shape"):
+        net(mx.nd.ones((2, 4)))
+
+
+def test_what_is_kept_while_tracing_is_told():
+    class Net(gluon.HybridBlock):
+        def hybrid_forward(self, F, x):
+            self.last = x * 2
+            return self.last
+
+    net = Net()
+    net(mx.nd.ones((2,)))
+    net.hybridize()
+    with pytest.raises(mx.MXNetError, match="attribute last"):
+        net(mx.nd.ones((2,)))
+
+    class Counter(gluon.HybridBlock):
+        calls = 0
+
+        def hybrid_forward(self, F, x):
+            self.calls += 1
+            return x * 2
+
+    net = Counter()
+    net.hybridize()
+    with pytest.warns(UserWarning, match="attribute calls"):
+        net(mx.nd.ones((2,)))
+
+
+class Plain(gluon.HybridBlock):
+    """A forward that was written for arrays."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        with self.name_scope():
+            self.body = nn.Dense(4, activation="tanh")
+            self.scale = self.params.get("scale", shape=(4,), init="ones")
+
+    def forward(self, x, mask=None):
+        y = mx.nd.broadcast_mul(self.body(x), self.scale.data())
+        y = mx.nd.relu(y) + (y - 1).clip(-1, 1).mean(axis=1, keepdims=True).broadcast_like(y)
+        return y if mask is None else [y * mask, mask]
+
+
+def test_a_plain_forward_becomes_a_graph(tmp_path):
+    mx.random.seed(1)
+    net = Plain()
+    net.initialize(mx.init.Xavier())
+    x = data(3, 5)
+
+    def run():
+        with autograd.record():
+            y = net(x)
+        y.backward()
+        return [y.asnumpy(), net.scale.grad().asnumpy(), net.body.weight.grad().asnumpy()]
+
+    eager = run()
+    net.hybridize()
+    for one, other in zip(eager, run()):
+        assert np.array_equal(one, other)
+    assert net._graph._op.plans == 1 and net(x[:2]).shape == (2, 4)
+    net.export(str(tmp_path / "net"))
+    block = gluon.SymbolBlock.imports(str(tmp_path / "net-symbol.json"), ["data"], str(tmp_path / "net-0000.params"))
+    assert np.allclose(block(x).asnumpy(), eager[0], atol=1e-6)
+
+
+def test_a_plain_forward_that_needs_values_runs_line_by_line():
+    class Net(gluon.HybridBlock):
+        def __init__(self):
+            super().__init__()
+            self.body = nn.Dense(4)
+
+        def forward(self, x):
+            y = self.body(x)
+            return y * 2 if y.sum().asscalar() > 0 else y
+
+    net = Net()
+    net.initialize()
+    x = data(3, 5)
+    wanted = net(x).asnumpy()
+    net.hybridize()
+    with pytest.warns(UserWarning, match=r"line by line.*test_gluon_hybrid.py:\d+: return y \* 2 if"):
+        assert np.allclose(net(x).asnumpy(), wanted, atol=1e-6)
+    assert np.allclose(net(x).asnumpy(), wanted, atol=1e-6)  # and is not told again
+    assert net.body._graph is not None

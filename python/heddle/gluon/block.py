@@ -7,13 +7,14 @@ import warnings
 from collections import OrderedDict
 
 from .. import _core, initializer, ndarray, symbol
-from ..base import dtype_name
+from ..base import MXNetError, dtype_name
 from ..ndarray import NDArray, load, save
 from ..symbol import Symbol
 from ._graph import CachedGraph
 from ._scope import NameScope, names_for
 from ._structure import flatten, regroup
 from ._summary import summarize
+from ._tracing import Tracing, is_about_symbols, is_tracing, line_of
 from .parameter import DeferredInitializationError, Parameter, ParameterDict, brief
 from .utils import HookHandle
 
@@ -283,9 +284,12 @@ class Block:
     # --- running
     def __call__(self, *args: Any) -> Any:
         """forward(*args), with the hooks before and after it."""
+        return self._hooked(self.forward, args)
+
+    def _hooked(self, run: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         for hook in list(self._forward_pre_hooks.values()):
             hook(self, args)
-        out = self.forward(*args)
+        out = run(*args)
         for hook in list(self._forward_hooks.values()):
             hook(self, args, out)
         return out
@@ -334,9 +338,23 @@ class HybridBlock(Block):
         self._active = False
         self._flags: dict[str, Any] = {}
         self._graph: CachedGraph | None = None
+        self._line_by_line = False  # a forward of its own that could not be traced
         self._op_hook: tuple[Any, bool] | None = None
 
+    # Whether a subclass of the user's says in forward what it computes, and not in hybrid_forward.
+    _own_forward = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        home = next(c for c in cls.__mro__ if "forward" in vars(c))
+        cls._own_forward = not _is_ours(home) and cls.hybrid_forward is HybridBlock.hybrid_forward
+
     def __setattr__(self, name: str, value: Any) -> None:
+        if not _is_ours(type(self)) and is_tracing():
+            text = (f"{self.name} sets its attribute {name} while it is traced: as a graph it runs once, not with every call")
+            if isinstance(value, Symbol):
+                raise MXNetError(f"[hybridize] {text}, and {name} would be a symbol without a value. Return it as an output")
+            warnings.warn(text, stacklevel=2)
         super().__setattr__(name, value)
         if isinstance(value, HybridBlock):
             self._clear_cached_op()
@@ -354,6 +372,7 @@ class HybridBlock(Block):
 
     def _clear_cached_op(self) -> None:
         self._graph = None
+        self._line_by_line = False
 
     def register_child(self, block: Block, name: str | None = None) -> None:
         """As Block's. Raises ValueError for a child that is not hybrid."""
@@ -415,11 +434,26 @@ class HybridBlock(Block):
             names = ["data"] if len(row) == 1 else [f"data{i}" for i in range(len(row))]
             inputs = [symbol.var(name) for name in names]
             given = regroup(inputs, form)
-            out = self._symbolic(given)
+            out = self._traced(given) if self._active else self._symbolic(given)
             outs, out_form = flatten(out, "output")
             whole = symbol.Group(outs) if len(outs) != 1 else outs[0]
             self._graph = CachedGraph(inputs, whole, form, out_form)
         return self._graph
+
+    def _traced(self, args: Sequence[Any]) -> Any:
+        """The outputs for symbols, which a graph will give in the place of Python. Raises MXNetError naming the line that
+        does not take symbols."""
+        try:
+            with Tracing(arrays=self._own_forward):
+                if self._own_forward:
+                    with self.name_scope():
+                        return self.forward(*args)
+                return self._symbolic(args)
+        except Exception as error:
+            if not is_about_symbols(error):
+                raise
+            raise MXNetError(f"[hybridize] {self.name} cannot run as a graph because of {line_of(error)} ({error}). A graph is made "
+                             "before there are values or shapes: use operators, or do not hybridize this block") from error
 
     def _symbolic(self, args: Sequence[Any]) -> Any:
         """hybrid_forward on symbols."""
@@ -456,6 +490,24 @@ class HybridBlock(Block):
             raise ValueError("Deferred initialization failed because shape cannot be inferred. " + str(error)) from error
 
     # --- running
+    def __call__(self, *args: Any) -> Any:
+        """forward(*args), with the hooks before and after it; as a graph where hybridized.
+
+        A subclass that has a forward of its own in the place of hybrid_forward is traced, too, with symbols for its arrays
+        and functions of mx.nd that make nodes. Where a line needs values or shapes, that is a warning which names it, and
+        the block runs line by line; its children are graphs all the same.
+        """
+        if not (self._active and self._own_forward) or self._line_by_line or is_tracing() or not isinstance(_first(*args), NDArray):
+            return super().__call__(*args)
+        if self._graph is None:
+            try:
+                self._trace(args)
+            except Exception as error:
+                self._line_by_line = True
+                warnings.warn(f"{self.name} runs line by line: {error}", stacklevel=2)
+                return super().__call__(*args)
+        return self._hooked(lambda *given: self._run_graph(given), args)
+
     def forward(self, x: Any, *args: Any) -> Any:
         """hybrid_forward on NDArrays, as a graph where hybridized, or on Symbols.
 
@@ -532,6 +584,10 @@ class HybridBlock(Block):
         out = out(**{name: params[new].var() for name, new in renamed.items() if new in params})
         self._active = about.get("hybridized", True)
         self._graph = CachedGraph(inputs, out, about["in_format"], about["out_format"])
+
+
+def _is_ours(kind: type[Any]) -> bool:
+    return kind.__module__.startswith(f"{__name__.partition('.')[0]}.")
 
 
 def _first(*args: Any) -> Any:

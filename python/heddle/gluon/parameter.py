@@ -8,6 +8,7 @@ from .. import autograd, initializer, symbol
 from ..base import MXNetError, as_dtype, dtype_name, mx_real_t
 from ..context import Context, cpu, current_context
 from ..ndarray import NDArray, array, load, op, save, zeros
+from ._tracing import takes_arrays
 from .utils import shape_is_known
 
 TYPE_CHECKING = False
@@ -274,6 +275,8 @@ class Parameter:
 
         Raises DeferredInitializationError while the shape is unknown, RuntimeError where it was not initialised (there).
         """
+        if takes_arrays():
+            return self.var()  # the forward that asks is traced
         data = self._data
         if data is not None and len(data) == 1 and (ctx is None or ctx == self._ctx_list[0]):
             return data[0]

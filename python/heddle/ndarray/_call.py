@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 
 from .. import _core
 from .._namespaces import Face
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
     from .._ops import Op
 
+# What calls are handed to first on a thread that traces a program: call(operator, inputs, keywords), which gives
+# NotImplemented for those that concern arrays only.
+REDIRECT = threading.local()
 _invoke = _core.invoke
 _IGNORED = ("name", "attr", "__layout__")
 
@@ -30,6 +34,9 @@ class Arrays(Face):
         handle = _core.op_handle(op.name)
 
         def call(inputs: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+            redirect = getattr(REDIRECT, "call", None)
+            if redirect is not None and (made := redirect(op, inputs, kwargs)) is not NotImplemented:
+                return made
             out = kwargs.pop("out", None)
             if op.variadic:
                 if kwargs.get(op.variadic, 0) is None:

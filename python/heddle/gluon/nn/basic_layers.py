@@ -160,7 +160,7 @@ class _BatchNorm(HybridBlock):
                  running_mean_initializer: Any = "zeros", running_variance_initializer: Any = "ones", in_channels: int = 0,
                  **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._kwargs = {"axis": axis, "eps": epsilon, "momentum": momentum, "fix_gamma": not scale,
+        self._kwargs: dict[str, Any] = {"axis": axis, "eps": epsilon, "momentum": momentum, "fix_gamma": not scale,
                         "use_global_stats": use_global_stats}
         self._axis = axis
         self.in_channels = in_channels

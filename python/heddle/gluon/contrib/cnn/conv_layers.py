@@ -51,7 +51,7 @@ class _Deformable(HybridBlock):
             self.deformable_conv_bias = parameter("deformable_conv_bias", (channels,), bias_initializer) if use_bias else None
             self.act = Activation(activation, prefix=activation + "_") if activation else None
 
-    def hybrid_forward(self, F: Any, x: Any, offset_weight: Any, deformable_conv_weight: Any,  # type: ignore[override]
+    def hybrid_forward(self, F: Any, x: Any, offset_weight: Any, deformable_conv_weight: Any,
                        offset_bias: Any = None, deformable_conv_bias: Any = None) -> Any:
         given = [x, offset_weight] + ([] if offset_bias is None else [offset_bias])
         offsets = F.Convolution(*given, cudnn_off=True, **self._offsets)

@@ -94,7 +94,7 @@ class _ConvRNNCell(_ConvCell):
     def _alias(self) -> str:
         return "conv_rnn"
 
-    def hybrid_forward(self, F: Any, inputs: Any, states: Any, i2h_weight: Any, h2h_weight: Any,  # type: ignore[override]
+    def hybrid_forward(self, F: Any, inputs: Any, states: Any, i2h_weight: Any, h2h_weight: Any,
                        i2h_bias: Any, h2h_bias: Any) -> Any:
         prefix = f"t{self._counter}_"
         i2h, h2h = self._maps(F, prefix, inputs, states[0], i2h_weight, h2h_weight, i2h_bias, h2h_bias)
@@ -111,7 +111,7 @@ class _ConvLSTMCell(_ConvCell):
     def _alias(self) -> str:
         return "conv_lstm"
 
-    def hybrid_forward(self, F: Any, inputs: Any, states: Any, i2h_weight: Any, h2h_weight: Any,  # type: ignore[override]
+    def hybrid_forward(self, F: Any, inputs: Any, states: Any, i2h_weight: Any, h2h_weight: Any,
                        i2h_bias: Any, h2h_bias: Any) -> Any:
         prefix = f"t{self._counter}_"
         i2h, h2h = self._maps(F, prefix, inputs, states[0], i2h_weight, h2h_weight, i2h_bias, h2h_bias)
@@ -133,7 +133,7 @@ class _ConvGRUCell(_ConvCell):
     def _alias(self) -> str:
         return "conv_gru"
 
-    def hybrid_forward(self, F: Any, inputs: Any, states: Any, i2h_weight: Any, h2h_weight: Any,  # type: ignore[override]
+    def hybrid_forward(self, F: Any, inputs: Any, states: Any, i2h_weight: Any, h2h_weight: Any,
                        i2h_bias: Any, h2h_bias: Any) -> Any:
         prefix = f"t{self._counter}_"
         i2h, h2h = self._maps(F, prefix, inputs, states[0], i2h_weight, h2h_weight, i2h_bias, h2h_bias)

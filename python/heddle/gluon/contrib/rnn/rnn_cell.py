@@ -123,7 +123,7 @@ class LSTMPCell(HybridRecurrentCell):
         shape, projected = self.i2h_weight.shape, self.h2r_weight.shape
         return f"{type(self).__name__}({shape[1] if shape[1] else None} -> {shape[0]} -> {projected[0]})"
 
-    def hybrid_forward(self, F: Any, inputs: Any, states: Any, i2h_weight: Any, h2h_weight: Any,  # type: ignore[override]
+    def hybrid_forward(self, F: Any, inputs: Any, states: Any, i2h_weight: Any, h2h_weight: Any,
                        h2r_weight: Any, i2h_bias: Any, h2h_bias: Any) -> Any:
         prefix = f"t{self._counter}_"
         rows = 4 * self._hidden_size
