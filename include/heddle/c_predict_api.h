@@ -12,6 +12,7 @@
  * Threads. A model serves any number of them, and each has a predictor of its own: predictors share
  * the model's weights. */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -58,6 +59,25 @@ typedef struct hd_input {
  * NULL (and 0): the network's own. Labels of losses need not be given. */
 HD_API int hd_predictor_create(const hd_model* model, const hd_input* inputs, int input_count,
                                const char* const* outputs, int output_count, hd_predictor** out);
+/* What a predictor takes, in bytes. */
+typedef struct hd_memory {
+  size_t size;    /* sizeof(hd_memory) */
+  size_t params;  /* the model's parameters, once for all predictors */
+  size_t values;  /* inputs, outputs, what lies between, and weights in forms of the kernels' own */
+  size_t scratch; /* of the kernels while they run */
+  size_t buffer;  /* values and scratch: what hd_predictor_create_in() needs */
+} hd_memory;
+/* How much hd_predictor_create() would take. Finds it out by running the network once, on zeros and
+ * on memory of its own. */
+HD_API int hd_plan(const hd_model* model, const hd_input* inputs, int input_count,
+                   const char* const* outputs, int output_count, hd_memory* memory);
+/* A predictor whose tensors all lie in the caller's buffer, which must outlive it and those that
+ * share with it. One run is made here; in the predictor in one file, later ones take nothing from
+ * the heap, but for some operators that sort, resize, cut or invert (docs/c-api.md). Fails where
+ * the buffer is too small. */
+HD_API int hd_predictor_create_in(const hd_model* model, const hd_input* inputs, int input_count,
+                                  const char* const* outputs, int output_count, void* buffer,
+                                  size_t bytes, hd_predictor** out);
 /* Another one for another thread, for the same inputs: it also shares what was made of the weights
  * for them. */
 HD_API int hd_predictor_share(const hd_predictor* predictor, hd_predictor** out);
@@ -137,6 +157,12 @@ HD_API int MXPredGetOutputType(PredictorHandle handle, mx_uint out_index, int* o
 /* `size` counts elements, here and in MXPredGetOutput. They are of the array's own type. */
 HD_API int MXPredSetInput(PredictorHandle handle, const char* key, const mx_float* data,
                           mx_uint size);
+/* From now on, forward calls compute every value and hand it to `callback` as NDListHandle of one
+ * array (MXNDListGet with index 0), of float32, which is the library's and ends with the call; with
+ * what every node reads, if `monitor_all`. A null callback ends that. */
+typedef void (*PredMonitorCallback)(const char* name, NDListHandle value, void* callback_handle);
+HD_API int MXPredSetMonitorCallback(PredictorHandle handle, PredMonitorCallback callback,
+                                    void* callback_handle, bool monitor_all);
 HD_API int MXPredForward(PredictorHandle handle);
 /* Step 0, then 1 ... until *step_left is 0. */
 HD_API int MXPredPartialForward(PredictorHandle handle, int step, int* step_left);

@@ -21,16 +21,6 @@ constexpr int64_t kTinyBytes = 32 << 10;
 // Waking a worker and waiting for it costs as much as work on so many bytes.
 constexpr int64_t kSmallBytes = 1 << 20;
 
-// "<node>_<output>", as MXNet's monitors know it; counted where several have one name.
-std::string shown_name(const Graph::Node& n, int output) {
-  const std::vector<Output>& outputs = n.call->outputs;
-  const std::string& name = outputs[output].name;
-  const auto same = [&](const Output& o) { return o.name == name; };
-  const bool alone = std::count_if(outputs.begin(), outputs.end(), same) == 1;
-  if (!n.call->op->forward) return n.name + "_" + name + (alone ? "" : format("{}", output));
-  return n.name + "_output" + (n.outputs() > 1 ? format("{}", output) : "");
-}
-
 }  // namespace program
 
 Program::Program(Plan plan, FunctionRef<NDArray(Home)> array_of, Arenas& arenas)
@@ -339,7 +329,7 @@ void Program::push_watched(Part part, bool training, uint64_t seed, const Monito
     for (int k = 0; k < n.outputs(); ++k) {
       if (!s.plan().wanted[n.first_output + k]) continue;
       values.push_back(n.first_output + k);
-      names.push_back(program::shown_name(n, k));
+      names.push_back(shown_name(n, k));
     }
     push(task_of({i}, training), values, names);
   }

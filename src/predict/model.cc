@@ -8,6 +8,12 @@ namespace heddle::predict {
 Model::Model(std::string_view json, std::string_view bytes)
     : symbol(Symbol::from_json(json)), params(read_params(bytes)) {}
 
+int64_t Model::bytes() const {
+  int64_t n = 0;
+  for (const auto& [name, t] : params) n += int64_t(t.memory->size());
+  return n;
+}
+
 // Whether a variable is only what losses compare with.
 bool is_label(const Graph& g, std::string_view name) {
   bool read = false;
@@ -37,7 +43,8 @@ Symbol outputs_of(const Symbol& symbol, const std::vector<std::string>& names) {
   return Symbol::group(parts);
 }
 
-Session bind(const Model& model, const Symbol& symbol, const InputTypes& inputs) {
+Session session_for(const Model& model, const Symbol& symbol, const InputTypes& inputs,
+                    Buffer* buffer = nullptr) {
   NetworkSpec spec{.training = false};
   std::map<std::string, Tensor, std::less<>> given = model.params;
   for (const auto& [name, type] : inputs) given.erase(name);
@@ -53,16 +60,16 @@ Session bind(const Model& model, const Symbol& symbol, const InputTypes& inputs)
   for (const Network::Variable& v : network.variables)
     check(given.contains(v.name) || inputs.contains(v.name) || is_label(graph, v.name),
           "[predict] '{}' is missing, expected it in params or among the inputs", v.name);
-  return Session(std::move(network), std::move(given), true);
+  return Session(std::move(network), std::move(given), true, buffer);
 }
 
 Predictor::Predictor(std::shared_ptr<const Model> model, InputTypes inputs,
-                     const std::vector<std::string>& outputs)
+                     const std::vector<std::string>& outputs, Buffer* buffer)
     : model_(std::move(model)),
       symbol_(outputs_of(model_->symbol, outputs)),
       inputs_(std::move(inputs)),
       names_(symbol_.outputs()),
-      session_(bind(*model_, symbol_, inputs_)) {}
+      session_(session_for(*model_, symbol_, inputs_, buffer)) {}
 
 bool same(const InputTypes& a, const InputTypes& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
@@ -77,7 +84,7 @@ Predictor::Predictor(const Predictor& like, InputTypes inputs)
       inputs_(std::move(inputs)),
       names_(like.names_),
       session_(same(inputs_, like.inputs_) ? like.session_.share()
-                                           : bind(*model_, symbol_, inputs_)) {}
+                                           : session_for(*model_, symbol_, inputs_)) {}
 
 Predictor Predictor::reshape(const InputTypes& changed) const {
   InputTypes inputs = inputs_;
@@ -111,6 +118,20 @@ int Predictor::step(int i) {
   if (steps > 0) session_.step(i);
   next_ = i + 1;
   return std::max(steps - next_, 0);
+}
+
+Tensor as_float32(const Tensor& t) {
+  if (t.blob.dtype == Dtype::kFloat32) return t;
+  Tensor f;
+  f.blob = t.blob;
+  f.blob.dtype = Dtype::kFloat32;
+  f.memory = std::make_shared<Memory>(f.blob.bytes());
+  f.blob.data = f.memory->data();
+  with_dtype(t.blob.dtype, "predict", [&]<class T>(T) {
+    const T* const from = t.blob.as<T>();
+    for (int64_t i = 0; i < t.blob.size(); ++i) f.blob.as<float>()[i] = float(from[i]);
+  });
+  return f;
 }
 
 }  // namespace heddle::predict

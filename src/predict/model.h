@@ -15,7 +15,11 @@ struct Model {
   Model(std::string_view json, std::string_view params);
   Symbol symbol;
   std::map<std::string, Tensor, std::less<>> params;
+  int64_t bytes() const;  // of the parameters
 };
+
+// The same values in float32.
+Tensor as_float32(const Tensor& t);
 
 struct InputType {
   Shape shape;
@@ -26,9 +30,10 @@ using InputTypes = std::map<std::string, InputType, std::less<>>;
 // For one thread at a time.
 class Predictor {
  public:
-  // `outputs`: names of nodes, or of their outputs; none: those of the network.
+  // `outputs`: names of nodes, or of their outputs; none: those of the network. In `buffer`, where
+  // it is not null: then a run allocates nothing that its kernels do not.
   Predictor(std::shared_ptr<const Model> model, InputTypes inputs,
-            const std::vector<std::string>& outputs);
+            const std::vector<std::string>& outputs, Buffer* buffer = nullptr);
 
   // Others on the same weights: for the same inputs, or for some of another type.
   Predictor share() const { return Predictor(*this, inputs_); }
@@ -39,9 +44,14 @@ class Predictor {
   const Blob& output(int i) const;
   const std::string& output_name(int i) const { return names_[size_t(i)]; }
 
+  int64_t bytes() const { return session_.bytes(); }  // of all but the model's parameters
+
   void forward();
   // One step of a run, in order from 0; returns how many are left.
   int step(int i);
+  void monitor(Session::Monitor each, bool inputs_too) {
+    session_.monitor(std::move(each), inputs_too);
+  }
 
  private:
   Predictor(const Predictor& like, InputTypes inputs);  // the same outputs

@@ -23,9 +23,14 @@ struct MxPredictor {
 };
 
 struct MxList {
-  hd_tensors* value = nullptr;
+  std::vector<NamedTensor> value;
   std::vector<Dims> shapes;
-  ~MxList() { hd_tensors_free(value); }
+  explicit MxList(std::vector<NamedTensor> tensors) : value(std::move(tensors)) {
+    for (NamedTensor& t : value) {
+      t.tensor = as_float32(t.tensor);
+      shapes.emplace_back(t.tensor.blob.shape.begin(), t.tensor.blob.shape.end());
+    }
+  }
 };
 
 MxPredictor& predictor_of(PredictorHandle handle) {
@@ -53,9 +58,10 @@ Predictor make(const char* json, const void* params, int bytes, int device_type,
   return Predictor(std::move(model), std::move(inputs), outputs);
 }
 
-void check_count(std::string_view name, const Blob& b, mx_uint size) {
-  check(b.size() == int64_t(size), "[predict] {} has shape {}, found {} elements", name, b.shape,
-        size);
+template <class Name>
+void check_count(std::string_view before, const Name& name, const Blob& b, mx_uint size) {
+  check(b.size() == int64_t(size), "[predict] {}{} has shape {}, found {} elements", before, name,
+        b.shape, size);
 }
 
 }  // namespace heddle::predict
@@ -152,8 +158,21 @@ int MXPredSetInput(PredictorHandle handle, const char* key, const mx_float* data
   return guarded([&] {
     const std::string_view name = &need(key, "key");
     const Blob& b = predictor_of(handle).value.input(name);
-    predict::check_count(name, b, size);
+    predict::check_count("", name, b, size);
     if (size > 0) std::memcpy(b.data, &need(data, "data"), size_t(b.bytes()));
+  });
+}
+
+int MXPredSetMonitorCallback(PredictorHandle handle, PredMonitorCallback callback, void* user,
+                             bool all) {
+  return guarded([&] {
+    Session::Monitor each;
+    if (callback)
+      each = [=](const std::string& name, const Blob& b) {
+        predict::MxList list({{name, {b, nullptr}}});
+        callback(name.c_str(), &list, user);
+      };
+    predictor_of(handle).value.monitor(std::move(each), all);
   });
 }
 
@@ -171,7 +190,7 @@ int MXPredPartialForward(PredictorHandle handle, int step, int* left) {
 int MXPredGetOutput(PredictorHandle handle, mx_uint index, mx_float* data, mx_uint size) {
   return guarded([&] {
     const Blob& b = predictor_of(handle).value.output(int(index));
-    predict::check_count(format("output {}", index), b, size);
+    predict::check_count("output ", index, b, size);
     if (size > 0) std::memcpy(&need(data, "data"), b.data, size_t(b.bytes()));
   });
 }
@@ -181,18 +200,11 @@ int MXPredFree(PredictorHandle handle) {
 }
 
 int MXNDListCreate(const char* bytes, int size, NDListHandle* out, mx_uint* length) {
-  auto list = std::make_unique<MxList>();
-  int count = 0;
-  if (hd_tensors_create(bytes, size_t(std::max(size, 0)), &list->value, &count) != 0) return -1;
   return guarded([&] {
     need(out, "the place of the list"), need(length, "out_length");
-    for (int i = 0; i < count; ++i) {
-      hd_output t{};
-      t.size = sizeof t;
-      hd_tensors_get(list->value, i, &t);
-      list->shapes.emplace_back(t.shape, t.shape + t.rank);
-    }
-    *length = mx_uint(count);
+    auto list = std::make_unique<MxList>(
+        read_tensors({&need(bytes, "nd_file_bytes"), size_t(std::max(size, 0))}));
+    *length = mx_uint(list->value.size());
     *out = list.release();
   });
 }
@@ -203,11 +215,9 @@ int MXNDListGet(NDListHandle handle, mx_uint index, const char** key, const mx_f
     const MxList& list = need(static_cast<MxList*>(handle), "the list");
     check(index < list.shapes.size(), "[predict] found array {}, expected 0 to {}", index,
           int(list.shapes.size()) - 1);
-    hd_output t{};
-    t.size = sizeof t;
-    hd_tensors_get(list.value, int(index), &t);
-    need(key, "out_key") = t.name;
-    need(data, "out_data") = static_cast<const mx_float*>(t.data);
+    const NamedTensor& t = list.value[index];
+    need(key, "out_key") = t.name.c_str();
+    need(data, "out_data") = t.tensor.blob.as<mx_float>();
     need(shape, "out_shape") = list.shapes[index].data();
     need(rank, "out_ndim") = mx_uint(list.shapes[index].size());
   });

@@ -3,6 +3,7 @@
 
 #include "base/c_errors.h"
 #include "base/c_structs.h"
+#include "device/scratch.h"
 #include "heddle/c_predict_api.h"
 #include "predict/model.h"
 
@@ -31,6 +32,15 @@ InputTypes inputs_of(const hd_input* inputs, int count) {
   return all;
 }
 
+Predictor predictor_of(const hd_model* model, const hd_input* inputs, int input_count,
+                       const char* const* outputs, int output_count, Buffer* buffer = nullptr) {
+  need(model, "the model");
+  std::vector<std::string> names;
+  for (int i = 0; outputs && i < output_count; ++i)
+    names.emplace_back(&need(outputs[i], "the name of an output"));
+  return Predictor(model->value, inputs_of(inputs, input_count), names, buffer);
+}
+
 hd_output output_of(const char* name, const Blob& b) {
   return {.size = 0,
           .name = name,
@@ -39,20 +49,6 @@ hd_output output_of(const char* name, const Blob& b) {
           .dtype = int(b.dtype),
           .data = b.data,
           .bytes = size_t(b.bytes())};
-}
-
-Tensor as_float32(const Tensor& t) {
-  if (t.blob.dtype == Dtype::kFloat32) return t;
-  Tensor f;
-  f.blob = t.blob;
-  f.blob.dtype = Dtype::kFloat32;
-  f.memory = std::make_shared<Memory>(f.blob.bytes());
-  f.blob.data = f.memory->data();
-  with_dtype(t.blob.dtype, "predict", [&]<class T>(T) {
-    const T* const from = t.blob.as<T>();
-    for (int64_t i = 0; i < t.blob.size(); ++i) f.blob.as<float>()[i] = float(from[i]);
-  });
-  return f;
 }
 
 }  // namespace heddle::predict
@@ -81,12 +77,40 @@ void hd_model_free(hd_model* model) { delete model; }
 int hd_predictor_create(const hd_model* model, const hd_input* inputs, int input_count,
                         const char* const* outputs, int output_count, hd_predictor** out) {
   return guarded([&] {
-    need(out, "the place of the predictor"), need(model, "the model");
-    std::vector<std::string> names;
-    for (int i = 0; outputs && i < output_count; ++i)
-      names.emplace_back(&need(outputs[i], "the name of an output"));
-    *out = new hd_predictor{
-        predict::Predictor(model->value, predict::inputs_of(inputs, input_count), names)};
+    need(out, "the place of the predictor");
+    *out =
+        new hd_predictor{predict::predictor_of(model, inputs, input_count, outputs, output_count)};
+  });
+}
+
+int hd_plan(const hd_model* model, const hd_input* inputs, int input_count,
+            const char* const* outputs, int output_count, hd_memory* memory) {
+  return guarded([&] {
+    constexpr size_t kAlignment = 64;
+    const ScratchLoan counted;
+    predict::Predictor p = predict::predictor_of(model, inputs, input_count, outputs, output_count);
+    p.forward();
+    const size_t values = size_t(p.bytes()), scratch = counted.most();
+    c_face::hand_out(memory,
+                     hd_memory{.size = 0,
+                               .params = size_t(model->value->bytes()),
+                               .values = values,
+                               .scratch = scratch,
+                               .buffer = values + scratch + kAlignment},
+                     "hd_memory");
+  });
+}
+
+int hd_predictor_create_in(const hd_model* model, const hd_input* inputs, int input_count,
+                           const char* const* outputs, int output_count, void* buffer, size_t bytes,
+                           hd_predictor** out) {
+  return guarded([&] {
+    need(out, "the place of the predictor");
+    Buffer from(&need(static_cast<char*>(buffer), "the buffer"), bytes);
+    auto p = std::make_unique<hd_predictor>(hd_predictor{
+        predict::predictor_of(model, inputs, input_count, outputs, output_count, &from)});
+    p->value.forward();  // what scratch memory lacks is found now
+    *out = p.release();
   });
 }
 

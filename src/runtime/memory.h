@@ -4,29 +4,63 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <utility>
 
 #include "heddle/base.h"
 
 namespace heddle {
 
+// What a caller lends, handed out from its front. It counts on where nothing is left, so that at
+// the end one knows what was needed.
+class Buffer {
+ public:
+  Buffer(void* data, size_t bytes)
+      : data_(static_cast<char*>(data)),
+        bytes_(bytes),
+        used_(-reinterpret_cast<uintptr_t>(data) % 64) {}
+  // From an aligned place on, or null. `bytes` is a multiple of 64.
+  char* take(size_t bytes) {
+    char* const p = data_ + used_;
+    used_ += bytes;
+    return fits() ? p : nullptr;
+  }
+  bool fits() const { return used_ <= bytes_; }
+  size_t size() const { return bytes_; }
+  size_t used() const { return used_; }
+  char* rest() const { return data_ + used_; }
+
+ private:
+  char* data_;
+  size_t bytes_, used_;
+};
+
 // Aligned to 64 bytes, zero at first; there is some even for 0 bytes.
 class Memory {
  public:
   Memory() = default;
-  explicit Memory(int64_t bytes) {
-    constexpr size_t kAlignment = 64;
-    const size_t size = (size_t(bytes) / kAlignment + 1) * kAlignment;
-    data_.reset(static_cast<char*>(std::aligned_alloc(kAlignment, size)));
-    check(data_ != nullptr, "found no memory for {} bytes", size);
-    std::memset(data_.get(), 0, size);
+  // Out of the heap, or out of `from`, which then owns it: data() is null where it does not fit.
+  explicit Memory(int64_t bytes, Buffer* from = nullptr) : size_(padded(bytes)), lent_(from) {
+    data_ = from ? from->take(size_) : static_cast<char*>(std::aligned_alloc(kAlignment, size_));
+    check(data_ || from, "found no memory for {} bytes", size_);
+    if (data_) std::memset(data_, 0, size_);
   }
-  char* data() const { return data_.get(); }
+  Memory(Memory&& o) noexcept { *this = std::move(o); }
+  Memory& operator=(Memory&& o) noexcept {
+    std::swap(data_, o.data_), std::swap(size_, o.size_), std::swap(lent_, o.lent_);
+    return *this;
+  }
+  ~Memory() {
+    if (!lent_) std::free(data_);
+  }
+  char* data() const { return data_; }
+  size_t size() const { return size_; }
 
  private:
-  struct Free {
-    void operator()(char* p) const { std::free(p); }
-  };
-  std::unique_ptr<char, Free> data_;
+  static constexpr size_t kAlignment = 64;
+  static size_t padded(int64_t bytes) { return (size_t(bytes) / kAlignment + 1) * kAlignment; }
+  char* data_ = nullptr;
+  size_t size_ = 0;
+  bool lent_ = false;
 };
 
 }  // namespace heddle

@@ -3,11 +3,13 @@
 
 #include <cstring>
 
+#include "device/scratch.h"
+
 namespace heddle {
 
 Session::Session(Network network, std::map<std::string, Tensor, std::less<>> given, bool frozen,
-                 const Session* like)
-    : network_(std::move(network)), given_(std::move(given)), frozen_(frozen) {
+                 Buffer* buffer, const Session* like)
+    : network_(std::move(network)), given_(std::move(given)), frozen_(frozen), buffer_(buffer) {
   for (const Network::Variable& v : network_.variables) {
     check(v.device.kind == Device::kCpu, "[bind] '{}' is on {}, expected the CPU", v.name,
           v.device);
@@ -29,11 +31,18 @@ Session::Session(Network network, std::map<std::string, Tensor, std::less<>> giv
                        : o.same_as >= 0 ? outputs_[o.same_as]
                                         : make(o.type));
   program(network_.spec.training, like);  // what does not fit is found now
+  buffer_ = nullptr;
+}
+
+Memory Session::memory_of(int64_t bytes) {
+  Memory m(bytes, buffer_);
+  bytes_ += int64_t(m.size());
+  return m;
 }
 
 Blob Session::make(const ValueInfo& type) {
   Blob b{nullptr, type.shape, type.dtype, Device{}};
-  b.data = memory_.emplace_back(b.bytes()).data();
+  b.data = memory_.emplace_back(memory_of(b.bytes())).data();
   return b;
 }
 
@@ -55,11 +64,12 @@ bool Session::stays(const Plan& plan, int value) const {
 
 void Session::allocate(Program& p, const Program* like) {
   const Plan& plan = p.steps.plan();
-  for (const auto& arena : plan.arenas) p.arenas.emplace_back(arena.second);
-  for (int v = 0; v < plan.graph.values; ++v) {  // prepared ones count in the order of values
+  for (const auto& arena : plan.arenas) p.arenas.push_back(memory_of(arena.second));
+  for (int v = 0; v < plan.graph.values; ++v) {  // they count in the order of values
+    if (plan.home[v].kind == Home::kShown) p.shown.push_back(memory_of(plan.describe(v).bytes()));
     if (plan.home[v].kind != Home::kPrepared) continue;
     if (like && stays(plan, v)) p.prepared.push_back(like->prepared[p.prepared.size()]);
-    else p.prepared.push_back(std::make_shared<Memory>(plan.describe(v).bytes()));
+    else p.prepared.push_back(std::make_shared<Memory>(memory_of(plan.describe(v).bytes())));
   }
 }
 
@@ -68,24 +78,43 @@ Session::Program& Session::program(bool training, const Session* like) {
   if (p) return *p;
   const bool gradients = kGradients && training && network_.has_gradients();
   p.emplace(plan_network(network_, training));
-  const Plan& plan = p->steps.plan();
-  allocate(*p, like ? &*like->programs_[training] : nullptr);
   if (gradients)
     for (size_t i = 0; i < network_.outputs.size(); ++i)
-      heads_.push_back(plan.reads_head[i] ? make(network_.outputs[i].type) : Blob{});
+      heads_.push_back(p->steps.plan().reads_head[i] ? make(network_.outputs[i].type) : Blob{});
+  start(*p, training, like ? &*like->programs_[training] : nullptr);
+  return *p;
+}
+
+// The program of predictions, of all values where a monitor looks on.
+Session::Program& Session::predicting() {
+  if (!monitor_) return program(false);
+  if (!watched_) {
+    watched_.emplace(plan_forward(network_, false, true));
+    start(*watched_, false, nullptr);
+  }
+  return *watched_;
+}
+
+// Gives a program its memory, and prepares what is prepared once.
+void Session::start(Program& p, bool training, const Program* like) {
+  allocate(p, like);
+  if (buffer_) {
+    check(buffer_->fits(), "[bind] found a buffer of {} bytes, expected {}, and scratch memory",
+          buffer_->size(), buffer_->used());
+    scratch_ = buffer_->rest(), scratch_bytes_ = buffer_->size() - buffer_->used();
+  }
   std::vector<int> once;
-  for (int i = 0; i < p->steps.size(); ++i) {
-    p->steps.locate(i, [&](int value) { return address(*p, value); });
+  for (int i = 0; i < p.steps.size(); ++i) {
+    p.steps.locate(i, [&](int value) { return address(p, value); });
     const bool done =
-        p->steps.is_part(i, Part::kPrepare) && stays(plan, p->steps.node(i).first_output);
-    (done                                  ? once
-     : p->steps.is_part(i, Part::kPrepare) ? p->prepare
-     : p->steps.is_part(i, Part::kForward) ? p->forward
-                                           : p->backward)
+        p.steps.is_part(i, Part::kPrepare) && stays(p.steps.plan(), p.steps.node(i).first_output);
+    (done                                 ? once
+     : p.steps.is_part(i, Part::kPrepare) ? p.prepare
+     : p.steps.is_part(i, Part::kForward) ? p.forward
+                                          : p.backward)
         .push_back(i);
   }
-  if (!like) run(*p, once, training, 0);
-  return *p;
+  if (!like) run(p, once, training, 0);
 }
 
 void* Session::address(const Program& p, int value) const {
@@ -103,6 +132,7 @@ void* Session::address(const Program& p, int value) const {
     case Home::kPrepared:
       return p.prepared[home.index]->data();
     case Home::kShown:
+      return p.shown[home.index].data();
     case Home::kArena:
       break;
   }
@@ -112,17 +142,55 @@ void* Session::address(const Program& p, int value) const {
   return nullptr;
 }
 
-void Session::run(Program& p, const std::vector<int>& steps, bool training, uint64_t seed) {
+void Session::run(Program& p, std::span<const int> steps, bool training, uint64_t seed) {
+  std::optional<ScratchLoan> loan;
+  if (scratch_) loan.emplace(scratch_, scratch_bytes_);
   for (int i : steps) {
     const Step& s = p.steps[i];
+    const bool shown = monitor_ && &p == &*watched_ && p.steps.is_part(i, Part::kForward);
+    if (shown && monitor_inputs_) show_inputs(p, i);
     if (s.kernel) p.steps.run(i, p.steps.device(i), nullptr, training, seed);
     else std::memcpy(s.out[0].data, s.in[0].data, size_t(s.in[0].bytes()));  // cpu(0) to cpu(1)
+    if (shown) show_outputs(p, i);
   }
+}
+
+void Session::monitor(Monitor each, bool inputs_too) {
+  monitor_ = std::move(each), monitor_inputs_ = inputs_too;
+  predicting();
+}
+
+void Session::show(const std::string& name, const Blob& b) const {
+  if (b.stored.plain()) return monitor_(name, b);
+  Blob plain{nullptr, b.shape, b.dtype, b.device};
+  const Memory memory(b.bytes());
+  plain.data = memory.data();
+  OpContext ctx(b.device, nullptr, false);
+  run_kernel(*make_reorder({}), ctx, {&b, 1}, {&plain, 1});
+  monitor_(name, plain);
+}
+
+// As Executor's monitors are told: a variable by its own name too.
+void Session::show_inputs(const Program& p, int i) const {
+  const Plan& plan = p.steps.plan();
+  const Graph::Node& n = p.steps.node(i);
+  for (size_t k = 0; k < n.inputs.size(); ++k) {
+    const Blob& b = p.steps[i].in[k];
+    if (!b.data) continue;
+    if (plan.home[n.inputs[k]].kind == Home::kVariable)
+      show(plan.graph.nodes[plan.producer[n.inputs[k]]].name, b);
+    show(n.name + "_" + n.call->inputs[k].name, b);
+  }
+}
+
+void Session::show_outputs(const Program& p, int i) const {
+  for (size_t k = 0; k < p.steps[i].out.size(); ++k)
+    if (p.steps[i].out[k].data) show(shown_name(p.steps.node(i), int(k)), p.steps[i].out[k]);
 }
 
 // Variables that are not frozen may have been written since the last run: nobody tells.
 void Session::forward(bool training, uint64_t seed) {
-  Program& p = program(training);
+  Program& p = training ? program(true) : predicting();
   run(p, p.prepare, training, seed);
   run(p, p.forward, training, seed);
   ready_ = training;
@@ -131,9 +199,9 @@ void Session::forward(bool training, uint64_t seed) {
 
 void Session::step(int i, uint64_t seed) {
   check(i >= 0 && i < steps(), "[forward] found step {}, expected 0 to {}", i, steps() - 1);
-  Program& p = program(false);
+  Program& p = predicting();
   if (i == 0) run(p, p.prepare, false, seed);
-  run(p, {p.forward[size_t(i)]}, false, seed);
+  run(p, {&p.forward[size_t(i)], 1}, false, seed);
   ready_ = false;
 }
 

@@ -1,5 +1,6 @@
 // A network on plain memory, run in order on the calling thread: no engine, no arrays.
 #pragma once
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -18,13 +19,16 @@ class Session {
  public:
   // `given` variables keep their memory; the others are zero. A given tensor whose type is not the
   // network's throws Error naming it. `frozen`: given variables never change, so what kernels want
-  // of them is made here, once.
-  Session(Network network, std::map<std::string, Tensor, std::less<>> given, bool frozen = false)
-      : Session(std::move(network), std::move(given), frozen, nullptr) {}
+  // of them is made here, once. `buffer`, where it is not null: all memory is taken from its front,
+  // and its rest is the scratch memory of kernels. Throws Error saying what is needed where it is
+  // too small; nothing but prediction has a place there.
+  Session(Network network, std::map<std::string, Tensor, std::less<>> given, bool frozen = false,
+          Buffer* buffer = nullptr)
+      : Session(std::move(network), std::move(given), frozen, buffer, nullptr) {}
   Session(Session&&) = default;
   // Another session over the same network, for another thread. It shares the given variables of
-  // this one, which must be frozen, and what was made of them.
-  Session share() const { return Session(network_, given_, frozen_, this); }
+  // this one, which must be frozen, and what was made of them. Its memory is its own.
+  Session share() const { return Session(network_, given_, frozen_, nullptr, this); }
 
   const Network& network() const { return network_; }
   // A variable, and its gradient, whose data is null where none is wanted. Throws Error for unknown
@@ -32,15 +36,21 @@ class Session {
   const Blob& variable(std::string_view name) const { return variables_[at(name)]; }
   const Blob& gradient(std::string_view name) const { return gradients_[at(name)]; }
   const std::vector<Blob>& outputs() const { return outputs_; }
+  int64_t bytes() const { return bytes_; }  // of memory that was made, but for given variables
 
   // Random operators draw from `seed`. forward(true) keeps what backward needs.
   void forward(bool training, uint64_t seed = 0);
   // A run with forward(false), one step after the other, from 0.
-  int steps() { return int(program(false).forward.size()); }
+  int steps() { return int(predicting().forward.size()); }
   void step(int i, uint64_t seed = 0);
   // After forward(true), once. `heads`: gradients of the outputs, as many as there are; may be
   // empty when every output is a loss.
   void backward(std::span<const Blob> heads = {});
+  // From now on predictions compute every value, and `each` is called with those of a step after it
+  // (before, with what it reads, if `inputs_too`); the values are memory of the session. An empty
+  // function ends that. What this takes comes from the heap.
+  using Monitor = std::function<void(const std::string& name, const Blob& value)>;
+  void monitor(Monitor each, bool inputs_too);
 
  private:
   struct Program {
@@ -48,26 +58,39 @@ class Session {
     Steps steps;
     std::vector<Memory> arenas;
     std::vector<std::shared_ptr<const Memory>> prepared;
+    std::vector<Memory> shown;                    // to a monitor alone
     std::vector<int> prepare, forward, backward;  // steps
   };
   Session(Network network, std::map<std::string, Tensor, std::less<>> given, bool frozen,
-          const Session* like);
+          Buffer* buffer, const Session* like);
   bool stays(const Plan& plan, int value) const;
   size_t at(std::string_view name) const;
+  Memory memory_of(int64_t bytes);
   Blob make(const ValueInfo& type);
   Program& program(bool training, const Session* like = nullptr);
+  Program& predicting();
+  void start(Program& p, bool training, const Program* like);
   void allocate(Program& p, const Program* like);
+  void show(const std::string& name, const Blob& b) const;
+  void show_inputs(const Program& p, int i) const;
+  void show_outputs(const Program& p, int i) const;
   void* address(const Program& p, int value) const;
-  void run(Program& p, const std::vector<int>& steps, bool training, uint64_t seed);
+  void run(Program& p, std::span<const int> steps, bool training, uint64_t seed);
   void load_heads(std::span<const Blob> heads);
 
   Network network_;
   std::map<std::string, Tensor, std::less<>> given_;
   bool frozen_ = false;
+  Buffer* buffer_ = nullptr;  // while this is made
+  char* scratch_ = nullptr;   // of kernels, where it was lent
+  size_t scratch_bytes_ = 0;
   std::vector<Memory> memory_;
+  int64_t bytes_ = 0;
   std::vector<Blob> variables_, gradients_, outputs_;
   std::vector<Blob> heads_;  // null where backward reads none
-  std::optional<Program> programs_[2];
+  std::optional<Program> programs_[2], watched_;
+  Monitor monitor_;
+  bool monitor_inputs_ = false;
   uint64_t seed_ = 0;   // of the last forward run
   bool ready_ = false;  // for backward
 };

@@ -16,6 +16,15 @@ uint64_t seed_of(uint64_t run_seed, int stream) {
 
 }  // namespace steps
 
+std::string shown_name(const Graph::Node& n, int output) {
+  const std::vector<Output>& outputs = n.call->outputs;
+  const std::string& name = outputs[output].name;
+  const auto same = [&](const Output& o) { return o.name == name; };
+  const bool alone = std::count_if(outputs.begin(), outputs.end(), same) == 1;
+  if (!n.call->op->forward) return n.name + "_" + name + (alone ? "" : format("{}", output));
+  return n.name + "_output" + (n.outputs() > 1 ? format("{}", output) : "");
+}
+
 Steps::Steps(Plan plan) : plan_(std::move(plan)) {
   for (const auto& arena : plan_.arenas) {
     int64_t reach = 0;

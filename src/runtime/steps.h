@@ -1,5 +1,6 @@
 // The nodes of a plan as they run: each with its kernel and its blobs, built once.
 #pragma once
+#include <string>
 #include <vector>
 
 #include "runtime/plan.h"
@@ -18,6 +19,10 @@ struct Step {
   bool idle = false;  // nobody wants an output, and nothing is changed: there is nothing to run
   bool located = false;
 };
+
+// Of an output of a node: "<node>_<output>", as MXNet's monitors know it; counted where several
+// have one name.
+std::string shown_name(const Graph::Node& n, int output);
 
 class Steps {
  public:

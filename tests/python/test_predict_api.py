@@ -147,6 +147,50 @@ def test_a_run_step_by_step(saved):
     assert library.MXPredFree(handle) == 0
 
 
+def test_a_monitor_sees_what_one_of_executors_sees(saved):
+    json, params, data, expected = saved
+    handle, = create("MXPredCreate", saved)
+    seen = {}
+
+    @ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_void_p)
+    def callback(name, value, user):
+        key, values, shape, rank = ctypes.c_char_p(), ctypes.c_void_p(), ctypes.POINTER(ctypes.c_uint)(), ctypes.c_uint()
+        assert library.MXNDListGet(ctypes.c_void_p(value), ctypes.c_uint(0), ctypes.byref(key), ctypes.byref(values),
+                                   ctypes.byref(shape), ctypes.byref(rank)) == 0
+        assert key.value == name and user == 7
+        extents = shape[:rank.value]
+        number = int(np.prod(extents))
+        seen[name.decode()] = np.ctypeslib.as_array((ctypes.c_float * number).from_address(values.value)).reshape(
+            extents).copy()
+
+    executor = mx.sym.load_json(json).simple_bind(mx.cpu(), data=data.shape, grad_req="null")
+    for name, array in mx.nd.load_frombuffer(params).items():
+        held = executor.arg_dict | executor.aux_dict
+        if name[4:] in held:
+            held[name[4:]][:] = array
+    executor.arg_dict["data"][:] = data
+    wanted = {}
+    executor.set_monitor_callback(lambda name, array: wanted.setdefault(name, array.asnumpy()), monitor_all=True)
+    executor.forward(is_train=False)
+
+    assert set_input(handle, data) == 0
+    assert library.MXPredSetMonitorCallback(handle, callback, ctypes.c_void_p(7), ctypes.c_bool(True)) == 0
+    assert library.MXPredForward(handle) == 0
+    assert seen.keys() == wanted.keys() and "bn_output" in seen and "fc_data" in seen
+    for name, array in wanted.items():
+        np.testing.assert_allclose(seen[name], array, rtol=1e-5, atol=1e-6, err_msg=name)
+    all_of_them = len(seen)
+    seen.clear()
+    assert library.MXPredSetMonitorCallback(handle, callback, ctypes.c_void_p(7), ctypes.c_bool(False)) == 0
+    assert library.MXPredForward(handle) == 0
+    assert 0 < len(seen) < all_of_them and "fc_data" not in seen
+    seen.clear()
+    assert library.MXPredSetMonitorCallback(handle, None, None, ctypes.c_bool(False)) == 0
+    assert library.MXPredForward(handle) == 0 and not seen
+    np.testing.assert_allclose(output(handle, expected.shape), expected, rtol=1e-5, atol=1e-6)
+    library.MXPredFree(handle)
+
+
 def test_outputs_from_within(saved):
     _, _, data, expected = saved
     keys = (ctypes.c_char_p * 2)(b"relu", b"softmax")

@@ -2,6 +2,7 @@
 import concurrent.futures
 import os
 import pathlib
+import platform
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PROGRAM = ROOT / "tests/predict/run.cc"
+PROGRAMS = {name: ROOT / f"tests/predict/{name}.cc" for name in ("run", "bounded")}
 FLAGS = "-std=c++20 -O2 -Wall -Wextra".split()
 WITHOUT = ["-fno-exceptions", "-fno-rtti"]
 BUILDS = {"g++": ["g++"], "g++ without exceptions": ["g++", *WITHOUT],
@@ -84,25 +85,36 @@ def sources(saved, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def compilations(sources, tmp_path_factory):
-    """tests/predict/run.cc and the predictor, compiled in each way, as many at a time as there are processors."""
-    def compiled(command, path):
-        return subprocess.run([*command, *FLAGS, f"-I{sources}", PROGRAM, sources / "heddle_predict.cc", "-o", path],
-                              capture_output=True, text=True), path
+    """The predictor and the programs on it, compiled in each way, as many at a time as there are processors."""
+    def compiled(command, folder):
+        predictor = folder / "predictor.o"
+        done = subprocess.run([*command, *FLAGS, "-c", sources / "heddle_predict.cc", "-o", predictor],
+                              capture_output=True, text=True)
+        for name, source in PROGRAMS.items():
+            if done.returncode == 0 and not done.stderr:
+                done = subprocess.run([*command, *FLAGS, f"-I{sources}", source, predictor, "-o", folder / name],
+                                      capture_output=True, text=True)
+        return done, folder
 
     with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        yield {name: pool.submit(compiled, command, tmp_path_factory.mktemp("program") / "run")
+        yield {name: pool.submit(compiled, command, tmp_path_factory.mktemp("program"))
                for name, command in BUILDS.items() if shutil.which(command[0])}
 
 
 @pytest.fixture(scope="module", params=BUILDS)
-def program(request, compilations):
-    """One of them, which must have been silent."""
+def programs(request, compilations):
+    """The folder of one of them, which must have been silent."""
     if request.param not in compilations:
         pytest.skip(f"{BUILDS[request.param][0]} is not installed: ./dev test installs it")
     done, path = compilations[request.param].result()
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     return path
+
+
+@pytest.fixture(scope="module")
+def program(programs):
+    return programs / "run"
 
 
 def run(program, saved, name, out, **other):
@@ -119,6 +131,21 @@ def test_same_bits_as_portable_kernels(program, saved, tmp_path, name):
     done = run(program, saved, name, out)
     assert done.returncode == 0, done.stderr
     np.testing.assert_array_equal(np.fromfile(out, "uint32"), np.fromfile(saved / f"{name}.expected", "uint32"))
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="its trap replaces the malloc of glibc")
+@pytest.mark.parametrize("name", SHAPES)
+def test_runs_in_a_buffer_without_allocating(programs, saved, tmp_path, name):
+    """The program aborts where a run allocates, and fails where something is written beside the buffer."""
+    out = tmp_path / "out"
+    done = run(programs / "bounded", saved, name, out)
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_array_equal(np.fromfile(out, "uint32"), np.fromfile(saved / f"{name}.expected", "uint32"))
+    said = dict(zip(*[iter(done.stdout.splitlines()[0].split())] * 2))
+    params, values, scratch, buffer = (int(said[k]) for k in ("params", "values", "scratch", "buffer"))
+    assert params >= os.path.getsize(saved / f"{name}-0000.params") * 0.9
+    assert values > np.prod([int(d) for d in SHAPES[name].split()]) * 4
+    assert scratch > 0 and buffer == values + scratch + 64
 
 
 def test_errors_come_out_as_texts(request, program, saved, tmp_path):

@@ -1,4 +1,6 @@
 // Scratch memory of a thread.
+#include "device/scratch.h"
+
 #include <gtest/gtest.h>
 
 #include <cstdint>
@@ -42,6 +44,35 @@ TEST(Scratch, AnInnerScopeGivesBackOnlyItsOwn) {
   }
   EXPECT_EQ(thread_scratch(128), b);  // used again
   for (int i = 0; i < 128; ++i) EXPECT_EQ(a[i], 1);
+}
+
+TEST(Scratch, ALoanIsUsedAndCounted) {
+  alignas(64) static char lent[1024];
+  ScratchScope outer;
+  const void* const before = thread_scratch(64);
+  {
+    const ScratchLoan loan(lent, sizeof lent);
+    for (int run = 0; run < 2; ++run) {
+      ScratchScope scope;
+      EXPECT_EQ(thread_scratch(100), lent);
+      {
+        ScratchScope inner;
+        EXPECT_EQ(thread_scratch(256), lent + 128);
+      }
+      EXPECT_EQ(thread_scratch(640), lent + 128);
+      EXPECT_EQ(loan.most(), run == 0 ? 768u : 1024u);
+      EXPECT_THROW(thread_scratch(257), Error);
+      EXPECT_EQ(thread_scratch(256), lent + 768);
+      EXPECT_EQ(loan.most(), 1024u);
+      const ScratchLoan within;  // own memory again, counted anew
+      ScratchScope own;
+      char* const p = static_cast<char*>(thread_scratch(1 << 20));
+      EXPECT_TRUE(p + (1 << 20) <= lent || p >= lent + sizeof lent);
+      EXPECT_EQ(within.most(), 1u << 20);
+    }
+    EXPECT_THROW(thread_scratch(1), Error);  // the scopes outside are not this loan's
+  }
+  EXPECT_EQ(thread_scratch(64), static_cast<const char*>(before) + 64);
 }
 
 TEST(Scratch, IsReusedBetweenKernels) {

@@ -53,6 +53,53 @@ TEST(Session, GradientsAreWrittenOrAdded) {
   }
 }
 
+TEST(Session, AMonitorSeesEveryValueAndMayLeave) {
+  NetworkSpec spec = spec_of({{"a", {2}}});
+  spec.training = false;
+  Session s(analyse(product(), spec), {});
+  fill(s.variable("a"), {1, 2});
+  fill(s.variable("b"), {4, 5});
+  std::vector<std::string> seen;
+  const auto note = [&](const std::string& name, const Blob& b) {
+    seen.push_back(format("{} {} {}", name, b.as<float>()[0], b.as<float>()[1]));
+  };
+  s.monitor(note, false);
+  s.forward(false);
+  EXPECT_THAT(seen, ElementsAre("ab_output 4 10", "y_output 5 12"));
+  seen.clear();
+  s.monitor(note, true);
+  for (int i = 0; i < s.steps(); ++i) s.step(i);
+  EXPECT_THAT(seen, ElementsAre("a 1 2", "ab_lhs 1 2", "b 4 5", "ab_rhs 4 5", "ab_output 4 10",
+                                "y_lhs 4 10", "a 1 2", "y_rhs 1 2", "y_output 5 12"));
+  seen.clear();
+  s.monitor({}, false);
+  fill(s.variable("b"), {1, 1});
+  s.forward(false);
+  EXPECT_TRUE(seen.empty());
+  EXPECT_THAT(values(s.outputs()[0]), ElementsAre(2, 4));
+}
+
+TEST(Session, LiesInABufferOfTheCaller) {
+  NetworkSpec spec = spec_of({{"a", {100}}});
+  spec.training = false;
+  const Session elsewhere(analyse(product(), spec), {});
+  std::vector<char> space(size_t(elsewhere.bytes()) + 64 + 3);
+  Buffer buffer(space.data() + 3, space.size() - 3);
+  Session s(analyse(product(), spec), {}, false, &buffer);
+  EXPECT_EQ(s.bytes(), elsewhere.bytes());
+  for (const Blob* b : {&s.variable("a"), &s.variable("b"), &s.outputs()[0]}) {
+    EXPECT_GE(static_cast<char*>(b->data), space.data() + 3);
+    EXPECT_LE(static_cast<char*>(b->data) + b->bytes(), space.data() + space.size());
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(b->data) % 64, 0u);
+  }
+  std::fill_n(s.variable("a").as<float>(), 100, 2.0f);
+  s.forward(false);
+  EXPECT_EQ(s.outputs()[0].as<float>()[99], 2);
+  Buffer small(space.data(), 1000);
+  EXPECT_THAT([&] { Session(analyse(product(), spec), {}, false, &small); },
+              ThrowsMessage<Error>(HasSubstr("found a buffer of 1000 bytes, expected ")));
+}
+
 TEST(Session, WhatIsNotWantedHasNoGradient) {
   NetworkSpec spec = spec_of({{"a", {3}}});
   spec.grad_req = {{"b", GradReq::kNone}};
