@@ -150,10 +150,12 @@ def digits(row):
     return 0 if min(row["ours"], row["peer"]) >= 100 else 2
 
 
-def arguments(description):
+def arguments(description, add=lambda parser: None):
+    """What was asked for; `add` gives the parser options of one benchmark alone."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--json", metavar="FILE", help="write the rows there too")
     parser.add_argument("--windows", type=int, default=WINDOWS)
     parser.add_argument("--seconds", type=float, default=WINDOW, help="length of a window")
     parser.add_argument("--serve", metavar="NAME", help=argparse.SUPPRESS)
+    add(parser)
     return parser.parse_args()

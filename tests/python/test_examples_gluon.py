@@ -1,0 +1,20 @@
+"""The programs of examples/gluon reach what they say."""
+import pathlib
+import runpy
+import sys
+
+import pytest
+
+FOLDER = pathlib.Path(__file__).resolve().parents[2] / "examples/gluon"
+
+
+@pytest.mark.parametrize("program, says", [
+    ("tree_lstm", "of formulas that are deeper"), ("actor_critic", "new games won"), ("super_resolution", "the network"),
+    ("estimator", "stopped early")])
+def test_program(program, says, monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [program])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(FOLDER / f"{program}.py"), run_name="__main__")
+    said = capsys.readouterr().out
+    assert ended.value.code == 0 and says in said, said
