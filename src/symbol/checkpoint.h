@@ -38,6 +38,7 @@ class Chain {
   Chain(std::vector<Block> blocks, int64_t most, int slots);
 
   int slots() const { return slots_; }
+  int64_t most() const { return most_; }
   bool feasible(int slot) const { return row(0, last())[slot] < kNever; }
   double seconds(int slot) const { return row(0, last())[slot]; }  // of what runs again
   std::vector<Move> moves(int slot) const;

@@ -145,7 +145,6 @@ int64_t pack(std::vector<Block>& blocks, int64_t enough) {
   constexpr int kMeasures = 4;
   const int64_t live = peak_live(blocks), bound = std::max(live, enough);
   int64_t best = pack_by_time(blocks, -1);
-  if (enough > 0 && live > enough) return best;  // nothing can be enough
   std::vector<Block> trial = blocks;
   int longest = 0;
   for (const Block& b : blocks) longest = std::max(longest, b.end - b.begin);

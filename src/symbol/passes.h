@@ -111,8 +111,8 @@ struct MemoryPlan {
 // where the records allow it and nothing else reads the input later; then offsets by lifetime.
 // `after` gets, per node, the nodes that must run before it for the plan to hold in any order:
 // readers of memory before its next writer, and reads and changes of auxiliary states in the
-// graph's order. An arena of `enough` bytes need not be made smaller, nor one
-// that cannot be as small as that.
+// graph's order. An arena of `enough` bytes need not be made smaller. Where more
+// than that is live at once there is no packing: arena_bytes is what is live.
 MemoryPlan plan_memory(const Graph& g, const ValueTypes& t, const std::vector<bool>& outside,
                        std::vector<std::vector<int>>* after, int64_t enough = 0);
 

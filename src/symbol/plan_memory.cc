@@ -27,6 +27,10 @@ class Planner {
     for (size_t i = 0; i < g_.nodes.size(); ++i)
       if (g_.nodes[i].call) make_blocks(int(i));
     plan_.peak_live_bytes = peak_live(blocks_);
+    if (enough > 0 && plan_.peak_live_bytes > enough) {  // nothing can be enough
+      plan_.arena_bytes = plan_.peak_live_bytes;
+      return std::move(plan_);
+    }
     plan_.arena_bytes = pack(blocks_, enough);
     for (int v = 0; v < g_.values; ++v)
       if (block_of_[v] >= 0) plan_.offset[v] = blocks_[block_of_[v]].offset;

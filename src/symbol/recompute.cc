@@ -3,6 +3,7 @@
 #include "symbol/recompute.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <optional>
 #include <utility>
@@ -71,11 +72,19 @@ class Study {
   double forward_seconds() const { return forward_seconds_; }
   bool cheap(int node) const { return cheap_[node]; }
   bool forced(int node) const { return asks(g_.nodes[node], "__force_mirroring__"); }
+  // Positions of the nodes that end a block, as their users say.
+  std::vector<int> stages() const {
+    std::vector<int> all;
+    for (int node : forward_)
+      if (asks(g_.nodes[node], "__mirror_stage__")) all.push_back(position_[node]);
+    return all;
+  }
   bool saved(int value) const { return saved_[value]; }  // read by a gradient
   int last(int value) const { return last_[value]; }     // its last forward reader's position
   const std::vector<uint8_t>& pinned() const { return pinned_; }  // never computed again
 
-  // Looks for a packing of no more than `enough` bytes, or else for the smallest.
+  // Looks for a packing of no more than `enough` bytes; 0: for the smallest. Where more is live at
+  // once, says how much.
   Trial try_order(Replay::Order order, int64_t enough = 0) const {
     Trial t{.order = std::move(order), .bytes = 0, .seconds = 0};
     Graph light;
@@ -251,17 +260,17 @@ class Blocks {
  public:
   // Values that are read more than `span` nodes after they were made are kept throughout. At most
   // `most` blocks. `fine`: cut also where more is carried on than nearby.
-  Blocks(const Study& s, int span, int most, bool fine) : s_(s), pinned_(s.pinned()) {
-    for (int node : s_.forward()) {
-      const Graph::Node& n = s_.graph().nodes[node];
-      for (int v = n.first_output; v < n.first_output + n.outputs(); ++v) {
-        if (s_.last(v) - s_.position(node) > span) pinned_[v] = 1;
-        if (pinned_[v] && s_.saved(v)) always_ += s_.bytes(v);
-      }
-    }
-    cut(most, fine);
-    assign_backward();
-    measure();
+  Blocks(const Study& s, int span, int most, bool fine) : Blocks(s, span) {
+    cut([&](const std::vector<int64_t>& carried) { return places(carried, most, fine); });
+  }
+  // Cut after the nodes at these positions.
+  Blocks(const Study& s, const std::vector<int>& after) : Blocks(s, 1 << 30) {
+    cut([&](const std::vector<int64_t>&) {
+      std::vector<int> cuts;
+      for (int p : after)
+        if (p + 1 < int(s_.forward().size())) cuts.push_back(p + 1);
+      return cuts;
+    });
   }
 
   int size() const { return int(blocks_.size()); }
@@ -290,6 +299,16 @@ class Blocks {
   }
 
  private:
+  Blocks(const Study& s, int span) : s_(s), pinned_(s.pinned()) {
+    for (int node : s_.forward()) {
+      const Graph::Node& n = s_.graph().nodes[node];
+      for (int v = n.first_output; v < n.first_output + n.outputs(); ++v) {
+        if (s_.last(v) - s_.position(node) > span) pinned_[v] = 1;
+        if (pinned_[v] && s_.saved(v)) always_ += s_.bytes(v);
+      }
+    }
+  }
+
   int64_t bytes(int v) const { return pinned_[v] ? 0 : s_.bytes(v); }
   template <class F>
   void each_output(int position, F&& f) const {
@@ -297,9 +316,10 @@ class Blocks {
     for (int v = n.first_output; v < n.first_output + n.outputs(); ++v) f(v);
   }
 
-  // Blocks end where little is carried on: less than anywhere `reach` nodes around. What gradients
-  // do not read counts half as much again.
-  void cut(int most, bool fine) {
+  // Blocks begin at the positions that where(weights) gives; weights: of what is carried on to each
+  // position, where what gradients do not read counts half as much again.
+  template <class Where>
+  void cut(Where&& where) {
     const int n = int(s_.forward().size());
     std::vector<int64_t> carried(size_t(n) + 2, 0), weight(size_t(n) + 2, 0);
     for (int p = 0; p < n; ++p)
@@ -311,6 +331,27 @@ class Blocks {
       });
     for (int p = 1; p <= n; ++p)
       carried[size_t(p)] += carried[size_t(p) - 1], weight[size_t(p)] += weight[size_t(p) - 1];
+    const std::vector<int> cuts = where(weight);
+    begins_ = {0};
+    begins_.insert(begins_.end(), cuts.begin(), cuts.end());
+    begins_.push_back(n);
+    blocks_.resize(begins_.size() - 1);
+    block_of_.resize(size_t(n));
+    for (size_t b = 0; b < blocks_.size(); ++b) {
+      for (int p = begins_[b]; p < begins_[b + 1]; ++p) {
+        block_of_[size_t(p)] = int(b);
+        blocks_[b].seconds += s_.seconds(s_.forward()[size_t(p)]);
+      }
+      blocks_[b].out = b + 1 < blocks_.size() ? carried[size_t(begins_[b + 1])] : 0;
+    }
+    assign_backward();
+    measure();
+  }
+
+  // Where less is carried on than anywhere `reach` nodes around: so far that there are not too
+  // many.
+  std::vector<int> places(const std::vector<int64_t>& weight, int most, bool fine) const {
+    const int n = int(s_.forward().size());
     std::vector<int> cuts;
     for (int p = 1; p < n; ++p) cuts.push_back(p);
     for (int reach = 1; reach <= 64 && ((reach == 1 && !fine) || int(cuts.size()) >= most);
@@ -329,18 +370,7 @@ class Blocks {
       for (size_t i = 1; i < cuts.size(); i += 2) half.push_back(cuts[i]);
       cuts = std::move(half);
     }
-    begins_ = {0};
-    begins_.insert(begins_.end(), cuts.begin(), cuts.end());
-    begins_.push_back(n);
-    blocks_.resize(begins_.size() - 1);
-    block_of_.resize(size_t(n));
-    for (size_t b = 0; b < blocks_.size(); ++b) {
-      for (int p = begins_[b]; p < begins_[b + 1]; ++p) {
-        block_of_[size_t(p)] = int(b);
-        blocks_[b].seconds += s_.seconds(s_.forward()[size_t(p)]);
-      }
-      blocks_[b].out = b + 1 < blocks_.size() ? carried[size_t(begins_[b + 1])] : 0;
-    }
+    return cuts;
   }
 
   // Backward nodes keep their order, so a node belongs to the earliest block that any before it
@@ -541,13 +571,14 @@ class Blocks {
 
 // Looks for the order of least time among those that need no more than `bytes`; where there is
 // none, for the one that needs least, which does not depend on `bytes`: who asks for that gets it.
+// To try an order takes time that grows with the graph, so of a large one few are tried: those that
+// the chains say are best.
 class Search {
  public:
   Search(const Study& s, int64_t bytes) : s_(s), bytes_(bytes) {}
 
   Trial run(Trial plain) {
     if (plain.bytes <= bytes_) return plain;
-    Trial least = std::move(plain);
     std::vector<Blocks> all;
     for (const int most : {kBlocks, 2 * kBlocks})
       for (const int span : {1 << 30, 96, 24}) {
@@ -557,18 +588,19 @@ class Search {
         };
         if (std::none_of(all.begin(), all.end(), same)) all.push_back(std::move(b));
       }
-    for (const Blocks& b : all) fit(b);
-    if (best_) return std::move(*best_);
-    for (const Blocks& b : all) squeeze(b, least);
-    return best_ ? std::move(*best_) : std::move(least);
+    if (const auto stages = s_.stages(); !stages.empty() && int(stages.size()) < 2 * kBlocks)
+      all.emplace_back(s_, stages);
+    fit_one_of(all);
+    return best_ ? std::move(*best_) : squeeze(all, std::move(plain));
   }
 
  private:
   static constexpr int kBlocks = 180;
-  static constexpr double kWork = 1.5e8;  // additions that one table may take
+  static constexpr double kWork = 1.5e8;     // additions that one table may take
+  static constexpr int64_t kNodes = 500000;  // of all orders that are tried
 
   // The first chain that can be done at all, with room for `most` bytes, or twice as much, or ...
-  std::optional<Chain> feasible(const Blocks& b, int64_t most) const {
+  static std::optional<Chain> feasible(const Blocks& b, int64_t most) {
     const double n = b.size();
     const int slots = int(std::clamp(6 * kWork / (n * n * n + 1), 60.0, 400.0));
     for (; most <= 2 * b.most(); most *= 2)
@@ -582,48 +614,125 @@ class Search {
     return slot;
   }
 
-  // The largest slot whose moves fit, by halving; below it time only grows.
-  void fit(const Blocks& b) {
-    const int64_t room = bytes_ - b.always();
-    if (room <= 0) return;
-    const std::optional<Chain> chain =
-        feasible(b, std::clamp(room + room / 8, b.most() / 256 + 1, b.most() + 1));
-    if (!chain) return;
-    int low = lowest(*chain), high = chain->slots();
-    if (best_ && chain->seconds(high) >= best_->seconds) return;
-    if (keep_if_fits(b, *chain, high)) return;
-    // What moves really need is not quite what the chain says, so the least slot may not fit where
-    // a larger one does.
-    constexpr int kTries = 8;
-    const int step = std::max(1, (high - low) / kTries);
-    while (low < high && !keep_if_fits(b, *chain, low)) low += step;
-    while (high - low > 1) {
-      const int middle = (low + high) / 2;
-      (keep_if_fits(b, *chain, middle) ? low : high) = middle;
+  struct Candidate {
+    const Blocks* blocks;
+    Chain chain;
+    double rank;
+  };
+  static void sort(std::vector<Candidate>& all) {
+    std::stable_sort(all.begin(), all.end(),
+                     [](const Candidate& a, const Candidate& b) { return a.rank < b.rank; });
+  }
+
+  // Those that promise least time for the bytes come first.
+  void fit_one_of(const std::vector<Blocks>& all) {
+    std::vector<Candidate> candidates;
+    for (const Blocks& b : all) {
+      const int64_t room = bytes_ - b.always();
+      if (room <= 0) continue;
+      auto chain = feasible(b, std::clamp(room + room / 8, b.most() / 256 + 1, b.most() + 1));
+      if (!chain) continue;
+      const int slot = slot_of(*chain, room);
+      const double seconds = chain->feasible(slot) ? chain->seconds(slot) : 1e20;
+      candidates.push_back({&b, std::move(*chain), seconds});
+    }
+    sort(candidates);
+    for (const Candidate& c : candidates) fit(*c.blocks, c.chain);
+  }
+
+  static int slot_of(const Chain& c, int64_t bytes) {
+    return int(std::clamp(double(bytes) / double(c.most()) * c.slots(), 0.0, double(c.slots())));
+  }
+
+  // The largest slot whose moves fit; below it time only grows. What moves really need is not quite
+  // what the chain says, so what one needs too much or too little is taken off the next.
+  void fit(const Blocks& b, const Chain& chain) {
+    constexpr int kTries = 12;
+    const double per_slot = double(chain.most()) / chain.slots();
+    int low = lowest(chain) - 1, high = chain.slots() + 1;
+    int slot = std::clamp(slot_of(chain, bytes_ - b.always()), low + 1, high - 1);
+    bool fits = false;
+    for (int tries = 0; high - low > 1; ++tries) {
+      if (tries == kTries || (best_ && tried_ > kNodes)) return;
+      if (best_ && chain.seconds(slot) >= best_->seconds) {  // it need not be tried
+        low = slot;
+        if (chain.seconds(high - 1) >= best_->seconds) return;
+        slot = (low + high) / 2;
+        continue;
+      }
+      const Trial t = tried(b, chain, slot, bytes_);
+      const double over = double(t.bytes - bytes_) / per_slot;
+      (over <= 0 ? low : high) = slot;
+      fits = fits || over <= 0;
+      // The bytes that are missing or left, but not twice from the same side.
+      int next = slot - int(over > 0 ? std::ceil(over) : std::floor(over));
+      if (tries % 3 == 2) next = (low + high) / 2;
+      slot = std::clamp(next, low + 1, high - 1);
+    }
+    if (!fits) {  // the least slot may not fit where a larger one does
+      const int least = lowest(chain), step = std::max(1, (chain.slots() - least) / 8);
+      for (slot = least; slot <= chain.slots() && !best_; slot += step)
+        tried(b, chain, slot, bytes_);
+    }
+    // Of a small graph more are tried, since what fits is not quite a question of slots.
+    low = lowest(chain), high = chain.slots();
+    while (high - low > 1 && tried_ <= kNodes / 10) {
+      slot = (low + high) / 2;
+      (tried(b, chain, slot, bytes_).bytes <= bytes_ ? low : high) = slot;
     }
   }
 
-  void squeeze(const Blocks& b, Trial& least) {
-    const std::optional<Chain> chain = feasible(b, b.most() / 256 + 1);
-    if (!chain) return;
-    const int low = lowest(*chain);
-    for (int slot = low; slot <= std::min(chain->slots(), low + 5); ++slot) {
-      Trial t = s_.try_order(b.order(chain->moves(slot)));
+  // Of the orders that the chains say need least, those with least in use at once are packed
+  // first.
+  Trial squeeze(const std::vector<Blocks>& all, Trial least) {
+    struct Order {
+      int64_t live;
+      const Blocks* blocks;
+      const Candidate* candidate;
+      int slot;
+    };
+    std::vector<Candidate> candidates;
+    for (const Blocks& b : all)
+      if (auto chain = feasible(b, b.most() / 256 + 1)) {
+        const double bytes = double(lowest(*chain)) / chain->slots() * double(chain->most());
+        candidates.push_back({&b, std::move(*chain), double(b.always()) + bytes});
+      }
+    sort(candidates);
+    std::vector<Order> orders;
+    int64_t nodes = 0;
+    for (const Candidate& c : candidates) {
+      const int low = lowest(c.chain);
+      for (int slot = low; slot <= std::min(c.chain.slots(), low + 5) && nodes <= kNodes; ++slot) {
+        const Trial t = s_.try_order(c.blocks->order(c.chain.moves(slot)), 1);
+        nodes += int64_t(t.order.events.size());
+        orders.push_back({t.bytes, c.blocks, &c, slot});
+      }
+    }
+    std::stable_sort(orders.begin(), orders.end(),
+                     [](const Order& a, const Order& b) { return a.live < b.live; });
+    nodes = 0;
+    for (const Order& o : orders) {
+      if (nodes > kNodes / 5) break;
+      Trial t = s_.try_order(o.blocks->order(o.candidate->chain.moves(o.slot)));
+      nodes += int64_t(t.order.events.size());
       if (t.bytes <= bytes_ && (!best_ || better(t, *best_))) best_ = t;
       if (t.bytes < least.bytes) least = std::move(t);
     }
+    return best_ ? std::move(*best_) : std::move(least);
   }
 
-  bool keep_if_fits(const Blocks& b, const Chain& chain, int slot) {
-    Trial t = s_.try_order(b.order(chain.moves(slot)), bytes_);
-    if (t.bytes > bytes_) return false;
-    if (!best_ || better(t, *best_)) best_ = std::move(t);
-    return true;
+  // An order, which is kept where it fits and none before is better.
+  Trial tried(const Blocks& b, const Chain& chain, int slot, int64_t enough) {
+    Trial t = s_.try_order(b.order(chain.moves(slot)), enough);
+    tried_ += int64_t(t.order.events.size());
+    if (t.bytes <= bytes_ && (!best_ || better(t, *best_))) best_ = t;
+    return t;
   }
 
   const Study& s_;
   const int64_t bytes_;
   std::optional<Trial> best_;
+  int64_t tried_ = 0;
 };
 
 Trial plain(const Study& s) {

@@ -213,6 +213,31 @@ TEST(Recompute, StatisticsMoveOnce) {
   EXPECT_GT(recomputed, 0);
 }
 
+// A chain cut where its user says is one more to choose from.
+TEST(Recompute, StagesAreTried) {
+  const auto deep = [](bool marked) {
+    Symbol x = Symbol::variable("data");
+    for (int i = 0; i < 48; ++i) {
+      Kwargs stage;
+      if (marked && i % 7 == 6) stage = {{"__mirror_stage__", "True"}};
+      x = apply("FullyConnected", {x}, format("fc{}", i), {{"num_hidden", "24"}});
+      x = Symbol::apply(make_call(OpTable::get().at("Activation"), {{"act_type", "tanh"}}), {x}, {},
+                        format("tanh{}", i), stage);
+    }
+    return apply("SoftmaxOutput", {x}, "softmax");
+  };
+  expect_budgets_kept(deep(true));
+  const Symbol marked = deep(true), plain = deep(false);
+  const int64_t most = needed(plan_training(network_of(plain, 0)), network_of(plain, 0));
+  for (const int64_t part : {2, 3, 4}) {
+    const int64_t budget = network_of(plain, 0).own_bytes() +
+                           plan_training(network_of(plain, 0)).stated_bytes() / part;
+    ASSERT_LT(budget, most);
+    EXPECT_LE(plan_training(network_of(marked, budget)).seconds_again,
+              plan_training(network_of(plain, budget)).seconds_again);
+  }
+}
+
 TEST(Recompute, ForcedNodesAreComputedAgainWhereThatLowersThePeak) {
   Symbol x = Symbol::variable("data");
   for (int i = 0; i < 12; ++i) {
