@@ -219,6 +219,35 @@ def steps(mx, name, share):
     return min(times), exe._core.memory()
 
 
+def scale(mx):
+    """Processor seconds that planning takes, against nodes: towers of dense layers with a norm and a relu each, batch 64."""
+    print(f"{'nodes':>8}{'plan s':>9}{'half, s':>9}{'extra':>8}")
+    rows = []
+    for layers in (170, 1700, 17000):
+        s, x = mx.sym, mx.sym.Variable("data")
+        for i in range(layers):
+            x = s.BatchNorm(s.FullyConnected(x, num_hidden=64, name=f"fc{i}"), fix_gamma=False, name=f"bn{i}")
+            x = s.Activation(x, act_type="relu", name=f"relu{i}")
+        net, shapes = s.SoftmaxOutput(x, name="softmax"), {"data": (64, 64)}
+        wanted = requests(net, shapes)
+
+        def plan(budget, net=net, wanted=wanted, shapes=shapes):
+            begin = time.process_time()
+            return net.memory_plan(grad_req=wanted, memory_budget=budget, **shapes), time.process_time() - begin
+
+        free, seconds = plan(0)
+        half, with_budget = plan(free.peak_bytes - free.arena_bytes + free.plain_arena_bytes // 2)
+        rows.append({"nodes": len(free.steps), "seconds": seconds, "with_budget": with_budget, "extra": half.extra})
+        print(f"{len(free.steps):8}{seconds:9.2f}{with_budget:9.2f}{100 * half.extra:7.1f}%", flush=True)
+    return rows
+
+
+def write(rows, path):
+    if path:
+        with open(path, "w", encoding="utf-8") as f:
+            json.dump(rows, f, indent=1)
+
+
 def mxnet_plan(name):
     """Megabytes that MXNet says it allocates; run by its own interpreter."""
     import mxnet as mx
@@ -241,11 +270,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", metavar="FILE")
     parser.add_argument("--only", default="", help="networks whose name has this in it")
+    parser.add_argument("--scale", action="store_true", help="only how planning takes longer for larger graphs")
     parser.add_argument("--mxnet", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.mxnet:
         return mxnet_plan(given.mxnet)
     import heddle as mx
+    if given.scale:
+        return write(scale(mx), given.json)
     mega, rows = 1e6, {}
     print("Arenas of a training step in MB (values between inputs and outputs; gradients and parameters are beside them).\n"
           "A budget's columns: MB, and the estimated part of a step that runs again.\n")
@@ -277,9 +309,7 @@ def main():
             print(f" at {100 * share:.0f} % {seconds / base:.2f}x"
                   f" (planned {memory['planned_arena'] / mega:.1f} MB, touched {memory['touched_arena'] / mega:.1f})", end="")
         print()
-    if given.json:
-        with open(given.json, "w", encoding="utf-8") as f:
-            json.dump(rows, f, indent=1)
+    write(rows, given.json)
 
 
 if __name__ == "__main__":
