@@ -287,11 +287,13 @@ class Block:
         return self._hooked(self.forward, args)
 
     def _hooked(self, run: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-        for hook in list(self._forward_pre_hooks.values()):
-            hook(self, args)
+        if self._forward_pre_hooks:
+            for hook in list(self._forward_pre_hooks.values()):
+                hook(self, args)
         out = run(*args)
-        for hook in list(self._forward_hooks.values()):
-            hook(self, args, out)
+        if self._forward_hooks:
+            for hook in list(self._forward_hooks.values()):
+                hook(self, args, out)
         return out
 
     def forward(self, *args: Any) -> Any:
@@ -497,16 +499,21 @@ class HybridBlock(Block):
         and functions of mx.nd that make nodes. Where a line needs values or shapes, that is a warning which names it, and
         the block runs line by line; its children are graphs all the same.
         """
-        if not (self._active and self._own_forward) or self._line_by_line or is_tracing() or not isinstance(_first(*args), NDArray):
-            return super().__call__(*args)
+        if self._own_forward and self._active and not self._line_by_line and not is_tracing() and self._has_graph(args):
+            return self._hooked(lambda *given: self._run_graph(given), args)
+        return self._hooked(self.forward, args)
+
+    def _has_graph(self, args: Sequence[Any]) -> bool:
+        """Whether a forward of its own is a graph, which is found out at the first call with arrays."""
+        if not isinstance(_first(*args), NDArray):
+            return False
         if self._graph is None:
             try:
                 self._trace(args)
             except Exception as error:
                 self._line_by_line = True
-                warnings.warn(f"{self.name} runs line by line: {error}", stacklevel=2)
-                return super().__call__(*args)
-        return self._hooked(lambda *given: self._run_graph(given), args)
+                warnings.warn(f"{self.name} runs line by line: {error}", stacklevel=3)
+        return self._graph is not None
 
     def forward(self, x: Any, *args: Any) -> Any:
         """hybrid_forward on NDArrays, as a graph where hybridized, or on Symbols.

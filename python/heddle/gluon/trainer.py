@@ -212,43 +212,34 @@ class Trainer:
                 store.pushpull(i, p.list_grad(), priority=-i)
 
     def _update(self, ignore_stale_grad: bool) -> None:
-        chosen = []
-        for i, p in self._trained():
-            if not ignore_stale_grad:
-                self._check_fresh(p)
-            chosen.append((i, p))
+        steps: list[tuple[list[int], list[Any], list[Any]]] = [([], [], []) for _ in self._contexts]
+        for i, p in enumerate(self._params):
+            if p._grad_req == "null":
+                continue
+            for (indices, grads, weights), weight, grad in zip(steps, p.list_data(), p.list_grad()):
+                if weight._fresh_grad:
+                    indices.append(i)
+                    grads.append(grad)
+                    weights.append(weight)
+                elif not ignore_stale_grad:
+                    raise _stale(p, weight)
         if self._kvstore is not None and self._update_on_kvstore:
-            keys, arrays = [i for i, _ in chosen], [p.list_data() for _, p in chosen]
-            if type(self._kvstore) is KVStore:
-                self._kvstore.pull(keys, out=arrays)
-            else:
-                for key, out in zip(keys, arrays):
-                    self._kvstore.pull(key, out, priority=-key)
-            for out in arrays:
-                for a in out:
-                    a._fresh_grad = False
-            return
-        for k, updater in enumerate(self._updaters):
-            indices, weights, grads = [], [], []
-            for i, p in chosen:
-                data = p.list_data()[k]
-                if ignore_stale_grad and not data._fresh_grad:
-                    continue
-                data._fresh_grad = False
-                indices.append(i)
-                weights.append(data)
-                grads.append(p.list_grad()[k])
-            updater(indices, grads, weights)
+            self._pull()
+        else:
+            for updater, step in zip(self._updaters, steps):
+                updater(*step)
+        for _, _, weights in steps:
+            for weight in weights:
+                weight._fresh_grad = False
 
-    @staticmethod
-    def _check_fresh(p: Parameter) -> None:
-        for data in p.list_data():
-            if not data._fresh_grad:
-                raise UserWarning(f"Gradient of Parameter `{p.name}` on context {data.context} has not been updated by "
-                                  "backward since last `step`. This could mean a bug in your model that made it only use a "
-                                  "subset of the Parameters (Blocks) for this iteration. If you are intentionally only using "
-                                  "a subset, call step with ignore_stale_grad=True to suppress this warning and skip updating "
-                                  "of Parameters with stale gradient")
+    def _pull(self) -> None:
+        """The updated parameters out of the store."""
+        trained = self._trained()
+        if type(self._kvstore) is KVStore:
+            self._kvstore.pull([i for i, _ in trained], out=[p.list_data() for _, p in trained])
+            return
+        for i, p in trained:
+            self._kvstore.pull(i, p.list_data(), priority=-i)
 
     # --- files
     def save_states(self, fname: str | os.PathLike[str]) -> None:
@@ -273,3 +264,10 @@ class Trainer:
                 updater.optimizer = self._updaters[0].optimizer
             self._optimizer = self._updaters[0].optimizer
         self._optimizer.param_dict = dict(enumerate(self._params))
+
+
+def _stale(p: Parameter, data: Any) -> UserWarning:
+    return UserWarning(f"Gradient of Parameter `{p.name}` on context {data.context} has not been updated by backward since last "
+                       "`step`. This could mean a bug in your model that made it only use a subset of the Parameters (Blocks) for "
+                       "this iteration. If you are intentionally only using a subset, call step with ignore_stale_grad=True to "
+                       "suppress this warning and skip updating of Parameters with stale gradient")
