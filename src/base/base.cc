@@ -1,10 +1,11 @@
 // Words every room uses: the parts of base.h and half.h that need not be inline.
 #include "heddle/base.h"
 
-#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <iterator>
+
+#include "base/numbers.h"
 
 namespace heddle {
 
@@ -28,19 +29,19 @@ void append(std::string& to, std::string_view v) { to += v; }
 void append(std::string& to, bool v) { to += v ? "True" : "False"; }
 void append(std::string& to, double v) {
   char text[32];
-  to.append(text, std::to_chars(text, std::end(text), v).ptr);
+  to.append(text, numbers::write(text, std::end(text), v).ptr);
 }
 void append(std::string& to, float v) {
   char text[32];
-  to.append(text, std::to_chars(text, std::end(text), v).ptr);
+  to.append(text, numbers::write(text, std::end(text), v).ptr);
 }
 void append(std::string& to, long long v) {
   char text[24];
-  to.append(text, std::to_chars(text, std::end(text), v).ptr);
+  to.append(text, numbers::write(text, std::end(text), v).ptr);
 }
 void append(std::string& to, unsigned long long v) {
   char text[24];
-  to.append(text, std::to_chars(text, std::end(text), v).ptr);
+  to.append(text, numbers::write(text, std::end(text), v).ptr);
 }
 
 namespace base {
@@ -127,7 +128,7 @@ Device device_from_name(std::string_view s, Device none) {
           s);
   if (open != std::string_view::npos) {
     const char *from = s.data() + open + 1, *end = s.data() + s.size();
-    auto [at, error] = std::from_chars(from, end, d.id);
+    auto [at, error] = numbers::read(from, end, d.id);
     check(error == std::errc() && at + 1 == end && *at == ')' && d.id >= 0,
           "device '{}' is malformed, expected for example cpu(0)", s);
   }

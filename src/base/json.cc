@@ -1,9 +1,9 @@
 // A strict JSON reader, and the writing of its strings.
 #include "base/json.h"
 
-#include <charconv>
 #include <cmath>
 
+#include "base/numbers.h"
 #include "heddle/base.h"
 
 namespace heddle {
@@ -118,7 +118,7 @@ class JsonReader {
       digits();
     }
     double v = 0;
-    const auto read = std::from_chars(text_.data() + begin, text_.data() + at_, v);
+    const auto read = numbers::read(text_.data() + begin, text_.data() + at_, v);
     if (read.ec != std::errc()) at_ = begin, fail("a number that a double can hold");
     return v;
   }

@@ -1,8 +1,9 @@
 // Parameters: reading and printing their texts, and the errors of the walk over the fields.
 #include "heddle/param.h"
 
-#include <charconv>
 #include <cmath>
+
+#include "base/numbers.h"
 
 namespace heddle {
 namespace param {
@@ -19,7 +20,7 @@ bool parse_number(std::string_view s, T& v) {
   if (std::is_integral_v<T> && !s.empty() && s.back() == 'L') s.remove_suffix(1);
   if (s.size() > 1 && s.front() == '+' && s[1] != '-') s.remove_prefix(1);
   if (s.empty()) return false;
-  auto [at, error] = std::from_chars(s.data(), s.data() + s.size(), v);
+  auto [at, error] = numbers::read(s.data(), s.data() + s.size(), v);
   return error == std::errc() && at == s.data() + s.size();
 }
 

@@ -3,9 +3,9 @@
 
 #include <algorithm>
 #include <cctype>
-#include <charconv>
 #include <cstdlib>
 
+#include "base/numbers.h"
 #include "heddle/base.h"
 
 namespace heddle {
@@ -88,7 +88,7 @@ int64_t setting_int(std::string_view name) {
   const std::string text = setting(name);
   int64_t value = 0;
   const char* end = text.data() + text.size();
-  const auto [at, error] = std::from_chars(text.data(), end, value);
+  const auto [at, error] = numbers::read(text.data(), end, value);
   check(error == std::errc() && at == end && value >= 0,
         "[settings] {} is '{}', expected a whole number from 0", name, text);
   return value;
@@ -105,7 +105,7 @@ bool setting_flag(std::string_view name) {
 
 int64_t bytes_of(std::string_view text) {
   double number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const auto [end, error] = numbers::read(text.data(), text.data() + text.size(), number);
   std::string unit;
   for (const char* p = end; p != text.data() + text.size(); ++p)
     if (*p != ' ') unit += char(std::toupper(static_cast<unsigned char>(*p)));

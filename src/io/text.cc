@@ -5,11 +5,12 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <filesystem>
 #include <type_traits>
 #include <utility>
+
+#include "base/numbers.h"
 
 namespace heddle::io {
 
@@ -103,7 +104,7 @@ bool parse_number(std::string_view s, double& v) {
   while (!s.empty() && (s.front() == ' ' || s.front() == '\t')) s.remove_prefix(1);
   while (!s.empty() && (s.back() == ' ' || s.back() == '\t')) s.remove_suffix(1);
   if (!s.empty() && s.front() == '+') s.remove_prefix(1);
-  const auto [at, error] = std::from_chars(s.data(), s.data() + s.size(), v);
+  const auto [at, error] = numbers::read(s.data(), s.data() + s.size(), v);
   return error == std::errc() && at == s.data() + s.size();
 }
 
