@@ -3,11 +3,11 @@
 
     tools/amalgamate.py FOLDER [--model SYMBOL_JSON ...]
 
-They need a C++20 compiler and its standard library: serial loops, portable kernels, one
-instruction-set level, the operators, all of them or those of some models, without gradients unless
-HEDDLE_TRAIN is defined. Only the functions of the header are visible. Compile with -ffp-contract=off
--fno-math-errno -fno-trapping-math for the bits that heddle gives with HEDDLE_KERNELS=portable;
--fno-exceptions and -fno-rtti are allowed (heddle_predict.h says what errors do then).
+They need a C++20 compiler and its standard library: serial loops, the operators, all of them or those
+of some models, without gradients unless HEDDLE_TRAIN is defined. Only the functions of the header are
+visible. Compiled with -ffp-contract=off -fno-math-errno -fno-trapping-math they give the bits that
+heddle gives, both with HEDDLE_KERNELS=portable in the environment; -fno-exceptions and -fno-rtti are
+allowed (heddle_predict.h says what errors do then).
 """
 from __future__ import annotations
 
@@ -24,15 +24,18 @@ ROOMS = ["symbol", "runtime", "predict"]
 CATALOGUE = ["operator/op.cc", "operator/all_ops.cc"]
 # Files of operators that no predictor has, and why.
 LEFT_OUT = {
-    "convolution_lanes": "other kernels for operators that are there, of other bits",
-    "convolution_blocks": "other kernels for operators that are there, of other bits",
-    "fully_connected_panels": "other kernels for operators that are there, of other bits",
-    "rnn_lanes": "other kernels for operators that are there, of other bits",
+    "convolution_lanes": "convolves many images at once",
     "custom": "its operator is computed by the program that holds the library",
     "image_file": "reads files of images, by libjpeg and libpng",
     "update": "changes weights",
     "multi_update": "changes weights",
 }
+# Files of faster kernels, beside those of the operators that they serve; of these loops there is a version for each
+# instruction-set level, of all others the first.
+FASTER = {"convolution": "convolution_blocks", "fully_connected": "fully_connected_panels", "rnn": "rnn_lanes"}
+PRODUCTS = ["linalg_panels"]
+EACH_TARGET = "operator/simd/each_target.h"
+LEVELLED = {"operator/nn/blocks.inl.h", "operator/nn/panels.inl.h"}
 # Operators that passes put into graphs.
 OF_PASSES = ["identity", "reorder", "fold", "add_n", "unary_math", "binary_arithmetic"]
 # Of headers whose functions are not in the file of that name: where they are.
@@ -44,6 +47,7 @@ DEFINED_IN = {"heddle/base.h": ["base/base.cc", "base/layout.cc"], "heddle/param
               "operator/elemwise/reduction.h": ["operator/elemwise/reduction.cc", "operator/elemwise/sums.cc"],
               "operator/elemwise/formula.h": ["operator/elemwise/family.cc"],
               "operator/elemwise/unary.h": ["operator/elemwise/family.cc"]}
+LEVEL = re.compile(r"\s*#\s*define\s+HEDDLE_LEVEL\s+(\d)")
 INCLUDE = re.compile(r'\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>|(HEDDLE_LOOPS))')
 LOOPS = re.compile(r'\s*#\s*define\s+HEDDLE_LOOPS\s+"([^"]+)"')
 OPS = re.compile(r"^(HEDDLE_OPS\w*)\((\w+)\)$")
@@ -73,17 +77,21 @@ class Flattener:
         self.seen = {HEADER, "heddle/api.h"}
         self.standard: set[str] = set()
         self.loops = ""
+        self.level = "2"
 
     def lines(self, name: str) -> list[str]:
         """The lines of a file with its includes in place."""
-        once = not name.endswith((".def", "each_target.h"))
-        if once and name in self.seen:
-            return []
-        if once:
-            self.seen.add(name)
+        version = f"{name} {self.level}" if name.endswith(".inl.h") else name
+        if not name.endswith((".def", EACH_TARGET)):
+            if version in self.seen:
+                return []
+            self.seen.add(version)
         out = []
         skipping = 0  # depth of the conditions around other systems' headers, which stay where they are
-        for line in find(name).read_text().splitlines():
+        text = find(name).read_text()
+        if name == EACH_TARGET and self.loops not in LEVELLED:
+            text = text[:text.rindex("#if defined(__x86_64__)")] + "#undef HEDDLE_LOOPS"
+        for line in text.splitlines():
             if line.strip() == "#pragma once" or line.startswith("extern template "):
                 continue
             if re.match(r"\s*#\s*pragma omp simd", line):
@@ -94,11 +102,15 @@ class Flattener:
                 skipping -= 1
             if m := LOOPS.match(line):
                 self.loops = m[1]
+            elif m := LEVEL.match(line):
+                self.level = m[1]
+                out.append(line)
             elif m := INCLUDE.match(line):
                 if m[1]:
                     out += self.lines(m[1])
                 elif m[3]:
                     out += self.lines(self.loops)
+                    self.level = "2"
                 elif skipping:
                     out.append(line)
                 else:
@@ -158,6 +170,8 @@ class Files:
         self.stems.add(stem)
         path = self.path[stem]
         self.add_headers(path)
+        if stem in FASTER:
+            self.add_operators(FASTER[stem])
         text = find(path).read_text()
         for name in [*CALLS.findall(text), *WITH.findall(text)]:
             self.add_operators(self.files_of[name])
@@ -216,20 +230,28 @@ def amalgamate(folder: pathlib.Path, models: Sequence[pathlib.Path] = ()) -> str
                 if why := LEFT_OUT.get(files_of[name]):
                     raise SystemExit(f"amalgamate: {model} needs '{name}', which no predictor has: {why}")
                 wanted.add(files_of[name])
-        files = Files([*OF_PASSES, *sorted(wanted)], files_of)
+        files = Files([*OF_PASSES, *PRODUCTS, *sorted(wanted)], files_of)
     flat = Flattener(files.stems)
     body = []
     for name in files.all():
         body += ["", f"// ===== src/{name}", *flat.lines(name)]
     head = [f"// heddle's predictor, version {version}, written by tools/amalgamate.py: do not edit.",
             "// SPDX-License-Identifier: Apache-2.0", "#ifndef HEDDLE_TRAIN", "#define HEDDLE_NO_GRADIENTS", "#endif",
-            "#define HEDDLE_BASELINE_ONLY",
             "#define HEDDLE_API  // only the functions of the header are visible", '#include "heddle_predict.h"', "",
             *(f"#include <{name}>" for name in sorted(flat.standard)), "",
             "// What this choice of operators leaves without a reader, or a gradient without its parts, is no mistake.",
-            *(f'#pragma GCC diagnostic ignored "-W{name}"' for name in ("unused-function", "unused-const-variable")),
-            "#ifdef __clang__", '#pragma GCC diagnostic ignored "-Wundefined-internal"', "#endif", "",
-            "namespace heddle { namespace {", "inline int threads() { return 1; }  // loops are serial", "}}"]
+            *(f'#pragma GCC diagnostic ignored "-W{name}"'
+              for name in ("unused-function", "unused-const-variable", "psabi")),
+            "#ifdef __clang__", '#pragma GCC diagnostic ignored "-Wundefined-internal"',
+            "#else  // of members of records that are set in every case",
+            '#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"', "#endif", "",
+            "#ifndef __cpp_lib_bit_cast  // a compiler of C++20 with an older library",
+            "namespace std {", "template <class To, class From>",
+            "constexpr To bit_cast(const From& from) noexcept {", "  return __builtin_bit_cast(To, from);", "}", "}",
+            "#endif", "", "namespace heddle { namespace {", "inline int threads() { return 1; }  // loops are serial",
+            "// Loops of which there is one version are this one at every level.",
+            "namespace ops {", "namespace v2 {}", "namespace v3 { using namespace v2; }",
+            "namespace v4 { using namespace v2; }", "}}}"]
     folder.mkdir(parents=True, exist_ok=True)
     text = re.sub(r"\n{3,}", "\n\n", "\n".join([*head, *body]) + "\n")
     (folder / "heddle_predict.cc").write_text(text)

@@ -5,6 +5,8 @@
 #include <atomic>
 #include <limits>
 
+#include "operator/simd/level.h"
+
 namespace heddle::ops::linalg {
 
 // --- the portable product -----------------------------------------------------------------------
@@ -54,6 +56,11 @@ constexpr int kMaxOffers = 4;
 Offer offers[kMaxOffers];
 int offer_count = 0;
 std::atomic<bool> offers_used{true};
+
+bool own_kernels_pay() {
+  return simd::best_level() >= 3 ||
+         std::all_of(offers, offers + offer_count, [](const Offer& o) { return o.own; });
+}
 
 void use_offers(bool use) { offers_used.store(use, std::memory_order_relaxed); }
 

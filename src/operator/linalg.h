@@ -48,15 +48,19 @@ void transpose(const T* x, int64_t rows, int64_t cols, T* y);
 template <class T>
 void sum_rows(const OpContext& ctx, const T* x, int64_t rows, int64_t cols, T* y);
 
-// Products a library offers. Later offers are asked first; `takes` may decline a shape.
+// Products that somebody offers. Later offers are asked first; `takes` may decline a shape.
 struct HEDDLE_API Offer {
   const char* library;
   bool (*takes)(int64_t m, int64_t n, int64_t k) = nullptr;
   void (*sgemm)(Mat<float>, Mat<float>, Mat<float>, bool) = nullptr;
   void (*dgemm)(Mat<double>, Mat<double>, Mat<double>, bool) = nullptr;
+  bool own = false;  // of the project, not of a library
 };
 HEDDLE_API void offer(const Offer& offer);  // while the catalogue is being filled
 void use_offers(bool use);                  // false: the portable product only
+// Whether kernels of the project's own are likely to be the fastest: libraries are faster below the
+// third level of instruction sets (simd/level.h).
+bool own_kernels_pay();
 
 // The products of a device whose memory the host cannot touch: put on ctx.stream, done later. With
 // these, gemm, gemm_bias and sum_rows that are given an OpContext work there.

@@ -2,9 +2,9 @@
 // it runs, and what follows is done while a piece of the output is in the cache.
 #include <algorithm>
 
+#include "operator/linalg.h"
 #include "operator/nn/fully_connected.h"
 #include "operator/nn/panels.h"
-#include "operator/simd/level.h"
 
 namespace heddle::ops::fully_connected_panels {
 
@@ -73,7 +73,7 @@ void forward_fused_packed(const FusedParam& p, OpContext& ctx, Inputs in, Output
 
 // Columns that fill panels; below level 3 libraries multiply faster.
 bool accepts(const FullyConnectedParam& p, const Situation& s) {
-  return s.in[0].dtype == Dtype::kFloat32 && p.num_hidden >= 8 && simd::best_level() >= 3;
+  return s.in[0].dtype == Dtype::kFloat32 && p.num_hidden >= 8 && linalg::own_kernels_pay();
 }
 bool accepts_fused(const FusedParam& p, const Situation& s) { return accepts(p, s); }
 
