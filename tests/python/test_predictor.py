@@ -1,21 +1,52 @@
-"""The predictor in one file: it compiles silently everywhere, and gives the bits that Python gives with portable kernels."""
+"""The predictor in one file: it compiles silently for every target, and gives the answers of portable kernels."""
 import concurrent.futures
+import dataclasses
+import gzip
 import os
 import pathlib
 import platform
 import shutil
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAMS = {name: ROOT / f"tests/predict/{name}.cc" for name in ("run", "bounded")}
-FLAGS = "-std=c++20 -O2 -Wall -Wextra".split()
+FLAGS = "-std=c++20 -Wall -Wextra -ffp-contract=off".split()
+DEBIAN_NODE = "/usr/share/nodejs"  # where em++ finds what it needs, also for another node than Debian's
 WITHOUT = ["-fno-exceptions", "-fno-rtti"]
-BUILDS = {"g++": ["g++"], "g++ without exceptions": ["g++", *WITHOUT],
-          "clang++": ["clang++"], "clang++ without exceptions": ["clang++", *WITHOUT]}
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """A compiler with its flags, and what runs its programs."""
+
+    command: list
+    runner: list = dataclasses.field(default_factory=list)
+    suffix: str = ""
+    programs: tuple = ("run",)
+    same_bits: bool = True  # else as close as mathematical functions of another C library are
+
+    def missing(self):
+        """The programs that are not installed."""
+        return [program for program in (self.command[0], *self.runner[:1]) if not shutil.which(program)]
+
+
+TARGETS = {
+    "g++": Target(["g++", "-O2"], programs=("run", "bounded")),
+    "g++ with gradients": Target(["g++", "-O1", "-DHEDDLE_TRAIN"]),
+    "g++ without exceptions": Target(["g++", "-Os", *WITHOUT], programs=("run", "bounded")),
+    "clang++": Target(["clang++", "-O2"]),
+    "clang++ without exceptions": Target(["clang++", "-Os", *WITHOUT]),
+    "aarch64": Target(["aarch64-linux-gnu-g++", "-Os", "-static"], ["qemu-aarch64"], same_bits=False),
+    "armhf": Target(["arm-linux-gnueabihf-g++", "-Os", "-static", "-Wno-psabi"], ["qemu-arm"], same_bits=False),
+    # Its loader takes the fetch of newer versions of node for a browser's.
+    "wasm": Target(["em++", "-Os", *WITHOUT, "-sNODERAWFS=1", "-sALLOW_MEMORY_GROWTH=1"],
+                   ["node", "--no-experimental-fetch"], ".js", same_bits=False),
+}
 
 # Trains each network for a few steps and saves it, an input, and what Python makes of that.
 SAVE = """
@@ -84,63 +115,105 @@ def sources(saved, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def compilations(sources, tmp_path_factory):
-    """The predictor and the programs on it, compiled in each way, as many at a time as there are processors."""
-    def compiled(command, folder):
-        predictor = folder / "predictor.o"
-        done = subprocess.run([*command, *FLAGS, "-c", sources / "heddle_predict.cc", "-o", predictor],
-                              capture_output=True, text=True)
-        for name, source in PROGRAMS.items():
-            if done.returncode == 0 and not done.stderr:
-                done = subprocess.run([*command, *FLAGS, f"-I{sources}", source, predictor, "-o", folder / name],
-                                      capture_output=True, text=True)
-        return done, folder
+def compilations(request, sources, tmp_path_factory):
+    """The predictor and the programs on it, compiled for each target of the tests that run, as many at a time as there are
+    processors."""
+    asked = {item.callspec.params.get("programs") for item in request.session.items if hasattr(item, "callspec")}
+
+    def compiled(target, folder):
+        start, predictor, env = time.monotonic(), folder / "predictor.o", {"NODE_PATH": DEBIAN_NODE, **os.environ}
+        commands = [["-c", sources / "heddle_predict.cc", "-o", predictor]]
+        for name in target.programs:
+            commands.append([f"-I{sources}", PROGRAMS[name], predictor, "-o", folder / f"{name}{target.suffix}"])
+        for command in commands:
+            done = subprocess.run([*target.command, *FLAGS, *command], capture_output=True, text=True, env=env)
+            if done.returncode != 0 or done.stderr:
+                break
+        return done, folder, time.monotonic() - start
 
     with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        yield {name: pool.submit(compiled, command, tmp_path_factory.mktemp("program"))
-               for name, command in BUILDS.items() if shutil.which(command[0])}
+        yield {name: pool.submit(compiled, target, tmp_path_factory.mktemp("program"))
+               for name, target in TARGETS.items() if name in asked and not target.missing()}
 
 
-@pytest.fixture(scope="module", params=BUILDS)
-def programs(request, compilations):
-    """The folder of one of them, which must have been silent."""
-    if request.param not in compilations:
-        pytest.skip(f"{BUILDS[request.param][0]} is not installed: ./dev test installs it")
-    done, path = compilations[request.param].result()
+@pytest.fixture(scope="module", params=TARGETS)
+def programs(request, compilations, report):
+    """How to run those of one target by their names, which must have been compiled in silence."""
+    name, target = request.param, TARGETS[request.param]
+    if name not in compilations:
+        needed(", ".join(target.missing()))
+    done, folder, seconds = compilations[name].result()
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    return path
+    path = folder / f"run{target.suffix}"
+    files = [path, path.with_suffix(".wasm")] if target.suffix else [path]
+    size = sum(len(gzip.compress(f.read_bytes())) if target.suffix else f.stat().st_size for f in files)
+    what = " with its script, gzip" if target.suffix else ""
+    report(f"{name}: compiled in {seconds:.0f} s, {size / 1000:.0f} KB{what}")
+    return {name: [*target.runner, folder / f"{name}{target.suffix}"] for name in target.programs}
 
 
 @pytest.fixture(scope="module")
 def program(programs):
-    return programs / "run"
+    return programs["run"]
 
 
-def run(program, saved, name, out, **other):
+def needed(programs):
+    """Skips what these programs would run; fails instead where HEDDLE_ALL_TARGETS asks for everything."""
+    text = f"not installed: {programs}; ./dev test --predict installs it"
+    if os.environ.get("HEDDLE_ALL_TARGETS"):
+        pytest.fail(text)
+    pytest.skip(text)
+
+
+@pytest.fixture(scope="module")
+def report(request):
+    """Says a line of figures when the tests are over."""
+    lines = []
+    yield lines.append
+    plugin = request.config.pluginmanager.get_plugin
+    with plugin("capturemanager").global_and_fixture_disabled():
+        for line in ["", *sorted(lines)]:
+            plugin("terminalreporter").write_line(line)
+
+
+def run(program, saved, name, out, env=None, **other):
     """The finished process of running one of the saved networks."""
     files = {"symbol": saved / f"{name}-symbol.json", "params": saved / f"{name}-0000.params",
              "input": saved / f"{name}.input", **other}
-    return subprocess.run([program, files["symbol"], files["params"], files["input"], out, "data",
-                           *files.get("shape", SHAPES[name]).split()], capture_output=True, text=True)
+    return subprocess.run([*program, files["symbol"], files["params"], files["input"], out, "data",
+                           *files.get("shape", SHAPES[name]).split()], capture_output=True, text=True,
+                          env={**os.environ, **(env or {})})
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_same_bits_as_portable_kernels(program, saved, tmp_path, name):
+@pytest.mark.parametrize("kernels", ["portable", ""])
+def test_same_answers_as_portable_kernels(request, program, saved, tmp_path, name, kernels):
     out = tmp_path / "out"
-    done = run(program, saved, name, out)
+    done = run(program, saved, name, out, {"HEDDLE_KERNELS": kernels})
     assert done.returncode == 0, done.stderr
-    np.testing.assert_array_equal(np.fromfile(out, "uint32"), np.fromfile(saved / f"{name}.expected", "uint32"))
+    found, expected = np.fromfile(out, "float32"), np.fromfile(saved / f"{name}.expected", "float32")
+    if TARGETS[request.node.callspec.params["programs"]].same_bits and kernels:
+        np.testing.assert_array_equal(found.view("uint32"), expected.view("uint32"))
+    else:
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="its trap replaces the malloc of glibc")
+@pytest.mark.parametrize("kernels", ["portable", ""])
 @pytest.mark.parametrize("name", SHAPES)
-def test_runs_in_a_buffer_without_allocating(programs, saved, tmp_path, name):
+def test_runs_in_a_buffer_without_allocating(programs, saved, tmp_path, name, kernels):
     """The program aborts where a run allocates, and fails where something is written beside the buffer."""
+    if "bounded" not in programs:
+        return  # it is for the C library of this machine
     out = tmp_path / "out"
-    done = run(programs / "bounded", saved, name, out)
+    done = run(programs["bounded"], saved, name, out, {"HEDDLE_KERNELS": kernels})
     assert done.returncode == 0, done.stderr
-    np.testing.assert_array_equal(np.fromfile(out, "uint32"), np.fromfile(saved / f"{name}.expected", "uint32"))
+    found, expected = np.fromfile(out, "float32"), np.fromfile(saved / f"{name}.expected", "float32")
+    if kernels:
+        np.testing.assert_array_equal(found.view("uint32"), expected.view("uint32"))
+    else:
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
     said = dict(zip(*[iter(done.stdout.splitlines()[0].split())] * 2))
     params, values, scratch, buffer = (int(said[k]) for k in ("params", "values", "scratch", "buffer"))
     assert params >= os.path.getsize(saved / f"{name}-0000.params") * 0.9
@@ -156,7 +229,7 @@ def test_errors_come_out_as_texts(request, program, saved, tmp_path):
     assert (done.returncode, "[load] 'params' at byte" in done.stderr) == (3, True)
     done = run(program, saved, "lenet", out, shape="4 1 28")
     assert (done.returncode, "[Convolution] " in done.stderr) == (3, True)
-    if "without" not in request.node.callspec.id:  # else nothing stands between the check and the handler
+    if WITHOUT[0] not in TARGETS[request.node.callspec.params["programs"]].command:  # else nothing stands between the check and the handler
         assert "Error in operator conv0" in done.stderr
     done = run(program, saved, "lenet", out, params=saved / "resnet-0000.params")
     assert (done.returncode, "'conv0_weight' is missing" in done.stderr) == (3, True)
