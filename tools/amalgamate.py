@@ -241,7 +241,7 @@ def amalgamate(folder: pathlib.Path, models: Sequence[pathlib.Path] = ()) -> str
             *(f"#include <{name}>" for name in sorted(flat.standard)), "",
             "// What this choice of operators leaves without a reader, or a gradient without its parts, is no mistake.",
             *(f'#pragma GCC diagnostic ignored "-W{name}"'
-              for name in ("unused-function", "unused-const-variable", "psabi")),
+              for name in ("unused-function", "unused-const-variable")),
             "#ifdef __clang__", '#pragma GCC diagnostic ignored "-Wundefined-internal"',
             "#else  // of members of records that are set in every case",
             '#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"', "#endif", "",
