@@ -24,6 +24,7 @@ ROOMS = ["symbol", "runtime", "predict"]
 CATALOGUE = ["operator/op.cc", "operator/all_ops.cc"]
 # Files of operators that no predictor has, and why.
 LEFT_OUT = {
+    "convolution_blocks": "brings values into another order, which asks the heap for memory in every run",
     "convolution_lanes": "convolves many images at once",
     "custom": "its operator is computed by the program that holds the library",
     "image_file": "reads files of images, by libjpeg and libpng",
@@ -32,10 +33,10 @@ LEFT_OUT = {
 }
 # Files of faster kernels, beside those of the operators that they serve; of these loops there is a version for each
 # instruction-set level, of all others the first.
-FASTER = {"convolution": "convolution_blocks", "fully_connected": "fully_connected_panels", "rnn": "rnn_lanes"}
+FASTER = {"fully_connected": "fully_connected_panels", "rnn": "rnn_lanes"}
 PRODUCTS = ["linalg_panels"]
 EACH_TARGET = "operator/simd/each_target.h"
-LEVELLED = {"operator/nn/blocks.inl.h", "operator/nn/panels.inl.h"}
+LEVELLED = {"operator/nn/panels.inl.h"}
 # Operators that passes put into graphs.
 OF_PASSES = ["identity", "reorder", "fold", "add_n", "unary_math", "binary_arithmetic"]
 # Of headers whose functions are not in the file of that name: where they are.

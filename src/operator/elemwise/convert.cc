@@ -11,7 +11,7 @@ namespace heddle::ops::ew {
 template <class C>
 Load<C> load_of(Dtype d) {
   Load<C> found = nullptr;
-  with_dtype(d, "convert", [&]<class T>(T) { found = HEDDLE_PICK(load<C, T>); });
+  with_dtype(d, "convert", [&]<class T>(T) { found = HEDDLE_PICK(load_all<C, T>); });
   return found;
 }
 
@@ -25,7 +25,7 @@ Load<C> truth_of(Dtype d) {
 template <class C>
 Store<C> store_of(Dtype d) {
   Store<C> found = nullptr;
-  with_dtype(d, "convert", [&]<class T>(T) { found = HEDDLE_PICK(store<C, T>); });
+  with_dtype(d, "convert", [&]<class T>(T) { found = HEDDLE_PICK(store_all<C, T>); });
   return found;
 }
 

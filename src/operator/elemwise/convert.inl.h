@@ -16,7 +16,7 @@ HEDDLE_HD To converted(From v) {
 }
 
 template <class C, class T>
-void load(const void* from, C* to, int64_t n) {
+void load_all(const void* from, C* to, int64_t n) {
   simd::ran(HEDDLE_LEVEL);
   const T* x = static_cast<const T*>(from);
 #pragma omp simd
@@ -39,7 +39,7 @@ void truth(const void* from, C* to, int64_t n) {
 }
 
 template <class C, class T>
-void store(const C* from, void* to, int64_t n) {
+void store_all(const C* from, void* to, int64_t n) {
   simd::ran(HEDDLE_LEVEL);
   T* y = static_cast<T*>(to);
   int64_t done = 0;
