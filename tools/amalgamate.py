@@ -38,7 +38,7 @@ PRODUCTS = ["linalg_panels"]
 EACH_TARGET = "operator/simd/each_target.h"
 LEVELLED = {"operator/nn/panels.inl.h"}
 # Operators that passes put into graphs.
-OF_PASSES = ["identity", "reorder", "fold", "add_n", "unary_math", "binary_arithmetic"]
+OF_PASSES = ["identity", "reorder", "fold", "pointwise", "add_n", "unary_math", "binary_arithmetic"]
 # Of headers whose functions are not in the file of that name: where they are.
 DEFINED_IN = {"heddle/base.h": ["base/base.cc", "base/layout.cc"], "heddle/param.h": ["base/param.cc"],
               "heddle/device.h": ["device/host_memory.cc", "device/scratch.cc"],

@@ -83,6 +83,7 @@ class Erased {
         }) {}
   R operator()(const void* p, Rest... r) const { return call_(f_, p, std::forward<Rest>(r)...); }
   explicit operator bool() const { return f_ != nullptr; }
+  bool operator==(const Erased& o) const { return f_ == o.f_; }
 
  private:
   void (*f_)() = nullptr;
@@ -364,15 +365,16 @@ enum class Dtypes : uint8_t { kAny, kNumbers, kFloating };  // kNumbers: all but
 // What an operator is to passes and calls, which look for it by this and never by a name.
 enum class Meaning : uint8_t {
   kNone,
-  kIdentity,  // y = x
-  kTransfer,  // y = x, where y may be on another device
-  kZeros,     // zeros of the type of x
-  kOnes,      // ones of the type of x
-  kAdd,       // the sum of two tensors of one shape
-  kSum,       // the sum of any number of tensors of one shape
-  kReorder,   // y = x, where y may be stored in another order: make_reorder()
-  kFold,      // weights and biases of filters, scaled and shifted by a normalisation: see Fusing
-  kLast = kFold
+  kIdentity,   // y = x
+  kTransfer,   // y = x, where y may be on another device
+  kZeros,      // zeros of the type of x
+  kOnes,       // ones of the type of x
+  kAdd,        // the sum of two tensors of one shape
+  kSum,        // the sum of any number of tensors of one shape
+  kReorder,    // y = x, where y may be stored in another order: make_reorder()
+  kFold,       // weights and biases of filters, scaled and shifted by a normalisation: see Fusing
+  kPointwise,  // several pointwise calls at once: operator/elemwise/pointwise.h
+  kLast = kPointwise
 };
 
 // What the pass that fuses plans of prediction (symbol/fuse.cc) may do with a call.
@@ -420,6 +422,10 @@ struct HEDDLE_API OpDef {
   Backward backward = {};
   Meaning meaning = Meaning::kNone;
   Fusing fusing = {};
+  // Whether each element of the outputs depends on the elements in its place alone, where all
+  // tensors have one shape: so parts of them may be computed by themselves. f(const P&); none:
+  // where it `wants_same`. It goes for the gradient too.
+  Erased<bool> pointwise = {};
   bool any_order = false;  // the kernels write outputs in whatever order a plan asks for
   std::vector<Notation> notation = {};
   Draws draws = {};            // whether the kernel reads ctx.seed; empty: never
@@ -504,6 +510,8 @@ struct HEDDLE_API Cost {
   double seconds() const { return flops / 1e11 + bytes / 2e10; }
 };
 HEDDLE_API Cost cost_of(const OpCall& call, const Situation& s);
+// Whether this kernel of the call is pointwise for tensors of one shape: see OpDef::pointwise.
+HEDDLE_API bool is_pointwise(const OpDef::Implementation& kernel, const OpCall& call);
 // Runs a kernel on the calling thread inside a ScratchScope.
 HEDDLE_API void run_kernel(const OpDef::Implementation& kernel, const OpCall& call, OpContext& ctx,
                            std::span<const Blob> in, Outputs out);

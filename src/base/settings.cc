@@ -26,11 +26,13 @@ constexpr Setting kTable[] = {
      "Highest instruction-set level of our own loops: v2, v3 or v4. Empty: what the machine has.",
      "v2 v3 v4"},
     {"HEDDLE_KERNELS", "",
-     "Prefer CPU kernels of this library, where an operator has one: portable, onednn, blas.",
-     "portable onednn blas"},
+     "Prefer CPU kernels of this library, where an operator has one: portable, onednn, blas. "
+     "tuned: bound graphs measure the kernels of each call once, and remember the fastest in "
+     "~/.cache/heddle/kernels.json; the last bits of answers may depend on it.",
+     "portable onednn blas tuned"},
     {"HEDDLE_PASSES", "",
-     "Passes over graphs that are left out, to find out which one does harm: -delay, -fold, "
-     "-fuse, -pack, -recompute, with commas between."},
+     "Passes over graphs that are left out, to find out which one does harm: -constants, "
+     "-delay, -fold, -fuse, -pack, -pointwise, -recompute, with commas between."},
     {"HEDDLE_POOL", "1",
      "0: freed memory goes back to the device at once instead of being kept for reuse."},
     {"HEDDLE_CUDA_LIBRARY", "",

@@ -6,6 +6,7 @@
 #include "base/settings.h"
 #include "executor/fill.h"
 #include "executor/start.h"
+#include "executor/tune.h"
 
 namespace heddle {
 
@@ -39,8 +40,10 @@ NetworkSpec network_spec(const BindSpec& spec) {
                 .grad_req = spec.grad_req,
                 .default_req = spec.default_req,
                 .memory_budget = budget,
-                .recompute_all = setting_flag("MXNET_BACKWARD_DO_MIRROR")};
-  for (const auto& [name, shape] : spec.shapes) n.known[name].shape = shape;
+                .recompute_all = setting_flag("MXNET_BACKWARD_DO_MIRROR"),
+                .kernels = kernel_judge()};
+  // Who lets shapes be inferred gives those of what he will put in.
+  for (const auto& [name, shape] : spec.shapes) n.known[name].shape = shape, n.inputs.insert(name);
   for (const auto& [name, dtype] : spec.dtypes) n.known[name].dtype = dtype;
   for (const Arrays* arrays : {&spec.args, &spec.aux})
     for (const auto& [name, a] : *arrays)
@@ -93,12 +96,11 @@ NDArray BoundGraph::array_of(Home home) const {
 }
 
 Program& BoundGraph::program(bool training) {
-  const bool whole = monitor && !training;
-  auto& p = whole ? watched_ : programs_[training];
+  const bool whole = bool(monitor);
+  auto& p = (whole ? watched_ : programs_)[training];
   if (p) return *p;
-  std::optional<Plan> plan =
-      whole ? plan_forward(network, false, true) : std::exchange(planned_, std::nullopt);
-  if (!plan) plan = plan_network(network, training);
+  std::optional<Plan> plan = whole ? std::nullopt : std::exchange(planned_, std::nullopt);
+  if (!plan) plan = plan_network(network, training, whole);
   head_grads_.resize(outputs.size());
   for (int v = 0; v < plan->graph.values; ++v) {
     const Home home = plan->home[v];

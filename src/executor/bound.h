@@ -39,7 +39,7 @@ class BoundGraph {
 
   std::optional<Plan> planned_;           // of the program that is made first
   std::unique_ptr<Program> programs_[2];  // [training]
-  std::unique_ptr<Program> watched_;      // of prediction, where a monitor looks on
+  std::unique_ptr<Program> watched_[2];   // the same, where a monitor looks on
   std::vector<NDArray> head_grads_;       // one per output; none: backward does not read it
   std::vector<NDArray> shown_;            // to a monitor alone
   uint64_t seed_ = 0;                     // of the last forward run that drew random numbers

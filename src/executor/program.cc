@@ -119,9 +119,9 @@ void Program::prepare_variables(bool training) {
   for (Prepared& p : prepared_) {
     now.clear();
     for (const NDArray& a : p.variables) now.push_back(a.var().version());
-    if (p.versions == now) continue;
+    if (p.made && p.versions == now) continue;
     Engine::get().push(task_of({p.step}, training));
-    p.versions = now;
+    p.versions = now, p.made = true;
   }
 }
 

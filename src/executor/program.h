@@ -57,6 +57,7 @@ class Program {
     int step;
     std::vector<NDArray> variables;
     std::vector<uint64_t> versions = {};
+    bool made = false;
   };
   void prepare_variables(bool training);
   std::vector<NDArray> read_by(int prepared) const;  // the variables it depends on

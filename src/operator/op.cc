@@ -402,6 +402,15 @@ void wants_same(const Situation& s, StoredAs& as) {
   std::fill(as.out.begin(), as.out.end(), *first);
 }
 
+bool is_pointwise(const OpDef::Implementation& kernel, const OpCall& call) {
+  const OpDef& op = call.op->forward ? *call.op->forward : *call.op;
+  const void* const p = call.params.get();
+  if (call.mutates || op.stateful || op.dynamic_shape || (op.draws && op.draws(p, true)))
+    return false;
+  if (op.pointwise) return op.pointwise(p);
+  return kernel.wants == Wants(wants_same);
+}
+
 const OpDef::Implementation& choose_kernel(const OpCall& call, Device device, const Situation& s) {
   return catalogue::first_kernel(call, device, s,
                                  [&](const auto& k) { return catalogue::takes(k, call, s); });

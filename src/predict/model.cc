@@ -50,8 +50,10 @@ Session session_for(const Model& model, const Symbol& symbol, const InputTypes& 
   for (const auto& [name, type] : inputs) given.erase(name);
   for (const auto& [name, t] : given)
     spec.known[name] = {t.blob.shape, t.blob.dtype, Stype::kDense};
-  for (const auto& [name, type] : inputs)
+  for (const auto& [name, type] : inputs) {
     spec.known[name] = {type.shape, type.dtype, Stype::kDense};
+    spec.inputs.insert(name);
+  }
   const Graph graph = Graph::of(symbol);
   Network network = analyse(symbol, std::move(spec));
   for (const auto& [name, type] : inputs)

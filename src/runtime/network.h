@@ -1,6 +1,7 @@
 // A symbol with everything decided that can be decided before there is memory.
 #pragma once
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,9 @@ struct NetworkSpec {
   std::map<std::string, Device> groups = {};  // ctx_group -> device
   // Of variables; enough of them to infer the rest.
   std::map<std::string, ValueInfo, std::less<>> known = {};
+  // The variables that are others in each run; empty: any may be. What depends on none of them is
+  // computed once for many runs of prediction.
+  std::set<std::string, std::less<>> inputs = {};
   bool training = true;  // false: no gradients
   std::map<std::string, GradReq, std::less<>> grad_req = {};
   GradReq default_req = GradReq::kWrite;  // of those that grad_req does not name
@@ -21,7 +25,8 @@ struct NetworkSpec {
   int64_t memory_budget = 0;
   // Without a budget: the part of a step's time that may go into running again what costs little.
   double recompute_share = 0.015;
-  bool recompute_all = false;  // whatever part that takes
+  bool recompute_all = false;      // whatever part that takes
+  KernelJudge* kernels = nullptr;  // who chooses among kernels; null: the order of the records
 };
 
 struct Network {

@@ -1,9 +1,10 @@
 // The only place that chains the passes: Graph::of, expand, delay, gradient, fuse, place,
-// infer, choose_kernels, recompute, plan_memory.
+// infer, choose_kernels, recompute, fuse_pointwise, plan_memory.
 #include "runtime/plan.h"
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <string_view>
 
 #include "base/settings.h"
@@ -99,20 +100,24 @@ void plan_arenas(Plan& p) {
   }
 }
 
-// Whether HEDDLE_PASSES leaves a pass in: "-fold,-fuse,-pack".
+// Whether HEDDLE_PASSES leaves a pass in: "-constants,-fold,-fuse,-pointwise".
 bool has_pass(std::string_view name) {
   const std::string all = setting("HEDDLE_PASSES");
   return ("," + all + ",").find(format(",-{},", name)) == std::string::npos;
 }
 
+// Estimated time: of forward, and of what is recomputed.
+struct Spent {
+  double seconds = 0, again = 0;
+};
+
 // Recomputes what is worth it, or what a budget asks for.
-Chosen save_memory(Chosen c, Plan& p, const Network& network) {
+Chosen save_memory(Chosen c, const std::vector<Home>& home, const Network& network, Spent& spent) {
   std::vector<bool> outside(size_t(c.graph.values));
   int64_t own = network.own_bytes();
   for (int v = 0; v < c.graph.values; ++v) {
-    outside[v] = p.outside(v);
-    if (p.home[v].kind == Home::kHead)
-      own += c.types[v].shape.size() * dtype_size(c.types[v].dtype);
+    outside[v] = home[v].kind != Home::kArena;
+    if (home[v].kind == Home::kHead) own += c.types[v].shape.size() * dtype_size(c.types[v].dtype);
   }
   const NetworkSpec& spec = network.spec;
   const CheapSpec cheap{spec.recompute_share, spec.recompute_all};
@@ -120,15 +125,28 @@ Chosen save_memory(Chosen c, Plan& p, const Network& network) {
     return c;
   Recomputed r = spec.memory_budget > 0 ? recompute(std::move(c), outside, spec.memory_budget - own)
                                         : recompute_cheap(std::move(c), outside, cheap);
-  p.seconds = r.forward_seconds, p.seconds_again = r.seconds;
+  spent = {r.forward_seconds, r.seconds};
   return std::move(r.graph);
+}
+
+std::vector<uint8_t> fixed_values(const Draft& d) {
+  std::vector<uint8_t> fixed(d.graph.values);
+  for (const auto& [value, home] : d.home) fixed[value] = 1;
+  return fixed;
+}
+
+// What is computed once is kept, so a budget leaves no room for it.
+void hoist_draft(Draft& d, const NetworkSpec& spec) {
+  if (spec.memory_budget > 0 || !spec.groups.empty() || !has_pass("constants")) return;
+  hoist(d.graph, fixed_values(d), [&](int node) {
+    return !spec.inputs.empty() && !spec.inputs.contains(d.graph.nodes[node].name);
+  });
 }
 
 // On the device whose operators have kernels for it.
 void fuse_draft(Draft& d, const Known& known, const NetworkSpec& spec) {
   if (spec.device.kind != Device::kCpu || !spec.groups.empty() || !has_pass("fuse")) return;
-  std::vector<uint8_t> fixed(d.graph.values);
-  for (const auto& [value, home] : d.home) fixed[value] = 1;
+  const std::vector<uint8_t> fixed = fixed_values(d);
   const std::vector<int> producer = d.graph.producers();
   const bool folds = has_pass("fold") && spec.memory_budget <= 0;  // folded weights are kept
   const auto wide_enough = [&](int value) {
@@ -169,25 +187,11 @@ void delay_draft(Draft& d, const Known& known, bool training) {
   for (auto& [name, node] : d.variable) node = node_of[node];
 }
 
-// `keep`: reordered variables stay from run to run. `gradients`: there are backward nodes.
-Plan finish(Draft d, Known known, const Network& network, bool training, bool keep,
-            bool gradients) {
-  Placement where;
-  Graph g = place(std::move(d.graph), network.spec.groups, network.spec.device, &where);
-  ValueTypes types = infer_float32(g, std::move(known), training);
-  std::vector<bool> fixed(g.values);
-  for (const auto& [value, home] : d.home) fixed[value] = true;
-  Chosen c = choose_kernels(std::move(g), std::move(where), std::move(types), fixed, training,
-                            {.reordered = keep, .packed = keep && has_pass("pack")});
+// A plan of these nodes, whose values have these homes.
+Plan lay_out(Chosen c, std::vector<Home> home) {
   Plan p;
-  p.home.resize(c.graph.values);
-  for (const auto& [value, home] : d.home) {
-    const auto moved = c.plain.find(value);
-    p.home[moved == c.plain.end() ? value : moved->second] = home;
-  }
-  if (kGradients && gradients) c = save_memory(std::move(c), p, network);
   p.graph = std::move(c.graph), p.where = std::move(c.where), p.types = std::move(c.types);
-  p.choices = std::move(c.choices);
+  p.choices = std::move(c.choices), p.home = std::move(home);
   p.producer = p.graph.producers();
   p.home.resize(p.graph.values);
   int prepared = 0;
@@ -196,7 +200,53 @@ Plan finish(Draft d, Known known, const Network& network, bool training, bool ke
       p.home[v] = {Home::kPrepared, prepared++};
   find_wanted(p);
   plan_arenas(p);
-  if (gradients) check_budget(network, p);
+  return p;
+}
+
+// The same with pointwise calls joined; the plan as it was where that would take more memory.
+Plan join_pointwise(Plan p) {
+  std::vector<uint8_t> fixed(p.graph.values);
+  for (int v = 0; v < p.graph.values; ++v) fixed[v] = p.outside(v);
+  std::optional<Joined> joined = fuse_pointwise({p.graph, p.where, p.types, p.choices, {}}, fixed);
+  if (!joined) return p;
+  std::vector<Home> home(joined->chosen.graph.values);
+  for (size_t v = 0; v < p.home.size(); ++v)
+    if (joined->value_of[v] >= 0) home[joined->value_of[v]] = p.home[v];
+  Plan q = lay_out(std::move(joined->chosen), std::move(home));
+  if (q.stated_bytes() > p.stated_bytes()) return p;
+  q.seconds = p.seconds, q.seconds_again = p.seconds_again;
+  return q;
+}
+
+// What a plan is made for besides what its network says.
+struct Purpose {
+  bool training = false;
+  bool keep = false;       // reordered variables stay from run to run
+  bool gradients = false;  // there are backward nodes
+  bool whole = false;      // somebody looks at every value
+};
+
+Plan finish(Draft d, Known known, const Network& network, Purpose purpose) {
+  Placement where;
+  Graph g = place(std::move(d.graph), network.spec.groups, network.spec.device, &where);
+  ValueTypes types = infer_float32(g, std::move(known), purpose.training);
+  std::vector<bool> fixed(g.values);
+  for (const auto& [value, home] : d.home) fixed[value] = true;
+  Chosen c =
+      choose_kernels(std::move(g), std::move(where), std::move(types), fixed, purpose.training,
+                     {.reordered = purpose.keep, .packed = purpose.keep && has_pass("pack")},
+                     network.spec.kernels);
+  std::vector<Home> homes(c.graph.values);
+  for (const auto& [value, home] : d.home) {
+    const auto moved = c.plain.find(value);
+    homes[moved == c.plain.end() ? value : moved->second] = home;
+  }
+  Spent spent;
+  if (kGradients && purpose.gradients) c = save_memory(std::move(c), homes, network, spent);
+  Plan p = lay_out(std::move(c), std::move(homes));
+  p.seconds = spent.seconds, p.seconds_again = spent.again;
+  if (!purpose.whole && has_pass("pointwise")) p = join_pointwise(std::move(p));
+  if (purpose.gradients) check_budget(network, p);
   return p;
 }
 
@@ -245,14 +295,18 @@ Plan plan_forward(const Network& network, bool training, bool whole) {
   planning::Known known = planning::known_of(network);
   if (whole) planning::show_everything(d);
   else planning::delay_draft(d, known, training);
-  if (!whole && !training) planning::fuse_draft(d, known, network.spec);
+  if (!whole && !training) {
+    planning::hoist_draft(d, network.spec);
+    planning::fuse_draft(d, known, network.spec);
+  }
   const bool keep = network.spec.memory_budget <= 0;
-  Plan p = planning::finish(std::move(d), std::move(known), network, training, keep, false);
+  Plan p = planning::finish(std::move(d), std::move(known), network,
+                            {.training = training, .keep = keep, .whole = whole});
   check_budget(network, p);
   return p;
 }
 
-Plan plan_training(const Network& network) {
+Plan plan_training(const Network& network, bool whole) {
   planning::Draft d = planning::draft_of(network);
   planning::Known known = planning::known_of(network);
   planning::delay_draft(d, known, true);
@@ -283,15 +337,16 @@ Plan plan_training(const Network& network) {
     reads_head.push_back(read[spec.head_grads[i]]);
     if (reads_head[i]) d.home[spec.head_grads[i]] = {Home::kHead, int(i)};
   }
-  Plan p = planning::finish(std::move(d), std::move(known), network, true, false, true);
+  Plan p = planning::finish(std::move(d), std::move(known), network,
+                            {.training = true, .gradients = true, .whole = whole});
   p.reads_head = std::move(reads_head);
   p.zero_gradients = std::move(zero);
   return p;
 }
 
-Plan plan_network(const Network& network, bool training) {
-  return kGradients && training && network.has_gradients() ? plan_training(network)
-                                                           : plan_forward(network, training);
+Plan plan_network(const Network& network, bool training, bool whole) {
+  return kGradients && training && network.has_gradients() ? plan_training(network, whole)
+                                                           : plan_forward(network, training, whole);
 }
 
 }  // namespace heddle

@@ -47,11 +47,11 @@ struct Plan {
 };
 
 // The pipeline of passes, for a forward run alone, and for one with its gradients. Throws Error
-// naming the node that no kernel serves. `whole`: for who looks at everything, nothing fused and
-// every output of every node computed.
+// naming the node that no kernel serves. `whole`: for who looks at everything, nothing fused and,
+// without gradients, every output of every node computed.
 Plan plan_forward(const Network& network, bool training, bool whole = false);
-Plan plan_training(const Network& network);
+Plan plan_training(const Network& network, bool whole = false);
 // The one of them that such a run needs.
-Plan plan_network(const Network& network, bool training);
+Plan plan_network(const Network& network, bool training, bool whole = false);
 
 }  // namespace heddle

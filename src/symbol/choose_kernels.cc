@@ -23,13 +23,14 @@ Shape shape_of_packed(const OpCall& call, const ValueInfo& of) {
 class Chooser {
  public:
   Chooser(Graph g, Placement where, ValueTypes types, const std::vector<bool>& fixed, bool training,
-          Keep keep)
+          Keep keep, KernelJudge* judge)
       : g_(std::move(g)),
         where_(std::move(where)),
         types_(std::move(types)),
         fixed_(fixed),
         training_(training),
         keep_(keep),
+        judge_(judge),
         producer_(g_.producers()),
         choices_(g_.nodes.size()) {
     for (const Graph::Node& n : g_.nodes)
@@ -40,6 +41,7 @@ class Chooser {
   Chosen run() {
     for (size_t i = 0; i < g_.nodes.size(); ++i)
       if (g_.nodes[i].call) look_at(int(i));
+    if (judge_) judge_->done();
     if (reorders_.empty())
       return {std::move(g_), std::move(where_), std::move(types_), std::move(choices_), {}};
     return rewrite();
@@ -73,22 +75,31 @@ class Chooser {
     c.in.resize(in_.size()), c.out.resize(out_.size());
     StoredAs as{c.in, c.out};
     if (n.call->op->meaning != Meaning::kTransfer || in_[0].device == where_[node])
-      attempt(
-          [&] {
-            c.kernel = &choose_kernel(*n.call, where_[node], {in_, out_, training_, lasting_}, as);
-          },
-          [&](std::string_view text) { fail("Error in operator {}: {}", n.name, text); });
+      attempt([&] { c.kernel = &choose(node, as); },
+              [&](std::string_view text) { fail("Error in operator {}: {}", n.name, text); });
     const int packed = pack(node, c);
     for (size_t i = 0; i < in_.size(); ++i)
       if (!n.call->inputs[i].shape_only && int(i) != packed) read(node, int(i), c.in[i].layout);
     for (int k = 0; k < n.outputs(); ++k) write(node, n.first_output + k, c.out[k].layout);
   }
 
+  const OpDef::Implementation& choose(int node, StoredAs& as) {
+    const OpCall& call = *g_.nodes[node].call;
+    const Situation situation{in_, out_, training_, lasting_};
+    if (judge_)
+      if (const auto* k = judge_->fastest(call, where_[node], situation)) {
+        if (k->wants) k->wants(call.params.get(), situation, as);
+        return *k;
+      }
+    return choose_kernel(call, where_[node], situation, as);
+  }
+
+  bool reordered_once(int value) const { return keep_.reordered && stays(value); }
   // Whether a value is the same in all runs until somebody writes a variable, and may be packed.
-  bool lasts(int value) const {
+  bool lasts(int value) const { return keep_.packed && stays(value); }
+  bool stays(int value) const {
     const Graph::Node& from = g_.nodes[producer_[value]];
-    return keep_.packed && (!from.call || from.phase == Phase::kPrepare) &&
-           !changes_.contains(value);
+    return (!from.call || from.phase == Phase::kPrepare) && !changes_.contains(value);
   }
 
   // Gives the kernel an input packed, if it can be, and may. Which one; or -1.
@@ -122,9 +133,7 @@ class Chooser {
       types_[v].layout = choices_[producer_[v]].out[v - from.first_output].layout = wanted;
       return;
     }
-    const bool early = !from.call || from.phase == Phase::kPrepare;
-    const Phase phase =
-        early && keep_.reordered && !changes_.contains(v) ? Phase::kPrepare : g_.nodes[node].phase;
+    const Phase phase = reordered_once(v) ? Phase::kPrepare : g_.nodes[node].phase;
     reads_.push_back({node, input, reordered(v, node, wanted, where_[node], phase)});
   }
 
@@ -192,6 +201,7 @@ class Chooser {
   const std::vector<bool>& fixed_;
   const bool training_;
   const Keep keep_;
+  KernelJudge* const judge_;
   const std::vector<int> producer_;
   std::set<int> changes_;  // values that nodes change in place
   std::set<int> ordered_;  // values whose order somebody relies on
@@ -207,8 +217,9 @@ class Chooser {
 }  // namespace choosing
 
 Chosen choose_kernels(Graph g, Placement where, ValueTypes types, const std::vector<bool>& fixed,
-                      bool training, Keep keep) {
-  return choosing::Chooser(std::move(g), std::move(where), std::move(types), fixed, training, keep)
+                      bool training, Keep keep, KernelJudge* judge) {
+  return choosing::Chooser(std::move(g), std::move(where), std::move(types), fixed, training, keep,
+                           judge)
       .run();
 }
 

@@ -2,6 +2,7 @@
 // runtime/plan.cc is the only place that chains them.
 #pragma once
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -56,6 +57,11 @@ struct Gradient {
 };
 Gradient gradient(Graph g, const GradientSpec& spec);
 
+// For plans of prediction: nodes that depend on constants alone, those without inputs among them,
+// become of phase kPrepare. constant(node): whether a variable is the same in run after run.
+// `fixed` values, which others see, are computed in each run.
+void hoist(Graph& g, const std::vector<uint8_t>& fixed, FunctionRef<bool(int node)> constant);
+
 // For plans of prediction: operators take along what follows them, as far as their records say
 // (Fusing, op.h), so that a tensor is not written and read again in between. `fixed` values, which
 // others see, stay. Normalisations are folded into weights that are variables for which
@@ -81,6 +87,14 @@ struct Chosen {
 struct Keep {
   bool reordered = false, packed = false;
 };
+// Who knows better than the order of kernels in a record which of them to take.
+class KernelJudge {
+ public:
+  virtual ~KernelJudge() = default;
+  virtual const OpDef::Implementation* fastest(const OpCall& call, Device device,
+                                               const Situation& s) = 0;  // null: any
+  virtual void done() = 0;  // that was the last question of a graph
+};
 // Chooses the kernel of every node. Where it wants a tensor in another order than it lies in memory
 // (`wants`, op.h), a node that reorders it is put in front, once for all that want it so; where
 // both orders are the same bytes, none is. Variables lie in C order, and `fixed` values, which
@@ -88,7 +102,7 @@ struct Keep {
 // and those packed as kernels like them best (OpDef::Packing). Values keep
 // their numbers. Throws Error naming the node that has no kernel.
 Chosen choose_kernels(Graph g, Placement where, ValueTypes types, const std::vector<bool>& fixed,
-                      bool training, Keep keep);
+                      bool training, Keep keep, KernelJudge* judge = nullptr);
 
 // Whether output k of a node has memory even if nobody reads it. A forward node that nobody reads
 // but for its hidden outputs, or not at all, has no gradient; one that is recomputed may run for
@@ -96,6 +110,16 @@ Chosen choose_kernels(Graph g, Placement where, ValueTypes types, const std::vec
 inline bool always_written(const Graph::Node& n, int k) {
   return n.phase == Phase::kRecomputed && !n.call->outputs[size_t(k)].hidden;
 }
+
+// Joins nodes whose calls treat each element by itself (is_pointwise, op.h) into one that runs them
+// together (Meaning::kPointwise). `fixed` values, which others see, stay; those that only joined
+// nodes read are gone. Runs after everything that decides how often a node runs.
+// Nothing where there is nothing to join.
+struct Joined {
+  Chosen chosen;
+  std::vector<int> value_of;  // number before -> number now; -1: gone
+};
+std::optional<Joined> fuse_pointwise(Chosen c, const std::vector<uint8_t>& fixed);
 
 // Where values live when every node runs in order (or in any order that the graph allows: the plan
 // adds `after` edges where sharing memory demands it). Offsets are into one arena per device.

@@ -199,6 +199,17 @@ case("add_n", [(33, 9)] * 4, ref=lambda *x, **_: sum(x))
 case("add_n", [(33, 9)] * 7, ref=lambda *x, **_: sum(x))
 case("add_n", [(33, 9)], ref=lambda *x, **_: x[0])
 case("_grad_add", [(33, 9)] * 2, ref=np.add, grad=False)
+
+
+def swish_and_scaled(x, y, **_):
+    product = x / (1 + np.exp(-x)) * y
+    return [product, np.abs(0.5 * product)]
+
+
+SWISH = "2\nsigmoid{} 0: any\nelemwise_mul{} 0 2: any\nelemwise_mul{} 3 1: any\n_mul_scalar{scalar=0.5} 4: any\nabs{} 5: any\n-> 4 6"
+case("_fused_pointwise", [(5, 6), (5, 6)], parts=SWISH, witness="absent", ref=swish_and_scaled)
+case("_fused_pointwise", [(20000,), (20000,)], parts="2\n_backward_tanh{} 0 1: any\n-> 2", witness="absent", label="gradient",
+     ref=lambda dy, y, **_: dy * (1 - y * y))
 case("where", [lambda rng: rng.integers(0, 2, (6, 5)).astype("float32"), (6, 5), (6, 5)],
      ref=lambda c, x, y: np.where(c != 0, x, y))
 case("where", [lambda rng: rng.integers(0, 2, (6,)).astype("float32"), (6, 5, 2), (6, 5, 2)], label="rows",

@@ -186,8 +186,9 @@ std::vector<GradContext::Value> build(const LeakyReluParam& p, GradContext& g) {
 }
 
 // Where neither slopes per channel nor random ones depend on an element's place.
+bool pointwise(const LeakyReluParam& p) { return formula_of(p); }
 void wants(const LeakyReluParam& p, const Situation& s, StoredAs& as) {
-  if (formula_of(p)) wants_same(s, as);
+  if (pointwise(p)) wants_same(s, as);
 }
 
 void define(OpTable& ops) {
@@ -208,6 +209,7 @@ void define(OpTable& ops) {
       .cpu = forward,
       .wants = wants,
       .backward = {.reads = reads, .run = backward, .build = build},
+      .pointwise = pointwise,
       .draws = draws,
   });
 }
