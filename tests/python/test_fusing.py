@@ -245,13 +245,17 @@ def test_recurrent_weights_are_packed_once_and_again_when_they_were_written(mode
             assert np.array_equal(found.asnumpy(), wanted.asnumpy()), turn
 
 
-def test_recurrent_weights_that_are_computed_or_trained_are_not_packed():
+def test_recurrent_weights_are_packed_where_they_stay():
     names = ["data", "parameters", "state"]
     params = {"mode": "rnn_relu", "state_size": 4, "num_layers": 1}
     data, parameters, state = map(mx.sym.Variable, names)
     shapes = {"data": (3, 2, 5), "state": (1, 2, 4)}
     computed = mx.sym.RNN(data, parameters * 2, state, **params).simple_bind(mx.cpu(), grad_req="null", **shapes)
-    assert "_pack_RNN_parameters" not in computed.debug_str()
+    assert "_pack_RNN_parameters" in computed.debug_str()
+    follows = sym.broadcast_mul(parameters, sym.sum(data))
+    changing = mx.sym.RNN(data, follows, state, **params).simple_bind(
+        mx.cpu(), grad_req="null", parameters=computed.arg_dict["parameters"].shape, **shapes)
+    assert "_pack_RNN_parameters" not in changing.debug_str()
     whole = mx.sym.RNN(data, parameters, state, **params).simple_bind(
         mx.cpu(), grad_req="null", type_dict=dict.fromkeys(names, "float64"), **shapes)
     assert "_pack_RNN_parameters" not in whole.debug_str()
