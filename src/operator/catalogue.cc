@@ -23,7 +23,7 @@ const char* name_of(Dtypes d) {
 const char* name_of(Device::Kind k) { return k == Device::kCuda ? "gpu" : "cpu"; }
 const char* name_of(Meaning m) {
   static constexpr const char* kNames[] = {"none", "identity", "transfer", "zeros", "ones",
-                                           "add",  "sum",      "reorder",  "fold", "pointwise"};
+                                           "add",  "sum",      "reorder",  "fold",  "pointwise"};
   return kNames[size_t(m)];
 }
 const char* name_of(Notation::Form f) {
