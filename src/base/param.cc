@@ -31,7 +31,8 @@ bool parse_integer(std::string_view s, T& v) {
   if (parse_number(s, v)) return true;
   double d;
   if (!parse_number(s, d) || d != std::floor(d) || std::fabs(d) > 9e15) return false;
-  v = static_cast<T>(d);
+  const auto whole = int64_t(d);
+  v = static_cast<T>(whole);
   return double(v) == d;
 }
 

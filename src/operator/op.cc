@@ -13,17 +13,29 @@
 namespace heddle {
 
 // --- inference ----------------------------------------------------------------------------------
+// No tensor has so many elements that their bytes cannot be counted, in strides of others too: so
+// nobody behind this needs to look for overflows.
+void check_extents(const OpDef& op, std::string_view name, const Shape& s) {
+  constexpr int64_t kMost = int64_t{1} << 48;
+  int64_t n = 1;
+  bool fits = true;
+  for (int64_t d : s)
+    fits = fits && d <= kMost && !__builtin_mul_overflow(n, d > 1 ? d : 1, &n) && n <= kMost;
+  check(fits, "[{}] {} has shape {}, expected at most {} elements", op.name, name, s, kMost);
+}
+
 void InferContext::merge(Shape& have, const Shape& s, std::string_view name) {
   if (!s.has_rank()) return;
   if (!have.has_rank()) {
     have = s;
-    return;
+    return check_extents(op_, name, have);
   }
   bool fits = have.rank() == s.rank();
   for (int d = 0; fits && d < s.rank(); ++d) fits = have[d] < 0 || s[d] < 0 || have[d] == s[d];
   check(fits, "[{}] {} has shape {}, expected {}", op_.name, name, have, s);
   for (int d = 0; d < s.rank(); ++d)
     if (have[d] < 0) have[d] = s[d];
+  check_extents(op_, name, have);
 }
 
 void InferContext::merge(Dtype& have, Dtype d, std::string_view name) {
@@ -305,6 +317,12 @@ void compose(OpCall& c) {
 }  // namespace catalogue
 
 OpCallRef make_call(const OpDef& op, Kwargs kwargs) {
+  // A text may claim any number: no more inputs are made than a graph can have.
+  constexpr int64_t kMostInputs = 1 << 16;
+  if (const auto count = kwargs.find(op.variadic); !op.variadic.empty() && count != kwargs.end())
+    if (int64_t n; param::parse(count->second, n))
+      check(n <= kMostInputs, "[{}] {} is {}, expected at most {}", op.name, op.variadic, n,
+            kMostInputs);
   auto params = op.params.parse(op.name, kwargs);
   return make_call(op, std::move(kwargs), std::move(params));
 }

@@ -156,6 +156,13 @@ void wants_blocks(const ConcatParam& p, const Situation& s, StoredAs& as) {
 }
 
 // --- SliceChannel, _split_v2 -------------------------------------------------------------------
+// No more outputs are made than a graph can have.
+int64_t at_most_parts(std::string_view op, int64_t parts) {
+  constexpr int64_t kMost = 1 << 16;
+  check(parts <= kMost, "[{}] cuts into {} parts, expected at most {}", op, parts, kMost);
+  return parts;
+}
+
 struct SplitParam {
   int64_t num_outputs = 0;
   int axis = 1;
@@ -165,7 +172,7 @@ struct SplitParam {
     f("axis", axis, "The axis to cut.");
     f("squeeze_axis", squeeze_axis, "Drop the axis; parts must be one layer thick.");
   }
-  int64_t parts() const { return num_outputs; }
+  int64_t parts() const { return at_most_parts("SliceChannel", num_outputs); }
   std::vector<int64_t> cuts(int64_t extent) const {
     check(extent % num_outputs == 0,
           "[SliceChannel] an axis of extent {} cannot be cut into {} parts", extent, num_outputs);
@@ -185,7 +192,9 @@ struct SplitV2Param {
     f("squeeze_axis", squeeze_axis, "Drop the axis; parts must be one layer thick.");
     f("sections", sections, "Or: the number of parts, the first ones larger by one.").at_least(0);
   }
-  int64_t parts() const { return sections > 0 ? sections : int64_t(indices.size()); }
+  int64_t parts() const {
+    return at_most_parts("_split_v2", sections > 0 ? sections : int64_t(indices.size()));
+  }
   std::vector<int64_t> cuts(int64_t extent) const {
     std::vector<int64_t> at = indices;
     if (sections > 0) {
