@@ -41,6 +41,7 @@ DIFFERENT = {
 }
 # Defaults that differ, and why.
 OTHER_DEFAULTS = {
+    "gluon.data.dataloader DataLoader thread_pool": "None stands for threads, False for processes",
     "rnn.rnn_cell ConvRNNCell prefix": "None stands for the same", "rnn.rnn_cell ConvLSTMCell prefix": "None stands for the same",
     "rnn.rnn_cell ConvGRUCell prefix": "None stands for the same", "libinfo find_lib_path prefix": "the library has another name",
 }

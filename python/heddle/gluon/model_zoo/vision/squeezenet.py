@@ -58,15 +58,18 @@ class SqueezeNet(Network):
             self.output.add(nn.Conv2D(classes, kernel_size=1), nn.Activation("relu"), nn.AvgPool2D(13), nn.Flatten())
 
 
-def _squeezenet(version: str, pretrained: bool, ctx: Context, root: str | os.PathLike[str], **kwargs: Any) -> Any:
+def get_squeezenet(version: str, pretrained: bool = False, ctx: Context = cpu(), root: str | os.PathLike[str] = ROOT,
+                   **kwargs: Any) -> Any:
+    """SqueezeNet "1.0" or "1.1". pretrained: load the published parameters from the folder `root` onto `ctx`
+    (model_store.get_model_file)."""
     return trained(SqueezeNet(version, **kwargs), f"squeezenet{version}", pretrained, root, ctx)
 
 
-def squeezenet1_0(pretrained: bool = False, ctx: Context = cpu(), root: str | os.PathLike[str] = ROOT, **kwargs: Any) -> Any:
-    """SqueezeNet 1.0. pretrained: load the published parameters from the folder `root` onto `ctx`."""
-    return _squeezenet("1.0", pretrained, ctx, root, **kwargs)
+def squeezenet1_0(**kwargs: Any) -> Any:
+    """SqueezeNet 1.0. Arguments as in get_squeezenet."""
+    return get_squeezenet("1.0", **kwargs)
 
 
-def squeezenet1_1(pretrained: bool = False, ctx: Context = cpu(), root: str | os.PathLike[str] = ROOT, **kwargs: Any) -> Any:
-    """SqueezeNet 1.1. pretrained: load the published parameters from the folder `root` onto `ctx`."""
-    return _squeezenet("1.1", pretrained, ctx, root, **kwargs)
+def squeezenet1_1(**kwargs: Any) -> Any:
+    """SqueezeNet 1.1. Arguments as in get_squeezenet."""
+    return get_squeezenet("1.1", **kwargs)
