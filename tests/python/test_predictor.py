@@ -27,6 +27,7 @@ class Target:
     command: list
     runner: list = dataclasses.field(default_factory=list)
     suffix: str = ""
+    link: tuple = ()  # flags for linking alone
     programs: tuple = ("run",)
     same_bits: bool = True  # else as close as mathematical functions of another C library are
 
@@ -44,8 +45,8 @@ TARGETS = {
     "aarch64": Target(["aarch64-linux-gnu-g++", "-Os", "-static"], ["qemu-aarch64"], same_bits=False),
     "armhf": Target(["arm-linux-gnueabihf-g++", "-Os", "-static", "-Wno-psabi"], ["qemu-arm"], same_bits=False),
     # Its loader takes the fetch of newer versions of node for a browser's.
-    "wasm": Target(["em++", "-Os", *WITHOUT, "-sNODERAWFS=1", "-sALLOW_MEMORY_GROWTH=1"],
-                   ["node", "--no-experimental-fetch"], ".js", same_bits=False),
+    "wasm": Target(["em++", "-Os", *WITHOUT], ["node", "--no-experimental-fetch"], ".js",
+                   link=("-sNODERAWFS=1", "-sALLOW_MEMORY_GROWTH=1"), same_bits=False),
 }
 
 # Trains each network for a few steps and saves it, an input, and what Python makes of that.
@@ -124,7 +125,7 @@ def compilations(request, sources, tmp_path_factory):
         start, predictor, env = time.monotonic(), folder / "predictor.o", {"NODE_PATH": DEBIAN_NODE, **os.environ}
         commands = [["-c", sources / "heddle_predict.cc", "-o", predictor]]
         for name in target.programs:
-            commands.append([f"-I{sources}", PROGRAMS[name], predictor, "-o", folder / f"{name}{target.suffix}"])
+            commands.append([f"-I{sources}", PROGRAMS[name], predictor, *target.link, "-o", folder / f"{name}{target.suffix}"])
         for command in commands:
             done = subprocess.run([*target.command, *FLAGS, *command], capture_output=True, text=True, env=env)
             if done.returncode != 0 or done.stderr:
