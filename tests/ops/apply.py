@@ -56,15 +56,17 @@ def eager(mx, row, arrays, *, wrt=(), heads=None, req="write", passes=1, mutates
     return found
 
 
-def bound(mx, row, arrays, *, wrt=(), heads=None, req="write", passes=1, mutates=(), copied=False):
+def bound(mx, row, arrays, *, wrt=(), heads=None, req="write", passes=1, mutates=(), copied=False, only=None):
     """The same through a Symbol. With `copied` the operator's inputs are values of the graph, whose
-    memory the plan may reuse."""
+    memory the plan may reuse; `only`: the output that the graph has, the others being read by nobody."""
     names = [f"in{i}" for i in range(len(arrays))]
     variables = [mx.sym.Variable(n) for n in names]
     if copied:
         variables = [operator(mx.sym, "_copy")(v) if i not in mutates else v
                      for i, v in enumerate(variables)]
     symbol = operator(mx.sym, row.op)(*variables, **row.params, name="op")
+    if only is not None:
+        symbol = symbol[only]
     executor = symbol.simple_bind(
         mx.cpu(), grad_req={n: req if i in wrt else "null" for i, n in enumerate(names)},
         type_dict={n: a.dtype for n, a in zip(names, arrays)},

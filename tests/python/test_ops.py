@@ -440,6 +440,18 @@ def test_eager_is_bound(row):
             assert found[name].dtype == wanted[name].dtype and found[name].shape == wanted[name].shape, name
 
 
+@rows(lambda row: visible_outputs(row) and not record_of(row)["dynamic"])
+def test_each_output_alone(row):
+    """What nobody reads has no memory, whichever of the outputs it is."""
+    arrays = row.arrays()
+    mx.random.seed(1)
+    everything = bound(mx, row, arrays)
+    for i in range(len(everything) if len(everything) > 1 else 0):
+        mx.random.seed(1)
+        alone = bound(mx, row, arrays, only=i)
+        same_bits({"out0": everything[f"out{i}"]}, {"out0": alone["out0"]}, f"output {i}")
+
+
 @rows(lambda row: len({k["library"] for k in record_of(row)["kernels"]}) > 1)
 def test_kernels_agree_with_the_portable_one(row):
     arrays = row.arrays()

@@ -276,7 +276,8 @@ class Parameter:
         Raises DeferredInitializationError while the shape is unknown, RuntimeError where it was not initialised (there).
         """
         if takes_arrays():
-            return self.var()  # the forward that asks is traced
+            traced: Any = self.var()  # for the forward that asks
+            return traced
         data = self._data
         if data is not None and len(data) == 1 and (ctx is None or ctx == self._ctx_list[0]):
             return data[0]
@@ -555,7 +556,7 @@ class ParameterDict:
             for g in parameter._grad or ():
                 by_device.setdefault(g.device, []).append(g)
         for grads in by_device.values():
-            op.reset_arrays(*grads, num_arrays=len(grads))
+            op.reset_arrays(*grads)
 
     def reset_ctx(self, ctx: OneOrMore[Context]) -> None:
         """Moves all to other contexts."""

@@ -67,7 +67,7 @@ def clip_global_norm(arrays: Sequence[NDArray], max_norm: float, check_isfinite:
     by_device: dict[Any, list[NDArray]] = {}
     for a in arrays:
         by_device.setdefault(a.device, []).append(a)
-    squares = [op.sum(op.multi_sum_sq(*some, num_arrays=len(some))).as_in_context(where) for some in by_device.values()]
+    squares = [op.sum(op.multi_sum_sq(*some)).as_in_context(where) for some in by_device.values()]
     norm = op.sqrt(op.add_n(*squares) if len(squares) > 1 else squares[0]).reshape((1,))
     # NaN stays NaN: minimum would hide it.
     factor = op.broadcast_minimum(max_norm / (norm + 1e-8), op.ones_like(norm))

@@ -130,7 +130,7 @@ HEDDLE_HD float exp_below(float x) {
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
   p = p * (r * r) + r + 1.0f;
-  const float y = p * bits<float>((bits<int>(t) << 23) + 0x3f800000);
+  const float y = p * bits<float>(int((bits<unsigned>(t) << 23) + 0x3f800000u));
   return kLeast > x ? 0.0f : y;
 }
 HEDDLE_HD double exp_below(double x) { return exp(x); }

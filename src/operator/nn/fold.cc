@@ -39,8 +39,8 @@ void forward(const FoldParam& p, OpContext& ctx, Inputs in, Outputs out) {
     const T *gamma = in[p.first()].as<T>(), *beta = in[p.first() + 1].as<T>();
     const T *mean = in[p.first() + 2].as<T>(), *variance = in[p.first() + 3].as<T>();
     const bool plain = out[0].stored.plain();
-    T* const to = plain ? out[0].as<T>() : ctx.scratch_of<T>(out[0].size());
-    T* const shift = out[1].as<T>();
+    T* const to = plain ? ctx.output(out, 0).as<T>() : ctx.scratch_of<T>(out[0].size());
+    T* const shift = ctx.output(out, 1).as<T>();
     ctx.parallel_for(
         filters, std::max<int64_t>(1, 32768 / std::max<int64_t>(1, each)),
         [&](int64_t begin, int64_t end) {
@@ -52,7 +52,7 @@ void forward(const FoldParam& p, OpContext& ctx, Inputs in, Outputs out) {
                 T(Wide(wide(beta[k]) + scale * ((bias ? wide(bias[k]) : 0.0) - wide(mean[k]))));
           }
         });
-    if (plain) return;
+    if (plain || !ctx.wants(0)) return;
     Blob from = out[0];
     from.data = to, from.stored = {};
     run_kernel(*make_reorder(out[0].stored.layout), ctx, {&from, 1}, out.first(1));

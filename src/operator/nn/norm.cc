@@ -140,7 +140,8 @@ void forward(const P& p, OpContext& ctx, Inputs in, Outputs out) {
     using T = decltype(type);
     using A = Wide<T>;
     const T *x = in[0].as<T>(), *gamma = in[1].as<T>(), *beta = in[2].as<T>();
-    T *y = out[0].as<T>(), *means = ctx.output(out, 1).as<T>(), *lasts = ctx.output(out, 2).as<T>();
+    T *y = ctx.output(out, 0).as<T>(), *means = ctx.output(out, 1).as<T>(),
+      *lasts = ctx.output(out, 2).as<T>();
     const auto sum = HEDDLE_PICK(norm_sum<T, A>);
     const auto squares = HEDDLE_PICK(norm_squares<T, A>);
     const auto apply_own = HEDDLE_PICK(norm_apply<T, A, true>);
@@ -335,7 +336,7 @@ void l2_forward(const L2Param& p, OpContext& ctx, Inputs in, Outputs out) {
     using T = decltype(type);
     using A = Wide<T>;
     const T* x = in[0].as<T>();
-    T *y = out[0].as<T>(), *norms = ctx.output(out, 1).as<T>();
+    T *y = ctx.output(out, 0).as<T>(), *norms = ctx.output(out, 1).as<T>();
     const auto dot = HEDDLE_PICK(norm_dot<T, A>);
     const auto divide = HEDDLE_PICK(norm_divide<T, A>);
     ctx.parallel_for(at.groups, at.grain(), [&](int64_t from, int64_t to) {

@@ -84,7 +84,7 @@ void quantize(const QuantizeParam& p, OpContext& ctx, Inputs in, Outputs out) {
   const Range r = range_of(in[1], in[2]);
   const float reach = r.reach();
   with_float(in[0].dtype, "quantize", [&](auto type) {
-    store_within<decltype(type)>(ctx, in[0], out[0], 1, reach, 127, 255);
+    store_within<decltype(type)>(ctx, in[0], ctx.output(out, 0), 1, reach, 127, 255);
   });
   write(ctx, out, p.out_type == FixedType::kInt8 ? Range{-reach, reach} : r);
 }
@@ -113,7 +113,8 @@ void calibrated_dtype(const CalibratedParam& p, InferContext& c) {
 void quantize_v2(const CalibratedParam& p, OpContext& ctx, Inputs in, Outputs out) {
   const Blob& x = in[0];
   if (x.dtype == Dtype::kInt8 || x.dtype == Dtype::kUint8) {  // quantized already
-    std::copy_n(static_cast<const char*>(x.data), x.bytes(), static_cast<char*>(out[0].data));
+    std::copy_n(static_cast<const char*>(x.data), x.bytes(),
+                static_cast<char*>(ctx.output(out, 0).data));
     return write(
         ctx, out,
         x.dtype == Dtype::kInt8 ? Range{-kInt8Levels, kInt8Levels} : Range{0, kUint8Levels});
@@ -121,7 +122,7 @@ void quantize_v2(const CalibratedParam& p, OpContext& ctx, Inputs in, Outputs ou
   with_float(x.dtype, "quantize_v2", [&](auto type) {
     using T = decltype(type);
     const Range r = p.calibrated() ? p.range() : extent<T>(ctx, x);
-    store_within<T>(ctx, x, out[0], 1, r.reach(), kInt8Levels, kUint8Levels);
+    store_within<T>(ctx, x, ctx.output(out, 0), 1, r.reach(), kInt8Levels, kUint8Levels);
     write(ctx, out, p.is_signed() ? Range{-r.reach(), r.reach()} : r);
   });
 }
@@ -143,8 +144,9 @@ void quantize_asym(const AsymParam& p, OpContext& ctx, Inputs in, Outputs out) {
   float scale = 1, shift = 0;
   if (x.dtype == Dtype::kInt8 || x.dtype == Dtype::kUint8) {  // quantized already
     shift = x.dtype == Dtype::kInt8 ? 128 : 0;
-    quantized::with_8_bits(
-        x.dtype, [&](auto type) { store_scaled<decltype(type)>(ctx, x, out[0], 1, 1, shift); });
+    quantized::with_8_bits(x.dtype, [&](auto type) {
+      store_scaled<decltype(type)>(ctx, x, ctx.output(out, 0), 1, 1, shift);
+    });
     return write(ctx, out, {scale, shift});
   }
   with_float(x.dtype, "_contrib_quantize_asym", [&](auto type) {
@@ -154,7 +156,7 @@ void quantize_asym(const AsymParam& p, OpContext& ctx, Inputs in, Outputs out) {
                         : extent<T>(ctx, x);
     if (r.high > r.low) scale = 255 / (r.high - r.low);
     shift = 255 - r.high * scale;
-    store_scaled<T>(ctx, x, out[0], 1, scale, shift);
+    store_scaled<T>(ctx, x, ctx.output(out, 0), 1, scale, shift);
   });
   write(ctx, out, {scale, shift});
 }
@@ -192,7 +194,7 @@ void requantize(const CalibratedParam& p, OpContext& ctx, Inputs in, Outputs out
   const float unit = range_of(in[1], in[2]).reach() / quantized::kInt32Levels;
   Range r = p.calibrated() ? p.range() : extent<int32_t>(ctx, in[0]);
   if (!p.calibrated()) r = {r.low * unit, r.high * unit};
-  store_within<int32_t>(ctx, in[0], out[0], unit, r.reach(), 127, 255);
+  store_within<int32_t>(ctx, in[0], ctx.output(out, 0), unit, r.reach(), 127, 255);
   write(ctx, out, {p.is_signed() ? -r.reach() : 0, r.reach()});
 }
 

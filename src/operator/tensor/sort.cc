@@ -180,7 +180,7 @@ void sort(const SortParam& p, OpContext& ctx, Inputs in, Outputs out) {
   const Lines l("sort", p.axis, in[0].shape);
   with_dtype(in[0].dtype, "sort", [&](auto t) {
     using T = decltype(t);
-    T* values = static_cast<T*>(out[0].data);
+    T* values = static_cast<T*>(ctx.output(out, 0).data);
     int64_t* places = ctx.wants(1) ? static_cast<int64_t*>(out[1].data) : nullptr;
     each_line<T>(ctx, in[0], l, l.length, p.is_ascend, [&](int64_t line, auto order, const T* x) {
       const int64_t at = l.begin(line, l.length);
@@ -258,7 +258,7 @@ void topk(const TopkParam& p, OpContext& ctx, Inputs in, Outputs out) {
   if (p.ret_typ == Return::kMask) view::zero(ctx, out[0]);
   with_dtype(in[0].dtype, "topk", [&](auto t) {
     using T = decltype(t);
-    T* values = static_cast<T*>(out[0].data);
+    T* values = static_cast<T*>(ctx.output(out, 0).data);
     each_line<T>(ctx, in[0], l, k, p.is_ascend, [&](int64_t line, auto order, const T* x) {
       const int64_t at = l.begin(line, k);
       for (int64_t i = 0; i < k; ++i) {

@@ -124,7 +124,7 @@ std::vector<Candidate<A>> chosen(const ProposalParam& p, const std::vector<Candi
 void forward(const ProposalParam& p, OpContext& ctx, Inputs in, Outputs out) {
   const Shape& prob = in[0].shape;
   const int64_t cells = prob[2] * prob[3], rows = p.rpn_post_nms_top_n;
-  const Blob scores = ctx.output(out, 1);
+  const Blob boxes = ctx.output(out, 0), scores = ctx.output(out, 1);
   with_float(in[0].dtype, "Proposal", [&](auto type) {
     using T = decltype(type);
     using A = Wide<T>;
@@ -134,7 +134,7 @@ void forward(const ProposalParam& p, OpContext& ctx, Inputs in, Outputs out) {
             p, candidates<A>(p, prob, in[0].as<T>() + n * prob[1] * cells,
                              in[1].as<T>() + n * 4 * p.anchors() * cells, in[2].as<T>() + 3 * n));
         for (int64_t i = n * rows; i < (n + 1) * rows; ++i) {  // the list is repeated to fill all
-          T *to = out[0].as<T>() + 5 * i, *score = scores.as<T>() + i;
+          T *to = boxes.as<T>() + 5 * i, *score = scores.as<T>() + i;
           std::fill_n(to, 5, T(0)), *score = T(0), *to = T(A(n));
           if (kept.empty()) continue;
           const auto& c = kept[size_t(i - n * rows) % kept.size()];

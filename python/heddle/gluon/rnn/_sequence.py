@@ -40,14 +40,14 @@ def format_sequence(length: int | None, inputs: Any, layout: str, merge: bool | 
             if len(inputs) != 1:
                 raise ValueError("unroll doesn't allow grouped symbol as input. Please convert to list with list(inputs) first "
                                  "or let unroll handle splitting.")
-            inputs = list(symbol.split(inputs, axis=in_axis, num_outputs=length, squeeze_axis=1))
+            inputs = list(F.split(inputs, axis=in_axis, num_outputs=length, squeeze_axis=True))
     elif isinstance(inputs, NDArray):
         batch_size = inputs.shape[batch_axis]
         if merge is False:
             if length is not None and length != inputs.shape[in_axis]:
                 raise ValueError(f"found {inputs.shape[in_axis]} steps in inputs of shape {inputs.shape} and layout {layout}, "
                                  f"expected length {length}")
-            inputs = as_list(ndarray.split(inputs, axis=in_axis, num_outputs=inputs.shape[in_axis], squeeze_axis=1))
+            inputs = as_list(ndarray.split(inputs, axis=in_axis, num_outputs=inputs.shape[in_axis], squeeze_axis=True))
     else:
         if length is not None and len(inputs) != length:
             raise ValueError(f"found {len(inputs)} steps in inputs, expected length {length}")

@@ -58,7 +58,8 @@ class SparseEmbedding(Block):
 
     def forward(self, x: Any) -> Any:
         """weight[x], with one axis more than x."""
-        return ndarray.Embedding(x, self.weight.data(x.context), name="fwd", **self._kwargs)
+        F: Any = ndarray
+        return F.Embedding(x, self.weight.data(x.context), name="fwd", **self._kwargs)
 
     def __repr__(self) -> str:
         k = self._kwargs

@@ -185,7 +185,8 @@ class RandomCrop(Block):
 
     def forward(self, x: NDArray) -> NDArray:
         if self._pad:
-            x = image.copyMakeBorder(x, *[self._pad] * 4, value=self._pad_value)
+            wide = self._pad
+            x = image.copyMakeBorder(x, wide, wide, wide, wide, value=self._pad_value)
         return image.random_crop(x, self._size, self._interpolation)[0]
 
 
