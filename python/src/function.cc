@@ -40,6 +40,7 @@ bool complete(PyFunction& f) {
 bool sort_keywords(const PyFunction& f, PyObject* names, PyObject* const* values,
                    std::span<Keyword> room, size_t& count, PyObject*& out) {
   static PyObject* const out_name = PyUnicode_InternFromString("out");
+  static PyObject* const name_name = PyUnicode_InternFromString("name");
   const Py_ssize_t n = PyTuple_GET_SIZE(names);
   if (n > Py_ssize_t(room.size())) return false;
   for (Py_ssize_t i = 0; i < n; ++i) {
@@ -49,6 +50,7 @@ bool sort_keywords(const PyFunction& f, PyObject* names, PyObject* const* values
     } else {
       const int known = PySet_Contains(f.plain, name);
       if (known < 0) PyErr_Clear();
+      if (known == 0 && name == name_name) continue;  // for symbols: layers give it to both
       if (known <= 0) return false;
       room[count++] = {name, values[i]};
     }
