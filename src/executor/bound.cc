@@ -41,6 +41,7 @@ NetworkSpec network_spec(const BindSpec& spec) {
                 .default_req = spec.default_req,
                 .memory_budget = budget,
                 .recompute_all = setting_flag("MXNET_BACKWARD_DO_MIRROR"),
+                .join_pointwise = true,
                 .kernels = kernel_judge()};
   // Who lets shapes be inferred gives those of what he will put in.
   for (const auto& [name, shape] : spec.shapes) n.known[name].shape = shape, n.inputs.insert(name);

@@ -25,7 +25,10 @@ struct NetworkSpec {
   int64_t memory_budget = 0;
   // Without a budget: the part of a step's time that may go into running again what costs little.
   double recompute_share = 0.015;
-  bool recompute_all = false;      // whatever part that takes
+  bool recompute_all = false;  // whatever part that takes
+  // Pointwise calls are run together. They allocate a little while they run: not for those who may
+  // not.
+  bool join_pointwise = false;
   KernelJudge* kernels = nullptr;  // who chooses among kernels; null: the order of the records
 };
 

@@ -245,7 +245,8 @@ Plan finish(Draft d, Known known, const Network& network, Purpose purpose) {
   if (kGradients && purpose.gradients) c = save_memory(std::move(c), homes, network, spent);
   Plan p = lay_out(std::move(c), std::move(homes));
   p.seconds = spent.seconds, p.seconds_again = spent.again;
-  if (!purpose.whole && has_pass("pointwise")) p = join_pointwise(std::move(p));
+  if (network.spec.join_pointwise && !purpose.whole && has_pass("pointwise"))
+    p = join_pointwise(std::move(p));
   if (purpose.gradients) check_budget(network, p);
   return p;
 }

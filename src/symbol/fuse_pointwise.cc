@@ -87,8 +87,10 @@ class Joiner {
   void look_at(int id) {
     const Graph::Node& n = edit_.node(id);
     std::vector<int> candidates;
-    for (int v : n.inputs)
-      if (const int g = group_of_[size_t(edit_.producer(v))]; g >= 0) candidates.push_back(g);
+    for (size_t i = 0; i < n.inputs.size(); ++i)
+      if (const int g = group_of_[size_t(edit_.producer(n.inputs[i]))];
+          g >= 0 && !n.call->inputs[i].shape_only)
+        candidates.push_back(g);
     std::sort(candidates.begin(), candidates.end(),
               [&](int a, int b) { return groups_[size_t(a)].back() > groups_[size_t(b)].back(); });
     for (int g : candidates)

@@ -450,9 +450,9 @@ def test_interrupted_amid_an_epoch(kind):
         loader = data.DataLoader(Slow(0.005), 2, **{WORKERS[kind]})
         epoch = iter(loader)
         next(epoch)
-        if {kind == "forked"}: print(*workers(loader), flush=True)
-        else: print(flush=True)
         try:
+            if {kind == "forked"}: print(*workers(loader), flush=True)
+            else: print(flush=True)
             while True:
                 for batch in epoch: pass
                 epoch = iter(loader)

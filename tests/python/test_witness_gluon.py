@@ -30,6 +30,13 @@ def differences(left, right, path=""):
         yield path, left, right
 
 
+@pytest.fixture(scope="module", autouse=True)
+def names():
+    """Counted from the first question on, as in MXNet's process."""
+    with mx.name.NameManager():
+        yield
+
+
 @pytest.mark.parametrize("question", gluon.QUESTIONS, ids=lambda q: q.__name__)
 def test_same_answers(question, theirs):
     ours = json.loads(json.dumps(question(mx)))
