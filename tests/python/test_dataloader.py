@@ -1,6 +1,7 @@
 """The DataLoader: equal batches whoever makes them, and nothing left behind whatever happens."""
 import functools
 import gc
+import contextlib
 import os
 import pickle
 import random
@@ -64,7 +65,11 @@ def values(batches):
 
 def children():
     """Processes that this one has started and that are not gone."""
-    return [int(p) for t in os.listdir("/proc/self/task") for p in open(f"/proc/self/task/{t}/children").read().split()]
+    found = []
+    for thread in os.listdir("/proc/self/task"):
+        with contextlib.suppress(FileNotFoundError):  # a thread that has just ended
+            found += map(int, open(f"/proc/self/task/{thread}/children").read().split())
+    return found
 
 
 def wait_until(condition, seconds=30):
