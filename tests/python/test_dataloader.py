@@ -1,7 +1,7 @@
 """The DataLoader: equal batches whoever makes them, and nothing left behind whatever happens."""
+import contextlib
 import functools
 import gc
-import contextlib
 import os
 import pickle
 import random

@@ -233,8 +233,9 @@ void convolve_channels(const Window& w, const Ends& ends, OpContext& ctx, Inputs
         return std::array{std::min(first, w.kernel[axis]), std::clamp(last, first, w.kernel[axis])};
       };
       for (int64_t h = from; h < to; ++h) {
-        const auto [top, bottom] = inside(1, h);
-        run.rows = std::max<int64_t>(0, bottom - top);
+        const auto rows = inside(1, h);
+        const int64_t top = rows[0];
+        run.rows = std::max<int64_t>(0, rows[1] - top);
         const float* const row =
             plane + (h * w.stride[1] - w.pad[1] + top * w.dilate[1]) * w.in[2] * wide;
         const auto pixels = [&](int64_t v, int64_t n, int64_t left, int64_t right) {
