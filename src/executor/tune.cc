@@ -175,9 +175,12 @@ class Judge : public KernelJudge {
     others_[machine_] = known_;
     JsonWriter w;
     w.object([&] {
-      for (const auto& [machine, calls] : others_)
-        w.key(machine).object([&] {
-          for (const auto& [call, kernel] : calls) w.text += "\n", w.key(call).value(kernel);
+      for (const auto& machine : others_)
+        w.key(machine.first).object([&] {
+          for (const auto& [call, kernel] : machine.second) {
+            w.text += "\n";
+            w.key(call).value(kernel);
+          }
         });
     });
     try {
