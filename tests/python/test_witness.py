@@ -26,6 +26,21 @@ ASKED = [row for row in ROWS if not row.moments and not draws(row)
          and not str(row.witness).startswith(("not asked", "absent"))]
 
 
+def unlike(left, right, tolerance, path=""):
+    """Where two trees of JSON differ, numbers by more than `tolerance` of 1 and their size: (path, left, right)."""
+    if isinstance(left, dict) and isinstance(right, dict):
+        for key in {**left, **right}:
+            yield from unlike(left.get(key), right.get(key), tolerance, f"{path}/{key}")
+    elif isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
+        for i, pair in enumerate(zip(left, right)):
+            yield from unlike(*pair, tolerance, f"{path}[{i}]")
+    elif isinstance(left, float) and isinstance(right, (int, float)):
+        if abs(left - right) > tolerance * (1 + abs(left)):
+            yield path, left, right
+    elif left != right:
+        yield path, left, right
+
+
 def ask(program, *arguments):
     """Runs a program of tests/witness in MXNet's environment."""
     if not PYTHON.exists():

@@ -4,8 +4,10 @@ import json
 import pytest
 
 import heddle as mx
-from test_witness import ask
+from test_witness import ask, unlike
 from witness import gluon
+
+TOLERANCE = 1e-5
 
 
 @pytest.fixture(scope="module")
@@ -13,21 +15,6 @@ def theirs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("gluon")
     ask("gluon.py", str(folder))
     return json.loads((folder / "answers.json").read_text()), folder
-
-
-def differences(left, right, path=""):
-    """Where two trees of JSON differ: (path, left, right)."""
-    if isinstance(left, dict) and isinstance(right, dict):
-        for key in {**left, **right}:
-            yield from differences(left.get(key), right.get(key), f"{path}/{key}")
-    elif isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
-        for i, pair in enumerate(zip(left, right)):
-            yield from differences(*pair, f"{path}[{i}]")
-    elif isinstance(left, (int, float)) and isinstance(right, (int, float)):
-        if abs(left - right) > 1e-5 * (1 + abs(left)):
-            yield path, left, right
-    elif left != right:
-        yield path, left, right
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -40,14 +27,14 @@ def names():
 @pytest.mark.parametrize("question", gluon.QUESTIONS, ids=lambda q: q.__name__)
 def test_same_answers(question, theirs):
     ours = json.loads(json.dumps(question(mx)))
-    assert not list(differences(theirs[0][question.__name__], ours))[:10]
+    assert not list(unlike(theirs[0][question.__name__], ours, TOLERANCE))[:10]
 
 
 def test_files_of_mxnet_are_read(theirs):
     answers, folder = theirs
     found = gluon.read_files(mx, folder, True)
     for name in ("parameters", "exported"):
-        assert not list(differences(answers["files"], json.loads(json.dumps(found[name]))))
+        assert not list(unlike(answers["files"], json.loads(json.dumps(found[name])), TOLERANCE))
     assert found["updates"] == 1
 
 
@@ -56,4 +43,4 @@ def test_mxnet_reads_our_files(tmp_path):
     ask("gluon.py", str(tmp_path), "read")
     found = json.loads((tmp_path / "read.json").read_text())
     for name in ("parameters", "exported"):
-        assert not list(differences(wanted, found[name]))
+        assert not list(unlike(wanted, found[name], TOLERANCE))

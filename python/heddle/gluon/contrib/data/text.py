@@ -1,4 +1,4 @@
-"""Corpora for language models, from files on this machine."""
+"""Corpora for language models, from local files."""
 from __future__ import annotations
 
 import collections
