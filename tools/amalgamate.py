@@ -26,6 +26,7 @@ CATALOGUE = ["operator/op.cc", "operator/all_ops.cc"]
 LEFT_OUT = {
     "convolution_blocks": "brings values into another order, which asks the heap for memory in every run",
     "convolution_lanes": "convolves many images at once",
+    "convolution_winograd": "keeps four times the weights in memory",
     "custom": "its operator is computed by the program that holds the library",
     "image_file": "reads files of images, by libjpeg and libpng",
     "update": "changes weights",

@@ -160,6 +160,19 @@ for form, shape in (("dense", (40, 20, 2, 3)), ("dense", (5, 3, 1)), ("depthwise
     case("_pack_Convolution_weight", [shape], form=form, label=f"{form}{len(shape)}", witness="absent", ref=blocks)
 
 
+def taps_at_points(weight):
+    """The filters as polynomials at 0, +-1/sqrt(2), +-sqrt(2) and infinity, with the factors of interpolation; filters in pairs of blocks."""
+    from heddle import _core
+    wide, a, b = 1 << _core.best_isa_level(), 0.5 ** 0.5, 2.0 ** 0.5
+    to = np.array([[1, 0, 0], [-2 / 3, -2 / 3 * a, -1 / 3], [-2 / 3, 2 / 3 * a, -1 / 3], [1 / 6, b / 6, 1 / 3], [1 / 6, -b / 6, 1 / 3], [0, 0, 1]])
+    there = np.einsum("ip,kcpq,jq->ijck", to, weight, to).reshape(36, weight.shape[1], -1)
+    return np.concatenate([there[:, :, k:k + 2 * wide].reshape(36, -1) for k in range(0, weight.shape[0], 2 * wide)], axis=1)
+
+
+for filters in (16, 48):
+    case("_pack_Convolution_taps", [(filters, 5, 3, 3)], label=str(filters), witness="absent", ref=taps_at_points)
+
+
 def packed_parameters(parameters, state_size, num_layers, projection_size, **_):
     """An LSTM's."""
     packed, at = [], 0

@@ -1,0 +1,480 @@
+// Convolution of 3 x 3 windows in float32, in tiles of 4 x 4 outputs (winograd.h): 36
+// multiplications in place of 144, once pixels and taps are taken to 36 points. The gradient of
+// data is a convolution with the taps turned round; that of the weight a product over all tiles.
+// Channels lie in blocks of one register, and each sum is made in one order, whatever the number of
+// threads.
+#include <algorithm>
+#include <array>
+
+#include "heddle/layout.h"
+#include "operator/nn/blocks.h"
+#include "operator/nn/convolution.h"
+#include "operator/nn/winograd.h"
+#include "operator/simd/level.h"
+
+namespace heddle::ops::convolution_winograd {
+
+using nn::BlockRun;
+using nn::ConvolutionParam;
+using nn::FusedConvolutionParam;
+using nn::Window;
+
+constexpr int kPoints = nn::kWinogradPoints, kTaps = 9, kTile = 4;
+const nn::WinogradLoops& loops() { return nn::winograd_loops(); }
+
+// What follows a convolution: pointers of the whole tensors.
+struct Ends {
+  const float *bias = nullptr, *add = nullptr;
+  nn::Limits limits = nn::limits_of({});
+};
+
+// Part i of n things in `parts`.
+std::array<int64_t, 2> part_of(int64_t n, int64_t i, int64_t parts) {
+  return {n * i / parts, n * (i + 1) / parts};
+}
+// Floats of the values of taps, or of sums over tiles.
+int64_t floats_of_taps(const Window& w) { return kPoints * w.channels * w.filters; }
+
+// --- taps
+// ------------------------------------------------------------------------------------------- Taps
+// of (filters, channels): how far apart they are, and whether the window is turned round.
+struct Taps {
+  int64_t filters, channels, filter, channel;
+  bool turned = false;
+};
+Taps taps_of(const Window& w) { return {w.filters, w.channels, w.channels * kTaps, kTaps}; }
+// As the convolution that takes heads to gradients of data reads them.
+Taps turned_taps_of(const Window& w) {
+  return {w.channels, w.filters, kTaps, w.channels * kTaps, true};
+}
+
+// Where values of blocks of filters lie: (points, pairs of blocks, channels, filters of the pair).
+struct Values {
+  int64_t wide = loops().wide, filters, channels;
+  int64_t apart() const { return filters * channels; }
+  int64_t pairs() const { return (filters / wide + 1) / 2; }
+  int64_t width(int64_t pair) const { return std::min(2 * wide, filters - pair * 2 * wide); }
+  int64_t at(int64_t pair) const { return pair * 2 * wide * channels; }
+};
+
+// The same as the loops' `taps`, of one filter, for programs that pack weights of other dtypes.
+void one_filter(const double* g, double* values) {
+  const double a = nn::kWinogradA, b = nn::kWinogradB;
+  const double rows[6][3] = {{1, 0, 0},
+                             {-2 / 3.0, -2 / 3.0 * a, -1 / 3.0},
+                             {-2 / 3.0, 2 / 3.0 * a, -1 / 3.0},
+                             {1 / 6.0, 1 / 6.0 * b, 1 / 3.0},
+                             {1 / 6.0, -1 / 6.0 * b, 1 / 3.0},
+                             {0, 0, 1}};
+  for (int i = 0; i < 6; ++i)
+    for (int j = 0; j < 6; ++j) {
+      double sum = 0;
+      for (int q = 0; q < kTaps; ++q) sum += rows[i][q / 3] * rows[j][q % 3] * g[q];
+      values[i * 6 + j] = sum;
+    }
+}
+
+// A register of filters.
+template <class T>
+void filters_to_points(const T* from, const Taps& t, int64_t wide, T* to, int64_t apart) {
+  const auto tap = [&](int64_t filter, int q) {
+    return from[filter * t.filter + (t.turned ? kTaps - 1 - q : q)];
+  };
+  if constexpr (std::is_same_v<T, float>) {
+    float taps[kTaps * 16];
+    for (int64_t l = 0; l < wide; ++l)
+      for (int q = 0; q < kTaps; ++q) taps[q * wide + l] = tap(l, q);
+    loops().taps(taps, to, apart);
+  } else {
+    for (int64_t l = 0; l < wide; ++l) {
+      double taps[kTaps], values[kPoints];
+      for (int q = 0; q < kTaps; ++q) taps[q] = double(tap(l, q));
+      one_filter(taps, values);
+      for (int q = 0; q < kPoints; ++q) to[q * apart + l] = T(values[q]);
+    }
+  }
+}
+
+template <class T>
+void to_points(OpContext& ctx, const Taps& t, const T* weight, T* values) {
+  const Values as{.filters = t.filters, .channels = t.channels};
+  const int64_t wide = as.wide, some = 16, parts = (t.channels + some - 1) / some;
+  ctx.parallel_for(as.pairs() * parts, 4, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t pair = i / parts, first = i % parts * some, width = as.width(pair);
+      for (int64_t c = first; c < std::min(first + some, t.channels); ++c)
+        for (int64_t f = 0; f < width; f += wide)
+          filters_to_points(weight + (pair * 2 * wide + f) * t.filter + c * t.channel, t, wide,
+                            values + as.at(pair) + c * width + f, as.apart());
+    }
+  });
+}
+
+// The gradient of the weight (filters, channels, 3, 3) from the sums at the points.
+void from_points(OpContext& ctx, const Window& w, const float* sums, float* dw) {
+  const Values as{.filters = w.filters, .channels = w.channels};
+  const int64_t wide = as.wide, blocks = w.channels / wide;
+  ctx.parallel_for(as.pairs() * blocks, 4, [&](int64_t begin, int64_t end) {
+    float taps[kTaps * 16], rows[16 * 16 * kTaps];  // (filters, channels, taps)
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t pair = i / blocks, first = i % blocks * wide, width = as.width(pair);
+      for (int64_t f = 0; f < width; f += wide) {
+        for (int64_t c = 0; c < wide; ++c) {
+          loops().gradient(sums + as.at(pair) + (first + c) * width + f, as.apart(), taps);
+          for (int64_t l = 0; l < wide; ++l)
+            for (int64_t q = 0; q < kTaps; ++q)
+              rows[(l * wide + c) * kTaps + q] = taps[q * wide + l];
+        }
+        for (int64_t l = 0; l < wide; ++l)
+          std::copy_n(rows + l * wide * kTaps, wide * kTaps,
+                      dw + ((pair * 2 * wide + f + l) * w.channels + first) * kTaps);
+      }
+    }
+  });
+}
+
+// --- tiles
+// ------------------------------------------------------------------------------------------ The
+// tiles of all images, and where their pixels lie.
+struct Tiling {
+  const Window& w;
+  int64_t wide = loops().wide;
+  int64_t down = (w.out[1] + kTile - 1) / kTile, across = (w.out[2] + kTile - 1) / kTile;
+  int64_t count = w.batch * down * across;
+
+  // Of a block of channels of one tile: what lies from pixel (row, column) of an image on.
+  struct Pixel {
+    int64_t image, row, column;  // of the first output
+  };
+  Pixel place(int64_t tile) const {
+    return {tile / (down * across), tile / across % down * kTile, tile % across * kTile};
+  }
+};
+
+// Tiles [first, first + n): values of pixels in some channels at the points, (points, blocks of
+// channels, tiles, channels of a block).
+struct Part {
+  const Tiling& tiles;
+  int64_t first, n;
+  // Between points: not a power of two, or all points would meet in the same sets of the caches.
+  int64_t apart(int64_t channels) const { return n * channels + tiles.wide; }
+  static int64_t floats(int64_t n, int64_t channels) {
+    return kPoints * (n * channels + loops().wide);
+  }
+
+  // Units [from, to) are blocks of channels of a tile.
+  void data(const float* x, float* v, int64_t from, int64_t to) const {
+    const Window& w = tiles.w;
+    squares(loops().data, x, w.channels, w.in, {w.pad[1], w.pad[2]}, kTile + 2, v, from, to);
+  }
+  void heads(const float* dy, float* z, int64_t from, int64_t to) const {
+    squares(loops().heads, dy, tiles.w.filters, tiles.w.out, {0, 0}, kTile, z, from, to);
+  }
+  void products(const float* v, const float* taps, float* m, int64_t from, int64_t to) const {
+    const Window& w = tiles.w;
+    const Values as{.filters = w.filters, .channels = w.channels};
+    static constexpr int32_t kNoTap = 0;
+    BlockRun run{};
+    run.plane = run.y_plane = n * as.wide, run.tap = &kNoTap, run.taps = 1;
+    run.blocks = w.channels / as.wide, run.last = run.y_step = as.wide, run.width = int(as.wide);
+    run.pixels = n;
+    run.low = Ends().limits.low, run.high = Ends().limits.high;
+    for (int64_t p = from; p < to; ++p)
+      for (int64_t pair = 0; pair < as.pairs(); ++pair) {
+        run.filters = int(as.width(pair) / as.wide);
+        run.x = v + p * apart(w.channels);
+        run.weight = taps + p * as.apart() + as.at(pair);
+        run.y = m + p * apart(w.filters) + pair * 2 * as.wide * n;
+        nn::block_loops().run(run);
+      }
+  }
+  void outputs(const float* m, const Ends& ends, float* y, int64_t from, int64_t to) const {
+    const Window& w = tiles.w;
+    const int64_t wide = tiles.wide, blocks = w.filters / wide;
+    for (int64_t i = from; i < to; ++i) {
+      const int64_t block = i / n;
+      const Tiling::Pixel p = tiles.place(first + i % n);
+      const int64_t at =
+          ((p.image * blocks + block) * w.out_size() + p.row * w.out[2] + p.column) * wide;
+      loops().outputs(
+          {m + i * wide, apart(w.filters), ends.bias ? ends.bias + block * wide : nullptr,
+           ends.add ? ends.add + at : nullptr, y + at, w.out[2] * wide,
+           int(std::min<int64_t>(kTile, w.out[1] - p.row)),
+           int(std::min<int64_t>(kTile, w.out[2] - p.column)), ends.limits.low, ends.limits.high});
+    }
+  }
+  // Of points [from, to): sums over the tiles, in place of `sums` or added to them.
+  void sums(const float* v, const float* z, float* sums, bool accumulate, int64_t from,
+            int64_t to) const {
+    const Window& w = tiles.w;
+    const Values as{.filters = w.filters, .channels = w.channels};
+    for (int64_t p = from; p < to; ++p)
+      for (int64_t pair = 0; pair < as.pairs(); ++pair)
+        for (int64_t c = 0; c < w.channels; c += as.wide)
+          loops().sums({v + p * apart(w.channels) + c * n,
+                        z + p * apart(w.filters) + pair * 2 * as.wide * n, n * as.wide,
+                        int(as.width(pair) / as.wide), n,
+                        sums + p * as.apart() + as.at(pair) + c * as.width(pair), accumulate});
+  }
+
+ private:
+  template <class Loop>
+  void squares(Loop loop, const float* x, int64_t channels, const Window::Axes& extent,
+               std::array<int64_t, 2> pad, int64_t side, float* values, int64_t from,
+               int64_t to) const {
+    const int64_t wide = tiles.wide, blocks = channels / wide, line = extent[2] * wide;
+    const auto inside = [&](int64_t start, int64_t n) {
+      return std::array{int(std::clamp<int64_t>(-start, 0, side)),
+                        int(std::clamp<int64_t>(n - start, 0, side))};
+    };
+    for (int64_t i = from; i < to; ++i) {
+      const int64_t block = i / n;
+      const Tiling::Pixel p = tiles.place(first + i % n);
+      const int64_t h = p.row - pad[0], l = p.column - pad[1];
+      const auto [top, bottom] = inside(h, extent[1]);
+      const auto [left, right] = inside(l, extent[2]);
+      loop({x + (p.image * blocks + block) * extent[1] * line + h * line + l * wide, line, top,
+            bottom, left, right, values + i * wide, apart(channels)});
+    }
+  }
+};
+
+// About as many bytes as each of two stages keeps near for the next.
+constexpr int64_t kNear = 640 << 10, kLeast = 2 << 20, kMost = 8 << 20;
+// Parts of the tiles, of like size and mostly of whole steps of the product.
+int64_t parts_of(const Window& w, int64_t tiles, int64_t bytes) {
+  const int64_t step = nn::block_loops().tile, each = 4 * kPoints * (w.channels + w.filters);
+  const int64_t most = std::max(step, bytes / each / step * step);
+  return (tiles + most - 1) / most;
+}
+// All units of a stage, on as many threads as there are.
+void each_of(OpContext& ctx, int64_t units, auto&& run) {
+  ctx.parallel_for(units, std::max<int64_t>(16, (units + 31) / 32), run);
+}
+
+// y from x, both in blocks of channels, and the values of the taps.
+void convolve(OpContext& ctx, const Window& w, const Ends& ends, const float* x, const float* taps,
+              float* y) {
+  const Tiling tiles{w};
+  const int64_t in_blocks = w.channels / tiles.wide, out_blocks = w.filters / tiles.wide;
+  const int64_t taken = 4 * floats_of_taps(w);
+  // Where the taps are few, each thread goes its own way, and what it computes stays with it.
+  const int64_t pieces = std::max(parts_of(w, tiles.count, kNear),
+                                  std::min<int64_t>(16, tiles.count / nn::block_loops().tile));
+  if (taken <= kNear && pieces > 1)
+    return ctx.parallel_for(pieces, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        ScratchScope scope;
+        const auto [from, to] = part_of(tiles.count, i, pieces);
+        const Part part{tiles, from, to - from};
+        const int64_t v = Part::floats(part.n, w.channels), m = Part::floats(part.n, w.filters);
+        auto* const scratch = static_cast<float*>(thread_scratch(size_t(v + m) * 4));
+        part.data(x, scratch, 0, part.n * in_blocks);
+        part.products(scratch, taps, scratch + v, 0, kPoints);
+        part.outputs(scratch + v, ends, y, 0, part.n * out_blocks);
+      }
+    });
+  // Otherwise they share the taps, which come once for each part.
+  const int64_t parts = parts_of(w, tiles.count, std::clamp(taken, kLeast, kMost));
+  const int64_t most = (tiles.count + parts - 1) / parts;
+  float* const v = ctx.scratch_of<float>(Part::floats(most, w.channels));
+  float* const m = ctx.scratch_of<float>(Part::floats(most, w.filters));
+  for (int64_t i = 0; i < parts; ++i) {
+    const auto [from, to] = part_of(tiles.count, i, parts);
+    const Part part{tiles, from, to - from};
+    each_of(ctx, part.n * in_blocks, [&](int64_t a, int64_t b) { part.data(x, v, a, b); });
+    ctx.parallel_for(kPoints, 1, [&](int64_t a, int64_t b) { part.products(v, taps, m, a, b); });
+    each_of(ctx, part.n * out_blocks,
+            [&](int64_t a, int64_t b) { part.outputs(m, ends, y, a, b); });
+  }
+}
+
+// dw from x and dy, both in blocks.
+void convolve_weight(OpContext& ctx, const Window& w, const float* x, const float* dy, float* dw) {
+  const Tiling tiles{w};
+  const int64_t taken = 4 * floats_of_taps(w);
+  const int64_t parts = parts_of(w, tiles.count, std::clamp(2 * taken, kLeast, 2 * kMost));
+  const int64_t most = (tiles.count + parts - 1) / parts;
+  float* const sums = ctx.scratch_of<float>(floats_of_taps(w));
+  float* const v = ctx.scratch_of<float>(Part::floats(most, w.channels));
+  float* const z = ctx.scratch_of<float>(Part::floats(most, w.filters));
+  for (int64_t i = 0; i < parts; ++i) {
+    const auto [from, to] = part_of(tiles.count, i, parts);
+    const Part part{tiles, from, to - from};
+    each_of(ctx, part.n * w.channels / tiles.wide,
+            [&](int64_t a, int64_t b) { part.data(x, v, a, b); });
+    each_of(ctx, part.n * w.filters / tiles.wide,
+            [&](int64_t a, int64_t b) { part.heads(dy, z, a, b); });
+    ctx.parallel_for(kPoints, 1, [&](int64_t a, int64_t b) { part.sums(v, z, sums, i > 0, a, b); });
+  }
+  from_points(ctx, w, sums, dw);
+}
+
+// --- how tensors lie
+// --------------------------------------------------------------------------------
+bool blocked(const Blob& b) { return channel_block(b.stored.layout) == loops().wide; }
+
+// A tensor (n, channels, area) in blocks of channels: itself, or a copy of it.
+const float* in_blocks(OpContext& ctx, const Blob& b) {
+  const float* const x = b.as<float>();
+  if (blocked(b)) return x;
+  const int64_t wide = loops().wide, area = b.shape.size(2);
+  float* const to = ctx.scratch_of<float>(b.size());
+  ctx.parallel_for(b.size() / (wide * area), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin * wide * area; i < end * wide * area; i += wide * area)
+      nn::block_loops().gather(x + i, 1, area, wide, area, to + i, wide);
+  });
+  return to;
+}
+// Where a tensor is computed in blocks, and what brings it to its place.
+float* for_blocks(OpContext& ctx, const Blob& b) {
+  return blocked(b) ? b.as<float>() : ctx.scratch_of<float>(b.size());
+}
+void out_of_blocks(OpContext& ctx, const float* from, const Blob& b) {
+  float* const x = b.as<float>();
+  if (blocked(b)) return;
+  const int64_t wide = loops().wide, area = b.shape.size(2);
+  ctx.parallel_for(b.size() / (wide * area), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin * wide * area; i < end * wide * area; i += wide * area)
+      nn::block_loops().gather(from + i, 1, wide, area, wide, x + i, area);
+  });
+}
+
+// --- the kernels
+// ------------------------------------------------------------------------------------
+void forward_with(const ConvolutionParam& p, const nn::Following& then, const Blob* add,
+                  bool packed, OpContext& ctx, Inputs in, const Blob& out) {
+  const Window w = nn::window_of(p, in[0].shape, out.shape);
+  Ends ends{p.no_bias ? nullptr : in[2].as<float>(), add ? in_blocks(ctx, *add) : nullptr,
+            nn::limits_of(then)};
+  const float* taps = in[1].as<float>();
+  if (!packed) {
+    float* const values = ctx.scratch_of<float>(floats_of_taps(w));
+    to_points(ctx, taps_of(w), taps, values);
+    taps = values;
+  }
+  const float* const x = in_blocks(ctx, in[0]);
+  float* const y = for_blocks(ctx, out);
+  convolve(ctx, w, ends, x, taps, y);
+  out_of_blocks(ctx, y, out);
+}
+template <bool kPacked>
+void forward(const ConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  forward_with(p, {}, nullptr, kPacked, ctx, in, out[0]);
+}
+template <bool kPacked>
+void forward_fused(const FusedConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  forward_with(p, p, p.sum ? &in[p.addend()] : nullptr, kPacked, ctx, in, out[0]);
+}
+
+// in: dy, data, weight. out: gradients of data, weight and (with a bias) bias.
+void backward(const ConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  const Window w = nn::window_of(p, in[1].shape, in[0].shape);
+  if (!p.no_bias && ctx.wants(2))
+    nn::bias_gradient(ctx, w, in[0].as<float>(), out[2].as<float>(),
+                      std::max(1, channel_block(in[0].stored.layout)));
+  if (!ctx.wants(0) && !ctx.wants(1)) return;
+  const float* const dy = in_blocks(ctx, in[0]);
+  if (ctx.wants(1)) convolve_weight(ctx, w, in_blocks(ctx, in[1]), dy, out[1].as<float>());
+  if (!ctx.wants(0)) return;
+  Window back = w;
+  std::swap(back.in, back.out), std::swap(back.channels, back.filters);
+  for (int i = 1; i < Window::kAxes; ++i) back.pad[size_t(i)] = 2 - w.pad[size_t(i)];
+  float* const values = ctx.scratch_of<float>(floats_of_taps(w));
+  to_points(ctx, turned_taps_of(w), in[2].as<float>(), values);
+  float* const dx = for_blocks(ctx, out[0]);
+  convolve(ctx, back, {}, dy, values, dx);
+  out_of_blocks(ctx, dx, out[0]);
+}
+
+// --- when
+// ------------------------------------------------------------------------------------------- A
+// rule of extents only: values of taps must be worth computing, keeping and reading.
+bool suits(const Window& w, bool packed) {
+  const auto plane = [&](const Window::Axes& a, int64_t v) {
+    return a[0] == 1 && a[1] == v && a[2] == v;
+  };
+  if (!plane(w.kernel, 3) || !plane(w.stride, 1) || !plane(w.dilate, 1)) return false;
+  const int64_t wide = loops().wide;
+  if (w.groups > 1 || w.in[0] > 1 || w.channels < 32 || w.filters < 32) return false;
+  if (w.channels % wide != 0 || w.filters % wide != 0) return false;
+  constexpr int64_t kMostBytes = 48 << 20, kBytesOfTile = 1200 << 10;
+  const int64_t reading = packed ? 16 : 36;  // so many tiles take as long as the taps
+  const Tiling tiles{w};
+  return 10 * kPoints * (tiles.count + reading) < 7 * kTaps * w.batch * w.out_size() &&
+         4 * floats_of_taps(w) <= std::min(kMostBytes, kBytesOfTile * tiles.count);
+}
+// Below level 3 libraries multiply faster.
+bool accepts(const ConvolutionParam& p, const Situation& s) {
+  if (simd::best_level() < 3 || s.in[0].dtype != Dtype::kFloat32 || s.in[0].size() == 0)
+    return false;
+  if (p.kernel.rank() != 2) return false;
+  return suits(nn::window_of(p, s.in[0].shape, s.out[0].shape), s.lasts(1));
+}
+bool accepts_fused(const FusedConvolutionParam& p, const Situation& s) { return accepts(p, s); }
+bool accepts_backward(const ConvolutionParam& p, const Situation& s) {
+  if (simd::best_level() < 3 || s.in[0].dtype != Dtype::kFloat32 || s.in[0].size() == 0)
+    return false;
+  if (p.kernel.rank() != 2) return false;
+  return suits(nn::window_of(p, s.in[1].shape, s.in[0].shape), false);
+}
+
+void wants(const ConvolutionParam&, const Situation&, StoredAs& as) {
+  as.in[0].layout = as.out[0].layout = Layout::channels(int8_t(loops().wide));
+}
+void wants_fused(const FusedConvolutionParam& p, const Situation& s, StoredAs& as) {
+  wants(p, s, as);
+  if (p.sum) as.in[size_t(p.addend())].layout = as.out[0].layout;
+}
+void wants_backward(const ConvolutionParam&, const Situation&, StoredAs& as) {
+  as.in[0].layout = as.in[1].layout = as.out[0].layout = Layout::channels(int8_t(loops().wide));
+}
+
+// --- packing
+// ----------------------------------------------------------------------------------------
+struct PackParam {
+  void fields(auto&&) {}
+};
+Kwargs no_parameters(const ConvolutionParam&, const Situation&) { return {}; }
+Kwargs no_parameters_fused(const FusedConvolutionParam&, const Situation&) { return {}; }
+
+void infer(const PackParam&, InferContext& c) {
+  const Shape& weight = c.in(0);
+  if (!weight.known()) return;
+  const int wide = loops().wide;
+  check(weight.rank() == 4 && weight[2] == 3 && weight[3] == 3 && weight[0] % wide == 0,
+        "[{}] weight has shape {}, expected (num_filter, c, 3, 3), num_filter a multiple of {}",
+        c.op().name, weight, wide);
+  c.set_out(0, {kPoints, weight[0] * weight[1]});
+}
+void pack(const PackParam&, OpContext& ctx, Inputs in, Outputs out) {
+  const Shape& weight = in[0].shape;
+  with_float(in[0].dtype, "_pack_Convolution_taps", [&](auto type) {
+    using T = decltype(type);
+    to_points(ctx, {weight[0], weight[1], weight[1] * kTaps, kTaps}, in[0].as<T>(), out[0].as<T>());
+  });
+}
+
+void define(OpTable& ops) {
+  ops.define({
+      .name = "_pack_Convolution_taps",
+      .doc = "The 3 x 3 filters of Convolution at the 36 points of Winograd's filtering: put in by "
+             "plans of "
+             "prediction.",
+      .dtypes = Dtypes::kFloating,
+      .params = schema<PackParam>(),
+      .inputs = {{"weight", "(num_filter, c, 3, 3)"}},
+      .infer = infer,
+      .cpu = pack,
+  });
+  ops.kernel("Convolution", Device::kCpu, "winograd", forward<false>, accepts, wants);
+  ops.packing("Convolution", 1, "_pack_Convolution_taps", forward<true>, no_parameters);
+  ops.kernel("_fused_convolution", Device::kCpu, "winograd", forward_fused<false>, accepts_fused,
+             wants_fused);
+  ops.packing("_fused_convolution", 1, "_pack_Convolution_taps", forward_fused<true>,
+              no_parameters_fused);
+  ops.kernel("_backward_Convolution", Device::kCpu, "winograd", backward, accepts_backward,
+             wants_backward);
+}
+
+}  // namespace heddle::ops::convolution_winograd
