@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "common.h"
-#include "optimizer/rule.h"
+#include "optimizer/step.h"
 
 namespace heddle::python {
 

@@ -147,4 +147,43 @@ void read_list(Reader& in, FunctionRef<void(Reader&)> array, FunctionRef<void(st
               in.left());
 }
 
+// --- writing
+// -----------------------------------------------------------------------------------------
+template <class T>
+void write(Sink out, T v) {
+  out(&v, sizeof v);
+}
+
+void write_list_head(Sink out, uint64_t count) {
+  write(out, kListMagic);
+  write(out, uint64_t(0));
+  write(out, count);
+}
+
+void write_none(Sink out) {
+  write(out, kMagic2);
+  write(out, int32_t(0));  // dense
+  write(out, int32_t(0));  // no dimensions
+}
+
+void write_head(Sink out, const Shape& shape, Dtype dtype, Device device) {
+  // A scalar and an extent of 0 can only be said in the words of version 3.
+  const bool numpy_shape = shape.rank() == 0 || shape.size() == 0;
+  write(out, numpy_shape ? kMagic3 : kMagic2);
+  write(out, int32_t(0));  // dense
+  write(out, int32_t(shape.rank()));
+  for (int64_t d : shape) write(out, d);
+  write(out, int32_t(device.kind == Device::kFake ? Device::kCpu : device.kind));
+  write(out, int32_t(device.id));
+  write(out, int32_t(dtype));
+}
+
+void write_names(Sink out, std::span<const std::string> names) {
+  write(out, uint64_t(names.size()));
+  for (const std::string& name : names) {
+    write(out, uint64_t(name.size()));
+    out(name.data(), name.size());
+  }
+}
+
 }  // namespace heddle::params

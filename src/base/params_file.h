@@ -1,8 +1,9 @@
-// MXNet's .params files: the numbers that stand in them, and a reader that believes none of them.
-// Knows no arrays: where values go is the caller's to say.
+// MXNet's .params files: the numbers that stand in them, a reader that believes none of them, and a
+// writer. Knows no arrays: where values go and come from is the caller's to say.
 #pragma once
 #include <bit>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -83,5 +84,21 @@ void read_values(Reader& in, void* to, uint64_t bytes, Dtype dtype, std::string_
 // A whole file: calls array(in) for every array and then name(text) for every name, of which there
 // are as many or none.
 void read_list(Reader& in, FunctionRef<void(Reader&)> array, FunctionRef<void(std::string)> name);
+
+// Writing, version 2: the head of a list, its arrays, then their names. An array is a head and its
+// values, or none.
+using Sink = FunctionRef<void(const void*, size_t)>;
+void write_list_head(Sink out, uint64_t count);
+void write_head(Sink out, const Shape& shape, Dtype dtype, Device device);
+void write_none(Sink out);
+void write_names(Sink out, std::span<const std::string> names);
+
+// Appends what it is given to a string.
+struct Into {
+  std::string& bytes;
+  void operator()(const void* data, size_t n) const {
+    bytes.append(static_cast<const char*>(data), n);
+  }
+};
 
 }  // namespace heddle::params

@@ -5,7 +5,7 @@
 #include <map>
 #include <utility>
 
-#include "optimizer/rule.h"
+#include "optimizer/step.h"
 
 namespace heddle {
 namespace optimizer {

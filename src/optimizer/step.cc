@@ -1,4 +1,6 @@
 // A step: what is checked when it is asked for, and the tasks that do it.
+#include "optimizer/step.h"
+
 #include <algorithm>
 #include <cmath>
 #include <memory>
@@ -7,29 +9,8 @@
 #include "executor/start.h"
 #include "heddle/imperative.h"
 #include "ndarray/chunk.h"
-#include "optimizer/rule.h"
 
 namespace heddle::optimizer {
-
-const RuleDef& find_rule(std::string_view name) {
-  std::string all;
-  for (const RuleDef& rule : all_rules()) {
-    if (rule.name == name) return rule;
-    all += (all.empty() ? "" : ", ") + rule.name;
-  }
-  fail("ValueError: [optimizer] found rule '{}', expected one of {}", name, all);
-}
-
-Rule::Rule(std::string_view name, const Kwargs& parameters)
-    : def(find_rule(name)),
-      params(def.params.parse(def.name, parameters)),
-      states(def.states ? def.states(params.get()) : std::vector<State>{}) {}
-
-bool is_half(Dtype d) { return d == Dtype::kFloat16 || d == Dtype::kBfloat16; }
-
-bool is_exempt(std::string_view name) {
-  return name.ends_with("gamma") || name.ends_with("beta") || name.ends_with("bias");
-}
 
 // --- states
 // ------------------------------------------------------------------------------------------
@@ -130,13 +111,8 @@ struct Work {
       if (t.master) target.master = t.master.blob();
       target.numbers = numbers[i], target.seed = seeds[i];
     }
-    Batch batch{ctx, common, targets, clip()};
+    Batch batch{ctx, common, targets, rule.clip(common)};
     rule.def.run(rule.params.get(), batch);
-  }
-
-  float clip() const {
-    const auto& c = common.clip_gradient;
-    return c && (*c != 0 || rule.def.zero_clips) ? float(*c) : -1.f;
   }
 };
 

@@ -8,7 +8,7 @@
 
 #include "operator/elemwise/map.h"
 #include "operator/optimizer/rules.h"
-#include "operator/optimizer/update.h"
+#include "operator/optimizer/updates.h"
 
 namespace heddle::ops::opt {
 

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "heddle/imperative.h"
-#include "optimizer/rule.h"
+#include "optimizer/step.h"
 
 namespace heddle {
 

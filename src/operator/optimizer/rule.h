@@ -1,6 +1,8 @@
 // A rule is one typed record: its parameters, what it keeps of a weight, and the update of many
-// weights at once. To add one: write its functions in rules.cc and put the record into the table.
+// weights at once. To add one: write its functions in a file of this folder, put its record into
+// the file's define(), and a new file into all_rules.def.
 #pragma once
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -8,13 +10,14 @@
 #include <type_traits>
 #include <vector>
 
-#include "heddle/ndarray.h"
 #include "heddle/op.h"
 #include "heddle/param.h"
 #include "operator/optimizer/rules.h"
-#include "operator/optimizer/update.h"
+#include "operator/optimizer/updates.h"
 
 namespace heddle::optimizer {
+
+namespace opt = ops::opt;
 
 // What applies to all weights of a step.
 struct Common {
@@ -54,7 +57,7 @@ struct Batch {
   const Common& common;
   std::span<const Target> targets;
   float clip = -1;  // of gradients; off when negative
-  ops::opt::Updates updates = {};
+  opt::Updates updates = {};
 
   // An element's rule with what most have.
   template <class R>
@@ -71,7 +74,7 @@ struct Batch {
     in.insert(in.end(), states.begin(), states.end());
     if (!t.master.data) return updates.add(rule, in, t.weight);
     in.push_back(t.master);
-    updates.add(ops::opt::Precise<R>{rule}, in, t.weight);
+    updates.add(opt::Precise<R>{rule}, in, t.weight);
   }
   template <class R>
   void add(const Target& t, const R& rule) {
@@ -119,31 +122,11 @@ struct HEDDLE_API Rule {
   const RuleDef& def;
   std::shared_ptr<const void> params;
   std::vector<State> states;
-};
-
-// A weight as a step is given it.
-struct Tensor {
-  NDArray weight, grad;
-  std::vector<NDArray> states;  // none at all, where the rule can do without: it decides
-  NDArray master = {};
+  float clip(const Common& common) const;  // of Batch
 };
 
 HEDDLE_API bool is_half(Dtype d);
-// The states of a new weight, and its float32 copy.
-HEDDLE_API std::vector<NDArray> make_states(const Rule& rule, const NDArray& weight);
-HEDDLE_API NDArray make_master(const NDArray& weight);
 // Does LARS leave the rate of a weight of this name alone?
 HEDDLE_API bool is_exempt(std::string_view name);
-
-// What does not fit in a tensor, or does not fit the rule; empty: all does.
-HEDDLE_API std::string complaint(const Rule& rule, const Tensor& t);
-// Throws Error naming rule and key() where something does not fit.
-void check_tensor(const Rule& rule, const Tensor& t, auto&& key) {
-  if (const std::string wrong = complaint(rule, t); !wrong.empty()) [[unlikely]]
-    fail("ValueError: [{}] key {}: {}", rule.def.name, key(), wrong);
-}
-// One step: prepare() here, then a task per device. The tensors fit.
-HEDDLE_API void push_step(const Rule& rule, const Common& common, Step step,
-                          std::vector<Tensor> tensors, int priority);
 
 }  // namespace heddle::optimizer
