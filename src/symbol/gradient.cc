@@ -43,6 +43,7 @@ class Differentiation {
   void seed_heads();
   bool reached(int node) const;
   void differentiate(int node);
+  bool passes_on(int node) const;
   void by_kernel(int node);
   void by_building(int node);
   void by_linearity(int node);
@@ -55,6 +56,7 @@ class Differentiation {
   const GradientSpec& spec_;
   const int forward_;            // nodes to differentiate: [0, forward_)
   std::vector<uint8_t> needed_;  // value -> does it depend on a wanted one?
+  std::vector<uint8_t> asked_;   // value -> is its gradient asked for?
   std::vector<uint8_t> is_head_;
   std::vector<std::vector<int>> parts_;  // value -> gradients that are to be summed
   std::vector<int> producer_;            // of the values of the forward nodes
@@ -116,6 +118,7 @@ Gradient Differentiation::run() {
 void Differentiation::mark_needed() {
   needed_.assign(g_.values, 0);
   for (int v : spec_.wrt) needed_.at(v) = 1;
+  asked_ = needed_;
   for (const Graph::Node& n : g_.nodes) {
     if (!n.call || n.call->op->backward.zero) continue;
     bool any = false;
@@ -153,12 +156,26 @@ bool Differentiation::reached(int node) const {
 void Differentiation::differentiate(int node) {
   const OpCallRef call = g_.nodes[node].call;
   const Backward& b = call->op->backward;
+  if (passes_on(node)) {
+    const int arrives = dy(node, 0);
+    for (int v : std::vector<int>(g_.nodes[node].inputs)) contribute(v, arrives);
+    return;
+  }
   if (call->op->forward && call->op->forward->backward.linear != Linear::kNo)
     return by_linearity(node);
   const bool kernel = call->backward && !(spec_.create_graph && b.build);
   if (kernel) return by_kernel(node);
   check(bool(b.build), "Error in operator {}: [{}] has no gradient", name_of(node), call->op->name);
   by_building(node);
+}
+
+// A sum gives each of its terms what arrives, as it is, unless the gradient of a term is asked for:
+// then it must be a value of its own.
+bool Differentiation::passes_on(int node) const {
+  const Graph::Node& n = g_.nodes[node];
+  const Meaning m = n.call->op->meaning;
+  if (m != Meaning::kIdentity && m != Meaning::kAdd && m != Meaning::kSum) return false;
+  return std::none_of(n.inputs.begin(), n.inputs.end(), [&](int v) { return asked_[v]; });
 }
 
 void Differentiation::by_kernel(int node) {

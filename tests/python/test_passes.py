@@ -241,3 +241,19 @@ def test_the_fastest_kernel_is_measured_once_and_remembered(tmp_path):
         assert kernel() == library
     file.write_text("no JSON")
     assert kernel() in ("portable", "onednn", "lanes", "winograd") and json.loads(file.read_text())
+
+
+def test_sums_hand_on_their_gradient():
+    """The terms of a sum share one value in backward; where the gradients themselves are asked for, each has an array."""
+    a, b = sym.var("a"), sym.var("b")
+    for net, copies in ((sym.relu(a) + sym.add_n(sym.tanh(b), sym.exp(a)), 0), (a + b, 1)):
+        executor = net.simple_bind(mx.cpu(), a=(3, 4), b=(3, 4))
+        rng = np.random.default_rng(0)
+        x, y = (rng.normal(size=(3, 4)).astype("f") for _ in range(2))
+        executor.arg_dict["a"][:], executor.arg_dict["b"][:] = x, y
+        executor.forward(is_train=True)
+        executor.backward(mx.nd.full((3, 4), 2))
+        of_a, of_b = (executor.grad_dict[name].asnumpy() for name in "ab")
+        assert np.allclose(of_a, 2 * ((x > 0) + np.exp(x)) if copies == 0 else 2, rtol=1e-5)
+        assert np.allclose(of_b, 2 / np.cosh(y) ** 2 if copies == 0 else 2, rtol=1e-5)
+        assert executor.debug_str().count("_backward_elemwise_add") == copies
