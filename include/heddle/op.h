@@ -362,19 +362,30 @@ HEDDLE_API bool draws_always(bool training);
 // refuse the rest themselves.
 enum class Dtypes : uint8_t { kAny, kNumbers, kFloating };  // kNumbers: all but bool
 
+// In which type an operator is best given floating inputs where programs mix a narrow one (float16,
+// bfloat16) with float32.
+enum class Precision : uint8_t {
+  kAny,     // as they come
+  kNarrow,  // products with weights: narrow ones are faster, and their sums are kept in float32
+  kFull,    // float32: a narrow type would overflow, or lose what matters
+  kWidest,  // the widest among them, which they must have in common
+};
+
 // What an operator is to passes and calls, which look for it by this and never by a name.
 enum class Meaning : uint8_t {
   kNone,
-  kIdentity,   // y = x
-  kTransfer,   // y = x, where y may be on another device
-  kZeros,      // zeros of the type of x
-  kOnes,       // ones of the type of x
-  kAdd,        // the sum of two tensors of one shape
-  kSum,        // the sum of any number of tensors of one shape
-  kReorder,    // y = x, where y may be stored in another order: make_reorder()
-  kFold,       // weights and biases of filters, scaled and shifted by a normalisation: see Fusing
-  kPointwise,  // several pointwise calls at once: operator/elemwise/pointwise.h
-  kLast = kPointwise
+  kIdentity,     // y = x
+  kTransfer,     // y = x, where y may be on another device
+  kZeros,        // zeros of the type of x
+  kOnes,         // ones of the type of x
+  kAdd,          // the sum of two tensors of one shape
+  kSum,          // the sum of any number of tensors of one shape
+  kReorder,      // y = x, where y may be stored in another order: make_reorder()
+  kFold,         // weights and biases of filters, scaled and shifted by a normalisation: see Fusing
+  kPointwise,    // several pointwise calls at once: operator/elemwise/pointwise.h
+  kToPrecision,  // y = x in the floating type `dtype`, where x is floating
+  kToWidest,     // any number of tensors, the floating ones in the widest type among them
+  kLast = kToWidest
 };
 
 // What the pass that fuses plans of prediction (symbol/fuse.cc) may do with a call.
@@ -407,6 +418,8 @@ struct HEDDLE_API OpDef {
   std::vector<std::string> aliases = {};  // other names that find it
   std::string doc = "";
   Dtypes dtypes = Dtypes::kAny;
+  Precision precision = Precision::kAny;
+  std::vector<Condition> full_when = {};  // the same, but kFull where one of these holds
   ParamSchema params = schema<NoParam>();
   ListOf<Input> inputs = {{"data"}};
   ListOf<Output> outputs = {{}};

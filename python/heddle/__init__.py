@@ -50,6 +50,11 @@ from . import module
 from . import module as mod
 from . import rnn
 from . import contrib, engine, libinfo, log, profiler, util
+from . import numpy
+from . import numpy as np
+from . import numpy_extension
+from . import numpy_extension as npx
+from .util import is_np_array, is_np_shape, np_array, np_shape, set_np_shape, use_np, use_np_array, use_np_shape
 from .libinfo import __version__ as __version__
 from .profiler import trace_waits
 
@@ -58,11 +63,13 @@ NDArray = ndarray.NDArray
 Symbol = symbol.Symbol
 
 __all__ = [
-    "attribute", "AttrScope", "autograd", "base", "callback", "Context", "context", "contrib", "cpu", "cpu_pinned",
-    "current_context", "empty_cache", "engine", "Error", "executor", "executor_manager", "gpu", "gpu_memory_info", "init", "initializer",
-    "install_as", "io", "kv", "kvstore", "libinfo", "log", "lr_scheduler", "memory_stats", "metric", "mod", "model", "module", "mon", "monitor",
-    "MXNetError", "name", "nd", "NDArray", "ndarray", "num_gpus", "optimizer", "profiler", "random", "registry",
-    "rnd", "rnn", "sym", "Symbol", "symbol", "trace_waits", "util"]
+    "attribute", "AttrScope", "autograd", "base", "callback", "context", "Context", "contrib", "cpu", "cpu_pinned",
+    "current_context", "empty_cache", "engine", "Error", "executor", "executor_manager", "gpu", "gpu_memory_info",
+    "init", "initializer", "install_as", "io", "is_np_array", "is_np_shape", "kv", "kvstore", "libinfo", "log",
+    "lr_scheduler", "memory_stats", "metric", "mod", "model", "module", "mon", "monitor", "MXNetError", "name",
+    "nd", "NDArray", "ndarray", "np", "np_array", "np_shape", "npx", "num_gpus", "numpy", "numpy_extension",
+    "optimizer", "profiler", "random", "registry", "rnd", "rnn", "set_np_shape", "sym", "Symbol", "symbol",
+    "trace_waits", "use_np", "use_np_array", "use_np_shape", "util"]
 
 _os.register_at_fork(before=_core.before_fork, after_in_parent=lambda: _core.after_fork(False),
                      after_in_child=lambda: _core.after_fork(True))

@@ -32,7 +32,7 @@ def save_checkpoint(prefix: str, epoch: int, symbol: Symbol | None, arg_params: 
                     remove_amp_cast: bool = True) -> None:
     """Writes PREFIX-symbol.json and PREFIX-EPOCH.params."""
     if symbol is not None:
-        symbol.save(f"{prefix}-symbol.json")
+        symbol.save(f"{prefix}-symbol.json", remove_amp_cast)
     named = {f"arg:{name}": value for name, value in arg_params.items()}
     named.update((f"aux:{name}", value) for name, value in aux_params.items())
     path = f"{prefix}-{epoch:04d}.params"

@@ -29,7 +29,7 @@ class Op:
     """What the record of one operator says, in Python's terms."""
 
     __slots__ = ("name", "doc", "hint", "variadic", "inputs", "params", "input_names", "param_names", "optional",
-                 "outputs_vary")
+                 "outputs_vary", "precision", "full_when", "is_loss")
 
     _read: dict[str, Op] = {}
 
@@ -44,6 +44,9 @@ class Op:
         self.hint = record["hint"] or self.name.lower()
         self.variadic = record["variadic"]
         self.outputs_vary = record["outputs_vary"]
+        self.precision = record["precision"]
+        self.full_when = record["full_when"]
+        self.is_loss = record["loss"]
         self.params = record["params"]
         self.param_names = tuple(p["name"] for p in self.params)
         self.inputs = record["inputs"]

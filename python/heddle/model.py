@@ -260,7 +260,7 @@ class FeedForward:
         epoch = self.num_epoch if epoch is None else epoch
         if epoch is None or self.arg_params is None:
             raise ValueError("nothing to save: call fit first, or give parameters and an epoch")
-        save_checkpoint(prefix, epoch, self.symbol, self.arg_params, self.aux_params or {})
+        save_checkpoint(prefix, epoch, self.symbol, self.arg_params, self.aux_params or {}, remove_amp_cast)
 
     @staticmethod
     def load(prefix: str, epoch: int, ctx: OneOrMore[Context] | None = None, **kwargs: Any) -> FeedForward:

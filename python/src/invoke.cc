@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "executor/precision.h"
 #include "operator/variadic.h"
 
 namespace heddle::python {
@@ -69,6 +70,13 @@ OpCallRef call_of(Handle& h, Keywords keywords, int inputs) {
 // Beyond this many elements a call may run on this thread long enough to let others have the lock.
 constexpr int64_t kSmall = 16384;
 
+void invoke_as_asked(const OpCallRef& call, std::span<const NDArray* const> inputs,
+                     std::vector<NDArray>& out) {
+  if (const PrecisionPolicy* policy = eager_precision()) [[unlikely]]
+    invoke_mixed(*policy, call, inputs, out);
+  else invoke(call, inputs, out);
+}
+
 // The call is kept here: the cache may drop it while the lock is gone.
 PyObject* run(OpCallRef call, std::span<const NDArray* const> inputs, std::vector<NDArray>& out,
               PyObject* given) {
@@ -76,10 +84,10 @@ PyObject* run(OpCallRef call, std::span<const NDArray* const> inputs, std::vecto
   for (const NDArray* a : inputs) work += a->size();
   if (work > kSmall) {
     Unlocked u;
-    invoke(call, inputs, out);
+    invoke_as_asked(call, inputs, out);
   } else {
     Asked here;
-    invoke(call, inputs, out);
+    invoke_as_asked(call, inputs, out);
   }
   if (given && given != Py_None) return Py_NewRef(given);
   if (out.size() == 1) return wrap(std::move(out[0]));

@@ -158,6 +158,7 @@ PYBIND11_MODULE(_core, m) {
   hp::define_invoke(m);
   hp::define_custom(m);
   hp::define_symbol(m);
+  hp::define_precision(m);
   hp::define_executor(m);
   hp::define_cached_op(m);
   hp::define_kvstore(m);

@@ -22,9 +22,14 @@ const char* name_of(Dtypes d) {
 }
 const char* name_of(Device::Kind k) { return k == Device::kCuda ? "gpu" : "cpu"; }
 const char* name_of(Meaning m) {
-  static constexpr const char* kNames[] = {"none", "identity", "transfer", "zeros", "ones",
-                                           "add",  "sum",      "reorder",  "fold",  "pointwise"};
+  static constexpr const char* kNames[] = {"none", "identity",  "transfer",     "zeros",
+                                           "ones", "add",       "sum",          "reorder",
+                                           "fold", "pointwise", "to precision", "to widest"};
   return kNames[size_t(m)];
+}
+const char* name_of(Precision p) {
+  static constexpr const char* kNames[] = {"any", "narrow", "full", "widest"};
+  return kNames[size_t(p)];
 }
 const char* name_of(Notation::Form f) {
   static constexpr const char* kNames[] = {"tensors", "equal shapes", "tensor number",
@@ -107,6 +112,8 @@ void write(JsonWriter& w, const OpDef& op) {
     w.key("json_name").value(op.json_name);
     w.key("file").value(op.file);
     w.key("dtypes").value(name_of(op.dtypes));
+    w.key("precision").value(name_of(op.precision));
+    w.key("full_when").list(op.full_when, [&](const Condition& c) { write(w, c); });
     w.key("variadic").value(op.variadic);
     write_inputs(w, op);
     write_outputs(w, op);

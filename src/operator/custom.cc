@@ -133,6 +133,7 @@ void backward(const CustomParam& p, OpContext& ctx, Inputs in, Outputs out) {
 OpDef record(std::string name, std::string doc, ParamSchema params) {
   return {.name = std::move(name),
           .doc = std::move(doc),
+          .precision = Precision::kFull,
           .params = std::move(params),
           .inputs = inputs,
           .outputs = outputs,

@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "symbol/passes.h"
+#include "symbol/walk.h"
 
 namespace heddle {
 
@@ -28,40 +29,6 @@ bool learn(ValueInfo& have, const ValueInfo& more) {
   if (have.stype == Stype::kUnknown && more.stype != Stype::kUnknown)
     have.stype = more.stype, learned = true;
   return learned;
-}
-
-// What a variable's own attributes say: __shape__, __dtype__, __storage_type__.
-ValueInfo hints(const Graph::Node& variable) {
-  ValueInfo v;
-  auto text = [&](std::string_view key) -> const std::string* {
-    auto it = variable.attrs.find(key);
-    return it == variable.attrs.end() || it->second == "None" ? nullptr : &it->second;
-  };
-  auto expect = [&](bool ok, std::string_view key, const std::string& found) {
-    check(ok, "variable {}: cannot read {}='{}'", variable.name, key, found);
-  };
-  if (const std::string* s = text("__shape__")) {
-    expect(param::parse(*s, v.shape), "__shape__", *s);
-    for (int d = 0; d < v.shape.rank(); ++d)
-      if (v.shape[d] == 0) v.shape[d] = -1;  // how MXNet writes an unknown extent
-    if (v.shape.rank() == 0) v.shape = Shape();
-  }
-  if (const std::string* s = text("__dtype__")) {
-    int64_t flag = 0;
-    if (param::parse(*s, flag)) {
-      expect(flag >= -1 && flag <= 12, "__dtype__", *s);
-      v.dtype = Dtype(int8_t(flag));
-      if (flag >= 0) expect(dtype_name(v.dtype) != "unknown", "__dtype__", *s);
-    } else {
-      expect(param::parse(*s, v.dtype), "__dtype__", *s);
-    }
-  }
-  if (const std::string* s = text("__storage_type__")) {
-    int64_t kind = 0;
-    expect(param::parse(*s, kind) && kind >= -1 && kind <= 2, "__storage_type__", *s);
-    v.stype = Stype(int8_t(kind));
-  }
-  return v;
 }
 
 class Inference {
@@ -144,7 +111,7 @@ class Inference {
   void seed(const Graph::Node& n, const std::map<std::string, ValueInfo, std::less<>>& known) {
     ValueInfo& v = info_[same_[n.first_output]];
     if (auto it = known.find(n.name); it != known.end()) learn(v, it->second);
-    learn(v, hints(n));
+    learn(v, symbol::declared(n.name, n.attrs));
   }
 
   void look_at(int node) {

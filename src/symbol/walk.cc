@@ -81,4 +81,37 @@ std::shared_ptr<Node> created_variable(const OpCall& call, const Input& input,
   return v;
 }
 
+InferContext::Value declared(std::string_view name, const Kwargs& attrs) {
+  InferContext::Value v;
+  auto text = [&](std::string_view key) -> const std::string* {
+    auto it = attrs.find(key);
+    return it == attrs.end() || it->second == "None" ? nullptr : &it->second;
+  };
+  auto expect = [&](bool ok, std::string_view key, const std::string& found) {
+    check(ok, "variable {}: cannot read {}='{}'", name, key, found);
+  };
+  if (const std::string* s = text("__shape__")) {
+    expect(param::parse(*s, v.shape), "__shape__", *s);
+    for (int d = 0; d < v.shape.rank(); ++d)
+      if (v.shape[d] == 0) v.shape[d] = -1;  // how MXNet writes an unknown extent
+    if (v.shape.rank() == 0) v.shape = Shape();
+  }
+  if (const std::string* s = text("__dtype__")) {
+    int64_t flag = 0;
+    if (param::parse(*s, flag)) {
+      expect(flag >= -1 && flag <= 12, "__dtype__", *s);
+      v.dtype = Dtype(int8_t(flag));
+      if (flag >= 0) expect(dtype_name(v.dtype) != "unknown", "__dtype__", *s);
+    } else {
+      expect(param::parse(*s, v.dtype), "__dtype__", *s);
+    }
+  }
+  if (const std::string* s = text("__storage_type__")) {
+    int64_t kind = 0;
+    expect(param::parse(*s, kind) && kind >= -1 && kind <= 2, "__storage_type__", *s);
+    v.stype = Stype(int8_t(kind));
+  }
+  return v;
+}
+
 }  // namespace heddle::symbol

@@ -21,6 +21,10 @@ std::string_view plain_spelling(std::string_view key);  // without those undersc
 // Attributes as nodes store them: keys that start with a hidden key are put in underscores.
 Kwargs stored_attributes(Kwargs attrs);
 
+// What a variable's own attributes say: __shape__, __dtype__, __storage_type__. Throws Error for
+// what cannot be read.
+InferContext::Value declared(std::string_view name, const Kwargs& attrs);
+
 std::string list_of(const std::vector<std::string>& names);  // "a, b, c"
 // "zero" -> ["zero", {}], the text of the attribute __init__.
 std::string initializer_text(const std::string& init);

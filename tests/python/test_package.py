@@ -4,6 +4,7 @@ import pickle
 import subprocess
 import sys
 import textwrap
+import threading
 
 import numpy as np
 import pytest
@@ -266,3 +267,94 @@ def test_pickles_of_batches():
 def test_names_of_types_can_be_looked_up():
     from heddle import _typing
     assert _typing.Shape == tuple[int, ...]
+
+
+# --- the switches of mx.np
+def test_switches_of_numpys_interface_are_kept():
+    util = mx.util
+    assert (util.is_np_shape(), util.is_np_array(), mx.npx.is_np_array()) == (False,) * 3
+    assert util.set_np_shape(True) is False and util.set_np_shape(False) is True
+    with mx.np_shape():
+        assert mx.is_np_shape() and not mx.is_np_array()
+        with mx.np_shape(False), mx.np_array():
+            assert not mx.is_np_shape() and mx.is_np_array()
+        assert mx.is_np_shape() and not mx.is_np_array()
+    with pytest.raises(KeyError), mx.np_array():
+        raise KeyError
+    assert not mx.is_np_array()
+    with pytest.raises(ValueError, match="NumPy Shape semantics is required"):
+        util.set_np(shape=False)
+    util.set_np()
+    assert mx.is_np_shape() and mx.is_np_array()
+    seen = []
+    thread = threading.Thread(target=lambda: seen.append(mx.is_np_shape()))
+    thread.start()
+    thread.join()
+    assert seen == [False]  # of other threads
+    util.reset_np()
+    assert not mx.is_np_shape() and not mx.is_np_array()
+
+
+def test_decorators_of_numpys_interface():
+    @mx.use_np
+    class Both:
+        """Asks."""
+        kind = "class"
+
+        def method(self):
+            return mx.is_np_shape(), mx.is_np_array()
+
+        @staticmethod
+        def static():
+            return mx.is_np_array()
+
+        @classmethod
+        def of_class(cls):
+            return cls.kind, mx.is_np_shape()
+
+        @property
+        def asked(self):
+            return mx.is_np_array()
+
+    @mx.use_np_shape
+    def shape():
+        """One."""
+        return mx.is_np_shape(), mx.is_np_array()
+
+    assert Both().method() == (True, True) and Both.static() and Both.of_class() == ("class", True) and Both().asked
+    assert Both.__doc__ == "Asks." and shape.__doc__ == "One." and shape() == (True, False)
+    assert mx.use_np_array(lambda: mx.is_np_array())() and not mx.is_np_array()
+    with pytest.raises(TypeError, match="use_np_shape can only decorate classes and callable objects, found a int"):
+        mx.use_np_shape(3)
+
+    @mx.use_np
+    class Net(mx.gluon.HybridBlock):
+        def hybrid_forward(self, F, x):
+            return F.relu(x) if mx.is_np_shape() else x
+
+    net = Net()
+    net.hybridize()
+    assert net(mx.nd.array([-1, 1])).asnumpy().tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("module, called", [(mx.np, "np"), (mx.npx, "npx"), (mx.nd.np, "np"), (mx.sym.npx, "npx")])
+def test_numpys_interface_says_that_it_is_missing(module, called):
+    with pytest.raises(AttributeError, match=rf"mx.{called}.array: heddle has no NumPy interface .* mx.nd has the operators"):
+        module.array([1])
+    assert not hasattr(module, "set_np") and not hasattr(module, "__path_of_nothing__")
+    assert set(module.__all__) <= set(dir(module))
+
+
+def test_keywords_of_elementwise_functions():
+    one = mx.util.wrap_np_unary_func(lambda x, out=None: (x, out))
+    two = mx.util.wrap_np_binary_func(lambda x1, x2, out=None: (x1, x2, out))
+    assert one(1, where=True, order="K", dtype=None) == (1, None) and two(1, 2, out=3, casting="same_kind", subok=True) == (1, 2, 3)
+    with pytest.raises(NotImplementedError, match="dtype=float32 is not implemented"):
+        one(1, dtype="float32")
+    with pytest.raises(TypeError, match="casting=no way not understood"):
+        two(1, 2, casting="no way")
+    with pytest.raises(TypeError, match="axis is an invalid keyword"):
+        one(1, axis=0)
+    legal = {"where": [False, 3], "casting": ["safe"], "order": ["F"], "dtype": [np.float16, "int8"], "subok": [False]}
+    assert all(mx.util.np_ufunc_legal_option(key, value) for key, values in legal.items() for value in values)
+    assert not any(mx.util.np_ufunc_legal_option(*pair) for pair in (("order", 1), ("dtype", "bool"), ("dtype", "x"), ("subok", 1), ("of", 1)))

@@ -23,9 +23,6 @@ ABSENT = {
         "test_utils shuffle_csr_column_indices", "test_utils rand_sparse_ndarray", "test_utils create_sparse_array",
         "test_utils create_sparse_array_zd"},
     "gluon has not been made": {"test_utils check_gluon_hybridize_consistency"},
-    "mx.np has not been made": {
-        f"util {name}" for name in ("set_np_shape", "np_shape", "use_np_shape", "np_array", "use_np_array", "use_np",
-                                    "np_ufunc_legal_option", "wrap_np_unary_func", "wrap_np_binary_func", "set_np", "reset_np")},
     "what docs/operators.md and help() say": {"operator OperatorArguments", "operator get_operator_arguments"},
     "the driver of CUDA tells": {"util get_cuda_compute_capability"},
     "one set of features may be made as often as one likes": {"runtime Features.instance"},

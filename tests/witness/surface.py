@@ -14,7 +14,8 @@ warnings.filterwarnings("ignore")
 MODULES = ["nd", "nd.random", "nd.linalg", "nd.image", "nd.contrib", "nd.sparse", "nd.op", "nd.ndarray", "nd.utils", "random",
            "sym", "sym.random", "sym.linalg", "sym.image", "sym.contrib", "sym.sparse", "sym.op", "nd.NDArray", "sym.Symbol"]
 # Those that are written by hand; of a class the members count, too.
-WRITTEN = ["attribute", "autograd", "base", "callback", "context", "contrib.autograd", "contrib.io", "contrib.tensorboard",
+WRITTEN = ["attribute", "autograd", "base", "callback", "context", "contrib.amp.amp",
+           "contrib.amp.loss_scaler", "contrib.autograd", "contrib.io", "contrib.tensorboard",
            "contrib.text.embedding", "contrib.text.utils", "contrib.text.vocab", "engine", "executor", "executor_manager",
            "image.detection", "image.image", "initializer", "io.io", "kvstore.base", "kvstore.kvstore", "kvstore.kvstore_server",
            "libinfo", "library", "log", "lr_scheduler", "metric", "misc", "model", "module.base_module", "module.bucketing_module",

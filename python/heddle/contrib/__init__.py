@@ -11,11 +11,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from . import io, svrg_optimization, tensorboard, text
+    from . import amp, io, svrg_optimization, tensorboard, text
 
-__all__ = ["autograd", "io", "nd", "ndarray", "svrg_optimization", "sym", "symbol", "tensorboard", "text"]
+__all__ = ["amp", "autograd", "io", "nd", "ndarray", "svrg_optimization", "sym", "symbol", "tensorboard", "text"]
 
-_LATER = ("io", "svrg_optimization", "tensorboard", "text")  # imported when asked for
+_LATER = ("amp", "io", "svrg_optimization", "tensorboard", "text")  # imported when asked for
 
 if not TYPE_CHECKING:
     def __getattr__(wanted: str) -> "ModuleType":

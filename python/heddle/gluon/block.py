@@ -6,7 +6,7 @@ import re
 import warnings
 from collections import OrderedDict
 
-from .. import _core, initializer, ndarray, symbol
+from .. import _core, _precision, initializer, ndarray, symbol
 from ..base import MXNetError, dtype_name
 from ..ndarray import NDArray, load, save
 from ..symbol import Symbol
@@ -439,7 +439,7 @@ class HybridBlock(Block):
             out = self._traced(given) if self._active else self._symbolic(given)
             outs, out_form = flatten(out, "output")
             whole = symbol.Group(outs) if len(outs) != 1 else outs[0]
-            self._graph = CachedGraph(inputs, whole, form, out_form)
+            self._graph = CachedGraph(inputs, _precision.traced(whole, names), form, out_form)
         return self._graph
 
     def _traced(self, args: Sequence[Any]) -> Any:
@@ -580,7 +580,8 @@ class HybridBlock(Block):
                                "saving it")
         graph = self._graph
         return {"orig_name": self.name, "in_format": graph.in_form, "out_format": graph.out_form,
-                "inputs": [i.tojson() for i in graph.inputs], "symbol": graph.symbol.tojson(), "hybridized": self._active}
+                "inputs": [i.tojson() for i in graph.inputs], "symbol": graph.symbol.tojson(remove_amp_cast=False),
+                "hybridized": self._active}
 
     def _take_described(self, about: Mapping[str, Any]) -> None:
         inputs = [symbol.load_json(text) for text in about["inputs"]]

@@ -14,8 +14,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
+    from typing import Protocol
+
     from ..context import Context
     from ..optimizer import Optimizer
+
+    class LossScaler(Protocol):
+        """Says by how much losses are multiplied, and whether gradients have left their range."""
+
+        @property
+        def loss_scale(self) -> float: ...
+        def has_overflow(self, params: Sequence[Parameter]) -> bool: ...
 
 __all__ = ["Trainer"]
 
@@ -61,6 +70,8 @@ class Trainer:
         self._kvstore: Any = None
         self._update_on_kvstore: bool | None = None
         self._params_to_init: list[Parameter] = []
+        self._amp_loss_scaler: LossScaler | None = None  # contrib.amp.init_trainer puts one here
+        self._amp_original_scale = self._scale
         self._reset_kvstore()
 
     def _check_contexts(self) -> list[Context]:
@@ -225,7 +236,7 @@ class Trainer:
                     raise _stale(p, weight)
         if self._kvstore is not None and self._update_on_kvstore:
             self._pull()
-        else:
+        elif self._amp_loss_scaler is None or not self._amp_loss_scaler.has_overflow(self._params):
             for updater, step in zip(self._updaters, steps):
                 updater(*step)
         for _, _, weights in steps:

@@ -135,7 +135,7 @@ class BucketingModule(BaseModule):
         """Writes the parameters, and a symbol for every bucket used so far."""
         self._need("bind", "init_params")
         for key, module in self._buckets.items():
-            module.symbol.save(f"{prefix}-{key}-symbol.json")
+            module.symbol.save(f"{prefix}-{key}-symbol.json", remove_amp_cast)
         save_checkpoint(prefix, epoch, None, *self.get_params())
         save(f"{prefix}.buckets", array(list(self._buckets), dtype="int32"))
 

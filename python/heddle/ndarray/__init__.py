@@ -1,5 +1,7 @@
 """Arrays and the operators on them, applied at once."""
 from . import _internal, contrib, image, linalg, op
+from .. import numpy as np
+from .. import numpy_extension as npx
 from .._namespaces import adopt, fill
 from ._call import Arrays
 

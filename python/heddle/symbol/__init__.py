@@ -1,5 +1,7 @@
 """Symbolic expressions and the operators on them."""
 from . import _internal, contrib, image, linalg, op, symbol
+from .. import numpy as np
+from .. import numpy_extension as npx
 from .._namespaces import adopt, fill
 from ._call import Symbols
 

@@ -145,7 +145,7 @@ class Symbol(Methods):
         return Symbol(self._core)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return load_json, (self.tojson(),)
+        return load_json, (self.tojson(remove_amp_cast=False),)
 
     def __setstate__(self, state: Mapping[str, str]) -> None:
         """What pickles of MXNet hold: the JSON."""
@@ -238,17 +238,17 @@ class Symbol(Methods):
 
     # --- files
     def tojson(self, remove_amp_cast: bool = True) -> str:
-        """The graph in MXNet's JSON."""
-        return self._core.to_json()
+        """The graph in MXNet's JSON, without the casts of mixed precision unless remove_amp_cast=False."""
+        return (_core.without_mixed_precision(self._core) if remove_amp_cast else self._core).to_json()
 
     def save(self, fname: str | os.PathLike[str], remove_amp_cast: bool = True) -> None:
         """Writes tojson() to a file, which is whole or not there."""
-        _core.write_file(os.fspath(fname), self.tojson().encode())
+        _core.write_file(os.fspath(fname), self.tojson(remove_amp_cast).encode())
 
     def debug_str(self) -> str:
         """The nodes as text, as MXNet writes them."""
         import json  # not at import: few programs ask
-        graph = json.loads(self.tojson())
+        graph = json.loads(self.tojson(remove_amp_cast=False))
         nodes, changed = graph["nodes"], set(self.list_auxiliary_states())
 
         def entry(source: Sequence[int]) -> str:

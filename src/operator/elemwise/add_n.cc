@@ -48,6 +48,7 @@ void define(OpTable& ops) {
   ops.define({.name = "add_n",
               .aliases = {"ElementWiseSum"},
               .doc = "Sum of all inputs, which have one shape.",
+              .precision = Precision::kWidest,
               .params = schema<Param>(),
               .inputs = inputs,
               .variadic = "num_args",

@@ -1,6 +1,8 @@
 // Binary elementwise formulas. From one struct come the elemwise, broadcasting and scalar
 // operators.
 //   f(a, b)              the value; `exact` says that integers need no detour through double
+//   full, full_reflected say that half precision would overflow, or lose what matters: always, or
+//                        where lhs is a number
 //   usual, usual_grad    say that f, or the gradients, are called with numbers of type Usual first
 //                        (scalar.h)
 //   grad_a(dy, a, b)     the gradients; those that need no operand take only dy, so that a and b
@@ -35,6 +37,7 @@ struct Mul {
 };
 struct Div {
   static constexpr auto doc = "Quotient: lhs / rhs. Integers round toward zero; by zero gives 0.";
+  static constexpr bool full_reflected = true;
   static constexpr bool exact = true;
   HEDDLE_HD static auto f(auto a, auto b) { return a / b; }
   HEDDLE_HD static i64 f(i64 a, i64 b) { return b == 0 ? 0 : b == -1 ? -a : a / b; }
@@ -60,6 +63,7 @@ struct Mod {
 };
 struct Power {
   static constexpr auto doc = "Power: lhs ^ rhs.";
+  static constexpr bool full = true;
   static constexpr bool usual = true, usual_grad = true;
   HEDDLE_HD static auto f(auto a, auto b) { return pow(a, b); }
   HEDDLE_HD static auto grad_a(auto dy, auto a, auto b) {
@@ -69,6 +73,7 @@ struct Power {
 };
 struct Hypot {
   static constexpr auto doc = "sqrt(lhs^2 + rhs^2).";
+  static constexpr bool full = true;
   HEDDLE_HD static auto f(auto a, auto b) { return hypot(a, b); }
   HEDDLE_HD static auto grad_a(auto dy, auto a, auto b) { return dy * a / hypot(a, b); }
   HEDDLE_HD static auto grad_b(auto dy, auto a, auto b) { return dy * b / hypot(a, b); }

@@ -38,6 +38,7 @@ struct SmoothParam {
 struct SmoothL1 {
   static constexpr auto name = "smooth_l1",
                         doc = "0.5 (sigma x)^2 where |x| < 1 / sigma^2, else |x| - 0.5 / sigma^2.";
+  static constexpr bool full = true;
   static constexpr bool whole = true;  // sigma beside integers is one
   HEDDLE_HD static auto f(auto x, auto sigma) {
     const auto s2 = sigma * sigma, a = abs(x);

@@ -102,13 +102,15 @@ void define_scalar(OpTable& ops, const BinaryKernels& k, const BinaryNames& name
   const std::string& name = reflected ? names.reflected : names.scalar;
   const std::string& alias = reflected ? names.reflected_alias : names.scalar_alias;
   if (name.empty()) return;
-  OpDef d{.name = name,
-          .aliases = alias.empty() ? std::vector<std::string>{} : std::vector{alias},
-          .doc = std::string(k.doc) + (reflected ? " The number is lhs." : " The number is rhs."),
-          .params = schema<ScalarParam>(),
-          .inplace = {{0, 0}},
-          .cpu = reflected ? k.reflected : k.scalar,
-          .wants = wants_same};
+  OpDef d{
+      .name = name,
+      .aliases = alias.empty() ? std::vector<std::string>{} : std::vector{alias},
+      .doc = std::string(k.doc) + (reflected ? " The number is lhs." : " The number is rhs."),
+      .precision = k.full || (reflected && k.full_reflected) ? Precision::kFull : Precision::kAny,
+      .params = schema<ScalarParam>(),
+      .inplace = {{0, 0}},
+      .cpu = reflected ? k.reflected : k.scalar,
+      .wants = wants_same};
   set_gradient(d, k, reflected ? k.reflected_grad : k.scalar_grad, {dy(), x()});
   if (k.has_grad) {
     d.backward.build = reflected ? k.reflected_build : k.scalar_build;
@@ -125,10 +127,12 @@ void define_scalar(OpTable& ops, const BinaryKernels& k, const BinaryNames& name
 
 void define_binary(OpTable& ops, const BinaryKernels& k, const BinaryNames& names) {
   const Learned<ListOf<Ref>> all = {dy(), x(0), x(1)};
+  const Precision both = k.full ? Precision::kFull : Precision::kWidest;
   if (!names.elemwise.empty()) {
     OpDef d{.name = names.elemwise,
             .aliases = names.elemwise_aliases,
             .doc = std::string(k.doc) + " Both have the same shape.",
+            .precision = both,
             .inputs = {{"lhs"}, {"rhs"}},
             .inplace = {{0, 0}, {1, 0}},
             .cpu = k.binary,
@@ -144,6 +148,7 @@ void define_binary(OpTable& ops, const BinaryKernels& k, const BinaryNames& name
     OpDef d{.name = names.broadcast,
             .aliases = names.broadcast_aliases,
             .doc = std::string(k.doc) + " Shapes broadcast as in NumPy.",
+            .precision = both,
             .inputs = {{"lhs"}, {"rhs"}},
             .infer = infer_broadcast,
             .inplace = {{0, 0}, {1, 0}},

@@ -100,6 +100,7 @@ OpDef unary_def() {
           .inplace = {{0, 0}},
           .cpu = unary<F, P>,
           .wants = wants_same};
+  if constexpr (requires { F::full; }) d.precision = Precision::kFull;
   if constexpr (requires { F::epilogue; })
     d.fusing.epilogue = +[](const P&) -> Kwargs { return {{"activation", F::epilogue}}; };
   const Formula& f = formula_with<F, P>();
@@ -227,6 +228,7 @@ struct BinaryKernels {
   Learned<Kernel> binary_grad, scalar_grad, reflected_grad;
   Learned<Build> elemwise_build, broadcast_build, scalar_build, reflected_build;
   bool has_grad, reads_operands;
+  bool full, full_reflected;
 };
 template <class F>
 BinaryKernels binary_kernels() {
@@ -242,17 +244,21 @@ BinaryKernels binary_kernels() {
                   .scalar_build = {},
                   .reflected_build = {},
                   .has_grad = HasGradAB<F> || HasGradDy<F>,
-                  .reads_operands = HasGradAB<F>};
-  if constexpr (kGradients && (HasGradAB<F> || HasGradDy<F>)) {
-    k.binary_grad = binary_grad<F>;
-    k.scalar_grad = scalar_grad<F>;
-    k.reflected_grad = reflected_grad<F>;
-    k.elemwise_build = elemwise_build<F>;
-    k.broadcast_build = broadcast_build<F>;
-    k.scalar_build = scalar_build<F>;
-    k.reflected_build = reflected_build<F>;
-  }
-  return k;
+                  .reads_operands = HasGradAB<F>,
+                  .full = requires {F::full;
+}
+, .full_reflected = requires { F::full_reflected; }
+};  // namespace heddle::ops::ew
+if constexpr (kGradients && (HasGradAB<F> || HasGradDy<F>)) {
+  k.binary_grad = binary_grad<F>;
+  k.scalar_grad = scalar_grad<F>;
+  k.reflected_grad = reflected_grad<F>;
+  k.elemwise_build = elemwise_build<F>;
+  k.broadcast_build = broadcast_build<F>;
+  k.scalar_build = scalar_build<F>;
+  k.reflected_build = reflected_build<F>;
+}
+return k;
 }
 
 // Defines every form that has a name.

@@ -104,6 +104,7 @@ void define(OpTable& ops) {
               .backward = {.zero = true}});
   ops.define({.name = "make_loss",
               .doc = "A copy that is a loss: its gradient is 1, whatever comes from above.",
+              .precision = Precision::kFull,
               .outputs = {{"loss"}},
               .inplace = {{0, 0}},
               .cpu = run,
@@ -131,7 +132,8 @@ void define(OpTable& ops) {
               .infer_dtype = infer_amp_cast,
               .cpu = cast,
               .wants = wants_same,
-              .backward = {.reads = {dy()}, .run = cast, .linear = Linear::kYes}});
+              .backward = {.reads = {dy()}, .run = cast, .linear = Linear::kYes},
+              .meaning = Meaning::kToPrecision});
 }
 
 }  // namespace heddle::ops::identity

@@ -137,17 +137,16 @@ std::vector<GradContext::Value> build_numbers(GradContext& g) {
 
 template <class F>
 OpDef reduce_def(std::vector<std::string> aliases) {
-  OpDef d{.name = F::name,
-          .aliases = std::move(aliases),
-          .doc = F::doc,
-          .params = schema<ReduceParam>(),
-          .infer = infer,
-          .cpu = run<F>};
-  if constexpr (requires { F::grad(1.f, 1.f, 1.f); })
-    d.backward = {.reads = {dy(), x(), y()},
-                  .run = run_gradient<F>,
-                  .build = std::is_same_v<F, NanSum> ? build_numbers : build_chosen};
-  return d;
+  OpDef d{
+      .name = F::name, .aliases = std::move(aliases), .doc = F::doc, .precision = requires {F::full;
+}
+? Precision::kFull : Precision::kAny, .params = schema<ReduceParam>(), .infer = infer, .cpu = run<F>
+};  // namespace heddle::ops::reduce
+if constexpr (requires { F::grad(1.f, 1.f, 1.f); })
+  d.backward = {.reads = {dy(), x(), y()},
+                .run = run_gradient<F>,
+                .build = std::is_same_v<F, NanSum> ? build_numbers : build_chosen};
+return d;
 }
 
 // --- norm ---------------------------------------------------------------------------------------
@@ -252,6 +251,7 @@ void define(OpTable& ops) {
   ops.define(min);
   ops.define({.name = "norm",
               .doc = "Norm over the given axes.",
+              .precision = Precision::kFull,
               .params = schema<NormParam>(),
               .infer = infer_norm,
               .infer_dtype = infer_norm_dtype,

@@ -2,6 +2,7 @@
 //   init<T>()        the reduction of nothing
 //   step(acc, x)     takes one more element
 //   merge(acc, acc)  of two partial results
+//   full             says that half precision would overflow, or lose what matters
 //   grad(dy, x, y)   the gradient of one element, or grad(dy): broadcast back
 #pragma once
 #include "operator/elemwise/scalar.h"
@@ -10,6 +11,7 @@ namespace heddle::ops::ew {
 
 struct Sum {
   static constexpr auto name = "sum", doc = "Sum over the given axes.";
+  static constexpr bool full = true;
   template <class T>
   HEDDLE_HD static constexpr T init() {
     return T(0);
@@ -40,6 +42,7 @@ struct SumAbs : Sum {
 };
 struct Prod {
   static constexpr auto name = "prod", doc = "Product over the given axes.";
+  static constexpr bool full = true;
   template <class T>
   HEDDLE_HD static constexpr T init() {
     return T(1);

@@ -248,6 +248,7 @@ void define(OpTable& ops) {
               .backward = {.reads = {dy()}, .build = build_multiplier}});
   ops.define({.name = "moments",
               .doc = "Mean and variance along axes.",
+              .precision = Precision::kFull,
               .params = schema<MomentsParam>(),
               .outputs = {{"mean"}, {"var"}},
               .infer = infer_moments,
@@ -270,7 +271,8 @@ void define(OpTable& ops) {
        .infer = infer_multicast,
        .infer_dtype = infer_multicast_dtype,
        .cpu = multicast,
-       .backward = {.reads = multicast_reads, .run = multicast}});
+       .backward = {.reads = multicast_reads, .run = multicast},
+       .meaning = Meaning::kToWidest});
   ops.define({.name = "_set_value",
               .doc = "Sets every element of the array given as out.",
               .params = schema<SetParam>(),

@@ -3,6 +3,7 @@
 //   grad_y(dy, y)  the gradient from the output (x can be freed, and f can run in place), or
 //   grad_x(dy, x)  from the input, or
 //   grad(dy)       from neither; without any of them nothing flows back.
+//   full           says that half precision would overflow, or lose what matters
 //   usual          says that f, and grad_x, are called with numbers of type Usual first (scalar.h)
 // Gradients are also called with numbers that write a graph (symbolic.h): hence the second and all
 // higher derivatives, and select(c, a, b) in place of c ? a : b. A formula with parameters takes
@@ -34,6 +35,7 @@ struct Sign {
 struct Square {
   static constexpr auto name = "square", doc = "Square: x * x.";
   static constexpr bool exact = true;
+  static constexpr bool full = true;
   HEDDLE_HD static auto f(auto x) { return x * x; }
   HEDDLE_HD static auto grad_x(auto dy, auto x) { return 2 * dy * x; }
 };
@@ -44,6 +46,7 @@ struct Sqrt {
 };
 struct Rsqrt {
   static constexpr auto name = "rsqrt", doc = "Inverse square root: 1 / sqrt(x).";
+  static constexpr bool full = true;
   HEDDLE_HD static auto f(auto x) { return 1 / sqrt(x); }
   HEDDLE_HD static auto grad_y(auto dy, auto y) { return dy * y * y * y / -2; }
 };
@@ -54,11 +57,13 @@ struct Cbrt {
 };
 struct Rcbrt {
   static constexpr auto name = "rcbrt", doc = "Inverse cube root: 1 / cbrt(x).";
+  static constexpr bool full = true;
   HEDDLE_HD static auto f(auto x) { return 1 / cbrt(x); }
   HEDDLE_HD static auto grad_y(auto dy, auto y) { return dy * y * y * y * y / -3; }
 };
 struct Reciprocal {
   static constexpr auto name = "reciprocal", doc = "Reciprocal: 1 / x.";
+  static constexpr bool full = true;
   HEDDLE_HD static auto f(auto x) { return 1 / x; }
   HEDDLE_HD static auto grad_y(auto dy, auto y) { return -dy * y * y; }
 };
@@ -115,21 +120,25 @@ struct LogicalNot {
 // --- exponentials and logarithms ----------------------------------------------------------------
 struct Exp {
   static constexpr auto name = "exp", doc = "Exponential: e^x.";
+  static constexpr bool full = true;
   HEDDLE_HD static auto f(auto x) { return exp(x); }
   HEDDLE_HD static auto grad_y(auto dy, auto y) { return dy * y; }
 };
 struct Expm1 {
   static constexpr auto name = "expm1", doc = "e^x - 1, exact near zero.";
+  static constexpr bool full = true;
   HEDDLE_HD static auto f(auto x) { return expm1(x); }
   HEDDLE_HD static auto grad_y(auto dy, auto y) { return dy * (y + 1); }
 };
 struct Log {
   static constexpr auto name = "log", doc = "Natural logarithm.";
+  static constexpr bool full = true;
   HEDDLE_HD static auto f(auto x) { return log(x); }
   HEDDLE_HD static auto grad_x(auto dy, auto x) { return dy / x; }
 };
 struct Log10 {
   static constexpr auto name = "log10", doc = "Logarithm to base 10.";
+  static constexpr bool full = true;
   HEDDLE_HD static auto f(auto x) { return log10(x); }
   HEDDLE_HD static auto grad_x(auto dy, auto x) {
     return dy / (x * decltype(x)(2.302585092994045684));
@@ -137,6 +146,7 @@ struct Log10 {
 };
 struct Log2 {
   static constexpr auto name = "log2", doc = "Logarithm to base 2.";
+  static constexpr bool full = true;
   HEDDLE_HD static auto f(auto x) { return log2(x); }
   HEDDLE_HD static auto grad_x(auto dy, auto x) {
     return dy / (x * decltype(x)(0.693147180559945309));
@@ -144,6 +154,7 @@ struct Log2 {
 };
 struct Log1p {
   static constexpr auto name = "log1p", doc = "log(1 + x), exact near zero.";
+  static constexpr bool full = true;
   HEDDLE_HD static auto f(auto x) { return log1p(x); }
   HEDDLE_HD static auto grad_x(auto dy, auto x) { return dy / (1 + x); }
 };
@@ -195,16 +206,19 @@ struct Cos {
 struct Tan {
   static constexpr auto name = "tan", doc = "Tangent of x in radians.";
   static constexpr bool usual = true;
+  static constexpr bool full = true;
   HEDDLE_HD static auto f(auto x) { return tan(x); }
   HEDDLE_HD static auto grad_y(auto dy, auto y) { return dy * (1 + y * y); }
 };
 struct Arcsin {
   static constexpr auto name = "arcsin", doc = "Inverse sine.";
+  static constexpr bool full = true;
   HEDDLE_HD static auto f(auto x) { return asin(x); }
   HEDDLE_HD static auto grad_x(auto dy, auto x) { return dy / sqrt(1 - x * x); }
 };
 struct Arccos {
   static constexpr auto name = "arccos", doc = "Inverse cosine.";
+  static constexpr bool full = true;
   HEDDLE_HD static auto f(auto x) { return acos(x); }
   HEDDLE_HD static auto grad_x(auto dy, auto x) { return -dy / sqrt(1 - x * x); }
 };
@@ -215,11 +229,13 @@ struct Arctan {
 };
 struct Sinh {
   static constexpr auto name = "sinh", doc = "Hyperbolic sine.";
+  static constexpr bool full = true;
   HEDDLE_HD static auto f(auto x) { return sinh(x); }
   HEDDLE_HD static auto grad_x(auto dy, auto x) { return dy * cosh(x); }
 };
 struct Cosh {
   static constexpr auto name = "cosh", doc = "Hyperbolic cosine.";
+  static constexpr bool full = true;
   HEDDLE_HD static auto f(auto x) { return cosh(x); }
   HEDDLE_HD static auto grad_x(auto dy, auto x) { return dy * sinh(x); }
 };
@@ -235,6 +251,7 @@ struct Arccosh {
 };
 struct Arctanh {
   static constexpr auto name = "arctanh", doc = "Inverse hyperbolic tangent.";
+  static constexpr bool full = true;
   HEDDLE_HD static auto f(auto x) { return atanh(x); }
   HEDDLE_HD static auto grad_x(auto dy, auto x) { return dy / (1 - x * x); }
 };
@@ -242,12 +259,14 @@ struct Arctanh {
 // --- special functions --------------------------------------------------------------------------
 struct Gamma {
   static constexpr auto name = "gamma", doc = "Gamma function.";
+  static constexpr bool full = true;
   HEDDLE_HD static auto f(auto x) { return tgamma(x); }
   HEDDLE_HD static auto grad_x(auto dy, auto x) { return dy * tgamma(x) * digamma(x); }
 };
 struct Gammaln {
   static constexpr auto name = "gammaln", doc = "Logarithm of |gamma(x)|.";
   static constexpr bool usual = true;
+  static constexpr bool full = true;
   HEDDLE_HD static auto f(auto x) { return lgamma(x); }
   HEDDLE_HD static auto grad_x(auto dy, auto x) { return dy * digamma(x); }
 };
@@ -271,6 +290,7 @@ struct Erf {
 };
 struct Erfinv {
   static constexpr auto name = "erfinv", doc = "Inverse of the Gauss error function.";
+  static constexpr bool full = true;
   HEDDLE_HD static auto f(auto x) { return erfinv(x); }
   HEDDLE_HD static auto grad_y(auto dy, auto y) {
     return dy * decltype(y)(0.88622692545275801365) * exp(y * y);

@@ -63,6 +63,7 @@ void define(OpTable& ops) {
               .doc =
                   "x where the condition is not zero, else y. The condition has the shape of x, or "
                   "one element per row.",
+              .precision = Precision::kWidest,
               .inputs = {{"condition"}, {"x"}, {"y"}},
               .infer = infer,
               .infer_dtype = infer_dtype,

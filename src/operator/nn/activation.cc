@@ -53,6 +53,7 @@ void define(OpTable& ops) {
       .doc =
           "Elementwise nonlinearity: relu, sigmoid, tanh, softrelu = log(1 + exp(x)) or softsign "
           "= x / (1 + |x|).",
+      .full_when = {when("act_type", "softrelu")},
       .params = schema<ActivationParam>(),
       .inplace = {{0, 0}},
       .cpu = forward,

@@ -462,6 +462,7 @@ void define(OpTable& ops) {
   ops.define(def);
   def.name = "_contrib_SyncBatchNorm";
   def.doc = "BatchNorm, under the name of the one that shares statistics between devices.";
+  def.precision = Precision::kFull;
   def.params = schema<SyncBatchNormParam>();
   ops.define(def);
   OpDef relu{.name = "_contrib_BatchNormWithReLU",

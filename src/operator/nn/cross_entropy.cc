@@ -73,6 +73,7 @@ void define(OpTable& ops) {
       .name = "softmax_cross_entropy",
       .doc = "The sum over the batch of -log(softmax(data)[label]), of shape (1,).",
       .dtypes = Dtypes::kFloating,
+      .precision = Precision::kFull,
       .inputs = {{"data", "(n, classes)"}, {"label", "(n)"}},
       .infer = infer,
       .cpu = forward,

@@ -263,6 +263,7 @@ void define(OpTable& ops) {
              "of a step are the softmax of data. Labels that do not fit into the steps have the "
              "loss 0 and no gradient.",
       .dtypes = Dtypes::kFloating,
+      .precision = Precision::kFull,
       .params = schema<CtcLossParam>(),
       .inputs = {{"data", "(time, batch, alphabet), before any softmax"},
                  {"label", "(batch, labels)"},

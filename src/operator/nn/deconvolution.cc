@@ -168,6 +168,7 @@ void define(OpTable& ops) {
       .aliases = {"_npx_deconvolution"},
       .doc = "Transposed convolution over (n, c, w), (n, c, h, w) or (n, c, d, h, w).",
       .dtypes = Dtypes::kFloating,
+      .precision = Precision::kNarrow,
       .params = schema<DeconvolutionParam>(),
       .inputs = {{"data", "(n, c, ...)"},
                  {"weight", "(c, num_filter / num_group, *kernel)"},

@@ -270,6 +270,7 @@ void define(OpTable& ops) {
              "or of "
              "vectors, for which the result has shape (1,).",
       .dtypes = Dtypes::kNumbers,
+      .precision = Precision::kWidest,
       .params = schema<DotParam>(),
       .inputs = {{"lhs"}, {"rhs"}},
       .infer = infer_dot,
@@ -284,6 +285,7 @@ void define(OpTable& ops) {
       .aliases = {"_npx_batch_dot"},
       .doc = "The products of the matrices in the last two axes, over equal leading axes.",
       .dtypes = Dtypes::kNumbers,
+      .precision = Precision::kWidest,
       .params = schema<DotParam>(),
       .inputs = {{"lhs"}, {"rhs"}},
       .infer = infer_batch_dot,
@@ -300,6 +302,7 @@ void define(OpTable& ops) {
           "alpha * op(A) op(B) + beta * C for the matrices in the last two axes; with a beta of 0, "
           "as in BLAS, C is not read.",
       .dtypes = Dtypes::kFloating,
+      .precision = Precision::kFull,
       .params = schema<GemmParam>(),
       .inputs = {{"A"}, {"B"}, {"C"}},
       .infer = infer_gemm2,
@@ -312,6 +315,7 @@ void define(OpTable& ops) {
       .aliases = {"linalg_gemm2"},
       .doc = "alpha * op(A) op(B) for the matrices in the last two axes.",
       .dtypes = Dtypes::kFloating,
+      .precision = Precision::kFull,
       .params = schema<Gemm2Param>(),
       .inputs = {{"A"}, {"B"}},
       .infer = infer_gemm2,

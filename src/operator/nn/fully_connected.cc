@@ -76,6 +76,7 @@ void define(OpTable& ops) {
       .aliases = {"_npx_fully_connected", "_sparse_FullyConnected"},
       .doc = "Linear layer: data * weight^T + bias.",
       .dtypes = Dtypes::kFloating,
+      .precision = Precision::kNarrow,
       .params = schema<FullyConnectedParam>(),
       .inputs = {{"data", "(batch, ...)"},
                  {"weight", "(num_hidden, features)"},

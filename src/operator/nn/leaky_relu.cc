@@ -198,6 +198,7 @@ void define(OpTable& ops) {
       .doc = "Rectifiers: leaky and prelu (slope * x below zero), elu (slope * (exp(x) - 1)), "
              "selu, gelu, "
              "and rrelu, whose slopes are random in training.",
+      .full_when = {when("act_type", "elu"), when("act_type", "selu")},
       .params = schema<LeakyReluParam>(),
       .inputs = {{"data"},
                  {.name = "gamma",

@@ -275,6 +275,7 @@ OpDef record(const char* name, const char* doc) {
       .name = name,
       .doc = doc,
       .dtypes = Dtypes::kFloating,
+      .precision = Precision::kFull,
       .params = schema<P>(),
       .inputs = {{"data"}, {"gamma"}, {"beta"}},
       .outputs = outputs<P>(),
@@ -479,6 +480,7 @@ void define(OpTable& ops) {
       .doc = "Divides by the Euclidean norm of an instance, of each channel's plane, or of each "
              "position's channels.",
       .dtypes = Dtypes::kFloating,
+      .precision = Precision::kFull,
       .params = schema<L2Param>(),
       .outputs = {{}, {"norm", true}},
       .infer = infer_l2,
@@ -490,6 +492,7 @@ void define(OpTable& ops) {
       .doc = "Local response normalisation: x / (knorm + alpha / nsize * sum of x^2 over nearby "
              "channels)^beta.",
       .dtypes = Dtypes::kFloating,
+      .precision = Precision::kFull,
       .params = schema<LrnParam>(),
       .outputs = {{}, {"tmp_norm", true}},
       .infer = infer_lrn,

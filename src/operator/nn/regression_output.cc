@@ -62,6 +62,7 @@ OpDef record(const char* name, std::vector<std::string> aliases, const char* doc
       .name = name,
       .aliases = std::move(aliases),
       .doc = doc,
+      .precision = Precision::kFull,
       .params = schema<RegressionParam>(),
       .inputs = {{"data"}, {"label"}},
       .infer = infer,
@@ -164,6 +165,7 @@ void define(OpTable& ops) {
       .name = "MakeLoss",
       .doc =
           "Identity that makes data a loss: its gradient is grad_scale, whatever comes from above.",
+      .precision = Precision::kFull,
       .params = schema<MakeLossParam>(),
       .inplace = {{0, 0}},
       .cpu = forward<Identity>,
@@ -172,6 +174,7 @@ void define(OpTable& ops) {
   ops.define({
       .name = "SVMOutput",
       .doc = "Identity over class scores whose gradient is that of the (squared) hinge loss.",
+      .precision = Precision::kFull,
       .params = schema<SvmParam>(),
       .inputs = {{"data"}, {"label"}},
       .infer = infer_svm,

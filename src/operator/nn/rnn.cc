@@ -974,6 +974,7 @@ void define(OpTable& ops) {
           "`parameters` holds, for each layer and direction, the weights of the input, of the "
           "state and of the projection, then in the same order the biases of input and state.",
       .dtypes = Dtypes::kFloating,
+      .precision = Precision::kNarrow,
       .params = schema<RnnParam>(),
       .inputs = {{"data", "(time, batch, features)"},
                  {"parameters", "all weights and biases, one after the other"},

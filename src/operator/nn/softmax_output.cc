@@ -163,6 +163,7 @@ void define(OpTable& ops) {
              "onehot(label)) "
              "* grad_scale, whatever the gradient of the output.",
       .dtypes = Dtypes::kFloating,
+      .precision = Precision::kFull,
       .params = schema<SoftmaxOutputParam>(),
       .inputs = {{"data"}, {"label", "class numbers, or probabilities shaped like data"}},
       .infer = infer,

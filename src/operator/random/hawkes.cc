@@ -152,6 +152,7 @@ void define(OpTable& ops) {
        .doc = "The log likelihood of Hawkes processes with exponential decay, observed from 0 to "
               "max_time, and what they remember then.",
        .dtypes = Dtypes::kFloating,
+       .precision = Precision::kFull,
        .inputs = {{"lda", "(samples, processes): intensities without events"},
                   {"alpha", "(processes): events that each event causes"},
                   {"beta", "(processes): how fast that decays"},

@@ -261,6 +261,7 @@ void define(OpTable& ops) {
       .name = "Concat",
       .aliases = {"concat"},
       .doc = "Joins tensors along an axis that they have.",
+      .precision = Precision::kWidest,
       .params = schema<ConcatParam>(),
       .inputs = inputs<ConcatParam>,
       .variadic = "num_args",
@@ -277,6 +278,7 @@ void define(OpTable& ops) {
   ops.define(
       {.name = "stack",
        .doc = "Joins tensors of one shape along a new axis.",
+       .precision = Precision::kWidest,
        .params = schema<StackParam>(),
        .inputs = inputs<StackParam>,
        .variadic = "num_args",

@@ -334,6 +334,7 @@ void define(OpTable& ops) {
        .backward = {.reads = {dy(), x(1), shape_of(x(2))}, .build = build_index_copy}});
   ops.define({.name = "khatri_rao",
               .doc = "The products of rows, one of each matrix, column by column.",
+              .precision = Precision::kFull,
               .params = schema<CountParam>(),
               .inputs = matrices,
               .variadic = "num_args",

@@ -317,6 +317,7 @@ void define(OpTable& ops) {
               .backward = {.reads = {dy(), y(1)}, .run = sort_backward}});
   ops.define({.name = "argsort",
               .doc = "Where the elements, in order along an axis, are in data.",
+              .precision = Precision::kFull,
               .params = schema<ArgsortParam>(),
               .infer = infer_argsort,
               .infer_dtype = infer_argsort_dtype,
@@ -324,6 +325,7 @@ void define(OpTable& ops) {
               .backward = {.zero = true}});
   ops.define({.name = "topk",
               .doc = "The k largest elements along an axis, in order; or where they are.",
+              .precision = Precision::kFull,
               .params = schema<TopkParam>(),
               .outputs = {{},
                           {.hidden = true, .when = when("ret_typ", "value")},

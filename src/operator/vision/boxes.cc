@@ -307,6 +307,7 @@ void define(OpTable& ops) {
       .name = "_contrib_box_iou",
       .doc = "Intersection over union of every box of lhs with every one of rhs.",
       .dtypes = Dtypes::kFloating,
+      .precision = Precision::kWidest,
       .params = schema<IouParam>(),
       .inputs = {{"lhs", "(..., 4)"}, {"rhs", "(..., 4)"}},
       .infer = infer_iou,
@@ -319,6 +320,7 @@ void define(OpTable& ops) {
       .doc = "Non-maximum suppression: the rows of data that overlap no better one too much, the "
              "best first; others become -1.",
       .dtypes = Dtypes::kFloating,
+      .precision = Precision::kWidest,
       .params = schema<NmsParam>(),
       .inputs = {{"data", "(..., boxes, numbers)"}},
       .outputs = {{}, {"places", true}},

@@ -178,6 +178,7 @@ void define(OpTable& ops) {
              "al. 2015, FlowNet): one channel each, the mean of products or of absolute "
              "differences.",
       .dtypes = Dtypes::kFloating,
+      .precision = Precision::kWidest,
       .params = schema<CorrelationParam>(),
       .inputs = {{"data1", "(n, c, h, w)"}, {"data2", "(n, c, h, w)"}},
       .infer = infer,

@@ -302,6 +302,7 @@ void define(OpTable& ops) {
       .doc =
           "Convolution whose taps are moved by offsets, with bilinear samples (Dai et al. 2017).",
       .dtypes = Dtypes::kFloating,
+      .precision = Precision::kFull,
       .params = schema<DeformableParam>(),
       .inputs = {data, offset, weight, bias},
       .infer = infer<false>,

@@ -360,6 +360,7 @@ void define(OpTable& ops) {
       .doc = "The discrete Fourier transform of real rows: (..., n) to (..., 2 n), real and "
              "imaginary parts in turn.",
       .dtypes = Dtypes::kFloating,
+      .precision = Precision::kFull,
       .params = schema<FftParam>(),
       .inputs = {{"data", "(rows, n) or (a, b, c, n)"}},
       .infer = infer<false>,
@@ -382,6 +383,7 @@ void define(OpTable& ops) {
       .doc = "Sums features into buckets, with signs (Charikar et al. 2002): out[h[j]] += s[j] "
              "data[j].",
       .dtypes = Dtypes::kFloating,
+      .precision = Precision::kFull,
       .params = schema<SketchParam>(),
       .inputs = {{"data", "(..., features)"},
                  {"h", "(1, features): the bucket of each"},

@@ -186,6 +186,7 @@ void define_both(OpTable& ops) {
       .doc = "Scores (batch * heads, queries, keys) of attention: queries times keys, divided by "
              "the root of a head's size (Vaswani et al. 2017).",
       .dtypes = Dtypes::kFloating,
+      .precision = Precision::kWidest,
       .params = schema<HeadsParam>(),
       .inputs = scored,
       .infer = infer_scores<kCross>,
@@ -197,6 +198,7 @@ void define_both(OpTable& ops) {
       .name = std::string("_contrib_") + kValues<kCross>,
       .doc = "Values weighted by attention: (queries, batch, heads * size).",
       .dtypes = Dtypes::kFloating,
+      .precision = Precision::kWidest,
       .params = schema<HeadsParam>(),
       .inputs = weighed,
       .infer = infer_values<kCross>,

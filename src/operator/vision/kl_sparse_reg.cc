@@ -58,6 +58,7 @@ void define(OpTable& ops) {
              "target and the moving average of each feature, so that sigmoid activations become "
              "sparse.",
       .dtypes = Dtypes::kFloating,
+      .precision = Precision::kFull,
       .params = schema<KlParam>(),
       .inputs = {{"data", "(n, ...)"},
                  {.name = "moving_avg", .role = Role::kAux, .init = "zero", .by_gradient = true}},

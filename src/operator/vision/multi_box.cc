@@ -317,6 +317,7 @@ void define(OpTable& ops) {
       .doc = "Anchor boxes for each cell of data: (1, h * w * boxes, 4) corners, in fractions of "
              "the image.",
       .dtypes = Dtypes::kFloating,
+      .precision = Precision::kFull,
       .params = schema<PriorParam>(),
       .inputs = {{.name = "data", .doc = "(n, c, h, w)", .shape_only = true}},
       .infer = infer_prior,
@@ -329,6 +330,7 @@ void define(OpTable& ops) {
       .doc = "What anchors should predict: boxes, a mask of those that count, and classes, 0 for "
              "background.",
       .dtypes = Dtypes::kFloating,
+      .precision = Precision::kFull,
       .params = schema<TargetParam>(),
       .inputs = {{"anchor", "(1, anchors, 4)"},
                  {"label", "(n, objects, 5): class, x1, y1, x2, y2; -1 ends the list"},
@@ -344,6 +346,7 @@ void define(OpTable& ops) {
       .doc = "Detections (n, anchors, 6) of predictions: class, score, x1, y1, x2, y2, the best "
              "first. The class of suppressed ones, and rows that are not used, are -1.",
       .dtypes = Dtypes::kFloating,
+      .precision = Precision::kFull,
       .params = schema<DetectionParam>(),
       .inputs = {{"cls_prob", "(n, classes, anchors)"},
                  {"loc_pred", "(n, anchors * 4)"},

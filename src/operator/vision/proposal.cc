@@ -152,6 +152,7 @@ void define(OpTable& ops) {
           "Regions (rois, 5) proposed for an image: image, x1, y1, x2, y2. Anchors moved by "
           "bbox_pred, the best by cls_prob that do not overlap better ones.",
       .dtypes = Dtypes::kFloating,
+      .precision = Precision::kWidest,
       .params = schema<ProposalParam>(),
       .inputs = {{"cls_prob", "(n, 2 * anchors, h, w): background, then objects"},
                  {"bbox_pred", "(n, 4 * anchors, h, w)"},

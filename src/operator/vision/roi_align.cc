@@ -263,6 +263,7 @@ void define(OpTable& ops) {
           "The average of bilinear samples in each bin of a region (He et al. 2017, Mask R-CNN). "
           "Regions of an image that is not there give 0.",
       .dtypes = Dtypes::kFloating,
+      .precision = Precision::kWidest,
       .params = schema<AlignParam>(),
       .inputs = {{"data", "(n, c, h, w)"}, {"rois", "(regions, 5): image, x1, y1, x2, y2"}},
       .infer = infer<5>,
