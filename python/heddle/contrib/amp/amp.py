@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..._typing import DTypeLike, OneOrMore
+
     Names = Sequence[str] | None
     Conditions = Sequence[tuple[str, str, Sequence[str]]] | None
 
 __all__ = ["init", "init_trainer", "scale_loss", "unscale", "convert_model", "convert_hybrid_block", "convert_symbol",
-           "convert_bucketing_module", "list_lp16_ops", "list_fp32_ops", "list_lp16_fp32_ops", "list_conditional_fp32_ops", "list_widest_type_cast",
-           "list_loss_output_functions", "list_lp16_use_fp32_params"]
+           "convert_bucketing_module", "list_lp16_ops", "list_fp32_ops", "list_lp16_fp32_ops",
+           "list_conditional_fp32_ops", "list_widest_type_cast", "list_loss_output_functions",
+           "list_lp16_use_fp32_params"]
 
 _started = False
 _first_scaler: LossScaler | None = None  # of the first trainer: eager loss operators go by it
