@@ -31,12 +31,13 @@ void define_precision(py::module_& m) {
                               "In which type each call is given its floating inputs.")
       .def(py::init(&policy_of), py::arg("narrow"), py::arg("narrow_ops") = py::none(),
            py::arg("full_ops") = py::none(), py::arg("full_when") = py::none());
-  m.def("mix_precision",
-        [](const Symbol& s, const PrecisionPolicy& policy, const std::set<std::string>& excluded,
-           const std::set<std::string>& open, const std::set<std::string>& parameters,
-           bool narrow_parameters, bool full_outputs) {
-          return mix_precision(s, policy, {excluded, open, parameters, narrow_parameters, full_outputs});
-        });
+  m.def("mix_precision", [](const Symbol& s, const PrecisionPolicy& policy,
+                            const std::set<std::string>& excluded,
+                            const std::set<std::string>& open,
+                            const std::set<std::string>& parameters, bool narrow_parameters,
+                            bool full_outputs) {
+    return mix_precision(s, policy, {excluded, open, parameters, narrow_parameters, full_outputs});
+  });
   m.def("without_mixed_precision", &without_mixed_precision);
   m.def("set_eager_precision", [](const PrecisionPolicy* policy) {
     // Another thread may be in the middle of a call that goes by it.
