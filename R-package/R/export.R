@@ -1,0 +1,15 @@
+# For those who build the package: where its generated functions are.
+
+mxnet.export <- function(path) {
+  names <- grep("^mx\\.(nd|symbol|varg)\\.", getNamespaceExports("heddle"), value = TRUE)
+  here <- asNamespace("heddle")
+  file <- file.path(path.expand(path), "R", "mxnet_generated.R")
+  dir.create(dirname(file), recursive = TRUE, showWarnings = FALSE)
+  generated <- Filter(function(n) any(grepl("hdr_operator|hdr_symbol_operator", deparse(body(here[[n]])))), sort(names))
+  writeLines(unlist(lapply(generated, function(n) {
+    text <- deparse(here[[n]], width.cutoff = 500)
+    c(paste0(n, " <- ", text[1]), text[-1], "")
+  })), file)
+  message(length(generated), " functions written to ", file)
+  invisible(file)
+}

@@ -1,0 +1,71 @@
+# What belongs to the package as a whole: loading it, its errors, contexts, seeds.
+
+package_state <- new.env(parent = emptyenv())
+
+.onLoad <- function(libname, pkgname) {
+  package_state$context <- mx.cpu()
+}
+
+# The library's threads may be at work, so it stays loaded until R ends.
+.onUnload <- function(libpath) {
+  gc()
+}
+
+# The condition for an error of the library's. Its call is the one by which the user came into this package:
+# the frames of the package are left, and those of R's own dispatch below them.
+heddle_condition <- function(message) {
+  here <- topenv()
+  call <- NULL
+  for (i in rev(seq_len(sys.nframe() - 1L))) {
+    if (!identical(topenv(environment(sys.function(i))), here)) break
+    call <- sys.call(i)
+  }
+  structure(class = c("heddle_error", "error", "condition"), list(message = message, call = call))
+}
+
+fail <- function(...) stop(heddle_condition(paste0(...)))
+
+# ---- contexts ----------------------------------------------------------------------------------
+
+context <- function(device, dev.id, typeid) {
+  structure(list(device = device, device_id = as.integer(dev.id), device_typeid = typeid), class = "MXContext")
+}
+
+mx.cpu <- function(dev.id = 0) context("cpu", dev.id, 1L)
+
+mx.gpu <- function(dev.id = 0) context("gpu", dev.id, 2L)
+
+mx.ctx.default <- function(new = NULL) {
+  if (!is.null(new)) {
+    if (!is.mx.context(new)) fail("[mx.ctx.default] new is of class ", class(new)[1], ", expected an MXContext")
+    package_state$context <- new
+  }
+  package_state$context
+}
+
+is.mx.context <- function(x) inherits(x, "MXContext")
+
+is.MXContext <- is.mx.context
+
+print.MXContext <- function(x, ...) {
+  cat(sprintf("<MXContext %s(%d)>\n", x$device, x$device_id))
+  invisible(x)
+}
+
+# ---- seeds, threads ----------------------------------------------------------------------------
+
+mx.set.seed <- function(seed) invisible(.Call(hdr_seed, seed, NULL))
+
+mx.set.threads <- function(threads = 0) invisible(.Call(hdr_threads, threads))
+
+mx.load.library <- function(path) {
+  before <- .Call(hdr_list, "operator")
+  .Call(hdr_load_library, path.expand(path))
+  invisible(setdiff(.Call(hdr_list, "operator"), before))
+}
+
+mx.list <- function(kind = c("operator", "iterator", "optimizer", "kvstore", "setting", "device")) {
+  .Call(hdr_list, match.arg(kind))
+}
+
+mx.describe <- function(kind, name = NULL) .Call(hdr_describe, kind, name)

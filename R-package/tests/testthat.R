@@ -1,0 +1,4 @@
+library(testthat)
+library(heddle)
+
+test_check("heddle")
