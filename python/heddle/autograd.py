@@ -108,16 +108,14 @@ def backward(heads: OneOrMore[NDArray], head_grads: OneOrMore[NDArray | None] = 
 
 
 def grad(heads: OneOrMore[NDArray], variables: OneOrMore[NDArray], head_grads: OneOrMore[NDArray | None] = None,
-         retain_graph: bool | None = None, create_graph: bool = False, train_mode: bool = True) -> Any:
-    """The same gradients for `variables`, returned: an array for an array, a list for a list.
+         retain_graph: bool | None = None, create_graph: bool = False, train_mode: bool = True) -> list[NDArray]:
+    """The same gradients for `variables`, returned in a list, of one where a single array is given.
 
     With create_graph they are recorded, and can be differentiated again. retain_graph: as create_graph by default.
     """
     heads, head_grads = _heads(heads, head_grads)
     retain = create_graph if retain_graph is None else retain_graph
-    single = isinstance(variables, NDArray)
-    found = _core.grad(heads, _list(variables), head_grads, retain, create_graph, train_mode)
-    return found[0] if single else found
+    return _core.grad(heads, _list(variables), head_grads, retain, create_graph, train_mode)
 
 
 def get_symbol(x: NDArray) -> Symbol:

@@ -106,7 +106,7 @@ def test_grad_returns_and_differentiates_again():
     x = leaf([1., 2, 3])
     with autograd.record():
         y = x ** 3
-        first = autograd.grad(y, x, create_graph=True)
+        first, = autograd.grad(y, x, create_graph=True)
         total = first.sum()
     total.backward()
     assert first.tolist() == [3, 12, 27]

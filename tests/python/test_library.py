@@ -66,7 +66,7 @@ a = mx.nd.array(x, dtype="float64")
 a.attach_grad()
 with mx.autograd.record():
     y = mx.nd.swish(a, beta=2)
-    g = mx.autograd.grad(y, a, create_graph=True)
+    g, = mx.autograd.grad(y, a, create_graph=True)
 g.backward()
 np.testing.assert_allclose(y.asnumpy(), f(x), rtol=1e-12)
 h = 1e-5
