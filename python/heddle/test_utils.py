@@ -26,13 +26,14 @@ if TYPE_CHECKING:
     from ._typing import Arrays, GradReq, Shape
     from .context import Context
     from .executor import Executor
+    from .gluon import HybridBlock
     from .optimizer import Optimizer
     from .symbol import Symbol
 
 __all__ = [
     "almost_equal", "almost_equal_ignore_nan", "assert_allclose", "assert_almost_equal",
     "assert_almost_equal_ignore_nan", "assert_almost_equal_with_err", "assert_exception", "assign_each",
-    "assign_each2", "check_consistency", "check_numeric_gradient", "check_speed", "check_symbolic_backward",
+    "assign_each2", "check_consistency", "check_gluon_hybridize_consistency", "check_numeric_gradient", "check_speed", "check_symbolic_backward",
     "check_symbolic_forward", "checkShapes", "chi_square_check", "collapse_sum_like", "compare_ndarray_tuple",
     "compare_optimizer", "create_2d_tensor", "create_vector", "default_atols", "default_context", "default_dtype",
     "default_numeric_eps", "default_rtols", "discard_stderr", "download", "download_model", "DummyIter",
@@ -561,6 +562,43 @@ def check_symbolic_backward(sym: Symbol, location: Any, out_grads: Any, expected
             want = _numpy(want) + before[name]
         assert_almost_equal(want, grads[name], rtol, atol, (f"EXPECTED_{name}", f"BACKWARD_{name}"), equal_nan)
     return executor.grad_arrays
+
+
+def check_gluon_hybridize_consistency(net_builder: Callable[..., HybridBlock], data_l: Sequence[NDArray],
+                                      numpy_func: Callable[..., Any] | None = None, test_grad: bool = True, rtol: float = 1e-4,
+                                      atol: float = 1e-4) -> None:
+    """Compares a network line by line with the same hybridized: outputs, and with test_grad gradients of the inputs.
+
+    net_builder(prefix="net_") makes the network, which must draw no random numbers; data_l: its inputs. numpy_func: what it
+    computes, on NumPy's arrays. Raises AssertionError where two differ by more than the tolerances.
+    """
+    inputs = [x.copy() for x in data_l]
+    values: Arrays | None = None
+    found: list[list[Any]] = []
+    for hybridize in (False, True):
+        net = net_builder(prefix="net_")
+        net.initialize()
+        if hybridize:
+            net.hybridize()
+        net(*inputs)  # shapes that were left open are known now
+        params = net.collect_params()
+        if values is None:
+            values = {name: p.data().copy() for name, p in params.items()}
+        for name, p in params.items():
+            p.set_data(values[name])
+        if not test_grad:
+            found.append([net(*inputs).asnumpy()])
+            continue
+        for x in inputs:
+            x.attach_grad()
+        with autograd.record():
+            out = net(*inputs)
+        out.backward(out)
+        found.append([out.asnumpy(), *(x.grad.asnumpy() for x in inputs)])
+    for eager, graph in zip(*found):
+        assert_almost_equal(graph, eager, rtol, atol, ("hybridized", "line by line"))
+    if numpy_func is not None:
+        assert_almost_equal(found[0][0], numpy_func(*(x.asnumpy() for x in inputs)), rtol, atol, ("network", "numpy_func"))
 
 
 def check_consistency(sym: Any, ctx_list: Sequence[dict[str, Any]], scale: float = 1.0, grad_req: GradReq = "write",

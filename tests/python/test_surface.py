@@ -22,7 +22,6 @@ ABSENT = {
         "operator CustomOpProp.infer_storage_type", "operator CustomOpProp.infer_storage_type_backward",
         "test_utils shuffle_csr_column_indices", "test_utils rand_sparse_ndarray", "test_utils create_sparse_array",
         "test_utils create_sparse_array_zd"},
-    "gluon has not been made": {"test_utils check_gluon_hybridize_consistency"},
     "what docs/operators.md and help() say": {"operator OperatorArguments", "operator get_operator_arguments"},
     "the driver of CUDA tells": {"util get_cuda_compute_capability"},
     "one set of features may be made as often as one likes": {"runtime Features.instance"},

@@ -241,3 +241,36 @@ def test_where_im2rec_is(tmp_path, monkeypatch):
     (tmp_path / "tools" / "im2rec.py").write_text("")
     monkeypatch.setenv("SOME_HOME", str(tmp_path))
     assert test_utils.get_im2rec_path("SOME_HOME") == str(tmp_path / "tools" / "im2rec.py")
+
+
+def test_check_gluon_hybridize_consistency():
+    class Scaled(mx.gluon.HybridBlock):
+        by = 2.0  # what graphs do
+        eager = 2.0
+
+        def __init__(self, prefix=None):
+            super().__init__(prefix=prefix)
+            with self.name_scope():
+                self.dense = mx.gluon.nn.Dense(3, weight_initializer="ones")
+
+        def hybrid_forward(self, F, x):
+            return self.dense(x) * (self.eager if F is mx.nd else self.by)
+
+    class Wrong(Scaled):
+        by = 3.0
+
+    class WrongGradient(Scaled):
+        def hybrid_forward(self, F, x):
+            return super().hybrid_forward(F, x if F is mx.nd else F.BlockGrad(x))
+
+    check = test_utils.check_gluon_hybridize_consistency
+    x = mx.nd.array([[1, 2], [3, 4]])
+    check(Scaled, [x], numpy_func=lambda a: 2 * a.sum(1, keepdims=True).repeat(3, 1))
+    assert x.grad is None  # the caller's array is left alone
+    with pytest.raises(AssertionError, match="hybridized"):
+        check(Wrong, [x])
+    with pytest.raises(AssertionError):
+        check(WrongGradient, [x])
+    check(WrongGradient, [x], test_grad=False)
+    with pytest.raises(AssertionError, match="numpy_func"):
+        check(Scaled, [x], numpy_func=lambda a: a.sum(1, keepdims=True).repeat(3, 1))

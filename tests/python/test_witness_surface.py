@@ -98,7 +98,6 @@ ABSENT_WRITTEN = {
     "sparse storage has not been made": {
         "operator": {"CustomOpProp.infer_storage_type", "CustomOpProp.infer_storage_type_backward"},
         "test_utils": {"shuffle_csr_column_indices", "rand_sparse_ndarray", "create_sparse_array", "create_sparse_array_zd"}},
-    "tests of blocks, not made yet": {"test_utils": {"check_gluon_hybridize_consistency"}},
     "what docs/operators.md and help() say": {"operator": {"OperatorArguments", "get_operator_arguments"}},
     "the driver of CUDA tells": {"util": {"get_cuda_compute_capability"}},
     "one set of features may be made as often as one likes": {"runtime": {"Features.instance"}},
