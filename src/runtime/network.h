@@ -24,7 +24,7 @@ struct NetworkSpec {
   // 0: whatever it needs. To keep to it, forward nodes run again among the backward ones.
   int64_t memory_budget = 0;
   // Without a budget: the part of a step's time that may go into running again what costs little.
-  double recompute_share = 0.015;
+  double recompute_share = 0.01;
   bool recompute_all = false;  // whatever part that takes
   // Pointwise calls are run together. They allocate a little while they run: not for those who may
   // not.

@@ -144,7 +144,7 @@ void hoist_draft(Draft& d, const NetworkSpec& spec) {
 }
 
 // On the device whose operators have kernels for it.
-void fuse_draft(Draft& d, const Known& known, const NetworkSpec& spec) {
+void fuse_draft(Draft& d, const Known& known, const NetworkSpec& spec, bool training = false) {
   if (spec.device.kind != Device::kCpu || !spec.groups.empty() || !has_pass("fuse")) return;
   const std::vector<uint8_t> fixed = fixed_values(d);
   const std::vector<int> producer = d.graph.producers();
@@ -154,7 +154,7 @@ void fuse_draft(Draft& d, const Known& known, const NetworkSpec& spec) {
     if (!folds || type == known.end()) return false;
     return type->second.dtype == Dtype::kFloat32 || type->second.dtype == Dtype::kFloat64;
   };
-  Fused f = fuse(Graph(d.graph), fixed, wide_enough);
+  Fused f = fuse(Graph(d.graph), fixed, wide_enough, training);
   d.graph = std::move(f.graph);
   std::map<int, Home> home;
   for (const auto& [value, h] : d.home) home[f.value_of[value]] = h;
@@ -311,6 +311,7 @@ Plan plan_training(const Network& network, bool whole) {
   planning::Draft d = planning::draft_of(network);
   planning::Known known = planning::known_of(network);
   planning::delay_draft(d, known, true);
+  if (!whole) planning::fuse_draft(d, known, network.spec, true);
   GradientSpec spec;
   spec.heads = d.graph.outputs;
   spec.head_grads = planning::add_heads(d, known, network);

@@ -1,10 +1,11 @@
-// Fusing for prediction: filters take along what follows them.
+// Fusing: filters take along what follows them, and in training a normalisation its activation.
 //
 // A convolution or a linear layer whose only reader is a normalisation, or an elementwise sum, or
 // an activation, in this order, and each of these the only reader of the one before, becomes one
 // node in the place of the last: the normalisation goes into its weights, which a node of phase
 // kPrepare makes, the rest is done while results are in registers. The records say what can be
-// taken along (Fusing, op.h).
+// taken along (Fusing, op.h). For training, before gradients follow, only activations are, by
+// operators that have a gradient.
 #include "symbol/passes.h"
 #include "symbol/rewrite.h"
 
@@ -14,8 +15,13 @@ namespace fusing {
 
 class Fuser {
  public:
-  Fuser(Graph g, const std::vector<uint8_t>& fixed, FunctionRef<bool(int)> wide_enough)
-      : size_(int(g.nodes.size())), edit_(std::move(g)), fixed_(fixed), wide_enough_(wide_enough) {}
+  Fuser(Graph g, const std::vector<uint8_t>& fixed, FunctionRef<bool(int)> wide_enough,
+        bool training)
+      : size_(int(g.nodes.size())),
+        edit_(std::move(g)),
+        fixed_(fixed),
+        wide_enough_(wide_enough),
+        training_(training) {}
 
   Fused run() {
     for (int id = 0; id < size_; ++id)
@@ -94,11 +100,16 @@ class Fuser {
   }
 
   void look_at(int id) {
+    const OpDef& op = *call(id)->op;
+    if (training_ && !OpTable::get().at(op.fusing.with).backward_op) return;
+    if (!only_first_output_counts(id)) return;
     Chain c{.filters = id};
     int at = id, next = follower(id);
-    if (next >= 0 && take_fold(c, next)) at = next, next = follower(at);
-    if (next >= 0 && take_sum(c, next, output(at))) at = next, next = follower(at);
-    if (next >= 0) take_limit(c, next);
+    const bool filters = !training_ && !op.fusing.fold;  // and no normalisation
+    if (filters && next >= 0 && take_fold(c, next)) at = next, next = follower(at);
+    if (filters && next >= 0 && take_sum(c, next, output(at))) at = next, next = follower(at);
+    if (next >= 0 && (!training_ || edit_.node(next).attrs == edit_.node(id).attrs))
+      take_limit(c, next);
     if (c.last() >= 0) fuse(c);
   }
 
@@ -141,13 +152,15 @@ class Fuser {
   Rewriter edit_;
   const std::vector<uint8_t>& fixed_;
   FunctionRef<bool(int)> wide_enough_;
+  const bool training_;
   std::vector<std::pair<int, int>> moved_;  // a value taken out, and the one in its place
 };
 
 }  // namespace fusing
 
-Fused fuse(Graph g, const std::vector<uint8_t>& fixed, FunctionRef<bool(int)> wide_enough) {
-  return fusing::Fuser(std::move(g), fixed, wide_enough).run();
+Fused fuse(Graph g, const std::vector<uint8_t>& fixed, FunctionRef<bool(int)> wide_enough,
+           bool training) {
+  return fusing::Fuser(std::move(g), fixed, wide_enough, training).run();
 }
 
 }  // namespace heddle

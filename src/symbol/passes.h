@@ -62,15 +62,18 @@ Gradient gradient(Graph g, const GradientSpec& spec);
 // `fixed` values, which others see, are computed in each run.
 void hoist(Graph& g, const std::vector<uint8_t>& fixed, FunctionRef<bool(int node)> constant);
 
-// For plans of prediction: operators take along what follows them, as far as their records say
+// Operators take along what follows them, as far as their records say
 // (Fusing, op.h), so that a tensor is not written and read again in between. `fixed` values, which
 // others see, stay. Normalisations are folded into weights that are variables for which
-// wide_enough(value) holds: that lose nothing by it. Nodes and values are renumbered.
+// wide_enough(value) holds: that lose nothing by it. For training, of a graph that has no gradients
+// yet, only operators that have one themselves take activations along. Nodes and values are
+// renumbered.
 struct Fused {
   Graph graph;
   std::vector<int> node_of, value_of;  // number before -> number now; -1: taken out
 };
-Fused fuse(Graph g, const std::vector<uint8_t>& fixed, FunctionRef<bool(int)> wide_enough);
+Fused fuse(Graph g, const std::vector<uint8_t>& fixed, FunctionRef<bool(int)> wide_enough,
+           bool training = false);
 
 // Which kernel runs a node, and how it is given its tensors.
 struct Choice {

@@ -6,8 +6,8 @@ arrays: out0 ..., mut<i> (what input i became), grad<i> (the gradient of input i
 import numpy as np
 
 # Forward differs between training and prediction, and a bound gradient needs a forward for training.
-DEPENDS_ON_MODE = {"BatchNorm", "BatchNorm_v1", "_contrib_SyncBatchNorm", "_contrib_BatchNormWithReLU", "Dropout", "LeakyReLU",
-                   "RNN"}
+DEPENDS_ON_MODE = {"BatchNorm", "BatchNorm_v1", "_contrib_SyncBatchNorm", "_contrib_BatchNormWithReLU", "_fused_batch_norm", "Dropout",
+                   "LeakyReLU", "RNN"}
 
 
 def operator(package, name):

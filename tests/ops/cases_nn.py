@@ -297,6 +297,9 @@ for training in (False, True):
          witness=training or "not asked: MXNet keeps nothing for its gradient in prediction",
          ref=lambda *a, fix_gamma, training=training: np.maximum(batch_norm(*a, training=training, fix_gamma=fix_gamma), 0))
 
+    case("_fused_batch_norm", [(4, 3, 5, 4), *STATISTICS], activation="relu", **given, witness="absent",
+         ref=lambda *a, fix_gamma, activation, training=training: np.maximum(batch_norm(*a, training=training, fix_gamma=fix_gamma), 0))
+
 
 # --- softmax and losses -------------------------------------------------------------------------
 def softmax(x, axis=-1, temperature=None, **_):

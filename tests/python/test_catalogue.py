@@ -96,7 +96,7 @@ def supported(row, dtype):
 
 
 # Inputs of several types, or of one that a parameter names: no single dtype fits all.
-MIXED = {"BatchNorm", "BatchNorm_v1", "_contrib_SyncBatchNorm", "_contrib_BatchNormWithReLU",
+MIXED = {"BatchNorm", "BatchNorm_v1", "_contrib_SyncBatchNorm", "_contrib_BatchNormWithReLU", "_fused_batch_norm",
          "mp_sgd_update", "mp_sgd_mom_update", "mp_nag_mom_update", "_contrib_quantize", "_contrib_dequantize", "_contrib_requantize",
          "_contrib_quantize_v2", "_contrib_calibrate_entropy", "multi_mp_sgd_update", "multi_mp_sgd_mom_update",
          "preloaded_multi_mp_sgd_update", "preloaded_multi_mp_sgd_mom_update", "_mp_adamw_update", "_multi_mp_adamw_update",

@@ -102,9 +102,9 @@ def test_what_costs_little_is_recomputed_unless_told_otherwise(monkeypatch):
     (plain, expected, _), (plan, answer, memory) = found
     assert plain.arena_bytes == plan.plain_arena_bytes and not plain.recomputed
     assert memory["planned_arena"] == plan.arena_bytes < 0.9 * plain.arena_bytes
-    assert 0 < plan.extra <= 0.015
+    assert 0 < plan.extra <= 0.01
     again = {s.op for s in plan.steps if s.phase == "again"}
-    assert again and again <= {"BatchNorm", "Activation", "_reorder"}
+    assert again and again <= {"_fused_batch_norm", "BatchNorm", "Activation", "_reorder"}
     assert answer == expected
 
 

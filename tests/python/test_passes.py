@@ -257,3 +257,37 @@ def test_sums_hand_on_their_gradient():
         assert np.allclose(of_a, 2 * ((x > 0) + np.exp(x)) if copies == 0 else 2, rtol=1e-5)
         assert np.allclose(of_b, 2 / np.cosh(y) ** 2 if copies == 0 else 2, rtol=1e-5)
         assert executor.debug_str().count("_backward_elemwise_add") == copies
+
+
+@pytest.mark.parametrize("shape", [(3, 32, 9, 8), (4, 6, 5, 7), (16, 10)])
+@pytest.mark.parametrize("activation", ["relu", "clip"])
+@pytest.mark.parametrize("fix_gamma", [False, True])
+def test_training_normalises_and_limits_at_once(shape, activation, fix_gamma, monkeypatch):
+    """Not a bit changes, in blocks of channels, in planes, and in rows."""
+    x = sym.var("data")
+    if shape[1] == 32:
+        x = sym.Convolution(x, num_filter=32, kernel=(1, 1), name="conv")  # channels lie in blocks after it
+    x = sym.BatchNorm(x, fix_gamma=fix_gamma, eps=1e-3, name="bn")
+    net = sym.relu(x, name="last") if activation == "relu" else sym.clip(x, a_min=-0.5, a_max=1.25, name="last")
+    net = sym.tanh(net)
+    rng, found = np.random.default_rng(0), []
+    values, dy = {}, rng.normal(size=shape).astype("f")
+    for passes in ("-fuse", ""):
+        monkeypatch.setenv("HEDDLE_PASSES", passes)
+        executor = net.simple_bind(mx.cpu(), data=shape)
+        for name, array in executor.arg_dict.items():
+            array[:] = values.setdefault(name, rng.normal(size=array.shape).astype("f"))
+        executor.forward(is_train=True)
+        executor.backward(mx.nd.array(dy))
+        assert ("_backward__fused_batch_norm" in executor.debug_str()) == (passes == "")
+        arrays = executor.outputs + [executor.grad_dict[name] for name in values] + executor.aux_arrays
+        found.append([array.asnumpy() for array in arrays])
+    assert all(np.array_equal(one, other) for one, other in zip(*found))
+
+
+def test_a_normalisation_that_others_see_is_not_joined():
+    normal = sym.BatchNorm(sym.var("data"), name="bn")
+    for net in (sym.Group([normal, sym.relu(normal)]), sym.relu(normal) + sym.tanh(normal)):
+        executor = net.simple_bind(mx.cpu(), data=(4, 3, 5, 5))
+        executor.forward(is_train=True)
+        assert "_fused_batch_norm" not in executor.debug_str()

@@ -1,10 +1,26 @@
-// BatchNorm: normalises each channel by the statistics of the batch, and learns them on the way.
+// BatchNorm: normalises each channel by the statistics of the batch, and learns them on the way;
+// alone, or with the relu or clip that follows it.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <optional>
 
 #include "heddle/layout.h"
-#include "heddle/op.h"
+#include "operator/nn/epilogue.h"
+
+namespace heddle::ops::batch_norm {
+
+// (x - mean) * scale + shift, kept within low and high: of one channel, and of a block of them.
+template <class A>
+struct Limit {
+  A scale, shift, low, high;
+};
+struct BlockLimit {
+  const float *scale, *shift;
+  float low, high;
+};
+
+}  // namespace heddle::ops::batch_norm
 
 #define HEDDLE_LOOPS "operator/nn/batch_norm.inl.h"
 #include "operator/simd/each_target.h"
@@ -48,6 +64,26 @@ struct SyncBatchNormParam : BatchNormParam {
     f("key", key, "Name under which they do; ignored.").required().ignored();
   }
 };
+
+// With what follows, which plans put in (symbol/fuse.cc).
+struct FusedBatchNormParam : BatchNormParam, nn::Following {
+  void fields(auto&& f) {
+    BatchNormParam::fields(f);
+    f("activation", activation, "Then: nothing, relu, or clip to [low, high].")
+        .names({"none", "relu", "clip"});
+    f("low", low, "clip: smaller elements become this.");
+    f("high", high, "clip: larger elements become this.");
+  }
+};
+
+// Between which values of the normalised data a gradient comes back: clip lets its limits through,
+// relu no 0.
+nn::Limits gradient_limits(const nn::Following& f) {
+  nn::Limits l = nn::limits_of(f);
+  if (f.activation == nn::Epilogue::kRelu) l.low = std::numeric_limits<float>::denorm_min();
+  return l;
+}
+bool limits(const nn::Following& f) { return f.activation != nn::Epilogue::kNone; }
 
 enum { kData, kGamma, kBeta, kMovingMean, kMovingVar };
 
@@ -116,7 +152,7 @@ using Wide = std::conditional_t<(sizeof(T) < 4), float, T>;
 
 template <class T, class A = Wide<T>>
 void forward_channel(Channel<T>& x, Channel<T>& y, bool learn, int64_t size, double eps, A gamma,
-                     A beta, A& mean, A& inv_std, double variance) {
+                     A beta, nn::Limits limits, A& mean, A& inv_std, double variance) {
   const auto sum = HEDDLE_PICK(row_sum<T, A>);
   const auto square = HEDDLE_PICK(row_square<T, A>);
   const auto scale = HEDDLE_PICK(row_scale<T, A>);
@@ -130,7 +166,8 @@ void forward_channel(Channel<T>& x, Channel<T>& y, bool learn, int64_t size, dou
   }
   inv_std = A(1 / std::sqrt(variance + eps));
   for (int64_t i = 0; i < x.runs(); ++i)
-    scale(x.run(i), y.run(i), x.length(), mean, gamma * inv_std, beta);
+    scale(x.run(i), y.run(i), x.length(), mean,
+          Limit<A>{gamma * inv_std, beta, A(limits.low), A(limits.high)});
   y.scatter();
 }
 
@@ -138,17 +175,20 @@ void forward_channel(Channel<T>& x, Channel<T>& y, bool learn, int64_t size, dou
 struct BlockLoops {
   void (*sum)(const float* x, int64_t n, double* sum);
   void (*square)(const float* x, int64_t n, const float* mean, double* sum);
-  void (*dot)(const float* dy, const float* x, int64_t n, const float* mean, double* heads,
-              double* products);
-  void (*scale)(const float* x, float* y, int64_t n, const float* mean, const float* scale,
-                const float* shift);
-  void (*gradient)(const float* dy, const float* x, float* dx, int64_t n, const float* mean,
-                   const float* a, const float* b, const float* c);
+  // With and without a limit.
+  void (*dot[2])(const float* dy, const float* x, int64_t n, const float* mean, const BlockLimit&,
+                 double* heads, double* products);
+  void (*scale)(const float* x, float* y, int64_t n, const float* mean, const BlockLimit&);
+  void (*gradient[2])(const float* dy, const float* x, float* dx, int64_t n, const float* mean,
+                      const BlockLimit&, const float* a, const float* b, const float* c);
 };
 template <int B>
 BlockLoops block_loops() {
-  return {HEDDLE_PICK(block_sum<B>), HEDDLE_PICK(block_square<B>), HEDDLE_PICK(block_dot<B>),
-          HEDDLE_PICK(block_scale<B>), HEDDLE_PICK(block_gradient<B>)};
+  return {HEDDLE_PICK(block_sum<B>),
+          HEDDLE_PICK(block_square<B>),
+          {HEDDLE_PICK(block_dot<B, false>), HEDDLE_PICK(block_dot<B, true>)},
+          HEDDLE_PICK(block_scale<B>),
+          {HEDDLE_PICK(block_gradient<B, false>), HEDDLE_PICK(block_gradient<B, true>)}};
 }
 
 // Whether a tensor lies in blocks that there are loops for.
@@ -254,7 +294,8 @@ void block_moments(OpContext& ctx, const Blocks& b, const float* x, float* mean,
   }
 }
 
-void forward_blocks(const BatchNormParam& p, OpContext& ctx, Inputs in, Outputs out) {
+void forward_blocks(const BatchNormParam& p, const nn::Following& then, OpContext& ctx, Inputs in,
+                    Outputs out) {
   const Blocks b(in[kData]);
   const int64_t channels = b.channels();
   if (p.fix_gamma) std::fill_n(in.mut(kGamma).as<float>(), channels, 1.0f);
@@ -274,13 +315,15 @@ void forward_blocks(const BatchNormParam& p, OpContext& ctx, Inputs in, Outputs 
   }
   const float* beta = in[kBeta].as<float>();
   float* y = out[0].as<float>();
+  const nn::Limits l = nn::limits_of(then);
   b.each_run(ctx, [&](int64_t, int64_t c, int64_t at) {
-    b.loops.scale(x + at, y + at, b.positions, mean + c, scale + c, beta + c);
+    b.loops.scale(x + at, y + at, b.positions, mean + c, {scale + c, beta + c, l.low, l.high});
   });
 }
 
-void forward(const BatchNormParam& p, OpContext& ctx, Inputs in, Outputs out) {
-  if (in_blocks(p, in[kData])) return forward_blocks(p, ctx, in, out);
+void forward_with(const BatchNormParam& p, const nn::Following& then, OpContext& ctx, Inputs in,
+                  Outputs out) {
+  if (in_blocks(p, in[kData])) return forward_blocks(p, then, ctx, in, out);
   const Channels c(p, in[kData].shape);
   const bool learn = ctx.training && !p.use_global_stats;
   with_float(in[kData].dtype, "BatchNorm", [&](auto type) {
@@ -295,8 +338,8 @@ void forward(const BatchNormParam& p, OpContext& ctx, Inputs in, Outputs out) {
         ScratchScope scope;
         Channel<T> x(c, in[kData].as<T>(), i), y(c, out[0].as<T>(), i);
         A mean = in[kMovingMean].as<A>()[i], inv_std = 0;
-        forward_channel<T>(x, y, learn, c.size(), p.eps, gamma[i], beta[i], mean, inv_std,
-                           double(in[kMovingVar].as<A>()[i]));
+        forward_channel<T>(x, y, learn, c.size(), p.eps, gamma[i], beta[i], nn::limits_of(then),
+                           mean, inv_std, double(in[kMovingVar].as<A>()[i]));
         if (means) means[i] = mean;
         if (inv_stds) inv_stds[i] = inv_std;
       }
@@ -304,11 +347,25 @@ void forward(const BatchNormParam& p, OpContext& ctx, Inputs in, Outputs out) {
   });
 }
 
-// Where backward finds what it reads; gamma is not read when it is 1.
+void forward(const BatchNormParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  forward_with(p, {}, ctx, in, out);
+}
+void forward_fused(const FusedBatchNormParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  forward_with(p, p, ctx, in, out);
+}
+
+// Where backward finds what it reads; gamma is not read when it is 1, and beta, which comes last,
+// where a limit asks for it.
 enum { kDy, kX, kMean, kInvStd, kAuxMean, kAuxVar, kGammaRead };
 std::vector<Ref> reads(const BatchNormParam& p) {
   std::vector<Ref> r = {dy(), x(kData), y(1), y(2), x(kMovingMean), x(kMovingVar)};
   if (!p.fix_gamma) r.push_back(x(kGamma));
+  return r;
+}
+
+std::vector<Ref> reads_fused(const FusedBatchNormParam& p) {
+  std::vector<Ref> r = reads(p);
+  r.push_back(x(kBeta));
   return r;
 }
 
@@ -325,18 +382,34 @@ void move_statistics(const BatchNormParam& p, const Inputs& in) {
   }
 }
 
-void backward_blocks(const BatchNormParam& p, OpContext& ctx, Inputs in, Outputs out) {
+void backward_blocks(const BatchNormParam& p, const nn::Following& then, OpContext& ctx, Inputs in,
+                     Outputs out) {
   const Blocks b(in[kX]);
   const bool learn = ctx.training && !p.use_global_stats;
   const float *dy = in[kDy].as<float>(), *x = in[kX].as<float>();
   const float *mean = in[kMean].as<float>(), *inv_std = in[kInvStd].as<float>();
+  const int64_t channels = b.channels();
+  const nn::Limits within = gradient_limits(then);
+  const bool limited = limits(then);
+  const float* beta = nullptr;
+  float* normal = nullptr;  // scales, as forward had them
+  if (limited) {
+    beta = in[(p.fix_gamma ? kGammaRead : kGammaRead + 1)].as<float>();
+    normal = ctx.scratch_of<float>(channels);
+    for (int64_t c = 0; c < channels; ++c)
+      normal[c] = (p.fix_gamma ? 1.0f : in[kGammaRead].as<float>()[c]) * inv_std[c];
+  }
+  const auto limit = [&](int64_t c) {
+    return BlockLimit{limited ? normal + c : nullptr, limited ? beta + c : nullptr, within.low,
+                      within.high};
+  };
   const BlockSums sums(ctx, b);
   b.each_run(
       ctx, [&](int64_t piece) { sums.clear(piece); },
       [&](int64_t piece, int64_t c, int64_t at) {
-        b.loops.dot(dy + at, x + at, b.positions, mean + c, sums.first(piece), sums.second(piece));
+        b.loops.dot[limited](dy + at, x + at, b.positions, mean + c, limit(c), sums.first(piece),
+                             sums.second(piece));
       });
-  const int64_t channels = b.channels();
   float* by_dy = ctx.scratch_of<float>(3 * channels);
   float *by_x = by_dy + channels, *shift = by_x + channels;
   for (int64_t c = 0; c < channels; ++c) {
@@ -356,8 +429,8 @@ void backward_blocks(const BatchNormParam& p, OpContext& ctx, Inputs in, Outputs
   if (ctx.wants(0)) {
     float* dx = out[0].as<float>();
     b.each_run(ctx, [&](int64_t, int64_t c, int64_t at) {
-      b.loops.gradient(dy + at, x + at, dx + at, b.positions, mean + c, by_dy + c, by_x + c,
-                       shift + c);
+      b.loops.gradient[limited](dy + at, x + at, dx + at, b.positions, mean + c, limit(c),
+                                by_dy + c, by_x + c, shift + c);
     });
   }
   if (learn) move_statistics<float>(p, in);
@@ -365,8 +438,9 @@ void backward_blocks(const BatchNormParam& p, OpContext& ctx, Inputs in, Outputs
 
 // out: gradients of data, gamma and beta. Changes the moving statistics: once per training step,
 // however often forward runs.
-void backward(const BatchNormParam& p, OpContext& ctx, Inputs in, Outputs out) {
-  if (in_blocks(p, in[kX])) return backward_blocks(p, ctx, in, out);
+void backward_with(const BatchNormParam& p, const nn::Following& then, OpContext& ctx, Inputs in,
+                   Outputs out) {
+  if (in_blocks(p, in[kX])) return backward_blocks(p, then, ctx, in, out);
   const Channels c(p, in[kX].shape);
   const bool learn = ctx.training && !p.use_global_stats;
   with_float(in[kX].dtype, "BatchNorm", [&](auto type) {
@@ -375,16 +449,28 @@ void backward(const BatchNormParam& p, OpContext& ctx, Inputs in, Outputs out) {
     const auto sum = HEDDLE_PICK(row_sum<T, A>);
     const auto dot = HEDDLE_PICK(row_dot<T, A>);
     const auto gradient = HEDDLE_PICK(row_gradient<T, A>);
+    const auto limit = HEDDLE_PICK(row_limit<T, A>);
+    const nn::Limits within = gradient_limits(then);
     const A *mean = in[kMean].as<A>(), *inv_std = in[kInvStd].as<A>();
     ctx.parallel_for(c.count, c.grain(), [&](int64_t from, int64_t to) {
       for (int64_t i = from; i < to; ++i) {
         ScratchScope scope;
         Channel<T> dy(c, in[kDy].as<T>(), i), x(c, in[kX].as<T>(), i);
         dy.gather(), x.gather();
+        T* through = nullptr;  // what the limit lets through
+        if (limits(then)) {
+          through = static_cast<T*>(thread_scratch(size_t(c.size()) * sizeof(T)));
+          const A gamma = p.fix_gamma ? A(1) : in[kGammaRead].as<A>()[i];
+          const A beta = in[(p.fix_gamma ? kGammaRead : kGammaRead + 1)].as<A>()[i];
+          for (int64_t r = 0; r < x.runs(); ++r)
+            limit(dy.run(r), x.run(r), through + r * x.length(), x.length(), mean[i],
+                  Limit<A>{gamma * inv_std[i], beta, A(within.low), A(within.high)});
+        }
+        const auto head = [&](int64_t r) { return through ? through + r * x.length() : dy.run(r); };
         double heads = 0, product = 0;
         for (int64_t r = 0; r < x.runs(); ++r) {
-          heads += sum(dy.run(r), x.length());
-          product += dot(dy.run(r), x.run(r), x.length(), mean[i]);
+          heads += sum(head(r), x.length());
+          product += dot(head(r), x.run(r), x.length(), mean[i]);
         }
         if (ctx.wants(1)) out[1].as<A>()[i] = p.fix_gamma ? A(0) : A(product * inv_std[i]);
         if (ctx.wants(2)) out[2].as<A>()[i] = A(heads);
@@ -393,7 +479,7 @@ void backward(const BatchNormParam& p, OpContext& ctx, Inputs in, Outputs out) {
         const double scale = s * (p.fix_gamma ? 1.0 : double(in[kGammaRead].as<A>()[i]));
         Channel<T> dx(c, out[0].as<T>(), i);
         for (int64_t r = 0; r < x.runs(); ++r)
-          gradient(dy.run(r), x.run(r), dx.run(r), x.length(), mean[i], A(scale),
+          gradient(head(r), x.run(r), dx.run(r), x.length(), mean[i], A(scale),
                    learn ? A(-scale * s * s * product / n) : A(0),
                    learn ? A(-scale * heads / n) : A(0));
         dx.scatter();
@@ -401,6 +487,13 @@ void backward(const BatchNormParam& p, OpContext& ctx, Inputs in, Outputs out) {
     });
     if (learn) move_statistics<A>(p, in);
   });
+}
+
+void backward(const BatchNormParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  backward_with(p, {}, ctx, in, out);
+}
+void backward_fused(const FusedBatchNormParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  backward_with(p, p, ctx, in, out);
 }
 
 // As data lies, where it lies in blocks.
@@ -454,9 +547,17 @@ void define(OpTable& ops) {
       .cpu = forward,
       .wants = wants,
       .backward = {.reads = reads, .run = backward, .wants = wants_backward},
-      .fusing = {.fold = fold},
+      .fusing = {.with = "_fused_batch_norm", .fold = fold},
   };
   ops.define(def);
+  OpDef fused = def;
+  fused.name = "_fused_batch_norm", fused.aliases = {}, fused.fusing = {};
+  fused.doc = "BatchNorm, then relu or clip, at once: put in by plans.";
+  fused.params = schema<FusedBatchNormParam>();
+  fused.cpu = forward_fused;
+  fused.backward.reads = reads_fused, fused.backward.run = backward_fused;
+  ops.define(std::move(fused));
+  def.fusing.with = "";
   def.name = "BatchNorm_v1", def.aliases = {};
   def.params = schema<BatchNormV1Param>();
   ops.define(def);

@@ -42,6 +42,22 @@ double row_square(const T* x, int64_t n, A mean) {
   return sum;
 }
 
+// What comes back through a limit: dy where (x - mean) * scale + shift is within it.
+template <bool kLimited, class A>
+inline __attribute__((always_inline)) A limited(A dy, A x, A mean, A scale, A shift, A low,
+                                                A high) {
+  if constexpr (!kLimited) return dy;
+  const A z = (x - mean) * scale + shift;
+  return (z < low) | (z > high) ? A(0) : dy;
+}
+template <class T, class A>
+void row_limit(const T* dy, const T* x, T* y, int64_t n, A mean, batch_norm::Limit<A> l) {
+  simd::ran(HEDDLE_LEVEL);
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i)
+    y[i] = T(limited<true>(A(dy[i]), A(x[i]), mean, l.scale, l.shift, l.low, l.high));
+}
+
 // Sum of dy * (x - mean).
 template <class T, class A>
 double row_dot(const T* dy, const T* x, int64_t n, A mean) {
@@ -62,12 +78,16 @@ double row_dot(const T* dy, const T* x, int64_t n, A mean) {
   return sum;
 }
 
-// y = (x - mean) * scale + shift.
+// y = (x - mean) * scale + shift, within low and high; a NaN stays.
 template <class T, class A>
-void row_scale(const T* x, T* y, int64_t n, A mean, A scale, A shift) {
+void row_scale(const T* x, T* y, int64_t n, A mean, batch_norm::Limit<A> l) {
   simd::ran(HEDDLE_LEVEL);
 #pragma omp simd
-  for (int64_t i = 0; i < n; ++i) y[i] = T((A(x[i]) - mean) * scale + shift);
+  for (int64_t i = 0; i < n; ++i) {
+    A z = (A(x[i]) - mean) * l.scale + l.shift;
+    z = z < l.low ? l.low : z;
+    y[i] = T(z > l.high ? l.high : z);
+  }
 }
 
 // dx = dy * a + (x - mean) * b + c.
@@ -121,43 +141,57 @@ void block_square(const float* x, int64_t n, const float* mean, double* sum) {
   for (int j = 0; j < kLanes; ++j) sum[j % B] += double(s[j]);
 }
 
-// heads[j] += dy of channel j; products[j] += dy * (x - mean[j]).
-template <int B>
-void block_dot(const float* dy, const float* x, int64_t n, const float* mean, double* heads,
-               double* products) {
+// heads[j] += dy of channel j; products[j] += dy * (x - mean[j]); of dy as the limit lets it
+// through.
+template <int B, bool kLimited>
+void block_dot(const float* dy, const float* x, int64_t n, const float* mean,
+               const batch_norm::BlockLimit& l, double* heads, double* products) {
   simd::ran(HEDDLE_LEVEL);
   constexpr int kLanes = 4 * B;
-  const Spread<B> m(mean);
+  const Spread<B> m(mean), scale(kLimited ? l.scale : mean), shift(kLimited ? l.shift : mean);
   float h[kLanes] = {}, p[kLanes] = {};
   const int64_t size = n * B, whole = size / kLanes * kLanes;
   for (int64_t i = 0; i < whole; i += kLanes)
 #pragma omp simd
-    for (int j = 0; j < kLanes; ++j) h[j] += dy[i + j], p[j] += dy[i + j] * (x[i + j] - m.at[j]);
+    for (int j = 0; j < kLanes; ++j) {
+      const float d =
+          limited<kLimited>(dy[i + j], x[i + j], m.at[j], scale.at[j], shift.at[j], l.low, l.high);
+      h[j] += d, p[j] += d * (x[i + j] - m.at[j]);
+    }
   for (int64_t i = whole; i < size; ++i) {
     const int64_t j = i - whole;
-    h[j] += dy[i], p[j] += dy[i] * (x[i] - m.at[j]);
+    const float d =
+        limited<kLimited>(dy[i], x[i], m.at[j], scale.at[j], shift.at[j], l.low, l.high);
+    h[j] += d, p[j] += d * (x[i] - m.at[j]);
   }
   for (int j = 0; j < kLanes; ++j) heads[j % B] += double(h[j]), products[j % B] += double(p[j]);
 }
 
 template <int B>
-void block_scale(const float* x, float* y, int64_t n, const float* mean, const float* scale,
-                 const float* shift) {
-  simd::ran(HEDDLE_LEVEL);
-  for (int64_t i = 0; i < n; ++i)
-#pragma omp simd
-    for (int j = 0; j < B; ++j) y[i * B + j] = (x[i * B + j] - mean[j]) * scale[j] + shift[j];
-}
-
-template <int B>
-void block_gradient(const float* dy, const float* x, float* dx, int64_t n, const float* mean,
-                    const float* a, const float* b, const float* c) {
+void block_scale(const float* x, float* y, int64_t n, const float* mean,
+                 const batch_norm::BlockLimit& l) {
   simd::ran(HEDDLE_LEVEL);
   for (int64_t i = 0; i < n; ++i)
 #pragma omp simd
     for (int j = 0; j < B; ++j) {
+      float z = (x[i * B + j] - mean[j]) * l.scale[j] + l.shift[j];
+      z = z < l.low ? l.low : z;
+      y[i * B + j] = z > l.high ? l.high : z;
+    }
+}
+
+template <int B, bool kLimited>
+void block_gradient(const float* dy, const float* x, float* dx, int64_t n, const float* mean,
+                    const batch_norm::BlockLimit& l, const float* a, const float* b,
+                    const float* c) {
+  simd::ran(HEDDLE_LEVEL);
+  const float *const scale = kLimited ? l.scale : mean, *const shift = kLimited ? l.shift : mean;
+  for (int64_t i = 0; i < n; ++i)
+#pragma omp simd
+    for (int j = 0; j < B; ++j) {
       const int64_t at = i * B + j;
-      dx[at] = dy[at] * a[j] + ((x[at] - mean[j]) * b[j] + c[j]);
+      const float d = limited<kLimited>(dy[at], x[at], mean[j], scale[j], shift[j], l.low, l.high);
+      dx[at] = d * a[j] + ((x[at] - mean[j]) * b[j] + c[j]);
     }
 }
 
