@@ -48,7 +48,7 @@ inline __attribute__((always_inline)) A limited(A dy, A x, A mean, A scale, A sh
                                                 A high) {
   if constexpr (!kLimited) return dy;
   const A z = (x - mean) * scale + shift;
-  return (z < low) | (z > high) ? A(0) : dy;
+  return ((z < low) | (z > high)) ? A(0) : dy;
 }
 template <class T, class A>
 void row_limit(const T* dy, const T* x, T* y, int64_t n, A mean, batch_norm::Limit<A> l) {
