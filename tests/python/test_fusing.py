@@ -259,3 +259,20 @@ def test_recurrent_weights_are_packed_where_they_stay():
     whole = mx.sym.RNN(data, parameters, state, **params).simple_bind(
         mx.cpu(), grad_req="null", type_dict=dict.fromkeys(names, "float64"), **shapes)
     assert "_pack_RNN_parameters" not in whole.debug_str()
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("units, features", [(1037, 4099), (1030, 4096)])
+def test_large_weights_are_read_where_they_lie_for_few_rows(batch, units, features):
+    """A packed copy of 16 MB would gain nothing; ends of rows and of columns count too."""
+    net = mx.sym.relu(mx.sym.FullyConnected(mx.sym.var("data"), num_hidden=units, name="fc") + mx.sym.var("other"))
+    exe = net.simple_bind(mx.cpu(), data=(batch, features), grad_req="null")
+    rng = np.random.default_rng(0)
+    values = {name: rng.normal(size=array.shape).astype("f") for name, array in exe.arg_dict.items()}
+    for name, value in values.items():
+        exe.arg_dict[name][:] = value
+    found = exe.forward(is_train=False)[0].asnumpy()
+    wide = {name: value.astype("float64") for name, value in values.items()}
+    expected = np.maximum(wide["data"] @ wide["fc_weight"].T + wide["fc_bias"] + wide["other"], 0)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * expected.max())
+    assert "_pack_FullyConnected_weight" not in exe.debug_str()
