@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "heddle/profiler.h"
+#include "ndarray/chunk.h"
 
 namespace heddle {
 
@@ -46,6 +47,7 @@ CachedPlan::CachedPlan(Network given, Plan plan, std::vector<int> variable_of,
     if (p.home[v].kind == Home::kPrepared) {
       const Blob b = p.describe(v);
       prepared_.emplace_back(b.shape, b.device, b.dtype);
+      if (p.passing[v]) passing_.push_back(prepared_.back());
     }
 }
 
@@ -141,6 +143,7 @@ void CachedPlan::prepare(std::span<const NDArray* const> variables, const RunCon
     Places at;
     for (const NDArray& a : read) at.variables.push_back(a ? a.blob().data : nullptr);
     plan->run(Part::kPrepare, here, at, false, {});
+    for (const NDArray& a : plan->passing_) memory_of(a).release();
   };
   Engine::get().push(std::move(task));
   prepared_of_ = std::move(now);

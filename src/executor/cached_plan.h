@@ -60,6 +60,7 @@ class CachedPlan : public std::enable_shared_from_this<CachedPlan> {
   int64_t forward_bytes_ = 0;
 
   std::vector<NDArray> prepared_;
+  std::vector<NDArray> passing_;    // those of them that need no memory between preparations
   std::vector<int> prepared_from_;  // variables
   std::mutex preparing_;
   std::vector<std::pair<Var, uint64_t>> prepared_of_;  // what they were made of: versions

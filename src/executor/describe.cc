@@ -12,7 +12,7 @@ void value(std::string& to, const Plan& p, int v) {
   append(to, " ");
   append(to, p.types[v].dtype);
   if (!p.types[v].layout.plain()) append(to, " "), append(to, p.types[v].layout);
-  if (p.home[v].kind == Home::kPrepared) append(to, " kept");
+  if (p.home[v].kind == Home::kPrepared) append(to, p.passing[v] ? " passing" : " kept");
   else if (p.outside(v)) append(to, " own array");
   else if (p.offset[v] == MemoryPlan::kUnused || !p.wanted[v]) append(to, " unused");
   else if (p.shares[v] >= 0) append(to, format(" at {}, in place", p.offset[v]));

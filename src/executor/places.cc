@@ -28,7 +28,8 @@ Places::Places(const Plan& plan, FunctionRef<NDArray(Home)> array_of, Arenas& ar
   for (const auto& [device, bytes] : plan.arenas) arenas_.push_back(arenas.of(device, bytes));
   for (size_t v = 0; v < own_.size(); ++v)
     if (const Blob b = plan.describe(int(v)); plan.home[v].kind == Home::kPrepared)
-      own_[v] = NDArray(b.shape, b.device, b.dtype), prepared_bytes_ += b.bytes();
+      own_[v] = NDArray(b.shape, b.device, b.dtype),
+      prepared_bytes_ += plan.passing[v] ? 0 : b.bytes();
     else if (plan.outside(int(v))) own_[v] = array_of(plan.home[v]);
 }
 

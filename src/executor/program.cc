@@ -8,9 +8,11 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include "executor/start.h"
 #include "heddle/profiler.h"
+#include "ndarray/chunk.h"
 
 namespace heddle {
 
@@ -28,9 +30,19 @@ Program::Program(Plan plan, FunctionRef<NDArray(Home)> array_of, Arenas& arenas)
   start_once();
   for (int i = 0; i < steps().size(); ++i) {
     work_->uses.push_back(places().uses(steps(), i));
-    if (steps().is_part(i, Part::kPrepare)) prepared_.push_back({i, read_by(i)});
+    if (steps().is_part(i, Part::kPrepare)) prepared_.push_back({i, read_by(i), {}});
   }
+  find_passing();
   find_small();
+}
+
+// Steps stand in order: the last reader of what passes comes last.
+void Program::find_passing() {
+  std::set<int> found;
+  for (auto p = prepared_.rbegin(); p != prepared_.rend(); ++p)
+    for (int v : steps().node(p->step).inputs)
+      if (steps().plan().passing[v] && found.insert(v).second)
+        p->passing.push_back(places().own(v));
 }
 
 // Addresses are found at the first run: arrays get their memory late.
@@ -112,6 +124,21 @@ std::vector<NDArray> Program::read_by(int prepared) const {
   return all;
 }
 
+// Memory may have come and gone since the step ran last, so that it is looked for each time.
+Task Program::preparing(const Prepared& p, bool training) const {
+  Task task = task_of({p.step}, training);
+  for (const NDArray& a : p.passing)
+    for (Use& u : task.uses)
+      if (u.var == a.var()) u.access = Access::kUpdate;
+  task.run = [work = work_, step = p.step, passing = p.passing, training](RunContext& where) {
+    work->steps.locate(step,
+                       [&](int value) { return work->places.address(work->steps.plan(), value); });
+    work->run(step, where, training);
+    for (const NDArray& a : passing) memory_of(a).release();
+  };
+  return task;
+}
+
 // Makes again what depends on variables that were written since. Writes that are pushed from now on
 // come after this run anyway.
 void Program::prepare_variables(bool training) {
@@ -120,7 +147,7 @@ void Program::prepare_variables(bool training) {
     now.clear();
     for (const NDArray& a : p.variables) now.push_back(a.var().version());
     if (p.made && p.versions == now) continue;
-    Engine::get().push(task_of({p.step}, training));
+    Engine::get().push(preparing(p, training));
     p.versions = now, p.made = true;
   }
 }

@@ -56,10 +56,13 @@ class Program {
   struct Prepared {
     int step;
     std::vector<NDArray> variables;
+    std::vector<NDArray> passing;  // what it reads last: not needed until it runs again
     std::vector<uint64_t> versions = {};
     bool made = false;
   };
   void prepare_variables(bool training);
+  Task preparing(const Prepared& p, bool training) const;
+  void find_passing();
   std::vector<NDArray> read_by(int prepared) const;  // the variables it depends on
 
   std::vector<Prepared> prepared_;

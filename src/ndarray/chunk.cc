@@ -51,6 +51,12 @@ void ChunkMemory::adopt() {
   owner_.reset();
 }
 
+void ChunkMemory::release() {
+  if (owner_) return;
+  if (void* const p = data_.exchange(nullptr, std::memory_order_acq_rel))
+    Pool::of(device).free({p, bytes, device});
+}
+
 ChunkMemory::~ChunkMemory() {
   void* p = data_.load(std::memory_order_relaxed);
   if (!p) return;

@@ -23,6 +23,9 @@ class ChunkMemory : public Chunk {
     void* p = data_.load(std::memory_order_acquire);
     return p || bytes == 0 ? p : allocate();
   }
+  // Frees memory of the pool until its next use. Only inside a task that overwrites var, and on a
+  // device whose work is done when its tasks are.
+  void release();
   // Work on `other`, an asynchronous device, has reached this memory: it is freed in that order.
   void reached_by(Device other) { reached_by_.store(packed(other), std::memory_order_relaxed); }
   // Copies foreign memory into memory of its own and lets go of it. Only while no task uses var.

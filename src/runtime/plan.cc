@@ -22,7 +22,8 @@ int64_t Plan::stated_bytes() const {
 int64_t Plan::kept_bytes() const {
   int64_t n = 0;
   for (int v = 0; v < graph.values; ++v)
-    if (home[v].kind == Home::kPrepared || home[v].kind == Home::kHead) n += describe(v).bytes();
+    if ((home[v].kind == Home::kPrepared && !passing[v]) || home[v].kind == Home::kHead)
+      n += describe(v).bytes();
   return n;
 }
 
@@ -98,6 +99,32 @@ void plan_arenas(Plan& p) {
     for (size_t n = 0; n < after.size(); ++n)
       p.after[n].insert(p.after[n].end(), after[n].begin(), after[n].end());
   }
+}
+
+void find_passing(Plan& p) {
+  const Graph& g = p.graph;
+  std::vector<std::vector<int>> made_of(g.nodes.size());  // of prepared nodes: variables, sorted
+  p.passing.assign(g.values, 0);
+  for (int v = 0; v < g.values; ++v)
+    p.passing[v] = p.home[v].kind == Home::kPrepared && p.device(v).kind == Device::kCpu;
+  std::vector<uint8_t> read(g.values, 0);
+  for (size_t i = 0; i < g.nodes.size(); ++i) {
+    const Graph::Node& n = g.nodes[i];
+    const bool prepares = n.call && n.phase == Phase::kPrepare;
+    std::vector<int>& all = made_of[i];
+    for (int v : n.inputs) {
+      read[v] = 1;
+      if (!prepares) p.passing[v] = 0;
+      else if (g.nodes[p.producer[v]].call)
+        all.insert(all.end(), made_of[p.producer[v]].begin(), made_of[p.producer[v]].end());
+      else all.push_back(v);
+    }
+    std::sort(all.begin(), all.end());
+    all.erase(std::unique(all.begin(), all.end()), all.end());
+    for (int v : n.inputs)
+      if (made_of[p.producer[v]] != all) p.passing[v] = 0;
+  }
+  for (int v = 0; v < g.values; ++v) p.passing[v] = p.passing[v] && read[v];
 }
 
 // Whether HEDDLE_PASSES leaves a pass in: "-constants,-fold,-fuse,-pointwise".
@@ -199,6 +226,7 @@ Plan lay_out(Chosen c, std::vector<Home> home) {
     if (const Graph::Node& n = p.graph.nodes[p.producer[v]]; n.call && n.phase == Phase::kPrepare)
       p.home[v] = {Home::kPrepared, prepared++};
   find_wanted(p);
+  find_passing(p);
   plan_arenas(p);
   return p;
 }

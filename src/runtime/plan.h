@@ -33,6 +33,9 @@ struct Plan {
   std::vector<std::vector<int>> after = {};  // node -> earlier nodes that its memory waits for
   std::vector<std::pair<Device, int64_t>> arenas = {};  // the stated peak of each device
   std::vector<int> producer = {};                       // value -> node
+  // value -> is it prepared for other prepared values of the same variables alone? Then it need not
+  // stay: whenever one of these is made again, it is too.
+  std::vector<uint8_t> passing = {};
   // Of a plan with gradients:
   std::vector<uint8_t> reads_head = {};  // output -> does backward read its gradient?
   std::vector<int> zero_gradients = {};  // variables whose gradient nothing flows to

@@ -114,7 +114,11 @@ void Session::start(Program& p, bool training, const Program* like) {
                                           : p.backward)
         .push_back(i);
   }
-  if (!like) run(p, once, training, 0);
+  if (like) return;
+  run(p, once, training, 0);
+  const Plan& plan = p.steps.plan();
+  for (int v = 0; v < plan.graph.values && !buffer_; ++v)  // nobody reads it again
+    if (plan.passing[v] && stays(plan, v)) p.prepared[plan.home[v].index].reset();
 }
 
 void* Session::address(const Program& p, int value) const {
@@ -130,7 +134,7 @@ void* Session::address(const Program& p, int value) const {
     case Home::kHead:
       return heads_[home.index].data;
     case Home::kPrepared:
-      return p.prepared[home.index]->data();
+      return p.prepared[home.index] ? p.prepared[home.index]->data() : nullptr;
     case Home::kShown:
       return p.shown[home.index].data();
     case Home::kArena:

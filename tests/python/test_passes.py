@@ -1,4 +1,5 @@
 """Passes change how a network runs and never what it gives: 500 random networks, with every pass and without each."""
+import gc
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 import heddle as mx
+from heddle import _core
 
 sym = mx.sym
 PASSES = ["fold", "fuse", "pack", "delay", "pointwise"]
@@ -291,3 +293,26 @@ def test_a_normalisation_that_others_see_is_not_joined():
         executor = net.simple_bind(mx.cpu(), data=(4, 3, 5, 5))
         executor.forward(is_train=True)
         assert "_fused_batch_norm" not in executor.debug_str()
+
+
+def test_folded_weights_leave_once_they_are_packed():
+    """Of a weight stay the array that users see and the form that the kernel reads; both are right after every write."""
+    net = sym.BatchNorm(sym.Convolution(sym.var("data"), num_filter=512, kernel=(1, 1), name="conv"), fix_gamma=False, name="bn")
+    gc.collect()
+    mx.nd.waitall()
+    before = mx.memory_stats(mx.cpu())["live"]
+    executor = net.simple_bind(mx.cpu(), data=(1, 512, 4, 4), grad_req="null")
+    rng, weight = np.random.default_rng(0), 512 * 512 * 4
+    for written in ("all", "conv_weight", "bn_moving_var", "bn_gamma"):
+        for name, array in (executor.arg_dict | executor.aux_dict).items():
+            if written in ("all", name):
+                array[:] = rng.uniform(0.5, 1.5, array.shape).astype("f")
+        found = executor.forward(is_train=False)[0].asnumpy()
+        arrays = {name: array.asnumpy().astype("float64") for name, array in (executor.arg_dict | executor.aux_dict).items()}
+        y = np.einsum("kc,nchw->nkhw", arrays["conv_weight"][:, :, 0, 0], arrays["data"])
+        as_channels = {name: value.reshape(-1, 1, 1) for name, value in arrays.items() if value.ndim == 1}
+        y = (y + as_channels["conv_bias"] - as_channels["bn_moving_mean"]) / np.sqrt(as_channels["bn_moving_var"] + 1e-3)
+        np.testing.assert_allclose(found, y * as_channels["bn_gamma"] + as_channels["bn_beta"], rtol=1e-4)
+        assert mx.memory_stats(mx.cpu())["live"] - before < 2.5 * weight
+    if _core.best_isa_level() >= 3:
+        assert " passing" in executor.debug_str()
