@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 _STATE = threading.local()
+_LOCK = threading.Lock()
+entered = 0  # by all threads together: while it is 0, none has to be asked
 
 
 class Tracing:
@@ -28,6 +30,7 @@ class Tracing:
         self._arrays = arrays
 
     def __enter__(self) -> Tracing:
+        _count(1)
         self._before = getattr(_STATE, "tracing", None), getattr(_call.REDIRECT, "call", None)
         _STATE.tracing = self
         if self._arrays:
@@ -36,6 +39,13 @@ class Tracing:
 
     def __exit__(self, *_: object) -> None:
         _STATE.tracing, _call.REDIRECT.call = self._before
+        _count(-1)
+
+
+def _count(more: int) -> None:
+    global entered
+    with _LOCK:
+        entered += more
 
 
 def is_tracing() -> bool:

@@ -8,6 +8,7 @@ from collections import OrderedDict
 
 from .. import _core, _precision, initializer, ndarray, symbol
 from ..base import MXNetError, dtype_name
+from ..context import current_context
 from ..ndarray import NDArray, load, save
 from ..symbol import Symbol
 from ._graph import CachedGraph
@@ -284,7 +285,9 @@ class Block:
     # --- running
     def __call__(self, *args: Any) -> Any:
         """forward(*args), with the hooks before and after it."""
-        return self._hooked(self.forward, args)
+        if self._forward_hooks or self._forward_pre_hooks:
+            return self._hooked(self.forward, args)
+        return self.forward(*args)
 
     def _hooked(self, run: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         if self._forward_pre_hooks:
@@ -501,7 +504,9 @@ class HybridBlock(Block):
         """
         if self._own_forward and self._active and not self._line_by_line and not is_tracing() and self._has_graph(args):
             return self._hooked(lambda *given: self._run_graph(given), args)
-        return self._hooked(self.forward, args)
+        if self._forward_hooks or self._forward_pre_hooks:
+            return self._hooked(self.forward, args)
+        return self.forward(*args)
 
     def _has_graph(self, args: Sequence[Any]) -> bool:
         """Whether a forward of its own is a graph, which is found out at the first call with arrays."""
@@ -532,6 +537,8 @@ class HybridBlock(Block):
                 for p in self.params.values():
                     p._finish_deferred_init()
                 params = {name: p.data(ctx) for name, p in self._reg_params.items()}
+            if current_context() is ctx:  # as nearly always
+                return self.hybrid_forward(ndarray, x, *args, **params)
             with ctx:
                 return self.hybrid_forward(ndarray, x, *args, **params)
         if isinstance(lead, Symbol):

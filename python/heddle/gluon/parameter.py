@@ -6,9 +6,9 @@ import weakref
 
 from .. import autograd, initializer, symbol
 from ..base import MXNetError, as_dtype, dtype_name, mx_real_t
-from ..context import Context, cpu, current_context
+from ..context import Context, context_of, cpu, current_context
 from ..ndarray import NDArray, array, load, op, save, zeros
-from ._tracing import takes_arrays
+from . import _tracing
 from .utils import shape_is_known
 
 TYPE_CHECKING = False
@@ -195,7 +195,7 @@ class Parameter:
 
     def _init_impl(self, data: NDArray, contexts: Sequence[Context]) -> None:
         """A copy of `data` on each context. The array itself is used where it is the caller's to give away."""
-        self._ctx_list = list(contexts)
+        self._ctx_list = [context_of((ctx.device_type, ctx.device_id)) for ctx in contexts]
         self._data = [data.copyto(ctx) for ctx in self._ctx_list]
         self._init_grad()
 
@@ -275,17 +275,17 @@ class Parameter:
 
         Raises DeferredInitializationError while the shape is unknown, RuntimeError where it was not initialised (there).
         """
-        if takes_arrays():
+        if _tracing.entered and _tracing.takes_arrays():
             traced: Any = self.var()  # for the forward that asks
             return traced
         data = self._data
-        if data is not None and len(data) == 1 and (ctx is None or ctx == self._ctx_list[0]):
+        if data is not None and len(data) == 1 and (ctx is None or ctx is self._ctx_list[0] or ctx == self._ctx_list[0]):
             return data[0]
         return self._check_and_get(data, ctx)
 
     def list_data(self) -> list[NDArray]:
         """The arrays, one per context. Raises as data()."""
-        return self._check_and_get(self._data, list)
+        return self._data if self._data is not None else self._check_and_get(None, list)
 
     def _check_grad(self) -> None:
         if self._data is not None and self._grad is None:
@@ -298,8 +298,10 @@ class Parameter:
 
     def list_grad(self) -> list[NDArray]:
         """The gradients, one per context. Raises as grad()."""
-        self._check_grad()
-        return self._check_and_get(self._grad, list)
+        if self._grad is None:
+            self._check_grad()
+            return self._check_and_get(None, list)
+        return self._grad
 
     def row_sparse_data(self, row_id: NDArray) -> NDArray:
         """The array on the device of row_id: parameters are dense, so all rows are there."""
