@@ -6,6 +6,7 @@ import os
 import pickle
 import random
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -19,6 +20,7 @@ import pytest
 
 import heddle as mx
 from heddle.gluon import data
+from heddle.gluon.data import _shared
 
 WORKERS = {"none": {}, "threads": {"num_workers": 2}, "forked": {"num_workers": 2, "thread_pool": False},
            "spawned": {"num_workers": 2, "thread_pool": False, "start_method": "spawn"}}
@@ -416,6 +418,7 @@ COMMON = """
 import os, signal, sys, time, threading
 import heddle as mx
 from heddle.gluon import data
+from heddle.gluon.data import _shared
 
 class Slow:
     def __init__(self, seconds=0.0): self.seconds = seconds
@@ -504,3 +507,31 @@ def test_a_loader_in_a_forked_process(kind):
     """)
     out, err = program.communicate(timeout=60)
     assert (program.returncode, out, err) == (0, "done\n", "")
+
+
+def test_what_is_sent_goes_without_the_garbage_collector():
+    """A worker would take new memory for every batch, until the collector comes."""
+    gc.collect()
+    gc.disable()
+    try:
+        live = mx.memory_stats()["live"]
+        batch = [mx.nd.ones((1000,)), np.ones(1000), [mx.nd.ones((3,), dtype="bfloat16")]]
+        packed = _shared.pack(batch)
+        os.close(packed[1].memory())
+        del batch, packed
+        assert mx.memory_stats()["live"] == live
+    finally:
+        gc.enable()
+
+
+def test_arrays_of_every_kind_are_sent():
+    ours, theirs = socket.socketpair()
+    sent = [mx.nd.arange(12).reshape((3, 4))[1:], *(mx.nd.array([1, 0, 3], dtype=t) for t in
+            ("float64", "float16", "bfloat16", "uint8", "int64", "bool")), mx.nd.zeros((0, 2)), np.arange(6)[::2], np.zeros((2, 0)), "text"]
+    with ours, theirs:
+        _shared.send(ours, _shared.pack(sent))
+        got = _shared.receive(theirs)
+    assert got[-1] == "text"
+    for a, b in zip(sent[:-1], got):
+        assert type(a) is type(b) and a.shape == b.shape and a.dtype == b.dtype
+        np.testing.assert_array_equal(*(v.astype("float32").asnumpy() if isinstance(v, mx.NDArray) else v for v in (a, b)))

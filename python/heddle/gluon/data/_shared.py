@@ -28,46 +28,68 @@ class Closed(Exception):
     """The other side is gone."""
 
 
-class _Pickler(pickle.Pickler):
-    """Pickles an object but for the arrays in it, which it collects; each becomes its shape, its dtype and its place."""
+def _raw(part: NDArray | pickle.PickleBuffer, length: int) -> memoryview:
+    """The bytes of an array, in its memory where Python can look into that."""
+    if isinstance(part, pickle.PickleBuffer):
+        return part.raw()
+    if length and part.dtype.name != "bfloat16" and part.context.device_type != "gpu":
+        return memoryview(part).cast("B")
+    copied = memoryview(bytearray(length))
+    part._copy_to(copied)
+    return copied
 
-    def __init__(self, file: io.BytesIO) -> None:
-        super().__init__(file, protocol=5, buffer_callback=self._leave_out)
+
+class _Arrays:
+    """What the arrays of an object become in a memory, one after the other."""
+
+    def __init__(self) -> None:
         self.parts: list[tuple[int, int, NDArray | pickle.PickleBuffer]] = []  # place, bytes, contents
         self.size = 0
 
-    def _add(self, length: int, part: NDArray | pickle.PickleBuffer) -> int:
+    def add(self, length: int, part: NDArray | pickle.PickleBuffer) -> int:
+        """Its place, for one more of so many bytes."""
         place = self.size
         self.parts.append((place, length, part))
         self.size += -(-length // _ALIGN) * _ALIGN
         return place
 
-    def _leave_out(self, buffer: pickle.PickleBuffer) -> bool:
-        self._add(buffer.raw().nbytes, buffer)
+    def leave_out(self, buffer: pickle.PickleBuffer) -> bool:
+        """Takes a buffer that pickle came upon, which leaves it out then."""
+        self.add(buffer.raw().nbytes, buffer)
         return False
+
+    def memory(self) -> int:
+        """A file descriptor of them all."""
+        file = os.memfd_create("heddle-batch", os.MFD_CLOEXEC)
+        try:
+            os.ftruncate(file, self.size)
+            for place, length, part in self.parts:
+                # Written, and not copied to a mapping: for each page of that the kernel would be asked.
+                with _raw(part, length) as data:
+                    done = 0
+                    while done < length:  # a call writes 2 GB at most
+                        done += os.pwrite(file, data[done:], place + done)
+        except BaseException:
+            os.close(file)
+            raise
+        return file
+
+
+class _Pickler(pickle.Pickler):
+    """Pickles an object but for the arrays in it; each of heddle's becomes its place, length, shape and dtype.
+
+    It holds `arrays`, which do not hold it: in a circle with it they would stay until the garbage collector comes.
+    """
+
+    def __init__(self, file: io.BytesIO, arrays: _Arrays) -> None:
+        super().__init__(file, protocol=5, buffer_callback=arrays.leave_out)
+        self._arrays = arrays
 
     def persistent_id(self, obj: Any) -> tuple[int, int, tuple[int, ...], str] | None:
         if not isinstance(obj, NDArray):
             return None
         length = obj.size * obj.dtype.itemsize
-        return self._add(length, obj), length, obj.shape, obj.dtype.name
-
-    def memory(self) -> int:
-        """A file descriptor of the arrays, one after the other."""
-        file = os.memfd_create("heddle-batch", os.MFD_CLOEXEC)
-        try:
-            os.ftruncate(file, self.size)
-            with mmap.mmap(file, self.size) as mapped, memoryview(mapped) as view:
-                for place, length, part in self.parts:
-                    with view[place:place + length] as target:
-                        if isinstance(part, NDArray):
-                            part._copy_to(target)
-                        else:
-                            target[:] = part.raw()
-        except BaseException:
-            os.close(file)
-            raise
-        return file
+        return self._arrays.add(length, obj), length, obj.shape, obj.dtype.name
 
 
 class _Unpickler(pickle.Unpickler):
@@ -83,21 +105,20 @@ class _Unpickler(pickle.Unpickler):
         return _core.share_bytes(self._view[place:place + length], shape, dtype)
 
 
-def pack(value: Any) -> tuple[bytes, _Pickler]:
+def pack(value: Any) -> tuple[bytes, _Arrays]:
     """An object pickled, and the arrays that it leaves out."""
-    file = io.BytesIO()
-    pickler = _Pickler(file)
-    pickler.dump(value)
-    lengths = [(place, length) for place, length, part in pickler.parts if not isinstance(part, NDArray)]
-    return pickle.dumps(lengths) + file.getvalue(), pickler
+    file, arrays = io.BytesIO(), _Arrays()
+    _Pickler(file, arrays).dump(value)
+    lengths = [(place, length) for place, length, part in arrays.parts if not isinstance(part, NDArray)]
+    return pickle.dumps(lengths) + file.getvalue(), arrays
 
 
-def send(sock: socket.socket, packed: tuple[bytes, _Pickler]) -> None:
+def send(sock: socket.socket, packed: tuple[bytes, _Arrays]) -> None:
     """Sends what pack made. Raises Closed where nobody receives it."""
-    text, pickler = packed
-    file = pickler.memory() if pickler.size else None
+    text, arrays = packed
+    file = arrays.memory() if arrays.size else None
     try:
-        head = _HEAD.pack(len(text), pickler.size)
+        head = _HEAD.pack(len(text), arrays.size)
         sent = socket.send_fds(sock, [head], [] if file is None else [file])
         sock.sendall(head[sent:] + text)
     except OSError as error:
