@@ -4,7 +4,7 @@
     tools/amalgamate.py FOLDER [--model SYMBOL_JSON ...]
 
 They need a C++20 compiler and its standard library: serial loops, the operators, all of them or those
-of some models, without gradients unless HEDDLE_TRAIN is defined. Only the functions of the header are
+of some models, without gradients, rules and the functions hd_trainer_* unless HEDDLE_TRAIN is defined. Only the functions of the header are
 visible. Compiled with -ffp-contract=off -fno-math-errno -fno-trapping-math they give the bits that
 heddle gives, both with HEDDLE_KERNELS=portable in the environment; -fno-exceptions and -fno-rtti are
 allowed (heddle_predict.h says what errors do then).
@@ -22,6 +22,9 @@ HEADER = "heddle/c_predict_api.h"
 # What every predictor has, beside its operators and what the headers of all these name: rooms as wholes, in order.
 ROOMS = ["symbol", "runtime", "predict"]
 CATALOGUE = ["operator/op.cc", "operator/all_ops.cc"]
+# Files of the rooms that only those who train need, and the files of rules that they find.
+TRAINING = ["predict/trainer.cc", "predict/train.cc"]
+RULES = ["descent", "adam"]
 # Files of operators that no predictor has, and why.
 LEFT_OUT = {
     "convolution_blocks": "brings values into another order, which asks the heap for memory in every run",
@@ -48,11 +51,12 @@ DEFINED_IN = {"heddle/base.h": ["base/base.cc", "base/layout.cc"], "heddle/param
               "operator/elemwise/reduce.h": [],  # formulas
               "operator/elemwise/reduction.h": ["operator/elemwise/reduction.cc", "operator/elemwise/sums.cc"],
               "operator/elemwise/formula.h": ["operator/elemwise/family.cc"],
-              "operator/elemwise/unary.h": ["operator/elemwise/family.cc"]}
+              "operator/elemwise/unary.h": ["operator/elemwise/family.cc"],
+              "operator/optimizer/rule.h": [f"operator/optimizer/{name}.cc" for name in ("rule", *RULES)]}
 LEVEL = re.compile(r"\s*#\s*define\s+HEDDLE_LEVEL\s+(\d)")
 INCLUDE = re.compile(r'\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>|(HEDDLE_LOOPS))')
 LOOPS = re.compile(r'\s*#\s*define\s+HEDDLE_LOOPS\s+"([^"]+)"')
-OPS = re.compile(r"^(HEDDLE_OPS\w*)\((\w+)\)$")
+OPS = re.compile(r"^(HEDDLE_OPS\w*|HEDDLE_RULES)\((\w+)\)$")
 # What becomes an unnamed namespace: compilers then drop what nothing refers to, and say nothing to linkers.
 OPENED = re.compile(r"^namespace heddle(?:::([\w:]+))? \{$")
 CLOSED = re.compile(r"^\}  // namespace heddle(::[\w:]+)?$")
@@ -122,7 +126,7 @@ class Flattener:
             elif m := CLOSED.match(line):
                 out.append("}}}" if m[1] else "}}")
             elif (name.endswith(".def") and (m := OPS.match(line))
-                  and (m[1] != "HEDDLE_OPS" or m[2] not in self.stems)):
+                  and (m[1] not in ("HEDDLE_OPS", "HEDDLE_RULES") or m[2] not in self.stems)):
                 continue
             else:
                 out.append(line)
@@ -159,12 +163,19 @@ class Files:
         self.files_of = files_of  # the stem by the name of an operator
         self.stems: set[str] = set()
         self.fixed = [*CATALOGUE, *(f"{room}/{p.name}" for room in ROOMS
-                                    for p in sorted((ROOT / "src" / room).glob("*.cc")))]
+                                    for p in sorted((ROOT / "src" / room).glob("*.cc"))
+                                    if f"{room}/{p.name}" not in TRAINING)]
         self.support: dict[str, None] = {}  # in the order in which they are found
         for path in self.fixed:
             self.add_headers(path)
         for stem in stems:
             self.add_operators(stem)
+        predicts = len(self.support)
+        for path in TRAINING:
+            self.add_headers(path)
+        self.training = list(dict.fromkeys([*list(self.support)[predicts:], *TRAINING]))
+        for path in self.training:
+            self.support.pop(path, None)
 
     def add_operators(self, stem: str) -> None:
         if stem in self.stems:
@@ -233,10 +244,14 @@ def amalgamate(folder: pathlib.Path, models: Sequence[pathlib.Path] = ()) -> str
                     raise SystemExit(f"amalgamate: {model} needs '{name}', which no predictor has: {why}")
                 wanted.add(files_of[name])
         files = Files([*OF_PASSES, *PRODUCTS, *sorted(wanted)], files_of)
-    flat = Flattener(files.stems)
+    flat = Flattener(files.stems | set(RULES))
     body = []
     for name in files.all():
         body += ["", f"// ===== src/{name}", *flat.lines(name)]
+    body += ["", "#ifdef HEDDLE_TRAIN"]
+    for name in files.training:
+        body += ["", f"// ===== src/{name}", *flat.lines(name)]
+    body += ["", "#endif  // HEDDLE_TRAIN"]
     head = [f"// heddle's predictor, version {version}, written by tools/amalgamate.py: do not edit.",
             "// SPDX-License-Identifier: Apache-2.0", "#ifndef HEDDLE_TRAIN", "#define HEDDLE_NO_GRADIENTS", "#endif",
             "#define HEDDLE_API  // only the functions of the header are visible", '#include "heddle_predict.h"', "",

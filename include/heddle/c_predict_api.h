@@ -40,7 +40,8 @@ HD_API const char* hd_last_error(void);
 HD_API int hd_on_error(void (*handler)(const char* text));
 
 /* Reads the text of a -symbol.json file and the bytes of a .params file, whose names may begin with
- * "arg:" or "aux:"; those that the network lacks are left. Nothing of the arguments is kept. */
+ * "arg:" or "aux:"; those that the network lacks are left. No bytes (NULL and 0): no parameters,
+ * for a network that is still to learn them. Nothing of the arguments is kept. */
 HD_API int hd_model_create(const char* json, const void* params, size_t params_bytes,
                            hd_model** out);
 /* Predictors may go on. NULL is allowed, as for the other kinds. */
@@ -109,6 +110,61 @@ HD_API int hd_predictor_output(const hd_predictor* predictor, int index, hd_outp
 HD_API int hd_tensors_create(const void* params, size_t bytes, hd_tensors** out, int* count);
 HD_API int hd_tensors_get(const hd_tensors* tensors, int index, hd_output* tensor);
 HD_API void hd_tensors_free(hd_tensors* tensors);
+
+/* --- training
+ * ----------------------------------------------------------------------------------- A network
+ * with its gradients, and a rule that follows them: for one thread at a time. In the predictor in
+ * one file these functions are there where it is compiled with -DHEDDLE_TRAIN. */
+
+typedef struct hd_trainer hd_trainer;
+
+#ifndef HD_PARAMS
+#define HD_PARAMS(...) ((const char* const[]){__VA_ARGS__, NULL})
+#endif
+
+/* How a network learns; what is 0 or NULL is as said. */
+typedef struct hd_training {
+  size_t size;      /* sizeof(hd_training) */
+  const char* rule; /* "sgd" (NULL), "nag", "signum", "adam", "adamw", "adamax", "nadam"; the
+                     * library has all of Python's optimizers */
+  const char* const* params; /* of the rule: names and values as texts, with NULL at the end, as
+                              * HD_PARAMS("momentum", "0.9") writes them */
+  double wd;                 /* decay of what is named ..._weight or ..._gamma */
+  double rescale_grad;       /* multiplies gradients first; 0: 1 / the first extent of inputs[0] */
+  double clip_gradient;      /* then limits them to [-c, c]; 0: no limit */
+  const char* const* fixed;  /* names of parameters that stay as they are, with NULL at the end */
+  uint64_t seed;             /* of initial values and of operators that draw, such as Dropout */
+} hd_training;
+
+/* `inputs` must name the labels too. Parameters are copies of the model's. Those that it lacks
+ * begin with values that the end of their name tells: _bias, _beta and _mean 0, _gamma and _var 1,
+ * _weight uniform in [-s, s), s = sqrt(6 / (fan in + fan out)), the same numbers on every machine;
+ * others are an error. The learner ends with hd_trainer_free() and needs the model no longer. */
+HD_API int hd_trainer_create(const hd_model* model, const hd_input* inputs, int input_count,
+                             const hd_training* how, hd_trainer** out);
+HD_API void hd_trainer_free(hd_trainer* trainer);
+/* As hd_predictor_set(). */
+HD_API int hd_trainer_set(hd_trainer* trainer, const char* input, const void* data, size_t bytes);
+/* One run forward and backward, and one update of all parameters. An output that is no loss counts
+ * as one: its elements are summed. */
+HD_API int hd_trainer_step(hd_trainer* trainer, double learning_rate);
+/* A run as predictors make it: nothing is learned and nothing dropped. */
+HD_API int hd_trainer_forward(hd_trainer* trainer);
+/* Of the last step, which computes them before the update, or of the last run. */
+HD_API int hd_trainer_output_count(const hd_trainer* trainer, int* count);
+HD_API int hd_trainer_output(const hd_trainer* trainer, int index, hd_output* output);
+/* Parameters, then auxiliary states, in the network's order; `data` stays where it is and changes
+ * with every step. */
+HD_API int hd_trainer_parameter_count(const hd_trainer* trainer, int* count);
+HD_API int hd_trainer_parameter(const hd_trainer* trainer, int index, hd_output* parameter);
+/* The values of all of them, one behind the other in that order: for those who average what several
+ * machines have learned. */
+HD_API int hd_trainer_bytes(const hd_trainer* trainer, size_t* bytes);
+HD_API int hd_trainer_get(const hd_trainer* trainer, void* values, size_t bytes);
+HD_API int hd_trainer_put(hd_trainer* trainer, const void* values, size_t bytes);
+/* A .params file as Module.save_checkpoint() writes it, which every hd_model_create() reads. *bytes
+ * is its size, and *params as long as the trainer, or until the next call. */
+HD_API int hd_trainer_save(hd_trainer* trainer, const void** params, size_t* bytes);
 
 /* --- MXNet's names
  * ----------------------------------------------------------------------------------- As there:

@@ -5,8 +5,9 @@
 
 namespace heddle::predict {
 
-Model::Model(std::string_view json, std::string_view bytes)
-    : symbol(Symbol::from_json(json)), params(read_params(bytes)) {}
+Model::Model(std::string_view json, std::string_view bytes) : symbol(Symbol::from_json(json)) {
+  if (!bytes.empty()) params = read_params(bytes);
+}
 
 int64_t Model::bytes() const {
   int64_t n = 0;
@@ -14,7 +15,6 @@ int64_t Model::bytes() const {
   return n;
 }
 
-// Whether a variable is only what losses compare with.
 bool is_label(const Graph& g, std::string_view name) {
   bool read = false;
   const std::vector<int> producer = g.producers();

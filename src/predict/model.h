@@ -18,6 +18,9 @@ struct Model {
   int64_t bytes() const;  // of the parameters
 };
 
+// Whether a variable is only what losses compare with.
+bool is_label(const Graph& g, std::string_view name);
+
 // The same values in float32.
 Tensor as_float32(const Tensor& t);
 

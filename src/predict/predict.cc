@@ -5,11 +5,8 @@
 #include "base/c_structs.h"
 #include "device/scratch.h"
 #include "heddle/c_predict_api.h"
-#include "predict/model.h"
+#include "predict/handles.h"
 
-struct hd_model {
-  std::shared_ptr<const heddle::predict::Model> value;
-};
 struct hd_predictor {
   heddle::predict::Predictor value;
 };
@@ -51,6 +48,12 @@ hd_output output_of(const char* name, const Blob& b) {
           .bytes = size_t(b.bytes())};
 }
 
+void copy_in(std::string_view name, const Blob& input, const void* data, size_t bytes) {
+  check(size_t(input.bytes()) == bytes, "[predict] {} has shape {} and {} bytes, found {}", name,
+        input.shape, input.bytes(), bytes);
+  if (bytes > 0) std::memcpy(input.data, &need(static_cast<const char*>(data), "data"), bytes);
+}
+
 }  // namespace heddle::predict
 
 using namespace heddle;
@@ -66,9 +69,9 @@ int hd_on_error(void (*handler)(const char* text)) {
 int hd_model_create(const char* json, const void* params, size_t params_bytes, hd_model** out) {
   return guarded([&] {
     need(out, "the place of the model"), need(json, "json");
-    const char* const bytes = &need(static_cast<const char*>(params), "params");
-    *out =
-        new hd_model{std::make_shared<predict::Model>(json, std::string_view(bytes, params_bytes))};
+    std::string_view bytes;
+    if (params_bytes > 0) bytes = {&need(static_cast<const char*>(params), "params"), params_bytes};
+    *out = new hd_model{std::make_shared<predict::Model>(json, bytes)};
   });
 }
 
@@ -135,10 +138,7 @@ void hd_predictor_free(hd_predictor* predictor) { delete predictor; }
 int hd_predictor_set(hd_predictor* predictor, const char* input, const void* data, size_t bytes) {
   return guarded([&] {
     const std::string_view name = &need(input, "the name of the input");
-    const Blob& b = need(predictor, "the predictor").value.input(name);
-    check(size_t(b.bytes()) == bytes, "[predict] {} has shape {} and {} bytes, found {}", name,
-          b.shape, b.bytes(), bytes);
-    if (bytes > 0) std::memcpy(b.data, &need(static_cast<const char*>(data), "data"), bytes);
+    predict::copy_in(name, need(predictor, "the predictor").value.input(name), data, bytes);
   });
 }
 

@@ -46,6 +46,10 @@ class Session {
   // After forward(true), once. `heads`: gradients of the outputs, as many as there are; may be
   // empty when every output is a loss.
   void backward(std::span<const Blob> heads = {});
+  // Whether backward() reads the gradient of this output, which is no loss then.
+  bool wants_head(int output) const {
+    return size_t(output) < heads_.size() && heads_[size_t(output)].data;
+  }
   // From now on predictions compute every value, and `each` is called with those of a step after it
   // (before, with what it reads, if `inputs_too`); the values are memory of the session. An empty
   // function ends that. What this takes comes from the heap.

@@ -1,44 +1,21 @@
 """The predictor in one file: it compiles silently for every target, and gives the answers of portable kernels."""
 import concurrent.futures
-import dataclasses
 import gzip
 import os
 import pathlib
 import platform
-import shutil
 import subprocess
 import sys
 import time
 
 import numpy as np
 import pytest
+from predictor_targets import WITHOUT, Target, needed
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAMS = {name: ROOT / f"tests/predict/{name}.cc" for name in ("run", "bounded")}
-FLAGS = "-std=c++20 -Wall -Wextra -ffp-contract=off".split()
-DEBIAN_NODE = "/usr/share/nodejs"  # where em++ finds what it needs, also for another node than Debian's
-WITHOUT = ["-fno-exceptions", "-fno-rtti"]
-
-
-@dataclasses.dataclass(frozen=True)
-class Target:
-    """A compiler with its flags, and what runs its programs."""
-
-    command: list
-    runner: list = dataclasses.field(default_factory=list)
-    suffix: str = ""
-    link: tuple = ()  # flags for linking alone
-    programs: tuple = ("run",)
-    same_bits: bool = True  # else as close as mathematical functions of another C library are
-
-    def missing(self):
-        """The programs that are not installed."""
-        return [program for program in (self.command[0], *self.runner[:1]) if not shutil.which(program)]
-
-
 TARGETS = {
     "g++": Target(["g++", "-O2"], programs=("run", "bounded")),
-    "g++ with gradients": Target(["g++", "-O1", "-DHEDDLE_TRAIN"]),
     "g++ without exceptions": Target(["g++", "-Os", *WITHOUT], programs=("run", "bounded")),
     "clang++": Target(["clang++", "-O2"]),
     "clang++ without exceptions": Target(["clang++", "-Os", *WITHOUT]),
@@ -122,14 +99,11 @@ def compilations(request, sources, tmp_path_factory):
     asked = {item.callspec.params.get("programs") for item in request.session.items if hasattr(item, "callspec")}
 
     def compiled(target, folder):
-        start, predictor, env = time.monotonic(), folder / "predictor.o", {"NODE_PATH": DEBIAN_NODE, **os.environ}
+        start, predictor = time.monotonic(), folder / "predictor.o"
         commands = [["-c", sources / "heddle_predict.cc", "-o", predictor]]
         for name in target.programs:
             commands.append([f"-I{sources}", PROGRAMS[name], predictor, *target.link, "-o", folder / f"{name}{target.suffix}"])
-        for command in commands:
-            done = subprocess.run([*target.command, *FLAGS, *command], capture_output=True, text=True, env=env)
-            if done.returncode != 0 or done.stderr:
-                break
+        done = target.compile(commands)
         return done, folder, time.monotonic() - start
 
     with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
@@ -157,14 +131,6 @@ def programs(request, compilations, report):
 @pytest.fixture(scope="module")
 def program(programs):
     return programs["run"]
-
-
-def needed(programs):
-    """Skips what these programs would run; fails instead where HEDDLE_ALL_TARGETS asks for everything."""
-    text = f"not installed: {programs}; ./dev test --predict installs it"
-    if os.environ.get("HEDDLE_ALL_TARGETS"):
-        pytest.fail(text)
-    pytest.skip(text)
 
 
 @pytest.fixture(scope="module")
