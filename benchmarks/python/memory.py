@@ -158,12 +158,12 @@ def plans(mx, name):
     wanted = requests(net, shapes)
 
     def plan(budget):
-        begin = time.perf_counter()
+        begin = time.process_time()
         try:
             made = net.memory_plan(grad_req=wanted, memory_budget=budget, **shapes)
         except mx.MXNetError as e:
-            return None, int(re.search(r"needs (\d+)", str(e))[1]), time.perf_counter() - begin
-        return made, made.peak_bytes, time.perf_counter() - begin
+            return None, int(re.search(r"needs (\d+)", str(e))[1]), time.process_time() - begin
+        return made, made.peak_bytes, time.process_time() - begin
 
     free, _, seconds = plan(0)
     own = free.peak_bytes - free.arena_bytes
@@ -282,7 +282,7 @@ def main():
     print("Arenas of a training step in MB (values between inputs and outputs; gradients and parameters are beside them).\n"
           "A budget's columns: MB, and the estimated part of a step that runs again.\n")
     head = f"{'':22}{'nodes':>7}{'naive':>9}{'plain':>8}{'bound':>8}{'default':>9}"
-    head += "".join(f"{f'{100 * s:.0f} %':>16}" for s in SHARES) + f"{'least':>16}{'plan s':>14}{'MXNet':>8}"
+    head += "".join(f"{f'{100 * s:.0f} %':>16}" for s in SHARES) + f"{'least':>16}{'plan, cpu s':>14}{'MXNet':>8}"
     print(head)
     for name in NETWORKS:
         if given.only not in name:

@@ -12,7 +12,9 @@ MemoryReport of(const Network& network, const Plan& p, const Plan& plain) {
                  .lower_bound = use.lower_bound,
                  .plain_arena = plain.stated_bytes(),
                  .seconds = p.seconds,
-                 .again = p.seconds_again};
+                 .again = p.seconds_again,
+                 .steps = {},
+                 .at_peak = {}};
   for (const Network::Variable& v : network.variables) {
     const int64_t bytes = v.type.shape.size() * dtype_size(v.type.dtype);
     r.parameters += bytes;
