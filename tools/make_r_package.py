@@ -133,7 +133,8 @@ def page(op, arrays, symbols, array_formals, symbol_formals):
     known = {dotted(x["name"]): x for x in op["inputs"]}
     params = {dotted(p["name"]): p for p in op["params"]}
     items = []
-    for name, _ in array_formals + [("name", None), ("attr", None)]:
+    used = ([array_formals] if arrays else []) + ([symbol_formals] if symbols else [])
+    for name in dict.fromkeys(name for formals in used for name, _ in formals):
         if name == "...":
             text = ("Arrays or symbols, or one list of them" if op["variadic"] else
                     "The arguments above as the library spells them, with underscores") + "."
@@ -176,9 +177,8 @@ def main():
     if folder.exists():
         shutil.rmtree(folder)
     shutil.copytree(PACKAGE, folder, ignore=shutil.ignore_patterns("*.o", "*.so", "Makevars"))
-    shutil.copy(ROOT / "LICENSE", folder / "inst/LICENSE") if (folder / "inst").is_dir() else None
     (folder / "man").mkdir(exist_ok=True)
-    taken = written_by_hand()
+    taken, pages = written_by_hand(), set()
     functions = ["# Made from the catalogue of operators by tools/make_r_package.py."]
     for op in catalogue["operators"]:
         arrays, symbols = ([n for n in dict.fromkeys(names) if n not in taken] for names in names_of(op))
@@ -189,8 +189,11 @@ def main():
         functions += [function(n, op, "hdr_operator", array_last) for n in arrays]
         functions += [function(n, op, "hdr_symbol_operator", symbol_last) for n in symbols]
         title = (arrays or symbols)[0]
-        (folder / f"man/op_{title}.Rd").write_text(
-            page(op, arrays, symbols, formals(op, array_last), formals(op, symbol_last)))
+        file = folder / f"man/op_{title}.Rd"
+        if file.name.lower() in pages:  # Crop and crop are two operators
+            file = folder / f"man/op_{title}_of_{op['file']}.Rd"
+        pages.add(file.name.lower())
+        file.write_text(page(op, arrays, symbols, formals(op, array_last), formals(op, symbol_last)))
     (folder / "R/operators.R").write_text("\n".join(functions) + "\n")
     if "--sources" in sys.argv:
         import r_sources

@@ -5,7 +5,11 @@ mxnet.export <- function(path) {
   here <- asNamespace("heddle")
   file <- file.path(path.expand(path), "R", "mxnet_generated.R")
   dir.create(dirname(file), recursive = TRUE, showWarnings = FALSE)
-  generated <- Filter(function(n) any(grepl("hdr_operator|hdr_symbol_operator", deparse(body(here[[n]])))), sort(names))
+  is_generated <- function(n) {
+    call <- body(here[[n]])
+    is.call(call) && identical(call[[1]], quote(.Call)) && as.character(call[[2]]) %in% c("hdr_operator", "hdr_symbol_operator")
+  }
+  generated <- Filter(is_generated, sort(names))
   writeLines(unlist(lapply(generated, function(n) {
     text <- deparse(here[[n]], width.cutoff = 500)
     c(paste0(n, " <- ", text[1]), text[-1], "")

@@ -343,8 +343,10 @@ mx.model.FeedForward.create <- function(symbol, X, y = NULL, ctx = NULL, begin.r
 
 # ---- predicting --------------------------------------------------------------------------------
 
-predict.MXFeedForwardModel <- function(model, X, ctx = NULL, array.batch.size = 128, array.layout = "auto",
-                                       allow.extra.params = FALSE, ...) {
+# MXNet called the first argument model; R calls it object.
+predict.MXFeedForwardModel <- function(object = list(...)$model, X, ctx = NULL, array.batch.size = 128,
+                                       array.layout = "auto", allow.extra.params = FALSE, ...) {
+  model <- object
   if (is.null(ctx)) ctx <- mx.ctx.default()
   if (is.serialized(model)) model <- mx.unserialize(model)
   if (is.data.frame(X)) X <- as_numbers(X)

@@ -66,17 +66,18 @@ mx.nd.slice <- function(nd, begin, end, step = NULL) {
 
 # ---- generics ----------------------------------------------------------------------------------
 
-dim.MXNDArray <- function(nd) .Call(hdr_dim, nd)
+dim.MXNDArray <- function(x) .Call(hdr_dim, x)
 
 `dim<-.MXNDArray` <- function(x, value) .Call(hdr_invoke, "Reshape", list(x), list(shape = value), NULL)
 
-length.MXNDArray <- function(nd) .Call(hdr_length, nd)
+length.MXNDArray <- function(x) .Call(hdr_length, x)
 
-as.array.MXNDArray <- function(nd, ...) .Call(hdr_values, nd)
+# MXNet called the first argument of these methods nd; R calls it x.
+as.array.MXNDArray <- function(x = list(...)$nd, ...) .Call(hdr_values, x)
 
-as.matrix.MXNDArray <- function(nd, ...) {
-  if (length(dim(nd)) != 2) fail("[as.matrix] found an array of ", length(dim(nd)), " dimensions, expected 2")
-  .Call(hdr_values, nd)
+as.matrix.MXNDArray <- function(x = list(...)$nd, ...) {
+  if (length(dim(x)) != 2) fail("[as.matrix] found an array of ", length(dim(x)), " dimensions, expected 2")
+  .Call(hdr_values, x)
 }
 
 as.vector.MXNDArray <- function(x, mode = "any") as.vector(.Call(hdr_values, x), mode)
@@ -90,10 +91,10 @@ describe_array <- function(x) {
           context$device_id)
 }
 
-print.MXNDArray <- function(nd, ...) {
-  print(as.array(nd), ...)
-  cat(describe_array(nd), "\n", sep = "")
-  invisible(nd)
+print.MXNDArray <- function(x = list(...)$nd, ...) {
+  print(as.array(x))
+  cat(describe_array(x), "\n", sep = "")
+  invisible(x)
 }
 
 str.MXNDArray <- function(object, ...) {
