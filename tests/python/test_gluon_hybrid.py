@@ -430,3 +430,40 @@ def test_a_plain_forward_that_needs_values_runs_line_by_line():
         assert np.allclose(net(x).asnumpy(), wanted, atol=1e-6)
     assert np.allclose(net(x).asnumpy(), wanted, atol=1e-6)  # and is not told again
     assert net.body._graph is not None
+
+
+# --- several devices
+def on_two_devices(hybrid):
+    """A network trained on halves of each batch, with its parameters on both devices and what it gives in the end."""
+    contexts, random = [mx.cpu(0), mx.cpu(1)], np.random.RandomState(0)
+    images, labels = random.uniform(size=(8, 1, 8, 8)), random.randint(0, 3, 8)
+    mx.random.seed(1)
+    net, loss = gluon.nn.HybridSequential(), gluon.loss.SoftmaxCrossEntropyLoss()
+    net.add(gluon.nn.Conv2D(4, 3), gluon.nn.BatchNorm(), gluon.nn.Activation("relu"), gluon.nn.Dense(3))
+    net.initialize(mx.init.Xavier(), ctx=contexts)
+    net(mx.nd.zeros((1, 1, 8, 8)))  # shapes are known, and weights drawn in the same order
+    if hybrid:
+        net.hybridize()
+        loss.hybridize()
+    trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.1, "momentum": 0.9})
+    x, y = (gluon.utils.split_and_load(mx.nd.array(a), contexts) for a in (images, labels))
+    for _ in range(4):
+        with autograd.record():
+            losses = [loss(net(a), b) for a, b in zip(x, y)]
+        autograd.backward(losses)
+        trainer.step(8)
+    out = [net(a) for a in x]
+    assert [a.context for a in (*losses, *out)] == contexts * 2
+    return net, [p.list_data() for p in net.collect_params().values()], out
+
+
+def test_a_graph_runs_on_each_device_of_its_parameters():
+    (_, eager, eager_out), (net, graph, graph_out) = on_two_devices(False), on_two_devices(True)
+    for one, other in zip((*eager, eager_out), (*graph, graph_out)):
+        for a, b in zip(one, other):
+            np.testing.assert_allclose(a.asnumpy(), b.asnumpy(), rtol=1e-4, atol=1e-5)
+    assert all((a.asnumpy() == b.asnumpy()).all() for (a, b), p in zip(graph, net.collect_params().values()) if p.grad_req != "null")
+    with pytest.raises(RuntimeError, match=r"was not initialized on context cpu\(2\)"):
+        net(mx.nd.ones((1, 1, 8, 8), ctx=mx.cpu(2)))
+    net.collect_params().reset_ctx(mx.cpu(1))
+    assert net(mx.nd.ones((1, 1, 8, 8), ctx=mx.cpu(1))).context == mx.cpu(1)

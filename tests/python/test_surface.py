@@ -57,13 +57,15 @@ each_module = pytest.mark.parametrize("file, module", CASES, ids=lambda v: v)
 
 
 def found(path):
-    """An object by its dotted path below the package, modules imported on the way."""
+    """An object by its dotted path below the package, modules imported on the way; one before what it holds of the same name."""
     place = mx
-    for part in path.split("."):
-        if inspect.ismodule(place) and not hasattr(place, part):
-            importlib.import_module(f"{place.__name__}.{part}")
-        place = getattr(place, part)
-    return place
+    *parts, last = path.split(".")
+    for part in parts:
+        try:
+            place = importlib.import_module(f"{place.__name__}.{part}")
+        except ModuleNotFoundError:  # it is a class
+            place = getattr(place, part)
+    return getattr(place, last) if hasattr(place, last) else importlib.import_module(f"{place.__name__}.{last}")
 
 
 def is_absent(module, name):
