@@ -9,7 +9,7 @@ from .activations import Activation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
     from ..._typing import DTypeLike
@@ -239,7 +239,30 @@ class Flatten(HybridBlock):
         return type(self).__name__
 
 
-class InstanceNorm(HybridBlock):
+class _Norm(HybridBlock):
+    """What layers that normalise have in common: a scale gamma and a shift beta, learned or fixed.
+
+    extent: of both, 0 where it is found out at the first forward; settings: the rest of what repr() says.
+    """
+
+    def __init__(self, extent: int, epsilon: float, center: bool, scale: bool, beta_initializer: Any, gamma_initializer: Any,
+                 settings: Mapping[str, Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._kwargs = {"eps": epsilon, **settings, "center": center, "scale": scale}
+        self._epsilon = epsilon
+        self.gamma = self.params.get("gamma", grad_req="write" if scale else "null", shape=(extent,), init=gamma_initializer,
+                                     allow_deferred_init=True)
+        self.beta = self.params.get("beta", grad_req="write" if center else "null", shape=(extent,), init=beta_initializer,
+                                    allow_deferred_init=True)
+
+    def _settings(self) -> str:
+        return ", ".join(f"{key}={value!r}" for key, value in self._kwargs.items())
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._settings()}, in_channels={(self.gamma.shape or (0,))[0]})"
+
+
+class InstanceNorm(_Norm):
     """(x - mean) / sqrt(var + epsilon) * gamma + beta, with mean and variance over all axes but the first and `axis`.
 
     x: (batch, ..., channels, ...), at least three axes. gamma, beta: (in_channels,). Ulyanov et al., Instance
@@ -249,26 +272,16 @@ class InstanceNorm(HybridBlock):
     def __init__(self, axis: int = 1, epsilon: float = 1e-5, center: bool = True, scale: bool = False,
                  beta_initializer: Any = "zeros", gamma_initializer: Any = "ones", in_channels: int = 0,
                  **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self._kwargs = {"eps": epsilon, "axis": axis, "center": center, "scale": scale}
+        super().__init__(in_channels, epsilon, center, scale, beta_initializer, gamma_initializer, {"axis": axis}, **kwargs)
         self._axis = axis
-        self._epsilon = epsilon
-        self.gamma = self.params.get("gamma", grad_req="write" if scale else "null", shape=(in_channels,),
-                                     init=gamma_initializer, allow_deferred_init=True)
-        self.beta = self.params.get("beta", grad_req="write" if center else "null", shape=(in_channels,),
-                                    init=beta_initializer, allow_deferred_init=True)
 
     def hybrid_forward(self, F: Any, x: Any, gamma: Any, beta: Any) -> Any:
         if self._axis == 1:
             return F.InstanceNorm(x, gamma, beta, name="fwd", eps=self._epsilon)
         return F.InstanceNorm(x.swapaxes(1, self._axis), gamma, beta, name="fwd", eps=self._epsilon).swapaxes(1, self._axis)
 
-    def __repr__(self) -> str:
-        settings = ", ".join(f"{key}={value!r}" for key, value in self._kwargs.items())
-        return f"{type(self).__name__}({settings}, in_channels={(self.gamma.shape or (0,))[0]})"
 
-
-class LayerNorm(HybridBlock):
+class LayerNorm(_Norm):
     """(x - mean) / sqrt(var + epsilon) * gamma + beta, with mean and variance along `axis` alone.
 
     gamma, beta: (in_channels,), the extent of that axis. Ba et al., Layer Normalization, 2016.
@@ -277,26 +290,15 @@ class LayerNorm(HybridBlock):
     def __init__(self, axis: int = -1, epsilon: float = 1e-5, center: bool = True, scale: bool = True,
                  beta_initializer: Any = "zeros", gamma_initializer: Any = "ones", in_channels: int = 0,
                  prefix: str | None = None, params: Any = None) -> None:
-        super().__init__(prefix=prefix, params=params)
-        self._kwargs = {"eps": epsilon, "axis": axis, "center": center, "scale": scale}
+        super().__init__(in_channels, epsilon, center, scale, beta_initializer, gamma_initializer, {"axis": axis}, prefix=prefix,
+                         params=params)
         self._axis = axis
-        self._epsilon = epsilon
-        self._center = center
-        self._scale = scale
-        self.gamma = self.params.get("gamma", grad_req="write" if scale else "null", shape=(in_channels,),
-                                     init=gamma_initializer, allow_deferred_init=True)
-        self.beta = self.params.get("beta", grad_req="write" if center else "null", shape=(in_channels,),
-                                    init=beta_initializer, allow_deferred_init=True)
 
     def hybrid_forward(self, F: Any, data: Any, gamma: Any, beta: Any) -> Any:
         return F.LayerNorm(data, gamma=gamma, beta=beta, axis=self._axis, eps=self._epsilon)
 
-    def __repr__(self) -> str:
-        settings = ", ".join(f"{key}={value!r}" for key, value in self._kwargs.items())
-        return f"{type(self).__name__}({settings}, in_channels={(self.gamma.shape or (0,))[0]})"
 
-
-class GroupNorm(HybridBlock):
+class GroupNorm(_Norm):
     """(x - mean) / sqrt(var + epsilon) * gamma + beta, with mean and variance over all axes but the first, in num_groups
     groups of channels (axis 1).
 
@@ -306,23 +308,15 @@ class GroupNorm(HybridBlock):
     def __init__(self, num_groups: int = 1, epsilon: float = 1e-5, center: bool = True, scale: bool = True,
                  beta_initializer: Any = "zeros", gamma_initializer: Any = "ones", prefix: str | None = None,
                  params: Any = None) -> None:
-        super().__init__(prefix=prefix, params=params)
-        self._kwargs = {"eps": epsilon, "num_groups": num_groups, "center": center, "scale": scale}
+        super().__init__(num_groups, epsilon, center, scale, beta_initializer, gamma_initializer, {"num_groups": num_groups},
+                         prefix=prefix, params=params)
         self._num_groups = num_groups
-        self._epsilon = epsilon
-        self._center = center
-        self._scale = scale
-        self.gamma = self.params.get("gamma", grad_req="write" if scale else "null", shape=(num_groups,),
-                                     init=gamma_initializer, allow_deferred_init=True)
-        self.beta = self.params.get("beta", grad_req="write" if center else "null", shape=(num_groups,),
-                                    init=beta_initializer, allow_deferred_init=True)
 
     def hybrid_forward(self, F: Any, data: Any, gamma: Any, beta: Any) -> Any:
         return F.GroupNorm(data, gamma=gamma, beta=beta, num_groups=self._num_groups, eps=self._epsilon)
 
     def __repr__(self) -> str:
-        settings = ", ".join(f"{key}={value!r}" for key, value in self._kwargs.items())
-        return f"{type(self).__name__}({settings})"
+        return f"{type(self).__name__}({self._settings()})"
 
 
 class Lambda(Block):

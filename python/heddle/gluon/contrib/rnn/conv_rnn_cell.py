@@ -23,14 +23,16 @@ def _tuple(value: ShapeLike, axes: int, what: str) -> tuple[int, ...]:
 class _ConvCell(HybridRecurrentCell):
     """What all of them are: a convolution of the input, and one of the state that keeps its size."""
 
+    _axes = 0
     _gates = 1
     _states = 1
 
     def __init__(self, input_shape: Any, hidden_channels: int, i2h_kernel: ShapeLike, h2h_kernel: ShapeLike, i2h_pad: ShapeLike,
                  i2h_dilate: ShapeLike, h2h_dilate: ShapeLike, i2h_weight_initializer: Any, h2h_weight_initializer: Any,
-                 i2h_bias_initializer: Any, h2h_bias_initializer: Any, conv_layout: str, activation: Any, axes: int,
+                 i2h_bias_initializer: Any, h2h_bias_initializer: Any, conv_layout: str, activation: Any,
                  prefix: str | None, params: Any) -> None:
         super().__init__(prefix=prefix, params=params)
+        axes = self._axes
         self._hidden_channels = hidden_channels
         self._input_shape = tuple(input_shape)
         self._conv_layout = conv_layout
@@ -146,7 +148,48 @@ class _ConvGRUCell(_ConvCell):
         return output, [output]
 
 
-class Conv1DRNNCell(_ConvRNNCell):
+# --- over how many axes a cell goes, and what it takes by default
+class _Over1(_ConvCell):
+    _axes = 1
+
+    def __init__(self, input_shape: Any, hidden_channels: int, i2h_kernel: ShapeLike, h2h_kernel: ShapeLike,
+                 i2h_pad: ShapeLike = (0,), i2h_dilate: ShapeLike = (1,), h2h_dilate: ShapeLike = (1,),
+                 i2h_weight_initializer: Any = None, h2h_weight_initializer: Any = None,
+                 i2h_bias_initializer: Any = "zeros", h2h_bias_initializer: Any = "zeros", conv_layout: str = "NCW",
+                 activation: Any = "tanh", prefix: str | None = None, params: Any = None) -> None:
+        super().__init__(input_shape, hidden_channels, i2h_kernel, h2h_kernel, i2h_pad, i2h_dilate, h2h_dilate,
+                         i2h_weight_initializer, h2h_weight_initializer, i2h_bias_initializer, h2h_bias_initializer,
+                         conv_layout, activation, prefix, params)
+
+
+class _Over2(_ConvCell):
+    _axes = 2
+
+    def __init__(self, input_shape: Any, hidden_channels: int, i2h_kernel: ShapeLike, h2h_kernel: ShapeLike,
+                 i2h_pad: ShapeLike = (0, 0), i2h_dilate: ShapeLike = (1, 1), h2h_dilate: ShapeLike = (1, 1),
+                 i2h_weight_initializer: Any = None, h2h_weight_initializer: Any = None,
+                 i2h_bias_initializer: Any = "zeros", h2h_bias_initializer: Any = "zeros", conv_layout: str = "NCHW",
+                 activation: Any = "tanh", prefix: str | None = None, params: Any = None) -> None:
+        super().__init__(input_shape, hidden_channels, i2h_kernel, h2h_kernel, i2h_pad, i2h_dilate, h2h_dilate,
+                         i2h_weight_initializer, h2h_weight_initializer, i2h_bias_initializer, h2h_bias_initializer,
+                         conv_layout, activation, prefix, params)
+
+
+class _Over3(_ConvCell):
+    _axes = 3
+
+    def __init__(self, input_shape: Any, hidden_channels: int, i2h_kernel: ShapeLike, h2h_kernel: ShapeLike,
+                 i2h_pad: ShapeLike = (0, 0, 0), i2h_dilate: ShapeLike = (1, 1, 1), h2h_dilate: ShapeLike = (1, 1, 1),
+                 i2h_weight_initializer: Any = None, h2h_weight_initializer: Any = None,
+                 i2h_bias_initializer: Any = "zeros", h2h_bias_initializer: Any = "zeros", conv_layout: str = "NCDHW",
+                 activation: Any = "tanh", prefix: str | None = None, params: Any = None) -> None:
+        super().__init__(input_shape, hidden_channels, i2h_kernel, h2h_kernel, i2h_pad, i2h_dilate, h2h_dilate,
+                         i2h_weight_initializer, h2h_weight_initializer, i2h_bias_initializer, h2h_bias_initializer,
+                         conv_layout, activation, prefix, params)
+
+
+# --- both together
+class Conv1DRNNCell(_ConvRNNCell, _Over1):
     """h' = activation(conv(x) + conv(h)), over series.
 
     inputs: (batch, *input_shape), in the order of conv_layout, NCW (others have no kernel); states: [h], it with
@@ -154,17 +197,8 @@ class Conv1DRNNCell(_ConvRNNCell):
     axis; h2h_kernel is odd, so that the state keeps its size (AssertionError else). activation: a name, in the place of tanh.
     """
 
-    def __init__(self, input_shape: Any, hidden_channels: int, i2h_kernel: ShapeLike, h2h_kernel: ShapeLike,
-                 i2h_pad: ShapeLike = (0,), i2h_dilate: ShapeLike = (1,), h2h_dilate: ShapeLike = (1,),
-                 i2h_weight_initializer: Any = None, h2h_weight_initializer: Any = None,
-                 i2h_bias_initializer: Any = "zeros", h2h_bias_initializer: Any = "zeros", conv_layout: str = "NCW",
-                 activation: Any = "tanh", prefix: str | None = None, params: Any = None) -> None:
-        super().__init__(input_shape, hidden_channels, i2h_kernel, h2h_kernel, i2h_pad, i2h_dilate, h2h_dilate,
-                         i2h_weight_initializer, h2h_weight_initializer, i2h_bias_initializer, h2h_bias_initializer,
-                         conv_layout, activation, 1, prefix, params)
 
-
-class Conv2DRNNCell(_ConvRNNCell):
+class Conv2DRNNCell(_ConvRNNCell, _Over2):
     """h' = activation(conv(x) + conv(h)), over images.
 
     inputs: (batch, *input_shape), in the order of conv_layout, NCHW (others have no kernel); states: [h], it with
@@ -172,17 +206,8 @@ class Conv2DRNNCell(_ConvRNNCell):
     axis; h2h_kernel is odd, so that the state keeps its size (AssertionError else). activation: a name, in the place of tanh.
     """
 
-    def __init__(self, input_shape: Any, hidden_channels: int, i2h_kernel: ShapeLike, h2h_kernel: ShapeLike,
-                 i2h_pad: ShapeLike = (0, 0), i2h_dilate: ShapeLike = (1, 1), h2h_dilate: ShapeLike = (1, 1),
-                 i2h_weight_initializer: Any = None, h2h_weight_initializer: Any = None,
-                 i2h_bias_initializer: Any = "zeros", h2h_bias_initializer: Any = "zeros", conv_layout: str = "NCHW",
-                 activation: Any = "tanh", prefix: str | None = None, params: Any = None) -> None:
-        super().__init__(input_shape, hidden_channels, i2h_kernel, h2h_kernel, i2h_pad, i2h_dilate, h2h_dilate,
-                         i2h_weight_initializer, h2h_weight_initializer, i2h_bias_initializer, h2h_bias_initializer,
-                         conv_layout, activation, 2, prefix, params)
 
-
-class Conv3DRNNCell(_ConvRNNCell):
+class Conv3DRNNCell(_ConvRNNCell, _Over3):
     """h' = activation(conv(x) + conv(h)), over volumes.
 
     inputs: (batch, *input_shape), in the order of conv_layout, NCDHW (others have no kernel); states: [h], it with
@@ -190,17 +215,8 @@ class Conv3DRNNCell(_ConvRNNCell):
     axis; h2h_kernel is odd, so that the state keeps its size (AssertionError else). activation: a name, in the place of tanh.
     """
 
-    def __init__(self, input_shape: Any, hidden_channels: int, i2h_kernel: ShapeLike, h2h_kernel: ShapeLike,
-                 i2h_pad: ShapeLike = (0, 0, 0), i2h_dilate: ShapeLike = (1, 1, 1), h2h_dilate: ShapeLike = (1, 1, 1),
-                 i2h_weight_initializer: Any = None, h2h_weight_initializer: Any = None,
-                 i2h_bias_initializer: Any = "zeros", h2h_bias_initializer: Any = "zeros", conv_layout: str = "NCDHW",
-                 activation: Any = "tanh", prefix: str | None = None, params: Any = None) -> None:
-        super().__init__(input_shape, hidden_channels, i2h_kernel, h2h_kernel, i2h_pad, i2h_dilate, h2h_dilate,
-                         i2h_weight_initializer, h2h_weight_initializer, i2h_bias_initializer, h2h_bias_initializer,
-                         conv_layout, activation, 3, prefix, params)
 
-
-class Conv1DLSTMCell(_ConvLSTMCell):
+class Conv1DLSTMCell(_ConvLSTMCell, _Over1):
     """LSTM with convolutions in the place of its linear maps, over series. Shi et al., Convolutional LSTM Network, 2015.
 
     inputs: (batch, *input_shape), in the order of conv_layout, NCW (others have no kernel); states: [h, c], each with
@@ -208,17 +224,8 @@ class Conv1DLSTMCell(_ConvLSTMCell):
     axis; h2h_kernel is odd, so that the state keeps its size (AssertionError else). activation: a name, in the place of tanh.
     """
 
-    def __init__(self, input_shape: Any, hidden_channels: int, i2h_kernel: ShapeLike, h2h_kernel: ShapeLike,
-                 i2h_pad: ShapeLike = (0,), i2h_dilate: ShapeLike = (1,), h2h_dilate: ShapeLike = (1,),
-                 i2h_weight_initializer: Any = None, h2h_weight_initializer: Any = None,
-                 i2h_bias_initializer: Any = "zeros", h2h_bias_initializer: Any = "zeros", conv_layout: str = "NCW",
-                 activation: Any = "tanh", prefix: str | None = None, params: Any = None) -> None:
-        super().__init__(input_shape, hidden_channels, i2h_kernel, h2h_kernel, i2h_pad, i2h_dilate, h2h_dilate,
-                         i2h_weight_initializer, h2h_weight_initializer, i2h_bias_initializer, h2h_bias_initializer,
-                         conv_layout, activation, 1, prefix, params)
 
-
-class Conv2DLSTMCell(_ConvLSTMCell):
+class Conv2DLSTMCell(_ConvLSTMCell, _Over2):
     """LSTM with convolutions in the place of its linear maps, over images. Shi et al., Convolutional LSTM Network, 2015.
 
     inputs: (batch, *input_shape), in the order of conv_layout, NCHW (others have no kernel); states: [h, c], each with
@@ -226,17 +233,8 @@ class Conv2DLSTMCell(_ConvLSTMCell):
     axis; h2h_kernel is odd, so that the state keeps its size (AssertionError else). activation: a name, in the place of tanh.
     """
 
-    def __init__(self, input_shape: Any, hidden_channels: int, i2h_kernel: ShapeLike, h2h_kernel: ShapeLike,
-                 i2h_pad: ShapeLike = (0, 0), i2h_dilate: ShapeLike = (1, 1), h2h_dilate: ShapeLike = (1, 1),
-                 i2h_weight_initializer: Any = None, h2h_weight_initializer: Any = None,
-                 i2h_bias_initializer: Any = "zeros", h2h_bias_initializer: Any = "zeros", conv_layout: str = "NCHW",
-                 activation: Any = "tanh", prefix: str | None = None, params: Any = None) -> None:
-        super().__init__(input_shape, hidden_channels, i2h_kernel, h2h_kernel, i2h_pad, i2h_dilate, h2h_dilate,
-                         i2h_weight_initializer, h2h_weight_initializer, i2h_bias_initializer, h2h_bias_initializer,
-                         conv_layout, activation, 2, prefix, params)
 
-
-class Conv3DLSTMCell(_ConvLSTMCell):
+class Conv3DLSTMCell(_ConvLSTMCell, _Over3):
     """LSTM with convolutions in the place of its linear maps, over volumes. Shi et al., Convolutional LSTM Network, 2015.
 
     inputs: (batch, *input_shape), in the order of conv_layout, NCDHW (others have no kernel); states: [h, c], each with
@@ -244,17 +242,8 @@ class Conv3DLSTMCell(_ConvLSTMCell):
     axis; h2h_kernel is odd, so that the state keeps its size (AssertionError else). activation: a name, in the place of tanh.
     """
 
-    def __init__(self, input_shape: Any, hidden_channels: int, i2h_kernel: ShapeLike, h2h_kernel: ShapeLike,
-                 i2h_pad: ShapeLike = (0, 0, 0), i2h_dilate: ShapeLike = (1, 1, 1), h2h_dilate: ShapeLike = (1, 1, 1),
-                 i2h_weight_initializer: Any = None, h2h_weight_initializer: Any = None,
-                 i2h_bias_initializer: Any = "zeros", h2h_bias_initializer: Any = "zeros", conv_layout: str = "NCDHW",
-                 activation: Any = "tanh", prefix: str | None = None, params: Any = None) -> None:
-        super().__init__(input_shape, hidden_channels, i2h_kernel, h2h_kernel, i2h_pad, i2h_dilate, h2h_dilate,
-                         i2h_weight_initializer, h2h_weight_initializer, i2h_bias_initializer, h2h_bias_initializer,
-                         conv_layout, activation, 3, prefix, params)
 
-
-class Conv1DGRUCell(_ConvGRUCell):
+class Conv1DGRUCell(_ConvGRUCell, _Over1):
     """GRU with convolutions in the place of its linear maps, over series.
 
     inputs: (batch, *input_shape), in the order of conv_layout, NCW (others have no kernel); states: [h], it with
@@ -262,17 +251,8 @@ class Conv1DGRUCell(_ConvGRUCell):
     axis; h2h_kernel is odd, so that the state keeps its size (AssertionError else). activation: a name, in the place of tanh.
     """
 
-    def __init__(self, input_shape: Any, hidden_channels: int, i2h_kernel: ShapeLike, h2h_kernel: ShapeLike,
-                 i2h_pad: ShapeLike = (0,), i2h_dilate: ShapeLike = (1,), h2h_dilate: ShapeLike = (1,),
-                 i2h_weight_initializer: Any = None, h2h_weight_initializer: Any = None,
-                 i2h_bias_initializer: Any = "zeros", h2h_bias_initializer: Any = "zeros", conv_layout: str = "NCW",
-                 activation: Any = "tanh", prefix: str | None = None, params: Any = None) -> None:
-        super().__init__(input_shape, hidden_channels, i2h_kernel, h2h_kernel, i2h_pad, i2h_dilate, h2h_dilate,
-                         i2h_weight_initializer, h2h_weight_initializer, i2h_bias_initializer, h2h_bias_initializer,
-                         conv_layout, activation, 1, prefix, params)
 
-
-class Conv2DGRUCell(_ConvGRUCell):
+class Conv2DGRUCell(_ConvGRUCell, _Over2):
     """GRU with convolutions in the place of its linear maps, over images.
 
     inputs: (batch, *input_shape), in the order of conv_layout, NCHW (others have no kernel); states: [h], it with
@@ -280,29 +260,11 @@ class Conv2DGRUCell(_ConvGRUCell):
     axis; h2h_kernel is odd, so that the state keeps its size (AssertionError else). activation: a name, in the place of tanh.
     """
 
-    def __init__(self, input_shape: Any, hidden_channels: int, i2h_kernel: ShapeLike, h2h_kernel: ShapeLike,
-                 i2h_pad: ShapeLike = (0, 0), i2h_dilate: ShapeLike = (1, 1), h2h_dilate: ShapeLike = (1, 1),
-                 i2h_weight_initializer: Any = None, h2h_weight_initializer: Any = None,
-                 i2h_bias_initializer: Any = "zeros", h2h_bias_initializer: Any = "zeros", conv_layout: str = "NCHW",
-                 activation: Any = "tanh", prefix: str | None = None, params: Any = None) -> None:
-        super().__init__(input_shape, hidden_channels, i2h_kernel, h2h_kernel, i2h_pad, i2h_dilate, h2h_dilate,
-                         i2h_weight_initializer, h2h_weight_initializer, i2h_bias_initializer, h2h_bias_initializer,
-                         conv_layout, activation, 2, prefix, params)
 
-
-class Conv3DGRUCell(_ConvGRUCell):
+class Conv3DGRUCell(_ConvGRUCell, _Over3):
     """GRU with convolutions in the place of its linear maps, over volumes.
 
     inputs: (batch, *input_shape), in the order of conv_layout, NCDHW (others have no kernel); states: [h], it with
     hidden_channels channels; the output is the new h. i2h_kernel, h2h_kernel and the others: one number or one per spatial
     axis; h2h_kernel is odd, so that the state keeps its size (AssertionError else). activation: a name, in the place of tanh.
     """
-
-    def __init__(self, input_shape: Any, hidden_channels: int, i2h_kernel: ShapeLike, h2h_kernel: ShapeLike,
-                 i2h_pad: ShapeLike = (0, 0, 0), i2h_dilate: ShapeLike = (1, 1, 1), h2h_dilate: ShapeLike = (1, 1, 1),
-                 i2h_weight_initializer: Any = None, h2h_weight_initializer: Any = None,
-                 i2h_bias_initializer: Any = "zeros", h2h_bias_initializer: Any = "zeros", conv_layout: str = "NCDHW",
-                 activation: Any = "tanh", prefix: str | None = None, params: Any = None) -> None:
-        super().__init__(input_shape, hidden_channels, i2h_kernel, h2h_kernel, i2h_pad, i2h_dilate, h2h_dilate,
-                         i2h_weight_initializer, h2h_weight_initializer, i2h_bias_initializer, h2h_bias_initializer,
-                         conv_layout, activation, 3, prefix, params)
