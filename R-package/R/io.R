@@ -1,6 +1,9 @@
 # Iterators over batches: objects with $iter.next(), $value(), $reset() and $num.pad().
 
-is.mx.dataiter <- function(x) inherits(x, c("MXNativeDataIter", "MXArrayDataIter", "BucketIter"))
+# What iterators of a user's own stand on: setRefClass(contains = "Rcpp_MXArrayDataIter") with the four methods.
+own_iter_class <- setRefClass("Rcpp_MXArrayDataIter")
+
+is.mx.dataiter <- function(x) inherits(x, c("MXNativeDataIter", "MXArrayDataIter", "BucketIter", "Rcpp_MXArrayDataIter"))
 
 is.MXDataIter <- is.mx.dataiter
 
