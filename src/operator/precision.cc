@@ -36,9 +36,7 @@ bool is_mixed(Dtype d) {
   return d == Dtype::kFloat32 || d == Dtype::kFloat16 || d == Dtype::kBfloat16;
 }
 
-bool may_be_cast(const OpCall& call, size_t i) {
-  return call.inputs[i].role == Role::kRead && !call.inputs[i].shape_only;
-}
+bool may_be_cast(const OpCall& call, size_t i) { return call.inputs[i].role == Role::kRead; }
 
 OpCallRef make_precision_cast(Dtype dtype) {
   return make_call(OpTable::get().of(Meaning::kToPrecision),
@@ -84,15 +82,15 @@ Precision PrecisionPolicy::of(const OpCall& call) const {
 Dtype PrecisionPolicy::wanted_by_any(const OpCall& call, std::span<const Dtype> types, bool& open) {
   open = false;
   if (!(call.op->infer_dtype == Infer(infer_same_dtype))) return Dtype::kUnknown;
-  // Only types that are known to differ are a reason to cast.
+  // Those that are known to be the same need no cast; others may be the same, which shows later.
   Dtype one = Dtype::kUnknown;
-  bool differ = false;
+  int kinds = 0;
   for (Dtype d : types) {
-    if (!is_mixed(d)) continue;
-    differ |= one != Dtype::kUnknown && one != d;
-    one = d;
+    if (d != Dtype::kUnknown && (!is_mixed(d) || d == one)) continue;
+    ++kinds;
+    if (d != Dtype::kUnknown) one = d;
   }
-  return differ ? precision::widest(types, open) : Dtype::kUnknown;
+  return kinds > 1 ? precision::widest(types, open) : Dtype::kUnknown;
 }
 
 Dtype PrecisionPolicy::wanted(const OpCall& call, std::span<const Dtype> types, bool& open) const {

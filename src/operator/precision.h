@@ -43,7 +43,7 @@ class HEDDLE_API PrecisionPolicy {
 
 // Whether mixed precision casts tensors of this type: float32, float16 or bfloat16.
 HEDDLE_API bool is_mixed(Dtype d);
-// Whether input i of a call may be cast: it is only read, and its elements are.
+// Whether input i of a call may be cast: it is only read.
 HEDDLE_API bool may_be_cast(const OpCall& call, size_t i);
 // A call that casts to `dtype`, or `count` tensors to the widest of their types.
 HEDDLE_API OpCallRef make_precision_cast(Dtype dtype);

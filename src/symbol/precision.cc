@@ -130,7 +130,8 @@ class Mixer {
     return {made, 0};
   }
 
-  void to_widest(const Node& n, Node& copy, std::span<const Dtype> types) {
+  // What the inputs become is not known, so `types` no longer says it.
+  void to_widest(const Node& n, Node& copy, std::vector<Dtype>& types) {
     auto widest = std::make_shared<Node>();
     std::vector<size_t> which;
     for (size_t i = 0; i < types.size(); ++i)
@@ -139,7 +140,10 @@ class Mixer {
     widest->call = make_widest_cast(which.size());
     widest->name = n.name + "_amp_multicast";
     const NodeRef from = std::move(widest);
-    for (size_t k = 0; k < which.size(); ++k) copy.inputs[which[k]] = {from, int(k)};
+    for (size_t k = 0; k < which.size(); ++k) {
+      copy.inputs[which[k]] = {from, int(k)};
+      if (is_mixed(types[which[k]])) types[which[k]] = Dtype::kUnknown;
+    }
   }
 
   const Symbol& s_;

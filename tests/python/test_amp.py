@@ -232,6 +232,65 @@ def test_inputs_of_unknown_type_meet_in_the_widest(mixed):
     assert [n["op"] for n in block._cached_graph[1]._core.nodes()] == ["null", "null", "amp_multicast", "elemwise_add"]
 
 
+@each_dtype
+def test_what_follows_an_unknown_type_is_unknown(dtype, mixed):
+    """A cell multiplies its state, whose type nobody knows, by a narrow gate, and adds a narrow product."""
+    cells = [gluon.rnn.LSTMCell(3, input_size=2), gluon.rnn.GRUCell(3, input_size=2)]
+    mixed(dtype)
+    for cell in cells:
+        cell.initialize()
+        x = mx.nd.ones((2, 2))
+        for state in ("float32", dtype):
+            states = [s.astype(state) for s in cell.begin_state(2)]
+            cell.hybridize(False)
+            eager = cell(x, states)
+            cell.hybridize()
+            graph = cell(x, states)
+            assert [a.dtype for a in (graph[0], *graph[1])] == [a.dtype for a in (eager[0], *eager[1])]
+            np.testing.assert_allclose(graph[0].astype("float32").asnumpy(), eager[0].astype("float32").asnumpy(), atol=0.01)
+
+
+@each_dtype
+def test_a_parameter_beside_an_unknown_type(dtype, mixed):
+    """PReLU has no preference, but wants its slopes in the type of its data."""
+    mixed(dtype)
+    block = gluon.nn.PReLU()
+    block.initialize()
+    found = []
+    for hybrid in (False, True):
+        block.hybridize(hybrid)
+        found += [block(mx.nd.array([-1, 2], dtype=t)) for t in (dtype, "float32")]
+    assert all(a.dtype == np.float32 for a in found) and {tuple(a.tolist()) for a in found} == {(-0.25, 2)}
+
+
+PAIRS = ("L2Loss", "L1Loss", "SigmoidBCELoss", "KLDivLoss", "HuberLoss", "HingeLoss", "LogisticLoss", "PoissonNLLLoss", "SDMLLoss")
+LOSSES = {**{name: (some(4, 6), some(4, 6, seed=1)) for name in PAIRS}, "SoftmaxCrossEntropyLoss": (some(4, 6), mx.nd.arange(4)),
+          "TripletLoss": tuple(some(4, 6, seed=i) for i in range(3)),
+          "CosineEmbeddingLoss": (some(4, 6), some(4, 6, seed=1), mx.nd.array([1, -1, 1, -1])),
+          "CTCLoss": (some(2, 9, 4), mx.nd.array([[1, 0, -1], [2, 1, 1]]))}
+
+
+@each_dtype
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses_are_computed_in_float32(name, dtype, mixed):
+    """Line by line and as a graph, of predictions in either type."""
+    mixed(dtype)
+    loss, found = getattr(gluon.loss, name)(), []
+    pred, *labels = LOSSES[name]
+    for hybrid in (False, True):
+        loss.hybridize(hybrid)
+        for given in ("float32", dtype):
+            x = pred.astype(given)
+            x.attach_grad()
+            with autograd.record():
+                value = loss(x, *labels)
+            value.backward()
+            assert value.dtype == np.float32 and x.grad.dtype == x.dtype and np.isfinite(x.grad.astype("float32").asnumpy()).all()
+            found.append(value.asnumpy())
+    for value in found[1:]:
+        np.testing.assert_allclose(value, found[0], rtol=0.05, atol=0.03)
+
+
 def one_weight():
     weight = gluon.Parameter("weight", shape=(2,), init="ones")
     weight.initialize()
