@@ -62,4 +62,4 @@ def _all_finite(arrays: Sequence[NDArray]) -> bool:
     if not arrays:
         return True
     with autograd.pause():
-        return bool(op.multi_all_finite(*arrays, num_arrays=len(arrays)).asscalar())
+        return bool(op.multi_all_finite(*arrays).asscalar())
