@@ -94,7 +94,7 @@ def main(arguments: list[str] | None = None) -> int:
                 values.append(value)
                 rewards, over = games.play(moves)
             target = mx.nd.array(rewards).reshape((-1, 1))  # the game's only reward is its last
-            loss = 0
+            loss: Any = 0
             for (log_p, moves), value in zip(logs, values):
                 advantage = target - value
                 entropy = -(log_p.exp() * log_p).sum(axis=1)
