@@ -74,7 +74,7 @@ HD_API int hd_plan(const hd_model* model, const hd_input* inputs, int input_coun
                    const char* const* outputs, int output_count, hd_memory* memory);
 /* A predictor whose tensors all lie in the caller's buffer, which must outlive it and those that
  * share with it. One run is made here; in the predictor in one file, later ones take nothing from
- * the heap, but for some operators that sort, resize, cut or invert (docs/c-api.md). Fails where
+ * the heap, but for some operators that sort, resize or invert (docs/c-api.md). Fails where
  * the buffer is too small. */
 HD_API int hd_predictor_create_in(const hd_model* model, const hd_input* inputs, int input_count,
                                   const char* const* outputs, int output_count, void* buffer,

@@ -53,7 +53,10 @@ def block(x, filters, stride, name):
 def resnet():
     x = mx.sym.Convolution(mx.sym.Variable("data"), kernel=(3, 3), num_filter=8, pad=(1, 1), name="conv")
     x = block(block(x, 8, 1, "a"), 16, 2, "b")
-    both = mx.sym.Concat(x, mx.sym.LeakyReLU(x, slope=0.1), dim=1)
+    parts = mx.sym.SliceChannel(x, num_outputs=2)
+    y = mx.sym.Pad(mx.sym.LeakyReLU(x, slope=0.1), mode="reflect", pad_width=(0, 0, 0, 0, 1, 2, 2, 1))
+    y = mx.sym.slice_axis(mx.sym.slice_axis(y, axis=2, begin=1, end=9), axis=3, begin=1, end=9)
+    both = mx.sym.Concat(parts[1], parts[0], y, dim=1)
     x = mx.sym.Pooling(both, pool_type="avg", global_pool=True, kernel=(1, 1))
     x = mx.sym.FullyConnected(mx.sym.reshape(x, shape=(0, -1)), num_hidden=10, name="fc")
     return mx.sym.SoftmaxOutput(x, name="softmax")

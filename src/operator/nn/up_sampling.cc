@@ -1,6 +1,7 @@
 // UpSampling: larger planes, by repeating cells or by bilinear interpolation.
 #include <algorithm>
 
+#include "operator/extent.h"
 #include "operator/nn/deconvolution.h"
 
 namespace heddle::ops::up_sampling {
@@ -43,13 +44,13 @@ std::vector<Input> inputs(const UpSamplingParam& p) {
   return in;
 }
 
-int64_t kernel_of(const UpSamplingParam& p) { return 2 * p.scale - p.scale % 2; }
+int64_t kernel_of(const UpSamplingParam& p) { return times(2, p.scale) - p.scale % 2; }
 
 void infer(const UpSamplingParam& p, InferContext& c) {
   const Shape& x = c.in(0);
   if (!x.known()) return;
   check(x.rank() == 4, "[UpSampling] data has shape {}, expected (n, c, h, w)", x);
-  Shape y{x[0], x[1], x[2] * p.scale, x[3] * p.scale};
+  Shape y{x[0], x[1], times(x[2], p.scale), times(x[3], p.scale)};
   if (p.sample_type == SampleType::kBilinear) {
     check(p.num_filter == x[1], "[UpSampling] num_filter is {}, expected the {} channels of data",
           p.num_filter, x[1]);

@@ -173,13 +173,12 @@ struct SplitParam {
     f("squeeze_axis", squeeze_axis, "Drop the axis; parts must be one layer thick.");
   }
   int64_t parts() const { return at_most_parts("SliceChannel", num_outputs); }
-  std::vector<int64_t> cuts(int64_t extent) const {
+  void check_cuts(int64_t extent) const {
     check(extent % num_outputs == 0,
           "[SliceChannel] an axis of extent {} cannot be cut into {} parts", extent, num_outputs);
-    std::vector<int64_t> at;
-    for (int64_t i = 0; i <= num_outputs; ++i) at.push_back(i * (extent / num_outputs));
-    return at;
   }
+  // Where part i begins, and the one before it ends.
+  int64_t cut(int64_t i, int64_t extent) const { return i * (extent / num_outputs); }
 };
 struct SplitV2Param {
   std::vector<int64_t> indices;
@@ -195,19 +194,16 @@ struct SplitV2Param {
   int64_t parts() const {
     return at_most_parts("_split_v2", sections > 0 ? sections : int64_t(indices.size()));
   }
-  std::vector<int64_t> cuts(int64_t extent) const {
-    std::vector<int64_t> at = indices;
-    if (sections > 0) {
-      at.clear();
-      for (int64_t i = 0; i < sections; ++i)
-        at.push_back(i * (extent / sections) + std::min(i, extent % sections));
-    }
-    at.push_back(extent);
-    for (size_t i = 0; i + 1 < at.size(); ++i)
-      check(at[i] >= 0 && at[i] <= at[i + 1],
+  void check_cuts(int64_t extent) const {
+    for (int64_t i = 0; i < parts(); ++i)
+      check(cut(i, extent) >= 0 && cut(i, extent) <= cut(i + 1, extent),
             "[_split_v2] indices {} do not cut an axis of extent {}", param::print(indices),
             extent);
-    return at;
+  }
+  int64_t cut(int64_t i, int64_t extent) const {
+    if (i == parts()) return extent;
+    if (sections == 0) return indices[size_t(i)];
+    return i * (extent / sections) + std::min(i, extent % sections);
   }
 };
 template <class P>
@@ -226,10 +222,10 @@ void infer_split(const P& p, InferContext& c) {
   const Shape& x = c.in(0);
   if (!x.has_rank()) return;
   const int axis = normalize_axis(c.op().name, p.axis, x.rank());
-  std::vector<int64_t> at;
-  if (x[axis] >= 0) at = p.cuts(x[axis]);
+  const int64_t extent = x[axis];
+  if (extent >= 0) p.check_cuts(extent);
   for (int i = 0; i < c.outputs(); ++i) {
-    const int64_t n = at.empty() ? -1 : at[size_t(i) + 1] - at[size_t(i)];
+    const int64_t n = extent < 0 ? -1 : p.cut(i + 1, extent) - p.cut(i, extent);
     check(!p.squeeze_axis || n == 1 || n < 0, "[{}] parts are {} thick, cannot drop the axis",
           c.op().name, n);
     Shape y = Shape::unknown(0);
@@ -242,10 +238,11 @@ void infer_split(const P& p, InferContext& c) {
 template <class P, bool kForward>
 void split_copy(const P& p, OpContext& ctx, const Blob& whole, auto&& parts, size_t count) {
   const int axis = normalize_axis("split", p.axis, whole.shape.rank());
-  const std::vector<int64_t> at = p.cuts(whole.shape[axis]);
-  for (size_t i = 0; i < count; ++i)
-    if (!kForward || ctx.wants(int(i)))
-      copy_part(ctx, whole, parts[int(i)], axis, at[i], at[i + 1] - at[i], kForward);
+  const int64_t extent = whole.shape[axis];
+  for (int i = 0; i < int(count); ++i)
+    if (!kForward || ctx.wants(i))
+      copy_part(ctx, whole, parts[i], axis, p.cut(i, extent),
+                p.cut(i + 1, extent) - p.cut(i, extent), kForward);
 }
 template <class P>
 void split(const P& p, OpContext& ctx, Inputs in, Outputs out) {

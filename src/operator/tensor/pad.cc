@@ -1,6 +1,8 @@
 // Padding a tensor at its borders.
 #include <algorithm>
 
+#include "heddle/function_ref.h"
+#include "operator/extent.h"
 #include "operator/tensor/view.h"
 
 namespace heddle::ops::pad {
@@ -34,7 +36,7 @@ void infer(const PadParam& p, InferContext& c) {
           "[Pad] axis {} of extent {} cannot be reflected over {}", d, x[d], widest);
     check(p.mode != Mode::kEdge || x[d] > 0 || widest == 0, "[Pad] axis {} is empty, has no edge",
           d);
-    y[d] += p.before(d) + p.after(d);
+    y[d] = plus(y[d], plus(p.before(d), p.after(d)));
   }
   c.set_out(0, y);
 }
@@ -45,17 +47,18 @@ struct Band {
   int axis;
   int64_t at, from;  // layer `at` of the padded tensor repeats layer `from`
 };
-std::vector<Band> bands(const PadParam& p, const Shape& y) {
-  std::vector<Band> all;
-  for (int d = y.rank() - 1; d >= 0; --d) {
-    const int64_t first = p.before(d), last = y[d] - p.after(d) - 1;
+// Calls each(band) in the order in which they are filled, or in the opposite one.
+void each_band(const PadParam& p, const Shape& y, bool backwards, FunctionRef<void(Band)> each) {
+  for (int n = 0; n < y.rank(); ++n) {
+    const int d = backwards ? n : y.rank() - 1 - n;
+    const int64_t first = p.before(d), last = y[d] - p.after(d) - 1, bands = first + p.after(d);
     const bool reflect = p.mode == Mode::kReflect;
-    for (int64_t i = 1; i <= p.before(d); ++i)
-      all.push_back({d, first - i, reflect ? first + i : first});
-    for (int64_t i = 1; i <= p.after(d); ++i)
-      all.push_back({d, last + i, reflect ? last - i : last});
+    for (int64_t k = 0; k < bands; ++k) {
+      const int64_t at = backwards ? bands - 1 - k : k;
+      if (const int64_t i = at + 1; i <= first) each({d, first - i, reflect ? first + i : first});
+      else each({d, last + i - first, reflect ? last - (i - first) : last});
+    }
   }
-  return all;
 }
 // The elements of layer `at` of axis `axis`: axes before it without their borders, those behind it
 // with them.
@@ -123,8 +126,9 @@ void forward(const PadParam& p, OpContext& ctx, Inputs in, Outputs out) {
     return;
   }
   view::copy(ctx, in[0], View(in[0].shape), out[0], inside(p, y));
-  for (const Band& b : bands(p, y))
+  each_band(p, y, false, [&](Band b) {
     view::copy(ctx, out[0], layer(p, y, b.axis, b.from), out[0], layer(p, y, b.axis, b.at));
+  });
 }
 
 // Elements of `from` are added to those of `to`, in the blob's own type: halves round each time.
@@ -159,9 +163,9 @@ void backward(const PadParam& p, OpContext& ctx, Inputs in, Outputs out) {
   if (p.mode != Mode::kConstant) {
     dy.data = ctx.scratch(size_t(dy.bytes()));
     view::copy_all(ctx, in[0], dy);
-    const std::vector<Band> all = bands(p, y);
-    for (auto b = all.rbegin(); b != all.rend(); ++b)
-      add(ctx, dy, layer(p, y, b->axis, b->at), layer(p, y, b->axis, b->from));
+    each_band(p, y, true, [&](Band b) {
+      add(ctx, dy, layer(p, y, b.axis, b.at), layer(p, y, b.axis, b.from));
+    });
   }
   view::copy(ctx, dy, inside(p, y), out[0], View(out[0].shape));
 }

@@ -1,6 +1,7 @@
 // Repeating elements: repeat and tile.
 #include <algorithm>
 
+#include "operator/extent.h"
 #include "operator/tensor/view.h"
 
 namespace heddle::ops::repeat {
@@ -19,10 +20,10 @@ struct RepeatParam {
 void infer_repeat(const RepeatParam& p, InferContext& c) {
   const Shape& x = c.in(0);
   if (!x.known()) return;
-  if (!p.axis) return c.set_out(0, {x.size() * p.repeats});
+  if (!p.axis) return c.set_out(0, {times(x.size(), p.repeats)});
   Shape y = x;
   const int axis = normalize_axis("repeat", *p.axis, x.rank());
-  y[axis] *= p.repeats;
+  y[axis] = times(y[axis], p.repeats);
   c.set_out(0, y);
 }
 // The tensor as (before, along and after the axis), where `along` may be anything that divides.
@@ -74,7 +75,7 @@ void infer_tile(const TileParam& p, InferContext& c) {
   for (int d = 0; d < y.rank(); ++d) {
     const int64_t n = reps_of(p, d, y.rank());
     check(n >= 0, "[tile] reps has {}, expected at least 0", n);
-    y[d] *= n;
+    y[d] = times(y[d], n);
   }
   c.set_out(0, y);
 }

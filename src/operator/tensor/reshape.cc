@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "operator/extent.h"
 #include "operator/tensor/view.h"
 
 namespace heddle::ops::reshape {
@@ -70,7 +71,7 @@ class Codes {
       while (used_ < input_.size()) out_.push_back(input_[used_++]);
     } else if (code == -3) {
       const int64_t first = next(code);
-      out_.push_back(first * next(code));
+      out_.push_back(times(first, next(code)));
     } else if (code == -4) {
       split(next(code));
     } else {
@@ -84,7 +85,8 @@ class Codes {
     check(a != -1 || b != -1, "[Reshape] both numbers after -4 are -1, expected at most one");
     if (a == -1) a = b == 0 ? 0 : whole / b;
     if (b == -1) b = a == 0 ? 0 : whole / a;
-    check(a * b == whole, "[Reshape] cannot split {} into {} x {}", whole, a, b);
+    check(a >= 0 && b >= 0 && times(a, b) == whole, "[Reshape] cannot split {} into {} x {}", whole,
+          a, b);
     out_.push_back(a), out_.push_back(b);
   }
   int64_t next(int64_t code) {
@@ -93,7 +95,7 @@ class Codes {
   }
   static int64_t product(const std::vector<int64_t>& v, size_t skip) {
     int64_t n = 1;
-    for (size_t i = 0; i < v.size(); ++i) n *= i == skip ? 1 : v[i];
+    for (size_t i = 0; i < v.size(); ++i) n = times(n, i == skip ? 1 : v[i]);
     return n;
   }
   std::vector<int64_t> input_, codes_, out_;
@@ -126,7 +128,7 @@ void infer_reshape(const ReshapeParam& p, InferContext& c) {
   const Shape& x = c.in(0);
   if (x.known()) {
     const Shape y = reshaped(p, x);
-    check(y.size() == x.size(), "[Reshape] data has shape {}, which does not fill {}", x, y);
+    check(elements(y) == x.size(), "[Reshape] data has shape {}, which does not fill {}", x, y);
     return c.set_out(0, y);
   }
   // One unknown extent of the input follows from the output's size.
