@@ -27,7 +27,6 @@ TRAINING = ["predict/trainer.cc", "predict/train.cc"]
 RULES = ["descent", "adam"]
 # Files of operators that no predictor has, and why.
 LEFT_OUT = {
-    "convolution_blocks": "brings values into another order, which asks the heap for memory in every run",
     "convolution_lanes": "convolves many images at once",
     "convolution_winograd": "keeps four times the weights in memory",
     "custom": "its operator is computed by the program that holds the library",
@@ -37,10 +36,10 @@ LEFT_OUT = {
 }
 # Files of faster kernels, beside those of the operators that they serve; of these loops there is a version for each
 # instruction-set level, of all others the first.
-FASTER = {"fully_connected": "fully_connected_panels", "rnn": "rnn_lanes"}
+FASTER = {"convolution": "convolution_blocks", "fully_connected": "fully_connected_panels", "rnn": "rnn_lanes"}
 PRODUCTS = ["linalg_panels"]
 EACH_TARGET = "operator/simd/each_target.h"
-LEVELLED = {"operator/nn/panels.inl.h"}
+LEVELLED = {f"operator/nn/{name}.inl.h" for name in ("panels", "blocks")}
 # Operators that passes put into graphs.
 OF_PASSES = ["identity", "reorder", "fold", "pointwise", "add_n", "unary_math", "binary_arithmetic"]
 # Of headers whose functions are not in the file of that name: where they are.

@@ -15,8 +15,8 @@ bool fits(const Shape& s, const Layout& l) {
   return l.last < s.rank();
 }
 
-std::vector<LayoutLoop> loops_of(const Shape& s, const Layout& l) {
-  std::vector<LayoutLoop> loops;
+LayoutLoops loops_of(const Shape& s, const Layout& l) {
+  LayoutLoops loops;
   int64_t cut[Shape::kMaxRank] = {1, 1, 1, 1, 1, 1, 1, 1};  // the blocks of each axis, multiplied
   for (const Layout::Block& b : l.blocks)
     if (b.axis >= 0) cut[b.axis] *= b.size;
@@ -40,13 +40,13 @@ int64_t offset_of(const Shape& s, const Layout& l, const Shape& index) {
 namespace layout {
 
 // Without loops of extent 1, and with neighbours along one axis joined.
-std::vector<LayoutLoop> joined(const Shape& s, const Layout& l) {
-  std::vector<LayoutLoop> loops;
+LayoutLoops joined(const Shape& s, const Layout& l) {
+  LayoutLoops loops;
   for (const LayoutLoop& loop : loops_of(s, l)) {
     if (loop.extent == 1) continue;
-    if (!loops.empty() && loops.back().axis == loop.axis &&
-        loops.back().step == loop.step * loop.extent)
-      loops.back() = {loop.axis, loop.extent * loops.back().extent, loop.step, loop.stride};
+    LayoutLoop* const last = loops.size() > 0 ? &loops[loops.size() - 1] : nullptr;
+    if (last && last->axis == loop.axis && last->step == loop.step * loop.extent)
+      *last = {loop.axis, loop.extent * last->extent, loop.step, loop.stride};
     else loops.push_back(loop);
   }
   return loops;

@@ -4,7 +4,6 @@
 // columns by itself; 1 x 1 windows read the data as it lies.
 #include <algorithm>
 #include <array>
-#include <vector>
 
 #include "heddle/layout.h"
 #include "operator/nn/blocks.h"
@@ -81,7 +80,7 @@ std::array<int64_t, 2> part_of(int64_t n, int64_t i, int64_t parts) {
 struct Laid {
   int64_t step, columns, row, plane;  // floats, but for columns
   int64_t first, rows;                // of the data, the first one perhaps above it
-  std::vector<int32_t> tap;
+  int32_t* tap;                       // of each tap, in scratch memory
   Laid(const Window& w, int64_t from, int64_t to) {
     const int64_t s = w.stride[2];
     step = w.channels <= nn::kFew ? nn::kFew : loops().wide;
@@ -90,10 +89,12 @@ struct Laid {
     first = from * w.stride[1] - w.pad[1];
     rows = (to - 1 - from) * w.stride[1] + (w.kernel[1] - 1) * w.dilate[1] + 1;
     plane = rows * row;
+    tap = static_cast<int32_t*>(thread_scratch(size_t(w.taps()) * sizeof(int32_t)));
+    int32_t* next = tap;
     for (int64_t i = 0; i < w.kernel[1]; ++i)
       for (int64_t j = 0; j < w.kernel[2]; ++j) {
         const int64_t at = j * w.dilate[2];
-        tap.push_back(int32_t(i * w.dilate[1] * row + (at % s * columns + at / s) * step));
+        *next++ = int32_t(i * w.dilate[1] * row + (at % s * columns + at / s) * step);
       }
   }
   // Whether some tap reads this row, or column, of the laid out lines.
@@ -159,7 +160,6 @@ void convolve(const Window& w, const Ends& ends, OpContext& ctx, Inputs in, cons
       static constexpr int32_t kNoTap = 0;
       const float* lines = of;
       int64_t line = pieces.line * wide, offset = 0;
-      std::vector<int32_t> tap;
       if (as_it_lies) {
         run.plane = data.block, run.taps = 1, run.tap = &kNoTap;
       } else if (flat) {
@@ -178,9 +178,8 @@ void convolve(const Window& w, const Ends& ends, OpContext& ctx, Inputs in, cons
         Laid laid(w, from, to);
         auto* const all = static_cast<float*>(thread_scratch(size_t(blocks * laid.plane) * 4));
         laid.fill(w, data, of, all);
-        tap = std::move(laid.tap);
         lines = all, line = w.stride[1] * laid.row, offset = from;
-        run.plane = laid.plane, run.taps = w.taps(), run.tap = tap.data(),
+        run.plane = laid.plane, run.taps = w.taps(), run.tap = laid.tap,
         run.few = w.channels <= nn::kFew;
       }
       for (int64_t pair = first; pair < last; ++pair) {

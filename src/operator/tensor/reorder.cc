@@ -1,5 +1,6 @@
 // _reorder: the same values in another order in memory, put in by passes over graphs.
 #include <algorithm>
+#include <array>
 
 #include "heddle/layout.h"
 #include "operator/tensor/view.h"
@@ -39,21 +40,24 @@ void infer(const ReorderParam& p, InferContext& c) {
 }
 
 // An axis cut where either layout cuts it; false where blocks of 6 and 4 leave no common pieces.
-using Cuts = std::vector<int64_t>;  // steps, ascending, the extent last
-bool common_cuts(const std::vector<LayoutLoop>& a, const std::vector<LayoutLoop>& b, int axis,
-                 Cuts& cuts) {
-  for (const auto* loops : {&a, &b})
+struct Cuts {
+  std::array<int64_t, 4 * LayoutLoops::kMost> at = {};  // steps, ascending, the extent last
+  size_t count = 0;
+};
+bool common_cuts(const LayoutLoops& a, const LayoutLoops& b, int axis, Cuts& cuts) {
+  for (const LayoutLoops* loops : {&a, &b})
     for (const LayoutLoop& l : *loops)
-      if (l.axis == axis) cuts.insert(cuts.end(), {l.step, l.step * l.extent});
-  std::sort(cuts.begin(), cuts.end());
-  cuts.erase(std::unique(cuts.begin(), cuts.end()), cuts.end());
-  for (size_t i = 1; i < cuts.size(); ++i)
-    if (cuts[i] % cuts[i - 1] != 0) return false;
+      if (l.axis == axis) cuts.at[cuts.count++] = l.step, cuts.at[cuts.count++] = l.step * l.extent;
+  auto* const begin = cuts.at.data();
+  std::sort(begin, begin + cuts.count);
+  cuts.count = size_t(std::unique(begin, begin + cuts.count) - begin);
+  for (size_t i = 1; i < cuts.count; ++i)
+    if (cuts.at[i] % cuts.at[i - 1] != 0) return false;
   return true;
 }
 
 // How far a step of `step` along `axis` goes in memory.
-int64_t stride_of(const std::vector<LayoutLoop>& loops, int axis, int64_t step) {
+int64_t stride_of(const LayoutLoops& loops, int axis, int64_t step) {
   for (const LayoutLoop& l : loops)
     if (l.axis == axis && l.step <= step && step < l.step * l.extent)
       return l.stride * (step / l.step);
@@ -66,11 +70,12 @@ bool common_views(const Blob& from, const Blob& to, View& x, View& y) {
   for (const LayoutLoop& l : b) {
     Cuts cuts;
     if (!common_cuts(a, b, l.axis, cuts)) return false;
-    for (size_t i = cuts.size(); i-- > 1;)
-      if (cuts[i - 1] >= l.step && cuts[i] <= l.step * l.extent) {
-        x.push(cuts[i] / cuts[i - 1], stride_of(a, l.axis, cuts[i - 1]));
-        y.push(cuts[i] / cuts[i - 1], l.stride * (cuts[i - 1] / l.step));
-      }
+    for (size_t i = cuts.count; i-- > 1;) {
+      const int64_t from_step = cuts.at[i - 1], to_step = cuts.at[i];
+      if (from_step < l.step || to_step > l.step * l.extent) continue;
+      x.push(to_step / from_step, stride_of(a, l.axis, from_step));
+      y.push(to_step / from_step, l.stride * (from_step / l.step));
+    }
   }
   return true;
 }
