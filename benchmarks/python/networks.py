@@ -204,6 +204,23 @@ def resnet50(batch):
     return net
 
 
+def resnet18(batch):
+    """He et al. 2015."""
+    net = Network(batch, 3, 224, 224)
+
+    def conv(x, filters, kernel, stride=1, gain=1.0):
+        return net.batch_norm(net.conv(x, filters, kernel, stride), gain)
+
+    x = net.pool(net.relu(conv(0, 64, 7, 2)), "max", 3, 2, 1)
+    for stage in range(4):
+        for unit in range(2):
+            filters, stride = 64 << stage, 2 if stage and not unit else 1
+            y = conv(net.relu(conv(x, filters, 3, stride)), filters, 3, gain=0.25)
+            x = net.relu(net.add(y, conv(x, filters, 1, stride) if stride > 1 else x))
+    net.softmax(net.dense(net.flatten(net.global_pool(x)), CLASSES))
+    return net
+
+
 def mobilenetv2(batch):
     """Sandler et al. 2018, width 1."""
     net = Network(batch, 3, 224, 224)
@@ -287,6 +304,6 @@ def transformer(batch):
     return net
 
 
-NETWORKS = {f.__name__: f for f in (resnet50, mobilenetv2, vgg16, inception_bn, lstm, transformer, mlp)}
-TITLES = {"resnet50": "ResNet-50", "mobilenetv2": "MobileNetV2", "vgg16": "VGG-16", "inception_bn": "Inception-BN",
-          "lstm": "LSTM", "transformer": "Transformer layer", "mlp": "MLP"}
+NETWORKS = {f.__name__: f for f in (resnet50, resnet18, mobilenetv2, vgg16, inception_bn, lstm, transformer, mlp)}
+TITLES = {"resnet50": "ResNet-50", "resnet18": "ResNet-18", "mobilenetv2": "MobileNetV2", "vgg16": "VGG-16",
+          "inception_bn": "Inception-BN", "lstm": "LSTM", "transformer": "Transformer layer", "mlp": "MLP"}
