@@ -107,13 +107,11 @@ str.MXNDArray <- function(object, ...) {
 
 summary.MXNDArray <- function(object, ...) summary(as.vector(object), ...)
 
-Ops.MXNDArray <- function(e1, e2) {
-  if (nargs() == 1L) {
-    return(switch(.Generic, "-" = .Call(hdr_invoke, "negative", list(e1), NULL, NULL), "+" = e1,
-                  "!" = .Call(hdr_invoke, "logical_not", list(e1), NULL, NULL)))
-  }
-  if (.Generic == "%/%") return(.Call(hdr_invoke, "floor", list(.Call(hdr_arith, "/", e1, e2)), NULL, NULL))
-  .Call(hdr_arith, .Generic, e1, e2)
+Ops.MXNDArray <- function(e1, e2) if (missing(e2)) unary_array(.Generic, e1) else .Call(hdr_arith, .Generic, e1, e2)
+
+unary_array <- function(sign, x) {
+  switch(sign, "-" = .Call(hdr_invoke, "negative", list(x), NULL, NULL), "+" = x,
+         "!" = .Call(hdr_invoke, "logical_not", list(x), NULL, NULL))
 }
 
 math_operators <- c(

@@ -4,6 +4,8 @@ package_state <- new.env(parent = emptyenv())
 
 .onLoad <- function(libname, pkgname) {
   package_state$context <- mx.cpu()
+  # What is under way when R ends still uses libraries that R takes down with it.
+  reg.finalizer(package_state, function(state) .Call(hdr_finish), onexit = TRUE)
 }
 
 # The library's threads may be at work, so it stays loaded until R ends.

@@ -70,6 +70,7 @@ SEXP hdr_list(SEXP kind);
 SEXP hdr_describe(SEXP kind, SEXP name);
 SEXP hdr_parse_json(SEXP text);
 SEXP hdr_seed(SEXP seed, SEXP context);
+SEXP hdr_finish();
 SEXP hdr_threads(SEXP threads);
 SEXP hdr_load_library(SEXP path);
 SEXP hdr_profiler(SEXP mode);

@@ -195,6 +195,12 @@ SEXP hdr_seed(SEXP seed, SEXP context) {
   });
 }
 
+// Waits for everything; what failed meanwhile interests nobody any more.
+SEXP hdr_finish() {
+  hd_wait(nullptr);
+  return R_NilValue;
+}
+
 SEXP hdr_threads(SEXP threads) {
   return guarded([&] {
     must(hd_set_threads(Rf_asInteger(threads)));

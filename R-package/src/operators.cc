@@ -238,14 +238,21 @@ SEXP hdr_invoke(SEXP op, SEXP inputs, SEXP params, SEXP out) {
 SEXP hdr_arith(SEXP sign, SEXP a, SEXP b) {
   return guarded([&]() -> SEXP {
     const char* s = CHAR(STRING_ELT(sign, 0));
+    const bool floored = !std::strcmp(s, "%/%");
+    if (floored) s = "/";
     const Arith* found = std::find_if(std::begin(kAriths), std::end(kAriths),
                                       [&](const Arith& x) { return !std::strcmp(x.sign, s); });
     if (found == std::end(kAriths)) throw Failure(std::string("[R] arrays have no operator ") + s);
     const bool left = is_number(a), right = is_number(b);
-    if (!left && !right) return run(found->both, {a, b}, nullptr, R_NilValue);
+    if (!left && !right) {
+      Rcpp::Shield<SEXP> result(run(found->both, {a, b}, nullptr, R_NilValue));
+      return floored ? run("floor", {result}, nullptr, R_NilValue) : SEXP(result);
+    }
     const std::string number = text_of(Rf_asReal(left ? a : b));
     const char* const params[] = {"scalar", number.c_str(), nullptr};
-    return run(left ? found->left : found->right, {left ? b : a}, params, R_NilValue);
+    Rcpp::Shield<SEXP> result(
+        run(left ? found->left : found->right, {left ? b : a}, params, R_NilValue));
+    return floored ? run("floor", {result}, nullptr, R_NilValue) : SEXP(result);
   });
 }
 
