@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "symbol/walk.h"
@@ -171,20 +172,22 @@ Symbol without_mixed_precision(const Symbol& s) {
   if (std::none_of(nodes.begin(), nodes.end(),
                    [](const NodeRef& n) { return precision::is_cast(*n); }))
     return s;
-  std::unordered_map<const Node*, NodeRef> now;  // casts have nothing in their place
+  std::unordered_set<const Node*> heads_of;  // a cast that is an output stays, as in MXNet
+  for (const Entry& e : s.entries()) heads_of.insert(e.node.get());
+  std::unordered_map<const Node*, NodeRef> now;  // other casts have nothing in their place
   auto source = [&](Entry e) {
     while (precision::is_cast(*e.node)) e = Entry(e.node->inputs[size_t(e.index)]);
     return Entry{now.at(e.node.get()), e.index};
   };
   for (const NodeRef& n : nodes) {
-    if (precision::is_cast(*n)) continue;
+    if (precision::is_cast(*n) && !heads_of.contains(n.get())) continue;
     auto copy = std::make_shared<Node>();
     copy->call = n->call, copy->name = n->name, copy->attrs = n->attrs;
     for (const Entry& e : n->inputs) copy->inputs.push_back(source(e));
     now[n.get()] = std::move(copy);
   }
   std::vector<Entry> heads;
-  for (const Entry& e : s.entries()) heads.push_back(source(e));
+  for (const Entry& e : s.entries()) heads.push_back({now.at(e.node.get()), e.index});
   return Symbol(std::move(heads));
 }
 

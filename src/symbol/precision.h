@@ -21,7 +21,7 @@ struct MixedPrecision {
 // and is called "<tensor>_amp_cast_<dtype>". Variables are float32 where they have no __dtype__.
 HEDDLE_API Symbol mix_precision(const Symbol& s, const PrecisionPolicy& policy,
                                 const MixedPrecision& how = {});
-// Takes out what mix_precision() put in.
+// Takes out what mix_precision() put in, but for casts that are outputs, as MXNet does.
 HEDDLE_API Symbol without_mixed_precision(const Symbol& s);
 
 }  // namespace heddle

@@ -35,6 +35,13 @@ TEST(Precision, CallsGetTheTypeOfTheirRecord) {
   EXPECT_EQ(without_mixed_precision(mixed).to_json(), s.to_json());
 }
 
+TEST(Precision, CastsThatAreOutputsStay) {
+  const Symbol s = product(variable("x"), "p");
+  const Symbol mixed = mix_precision(s, PrecisionPolicy(Dtype::kFloat16), {.full_outputs = true});
+  EXPECT_EQ(names(without_mixed_precision(mixed)),
+            (Names{"x", "p_weight", "p:FullyConnected", "p_output_amp_cast_float32:amp_cast"}));
+}
+
 TEST(Precision, ACastServesAllWhoReadATensorInOneType) {
   const Symbol x = variable("x");
   const Symbol both = Symbol::group({product(x, "a"), product(x, "b")});
