@@ -145,14 +145,16 @@ def _refuse_options(name: str, options: Mapping[str, Any]) -> None:
             raise TypeError(f"{key} is an invalid keyword to function '{name}'")
         if value != _UFUNC_DEFAULTS[key]:
             if np_ufunc_legal_option(key, value):
-                raise NotImplementedError(f"{key}={value} is not implemented yet for operator {name}")
+                raise NotImplementedError(f"{name} has no {key}, found {key}={value}: it computes every element, in its input's "
+                                          "dtype, as MXNet does")
             raise TypeError(f"{key}={value} not understood for operator {name}")
 
 
 def wrap_np_unary_func(func: Callable[..., Any]) -> Callable[..., Any]:
     """func(x, out=None) as a function that also takes NumPy's other keywords at their defaults.
 
-    It raises TypeError for what NumPy would not take, NotImplementedError for what it would.
+    It raises TypeError for what NumPy would not take, and what MXNet raises, NotImplementedError, for values that only NumPy's
+    own functions have.
     """
 
     @functools.wraps(func)

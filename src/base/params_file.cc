@@ -147,8 +147,7 @@ void read_list(Reader& in, FunctionRef<void(Reader&)> array, FunctionRef<void(st
               in.left());
 }
 
-// --- writing
-// -----------------------------------------------------------------------------------------
+// --- writing -------------------------------------------------------------------------------------
 template <class T>
 void write(Sink out, T v) {
   out(&v, sizeof v);

@@ -90,8 +90,7 @@ std::vector<float> load_mean(std::string_view who, const std::string& path, cons
   return mean;
 }
 
-// --- planes
-// ---------------------------------------------------------------------------------------
+// --- planes --------------------------------------------------------------------------------------
 template <class T>
 static T number(float v) {
   if constexpr (std::is_same_v<T, float> || !std::is_integral_v<T>) return T(v);

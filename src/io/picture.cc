@@ -106,8 +106,7 @@ void mirror(Picture& p) {
       std::swap_ranges(a, a + c, b);
 }
 
-// --- affine maps
-// ----------------------------------------------------------------------------------
+// --- affine maps ---------------------------------------------------------------------------------
 // Places count 32nds of a pixel; weights have 15 bits, and their sum is one.
 constexpr int kPlaces = 32, kOne = 1 << 15;
 
@@ -216,8 +215,7 @@ void warp(Picture& p, const Affine& a, int64_t height, int64_t width, Interpolat
   p.replace(height, width, [&](const Pixels& from, Pixels& to) { warp(from, to, a, how, fill); });
 }
 
-// --- colours
-// --------------------------------------------------------------------------------------
+// --- colours -------------------------------------------------------------------------------------
 // Luminance of Rec. 601 with 14 bits.
 static int grey_of(const uint8_t* rgb) {
   return (rgb[0] * 4899 + rgb[1] * 9617 + rgb[2] * 1868 + (1 << 13)) >> 14;

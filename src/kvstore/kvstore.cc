@@ -51,8 +51,7 @@ class Store {
   std::unordered_map<Key, Entry> entries_;
 };
 
-// --- what may be asked for
-// --------------------------------------------------------------------------
+// --- what may be asked for -----------------------------------------------------------------------
 bool is_text(const Key& key) { return std::holds_alternative<std::string>(key); }
 
 Entry& Store::at(const Key& key) {
@@ -98,8 +97,7 @@ void Store::check_new(const Item& item, std::span<const Item> before) const {
       first ? shown(*first) : "", shown(item.key));
 }
 
-// --- init
-// -------------------------------------------------------------------------------------------
+// --- init ----------------------------------------------------------------------------------------
 void Store::init(std::span<const Item> items) {
   for (size_t i = 0; i < items.size(); ++i) check_new(items[i], items.first(i));
   std::vector<Copies> copies;
@@ -112,8 +110,7 @@ void Store::init(std::span<const Item> items) {
   push_copies(std::move(copies), 0);
 }
 
-// --- push
-// -------------------------------------------------------------------------------------------
+// --- push ----------------------------------------------------------------------------------------
 std::vector<Pushed> Store::gather(std::span<const Item> items) {
   std::vector<Pushed> all;
   std::unordered_map<Entry*, size_t> seen;
@@ -186,8 +183,7 @@ void Store::push(std::span<const Item> items, int priority) {
   if (updater) updater(keys, gradients, stored);
 }
 
-// --- pull
-// -------------------------------------------------------------------------------------------
+// --- pull ----------------------------------------------------------------------------------------
 void Store::pull(std::span<const Item> items, int priority) {
   std::vector<Copies> copies;
   for (const Item& item : items) {

@@ -17,8 +17,7 @@ constexpr int64_t kBlock = 512;          // elements whose sums are on the stack
 
 bool on_host(const NDArray& a) { return !device_api(a.device()).asynchronous(); }
 
-// --- the loops
-// ------------------------------------------------------------------------------------
+// --- the loops -----------------------------------------------------------------------------------
 template <class T>
 using Wide =
     std::conditional_t<std::is_same_v<T, float16> || std::is_same_v<T, bfloat16>, float, T>;
@@ -92,9 +91,8 @@ void run(const Copies& copies) {
   }
 }
 
-// --- what tasks use
-// --------------------------------------------------------------------------------- Everything that
-// is written entirely and not read heals what failed before.
+// --- what tasks use ------------------------------------------------------------------------------
+// Everything that is written entirely and not read heals what failed before.
 void add_uses(const Sum& sum, std::vector<Use>& uses) {
   Access access = sum.to.write_access();
   for (const NDArray& v : sum.values) {
@@ -137,9 +135,8 @@ void push_together(std::vector<Job> jobs, const char* name, int priority) {
   }
 }
 
-// --- other devices
-// ---------------------------------------------------------------------------------- Moves the
-// values to where the sum is wanted; there the operator adds them.
+// --- other devices -------------------------------------------------------------------------------
+// Moves the values to where the sum is wanted; there the operator adds them.
 void sum_on_device(const Sum& sum, int priority) {
   check(sum.residuals.empty(),
         "[KVStore] gradients on {} are not compressed, only those in host memory", sum.to.device());

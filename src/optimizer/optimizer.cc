@@ -139,8 +139,7 @@ struct Keeper {
   std::map<Key, Kept> keys;
 };
 
-// --- states as bytes
-// ---------------------------------------------------------------------------------
+// --- states as bytes -----------------------------------------------------------------------------
 // The first array is named "rule:NAME" and holds num_update and what the rule remembers; those of a
 // key are named "i:KEY:WHAT" or "s:KEY:WHAT", where WHAT is "count", "weight32" or a state.
 constexpr std::string_view kRule = "rule:";

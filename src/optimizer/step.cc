@@ -12,8 +12,7 @@
 
 namespace heddle::optimizer {
 
-// --- states
-// ------------------------------------------------------------------------------------------
+// --- states --------------------------------------------------------------------------------------
 NDArray copy_of(const NDArray& a, Dtype dtype) {
   const NDArray made(a.shape(), a.device(), dtype);
   copy(a, made);
@@ -41,8 +40,7 @@ std::vector<NDArray> make_states(const Rule& rule, const NDArray& weight) {
   return made;
 }
 
-// --- checks
-// ------------------------------------------------------------------------------------------
+// --- checks --------------------------------------------------------------------------------------
 std::string unlike(std::string_view what, const NDArray& a, const Shape& shape) {
   if (!a) return format("{} is missing", what);
   if (!(a.shape() == shape)) return format("{} has shape {}, expected {}", what, a.shape(), shape);
@@ -88,8 +86,7 @@ std::string complaint(const Rule& rule, const Tensor& t) {
   return {};
 }
 
-// --- tasks
-// -------------------------------------------------------------------------------------------
+// --- tasks ---------------------------------------------------------------------------------------
 struct Work {
   Rule rule;
   Common common;

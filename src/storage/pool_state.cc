@@ -145,10 +145,9 @@ void PoolState::release_cache() {
   bins_.drain([&](int c, void* block) { give_back(c, block); });
 }
 
-// --- counters
-// ------------------------------------------------------------------------------------- A thread
-// counts small changes by itself and adds them up now and then. The peak is exact for one thread,
-// and for several to within kUncounted each.
+// --- counters ------------------------------------------------------------------------------------
+// A thread counts small changes by itself and adds them up now and then. The peak is exact for one
+// thread, and for several to within kUncounted each.
 
 void PoolState::raise_peak(int64_t live) {
   int64_t top = peak_.load(std::memory_order_relaxed);
@@ -193,8 +192,7 @@ void PoolState::reset_peak() {
   peak_.store(live);
 }
 
-// --- threads and processes
-// ------------------------------------------------------------------------
+// --- threads and processes -----------------------------------------------------------------------
 
 void PoolState::retire(ThreadCache* cache) {
   empty(*cache);

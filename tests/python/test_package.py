@@ -349,7 +349,7 @@ def test_keywords_of_elementwise_functions():
     one = mx.util.wrap_np_unary_func(lambda x, out=None: (x, out))
     two = mx.util.wrap_np_binary_func(lambda x1, x2, out=None: (x1, x2, out))
     assert one(1, where=True, order="K", dtype=None) == (1, None) and two(1, 2, out=3, casting="same_kind", subok=True) == (1, 2, 3)
-    with pytest.raises(NotImplementedError, match="dtype=float32 is not implemented"):
+    with pytest.raises(NotImplementedError, match="has no dtype, found dtype=float32"):
         one(1, dtype="float32")
     with pytest.raises(TypeError, match="casting=no way not understood"):
         two(1, 2, casting="no way")

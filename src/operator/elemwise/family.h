@@ -245,20 +245,20 @@ BinaryKernels binary_kernels() {
                   .reflected_build = {},
                   .has_grad = HasGradAB<F> || HasGradDy<F>,
                   .reads_operands = HasGradAB<F>,
-                  .full = requires {F::full;
-}
-, .full_reflected = requires { F::full_reflected; }
-};  // namespace heddle::ops::ew
-if constexpr (kGradients && (HasGradAB<F> || HasGradDy<F>)) {
-  k.binary_grad = binary_grad<F>;
-  k.scalar_grad = scalar_grad<F>;
-  k.reflected_grad = reflected_grad<F>;
-  k.elemwise_build = elemwise_build<F>;
-  k.broadcast_build = broadcast_build<F>;
-  k.scalar_build = scalar_build<F>;
-  k.reflected_build = reflected_build<F>;
-}
-return k;
+                  .full = false,
+                  .full_reflected = false};
+  if constexpr (requires { F::full; }) k.full = true;
+  if constexpr (requires { F::full_reflected; }) k.full_reflected = true;
+  if constexpr (kGradients && (HasGradAB<F> || HasGradDy<F>)) {
+    k.binary_grad = binary_grad<F>;
+    k.scalar_grad = scalar_grad<F>;
+    k.reflected_grad = reflected_grad<F>;
+    k.elemwise_build = elemwise_build<F>;
+    k.broadcast_build = broadcast_build<F>;
+    k.scalar_build = scalar_build<F>;
+    k.reflected_build = reflected_build<F>;
+  }
+  return k;
 }
 
 // Defines every form that has a name.

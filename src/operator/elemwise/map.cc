@@ -182,8 +182,7 @@ void map(const OpContext& ctx, const MapLoops& loops, std::span<const Operand> i
   else map_in<double>(ctx, loops.f64, in, out, params);
 }
 
-// --- several maps
-// --------------------------------------------------------------------------------------
+// --- several maps --------------------------------------------------------------------------------
 template <class C>
 void map_part(const MapCall& c, const Loop<C> (&loops)[3], std::span<const Operand> in,
               int64_t begin, int64_t end) {

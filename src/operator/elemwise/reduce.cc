@@ -137,16 +137,18 @@ std::vector<GradContext::Value> build_numbers(GradContext& g) {
 
 template <class F>
 OpDef reduce_def(std::vector<std::string> aliases) {
-  OpDef d{
-      .name = F::name, .aliases = std::move(aliases), .doc = F::doc, .precision = requires {F::full;
-}
-? Precision::kFull : Precision::kAny, .params = schema<ReduceParam>(), .infer = infer, .cpu = run<F>
-};  // namespace heddle::ops::reduce
-if constexpr (requires { F::grad(1.f, 1.f, 1.f); })
-  d.backward = {.reads = {dy(), x(), y()},
-                .run = run_gradient<F>,
-                .build = std::is_same_v<F, NanSum> ? build_numbers : build_chosen};
-return d;
+  OpDef d{.name = F::name,
+          .aliases = std::move(aliases),
+          .doc = F::doc,
+          .params = schema<ReduceParam>(),
+          .infer = infer,
+          .cpu = run<F>};
+  if constexpr (requires { F::full; }) d.precision = Precision::kFull;
+  if constexpr (requires { F::grad(1.f, 1.f, 1.f); })
+    d.backward = {.reads = {dy(), x(), y()},
+                  .run = run_gradient<F>,
+                  .build = std::is_same_v<F, NanSum> ? build_numbers : build_chosen};
+  return d;
 }
 
 // --- norm ---------------------------------------------------------------------------------------

@@ -53,8 +53,7 @@ void sum_to(OpContext& ctx, const Blob& x, const Blob& y);
 // The mean of x over the axes where `kept` is 1.
 void mean(OpContext& ctx, const Blob& x, const Shape& kept, const Blob& y);
 
-// --- what the operators share
-// ---------------------------------------------------------------------
+// --- what the operators share --------------------------------------------------------------------
 struct ReduceParam {
   Shape axis;
   bool keepdims = false;

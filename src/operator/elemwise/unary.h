@@ -297,8 +297,7 @@ struct Erfinv {
   }
 };
 
-// --- the operators, file by file: unary_*.cc on the host, unary.cu on CUDA
-// --------------------------
+// --- the operators, file by file: unary_*.cc on the host, unary.cu on CUDA -----------------------
 using UnaryArithmetic = List<Abs, Negative, Sign, Square, Sqrt, Rsqrt, Cbrt, Rcbrt, Reciprocal,
                              Degrees, Radians, Ceil, Floor, Trunc, Fix, Round, Rint, LogicalNot>;
 using UnaryMath = List<Exp, Expm1, Log, Log10, Log2, Log1p, Relu, Sigmoid, Tanh, Softsign>;

@@ -68,6 +68,11 @@ struct Window {
   int64_t taps() const { return volume(kernel); }
 };
 
+// Part i of n things in `parts`, of like size: from and to.
+inline std::array<int64_t, 2> part_of(int64_t n, int64_t i, int64_t parts) {
+  return {n * i / parts, n * (i + 1) / parts};
+}
+
 // Axis i of a parameter that may be left out.
 inline int64_t axis_of(const Shape& s, int i, int64_t none) { return s.rank() > i ? s[i] : none; }
 

@@ -17,6 +17,7 @@ using nn::BlockRun;
 using nn::ConvolutionParam;
 using nn::DepthRun;
 using nn::FusedConvolutionParam;
+using nn::part_of;
 using nn::Window;
 
 const BlockLoops& loops() { return nn::block_loops(); }
@@ -71,10 +72,6 @@ struct Pieces {
     }
   }
 };
-// Part i of n things in `parts`.
-std::array<int64_t, 2> part_of(int64_t n, int64_t i, int64_t parts) {
-  return {n * i / parts, n * (i + 1) / parts};
-}
 
 // Lines of one image's data laid out for a window: (blocks, rows, phases of columns, columns).
 struct Laid {
@@ -201,8 +198,7 @@ void convolve(const Window& w, const Ends& ends, OpContext& ctx, Inputs in, cons
   });
 }
 
-// --- one filter for each channel
-// ------------------------------------------------------------------
+// --- one filter for each channel -----------------------------------------------------------------
 void convolve_channels(const Window& w, const Ends& ends, OpContext& ctx, Inputs in,
                        const Blob& out) {
   constexpr int64_t kWork = 1 << 16, kMost = 16;  // multiplications of a piece; pieces

@@ -17,6 +17,7 @@ namespace heddle::ops::convolution_winograd {
 using nn::BlockRun;
 using nn::ConvolutionParam;
 using nn::FusedConvolutionParam;
+using nn::part_of;
 using nn::Window;
 
 constexpr int kPoints = nn::kWinogradPoints, kTaps = 9, kTile = 4;
@@ -28,16 +29,11 @@ struct Ends {
   nn::Limits limits = nn::limits_of({});
 };
 
-// Part i of n things in `parts`.
-std::array<int64_t, 2> part_of(int64_t n, int64_t i, int64_t parts) {
-  return {n * i / parts, n * (i + 1) / parts};
-}
 // Floats of the values of taps, or of sums over tiles.
 int64_t floats_of_taps(const Window& w) { return kPoints * w.channels * w.filters; }
 
-// --- taps
-// ------------------------------------------------------------------------------------------- Taps
-// of (filters, channels): how far apart they are, and whether the window is turned round.
+// --- taps ----------------------------------------------------------------------------------------
+// Taps of (filters, channels): how far apart they are, and whether the window is turned round.
 struct Taps {
   int64_t filters, channels, filter, channel;
   bool turned = false;
@@ -133,9 +129,8 @@ void from_points(OpContext& ctx, const Window& w, const float* sums, float* dw) 
   });
 }
 
-// --- tiles
-// ------------------------------------------------------------------------------------------ The
-// tiles of all images, and where their pixels lie.
+// --- tiles ---------------------------------------------------------------------------------------
+// The tiles of all images, and where their pixels lie.
 struct Tiling {
   const Window& w;
   int64_t wide = loops().wide;
@@ -310,8 +305,7 @@ void convolve_weight(OpContext& ctx, const Window& w, const float* x, const floa
   from_points(ctx, w, sums, dw);
 }
 
-// --- how tensors lie
-// --------------------------------------------------------------------------------
+// --- how tensors lie -----------------------------------------------------------------------------
 bool blocked(const Blob& b) { return channel_block(b.stored.layout) == loops().wide; }
 
 // A tensor (n, channels, area) in blocks of channels: itself, or a copy of it.
@@ -340,8 +334,7 @@ void out_of_blocks(OpContext& ctx, const float* from, const Blob& b) {
   });
 }
 
-// --- the kernels
-// ------------------------------------------------------------------------------------
+// --- the kernels ---------------------------------------------------------------------------------
 void forward_with(const ConvolutionParam& p, const nn::Following& then, const Blob* add,
                   bool packed, OpContext& ctx, Inputs in, const Blob& out) {
   const Window w = nn::window_of(p, in[0].shape, out.shape);
@@ -387,9 +380,8 @@ void backward(const ConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out)
   out_of_blocks(ctx, dx, out[0]);
 }
 
-// --- when
-// ------------------------------------------------------------------------------------------- A
-// rule of extents only: values of taps must be worth computing, keeping and reading.
+// --- when ----------------------------------------------------------------------------------------
+// A rule of extents only: values of taps must be worth computing, keeping and reading.
 bool suits(const Window& w, bool packed) {
   const auto plane = [&](const Window::Axes& a, int64_t v) {
     return a[0] == 1 && a[1] == v && a[2] == v;
@@ -405,18 +397,15 @@ bool suits(const Window& w, bool packed) {
          4 * floats_of_taps(w) <= std::min(kMostBytes, kBytesOfTile * tiles.count);
 }
 // Below level 3 libraries multiply faster.
-bool accepts(const ConvolutionParam& p, const Situation& s) {
-  if (simd::best_level() < 3 || s.in[0].dtype != Dtype::kFloat32 || s.in[0].size() == 0)
-    return false;
-  if (p.kernel.rank() != 2) return false;
-  return suits(nn::window_of(p, s.in[0].shape, s.out[0].shape), s.lasts(1));
+bool accepts_between(const ConvolutionParam& p, const Blob& data, const Blob& out, bool packed) {
+  return simd::best_level() >= 3 && data.dtype == Dtype::kFloat32 && data.size() > 0 &&
+         p.kernel.rank() == 2 && suits(nn::window_of(p, data.shape, out.shape), packed);
 }
-bool accepts_fused(const FusedConvolutionParam& p, const Situation& s) { return accepts(p, s); }
+bool accepts(const ConvolutionParam& p, const Situation& s) {
+  return accepts_between(p, s.in[0], s.out[0], s.lasts(1));
+}
 bool accepts_backward(const ConvolutionParam& p, const Situation& s) {
-  if (simd::best_level() < 3 || s.in[0].dtype != Dtype::kFloat32 || s.in[0].size() == 0)
-    return false;
-  if (p.kernel.rank() != 2) return false;
-  return suits(nn::window_of(p, s.in[1].shape, s.in[0].shape), false);
+  return accepts_between(p, s.in[1], s.in[0], false);
 }
 
 void wants(const ConvolutionParam&, const Situation&, StoredAs& as) {
@@ -430,13 +419,11 @@ void wants_backward(const ConvolutionParam&, const Situation&, StoredAs& as) {
   as.in[0].layout = as.in[1].layout = as.out[0].layout = Layout::channels(int8_t(loops().wide));
 }
 
-// --- packing
-// ----------------------------------------------------------------------------------------
+// --- packing -------------------------------------------------------------------------------------
 struct PackParam {
   void fields(auto&&) {}
 };
 Kwargs no_parameters(const ConvolutionParam&, const Situation&) { return {}; }
-Kwargs no_parameters_fused(const FusedConvolutionParam&, const Situation&) { return {}; }
 
 void infer(const PackParam&, InferContext& c) {
   const Shape& weight = c.in(0);
@@ -459,8 +446,7 @@ void define(OpTable& ops) {
   ops.define({
       .name = "_pack_Convolution_taps",
       .doc = "The 3 x 3 filters of Convolution at the 36 points of Winograd's filtering: put in by "
-             "plans of "
-             "prediction.",
+             "plans of prediction.",
       .dtypes = Dtypes::kFloating,
       .params = schema<PackParam>(),
       .inputs = {{"weight", "(num_filter, c, 3, 3)"}},
@@ -469,10 +455,10 @@ void define(OpTable& ops) {
   });
   ops.kernel("Convolution", Device::kCpu, "winograd", forward<false>, accepts, wants);
   ops.packing("Convolution", 1, "_pack_Convolution_taps", forward<true>, no_parameters);
-  ops.kernel("_fused_convolution", Device::kCpu, "winograd", forward_fused<false>, accepts_fused,
+  ops.kernel("_fused_convolution", Device::kCpu, "winograd", forward_fused<false>, accepts,
              wants_fused);
   ops.packing("_fused_convolution", 1, "_pack_Convolution_taps", forward_fused<true>,
-              no_parameters_fused);
+              no_parameters);
   ops.kernel("_backward_Convolution", Device::kCpu, "winograd", backward, accepts_backward,
              wants_backward);
 }

@@ -42,8 +42,7 @@ using linalg::Mat;
 using linalg::mat;
 using nn::apart;
 
-// --- sizes
-// ----------------------------------------------------------------------------------------
+// --- sizes ---------------------------------------------------------------------------------------
 struct Sizes {
   int64_t steps, batch, features, hidden, given, layers, directions, gates;
   Sizes(const RnnParam& p, const Shape& data)

@@ -286,8 +286,7 @@ struct AdagradUpdate : Step {
   }
 };
 
-// --- rules that keep an exact float32 weight beside a half one
-// ------------------------------------
+// --- rules that keep an exact float32 weight beside a half one -----------------------------------
 // The rule R on the float32 weight, the last of the states; the half weight follows.
 template <class R>
 struct Precise : R {
@@ -333,8 +332,7 @@ struct MpNagMomUpdate : Precise<NagMomUpdate> {
                         doc = "nag_mom_update with a float32 weight beside the half one.";
 };
 
-// --- rules of multi_update.cc, which sets what is not among the parameters
-// ------------------------------------
+// --- rules of multi_update.cc, which sets what is not among the parameters -----------------------
 struct AdamwUpdate {
   static constexpr const char* states[] = {"mean", "var"};
   float lr = 0, beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f, wd = 0, eta = 0, clip_gradient = -1;
@@ -372,8 +370,7 @@ struct LambStep {
   }
 };
 
-// --- rules of optimizers that are no operators
-// ------------------------------------
+// --- rules of optimizers that are no operators ---------------------------------------------------
 struct DcasgdUpdate : Step {
   static constexpr const char* states[] = {"previous"};
   float lamda = 0.04f;

@@ -12,8 +12,7 @@ namespace heddle::ops::random_choice {
 
 using random::Sequence;
 
-// --- sample_multinomial
-// ---------------------------------------------------------------------------
+// --- sample_multinomial --------------------------------------------------------------------------
 enum class IndexType { kUint8, kInt32, kFloat16, kFloat32, kFloat64 };
 constexpr Dtype kIndexTypes[] = {Dtype::kUint8, Dtype::kInt32, Dtype::kFloat16, Dtype::kFloat32,
                                  Dtype::kFloat64};
@@ -94,8 +93,7 @@ void gradient(const Param& p, OpContext& ctx, Inputs in, Outputs out) {
   ew::store_of<double>(out[0].dtype)(total, out[0].data, in[1].size());
 }
 
-// --- _shuffle
-// -------------------------------------------------------------------------------------
+// --- _shuffle ------------------------------------------------------------------------------------
 void shuffle(OpContext& ctx, Inputs in, Outputs out) {
   const int64_t n = in[0].shape.rank() ? in[0].shape[0] : 1;
   std::vector<int64_t> order(static_cast<size_t>(n));

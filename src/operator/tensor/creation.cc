@@ -89,8 +89,7 @@ void infer_given_dtype(const ZerosParam& p, InferContext& c) {
 }
 void infer_nothing(InferContext&) {}
 
-// --- _zeros, _ones, _full
-// -------------------------------------------------------------------------
+// --- _zeros, _ones, _full ------------------------------------------------------------------------
 struct ShapeParam : Where {
   Shape shape = Shape::unknown(0);
   void fields(auto&& f) {
@@ -123,8 +122,7 @@ void full(const FullParam& p, OpContext& ctx, Inputs, Outputs out) {
 void zeros_like(OpContext&, Inputs, Outputs out) { zero(out[0]); }
 void ones_like(OpContext& ctx, Inputs, Outputs out) { constant(ctx, out[0], 1); }
 
-// --- _arange, _linspace, _eye
-// ---------------------------------------------------------------------
+// --- _arange, _linspace, _eye --------------------------------------------------------------------
 struct ArangeParam : Where {
   double start = 0;
   std::optional<double> stop;
