@@ -13,14 +13,14 @@ namespace heddle::capi {
 class RecentCalls {
  public:
   OpCallRef find(std::string_view name, const char* const* params, int inputs) {
-    const OpDef& op = OpTable::get().at(name);
-    if (op.stateful) return make(op, params, inputs);
-    key_.assign(name);
-    if (!op.variadic.empty()) key_ += format("/{}", inputs);
+    key_.assign(reinterpret_cast<const char*>(&inputs), sizeof inputs);  // a parameter of some
+    key_ += name;
     for (const char* const* p = params; p && *p; ++p) (key_ += '\0') += *p;
     for (const auto& [key, call] : kept_)
       if (key == key_) return call;
+    const OpDef& op = OpTable::get().at(name);
     OpCallRef call = make(op, params, inputs);
+    if (op.stateful) return call;
     auto& place = kept_[next_++ % kept_.size()];
     return (place = {key_, std::move(call)}).second;
   }
@@ -46,8 +46,11 @@ void run(const char* op, hd_array* const* inputs, int input_count, const char* c
   check(*count >= visible, "[{}] found room for {} outputs, expected at least {}", call->op->name,
         *count, visible);
   std::vector<const NDArray*> in;
-  for (int i = 0; i < input_count; ++i)
-    in.push_back(&need(inputs[i], format("input {} of {}", i, call->op->name)).value);
+  in.reserve(size_t(input_count));
+  for (int i = 0; i < input_count; ++i) {
+    check(inputs[i] != nullptr, "[C] input {} of {} is null", i, call->op->name);
+    in.push_back(&inputs[i]->value);
+  }
   std::vector<NDArray> out(static_cast<size_t>(visible));
   for (int i = 0; i < visible; ++i)
     if (outputs[i]) out[i] = outputs[i]->value;
@@ -109,9 +112,13 @@ int hd_array_borrow(void* data, const int64_t* shape, int rank, int dtype,
 
 int hd_array_describe(const hd_array* array, hd_array_info* info) {
   return guarded([&] {
-    thread_local PerThread<std::string> device;
+    struct Named {
+      Device device;
+      std::string name = format("{}", device);
+    };
+    thread_local PerThread<Named> device;
     const NDArray& a = array_of(array);
-    *device = format("{}", a.device());
+    if (device->device != a.device()) *device = {a.device()};
     capi::hand_out(info,
                    {.size = 0,
                     .dtype = int(a.dtype()),
@@ -119,7 +126,7 @@ int hd_array_describe(const hd_array* array, hd_array_info* info) {
                     .shape = a.shape().begin(),
                     .elements = a.size(),
                     .bytes = a.bytes(),
-                    .device = device->c_str()},
+                    .device = device->name.c_str()},
                    "hd_array_info");
   });
 }
