@@ -107,7 +107,26 @@ str.MXNDArray <- function(object, ...) {
 
 summary.MXNDArray <- function(object, ...) summary(as.vector(object), ...)
 
+# The group's method serves whoever calls it by name. R would look for "+.MXNDArray" before, in every package that is
+# attached, which takes longer than a small sum: so each operator has a method, and the package exports it.
 Ops.MXNDArray <- function(e1, e2) if (missing(e2)) unary_array(.Generic, e1) else .Call(hdr_arith, .Generic, e1, e2)
+
+`+.MXNDArray` <- function(e1, e2) if (missing(e2)) e1 else .Call(hdr_arith, "+", e1, e2)
+`-.MXNDArray` <- function(e1, e2) if (missing(e2)) unary_array("-", e1) else .Call(hdr_arith, "-", e1, e2)
+`*.MXNDArray` <- function(e1, e2) .Call(hdr_arith, "*", e1, e2)
+`/.MXNDArray` <- function(e1, e2) .Call(hdr_arith, "/", e1, e2)
+`^.MXNDArray` <- function(e1, e2) .Call(hdr_arith, "^", e1, e2)
+`%%.MXNDArray` <- function(e1, e2) .Call(hdr_arith, "%%", e1, e2)
+`%/%.MXNDArray` <- function(e1, e2) .Call(hdr_arith, "%/%", e1, e2)
+`==.MXNDArray` <- function(e1, e2) .Call(hdr_arith, "==", e1, e2)
+`!=.MXNDArray` <- function(e1, e2) .Call(hdr_arith, "!=", e1, e2)
+`<.MXNDArray` <- function(e1, e2) .Call(hdr_arith, "<", e1, e2)
+`<=.MXNDArray` <- function(e1, e2) .Call(hdr_arith, "<=", e1, e2)
+`>.MXNDArray` <- function(e1, e2) .Call(hdr_arith, ">", e1, e2)
+`>=.MXNDArray` <- function(e1, e2) .Call(hdr_arith, ">=", e1, e2)
+`&.MXNDArray` <- function(e1, e2) .Call(hdr_arith, "&", e1, e2)
+`|.MXNDArray` <- function(e1, e2) .Call(hdr_arith, "|", e1, e2)
+`!.MXNDArray` <- function(x) unary_array("!", x)
 
 unary_array <- function(sign, x) {
   switch(sign, "-" = .Call(hdr_invoke, "negative", list(x), NULL, NULL), "+" = x,

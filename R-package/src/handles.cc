@@ -151,7 +151,10 @@ SEXP view_array(hd_array* array) {
   return x;
 }
 
-bool holds(SEXP x, Kind kind) { return TYPEOF(x) == EXTPTRSXP && Rf_inherits(x, class_name(kind)); }
+bool holds(SEXP x, Kind kind) {
+  if (TYPEOF(x) != EXTPTRSXP) return false;
+  return Rf_getAttrib(x, R_ClassSymbol) == class_of(kind) || Rf_inherits(x, class_name(kind));
+}
 
 void* handle_of(SEXP x, Kind kind, const char* what) {
   if (!holds(x, kind)) {

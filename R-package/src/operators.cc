@@ -1,6 +1,5 @@
 // Operators called on arrays and applied to symbols, and autograd.
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <memory>
 
@@ -10,7 +9,7 @@
 namespace glue {
 namespace {
 
-constexpr int kRoom = 128;  // for the outputs of an operator
+constexpr size_t kRoom = 128;  // for the outputs of an operator
 
 struct Free {
   void operator()(void* handle) const { hd_free(handle); }
@@ -56,9 +55,13 @@ class Reader {
   SEXP given(SEXP symbol) {
     SEXP value = Rf_findVarInFrame(env_, symbol);
     if (value == R_UnboundValue || value == R_MissingArg) return nullptr;
-    static SEXP missing = Rf_install("missing");
-    Rcpp::Shield<SEXP> test(Rf_lang2(missing, symbol));
-    if (Rf_asLogical(Rcpp::Rcpp_fast_eval(test, env_)) == TRUE) return nullptr;
+    static SEXP test = [] {
+      SEXP call = Rf_lang2(Rf_install("missing"), R_NilValue);
+      R_PreserveObject(call);
+      return call;
+    }();
+    SETCADR(test, symbol);  // a formal of this frame, of which missing() cannot fail
+    if (Rf_asLogical(Rf_eval(test, env_)) == TRUE) return nullptr;
     return forced(value, env_);
   }
 
@@ -125,11 +128,13 @@ class Reader {
 };
 
 // Runs an operator; numbers of R among the inputs become arrays first.
-SEXP run(const std::string& op, const std::vector<SEXP>& inputs, const char* const* params,
+SEXP run(const char* op, const SEXP* inputs, size_t input_count, const char* const* params,
          SEXP out) {
   std::vector<hd_array*> arrays;
+  arrays.reserve(input_count);
   std::vector<std::unique_ptr<hd_array, Free>> made;
-  for (SEXP x : inputs) {
+  for (size_t i = 0; i < input_count; ++i) {
+    SEXP x = inputs[i];
     if (Rf_isNumeric(x) || Rf_isLogical(x)) {
       SEXP dims = Rf_getAttrib(x, R_DimSymbol);
       const std::vector<int64_t> shape =
@@ -140,17 +145,21 @@ SEXP run(const std::string& op, const std::vector<SEXP>& inputs, const char* con
       arrays.push_back(array_of(x, "an input"));
     }
   }
-  std::array<hd_array*, kRoom> outputs = {};
+  hd_array* outputs[kRoom] = {};
   const std::vector<hd_array*> given = arrays_of(out, "out");
-  if (given.size() > outputs.size()) throw Failure("[" + op + "] found too many arrays in out");
-  std::copy(given.begin(), given.end(), outputs.begin());
-  int count = given.empty() ? kRoom : int(given.size());
-  must(hd_invoke(op.c_str(), arrays.data(), int(arrays.size()), params, outputs.data(), &count));
+  if (given.size() > kRoom) throw Failure(std::string("[") + op + "] found too many arrays in out");
+  std::copy(given.begin(), given.end(), outputs);
+  int count = given.empty() ? int(kRoom) : int(given.size());
+  must(hd_invoke(op, arrays.data(), int(arrays.size()), params, outputs, &count));
   if (!given.empty()) return out;
   if (count == 1) return give_array(outputs[0]);
   Rcpp::Shield<SEXP> all(Rf_allocVector(VECSXP, count));
-  for (int i = 0; i < count; ++i) SET_VECTOR_ELT(all, i, give_array(outputs[size_t(i)]));
+  for (int i = 0; i < count; ++i) SET_VECTOR_ELT(all, i, give_array(outputs[i]));
   return all;
+}
+
+SEXP run(const char* op, std::initializer_list<SEXP> inputs, const char* const* params = nullptr) {
+  return run(op, inputs.begin(), inputs.size(), params, R_NilValue);
 }
 
 std::vector<hd_symbol*> symbols_of(const std::vector<SEXP>& list) {
@@ -219,7 +228,9 @@ extern "C" {
 SEXP hdr_operator(SEXP op, SEXP env, SEXP inputs, SEXP params) {
   return guarded([&] {
     Reader reader(op, env, inputs, params, Kind::kArray);
-    return run(reader.op(), reader.call.inputs, reader.call.params.data(), reader.call.out);
+    const Call& c = reader.call;
+    return run(reader.op().c_str(), c.inputs.data(), c.inputs.size(), reader.call.params.data(),
+               c.out);
   });
 }
 
@@ -230,7 +241,7 @@ SEXP hdr_invoke(SEXP op, SEXP inputs, SEXP params, SEXP out) {
     texts.add_list(params);
     std::vector<SEXP> list;
     for (R_xlen_t i = 0; i < Rf_xlength(inputs); ++i) list.push_back(VECTOR_ELT(inputs, i));
-    return run(string_of(op, "the operator"), list, texts.data(), out);
+    return run(string_of(op, "the operator").c_str(), list.data(), list.size(), texts.data(), out);
   });
 }
 
@@ -243,16 +254,16 @@ SEXP hdr_arith(SEXP sign, SEXP a, SEXP b) {
     const Arith* found = std::find_if(std::begin(kAriths), std::end(kAriths),
                                       [&](const Arith& x) { return !std::strcmp(x.sign, s); });
     if (found == std::end(kAriths)) throw Failure(std::string("[R] arrays have no operator ") + s);
-    const bool left = is_number(a), right = is_number(b);
-    if (!left && !right) {
-      Rcpp::Shield<SEXP> result(run(found->both, {a, b}, nullptr, R_NilValue));
-      return floored ? run("floor", {result}, nullptr, R_NilValue) : SEXP(result);
-    }
-    const std::string number = text_of(Rf_asReal(left ? a : b));
-    const char* const params[] = {"scalar", number.c_str(), nullptr};
-    Rcpp::Shield<SEXP> result(
-        run(left ? found->left : found->right, {left ? b : a}, params, R_NilValue));
-    return floored ? run("floor", {result}, nullptr, R_NilValue) : SEXP(result);
+    const auto apply = [&]() -> SEXP {
+      const bool left = is_number(a);
+      if (!left && !is_number(b)) return run(found->both, {a, b});
+      const std::string number = text_of(Rf_asReal(left ? a : b));
+      const char* const params[] = {"scalar", number.c_str(), nullptr};
+      return run(left ? found->left : found->right, {left ? b : a}, params);
+    };
+    if (!floored) return apply();
+    Rcpp::Shield<SEXP> quotient(apply());
+    return run("floor", {quotient});
   });
 }
 

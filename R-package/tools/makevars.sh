@@ -44,7 +44,7 @@ chosen() {
 
 cd src/heddle
 objects="" rules=""
-for file in $(find src united -name '*.cc' | LC_ALL=C sort); do
+for file in $(find src united -name '*.cc' | LC_ALL=C sort -r); do  # the long ones, united, first
   chosen "$file" || continue
   grep -qx "$file" united/members && continue
   case $file in src/operator/* | united/operator* | src/image/* | src/io/*) level=-O3 ;; *) level=-O2 ;; esac
