@@ -5,7 +5,7 @@
 
 namespace heddle::ops::linalg_blas {
 
-bool takes(int64_t m, int64_t n, int64_t k) { return m * n * k >= 16 * 16 * 16; }
+bool takes(const linalg::Extents& e) { return e.m * e.n * e.k >= 16 * 16 * 16; }
 
 CBLAS_TRANSPOSE flag(bool transposed) { return transposed ? CblasTrans : CblasNoTrans; }
 

@@ -57,10 +57,10 @@ Offer offers[kMaxOffers];
 int offer_count = 0;
 std::atomic<bool> offers_used{true};
 
-bool own_kernels_pay() {
-  return simd::best_level() >= 3 ||
-         std::all_of(offers, offers + offer_count, [](const Offer& o) { return o.own; });
+bool libraries_offer() {
+  return std::any_of(offers, offers + offer_count, [](const Offer& o) { return !o.own; });
 }
+bool own_kernels_pay() { return simd::best_level() >= 3 || !libraries_offer(); }
 
 void use_offers(bool use) { offers_used.store(use, std::memory_order_relaxed); }
 
@@ -105,17 +105,24 @@ Mat<T> close(const Mat<T>& m) {
   return {m.data, m.rows, m.cols, m.rows <= 1 ? m.cols : m.ld, m.transposed};
 }
 
-// A product of at most kMost rows and columns: of the first library that takes it, or the portable
-// one.
+// The offer to make a product by, the first that takes it; null for the portable one.
+template <class T>
+const Offer* offer_for(const Mat<T>& a, const Mat<T>& b, const Mat<T>& c) {
+  if constexpr (std::is_floating_point_v<T>) {
+    const Extents e{c.rows, c.cols, a.n(), a.transposed, b.transposed};
+    const bool use = e.k > 0 && near(a) && near(b) && near(c);
+    for (int i = use && offers_used.load(std::memory_order_relaxed) ? offer_count : 0; i-- > 0;)
+      if (product_of<T>(offers[i]) && offers[i].takes(e)) return &offers[i];
+  }
+  return nullptr;
+}
+
+// A product of at most kMost rows and columns.
 template <class T>
 void one_gemm(const Mat<T>& a, const Mat<T>& b, const Mat<T>& c, bool accumulate) {
-  if constexpr (std::is_floating_point_v<T>) {
-    const int64_t k = a.n();
-    const bool use = k > 0 && near(a) && near(b) && near(c);
-    for (int i = use && offers_used.load(std::memory_order_relaxed) ? offer_count : 0; i-- > 0;)
-      if (auto* f = product_of<T>(offers[i]); f && offers[i].takes(c.rows, c.cols, k))
-        return f(close(a), close(b), close(c), accumulate);
-  }
+  if constexpr (std::is_floating_point_v<T>)
+    if (const Offer* o = offer_for(a, b, c))
+      return product_of<T>(*o)(close(a), close(b), close(c), accumulate);
   portable_gemm(a, b, c, accumulate);
 }
 
@@ -194,54 +201,66 @@ Mat<void> erase(Mat<T> m) {
 }
 
 // --- in parallel --------------------------------------------------------------------------------
-// Pieces hold at least this many multiplications, and are at most kPieces.
-constexpr int64_t kWork = int64_t(1) << 19, kPieces = 8;
+// Pieces hold at least this many multiplications, and are at most kPieces. An extent below kThin
+// takes no less time, which goes into reading or writing a matrix once.
+constexpr int64_t kWork = int64_t(1) << 18, kPieces = 8, kThin = 4;
 
 // A product of m rows and n columns in pieces of `rows` and `columns`.
 struct Pieces {
   int64_t rows, columns;
 };
 // Each piece reads its rows of a and its columns of b, and a library first copies them into an
-// order of its own: so pieces are as square as can be. Multiples of what kernels hold in registers.
-Pieces pieces_of(int64_t m, int64_t n, int64_t k) {
+// order of its own: so pieces are as square as can be. `by` is who multiplies, if known.
+Pieces pieces_of(int64_t m, int64_t n, int64_t k, const Offer* by) {
   const auto cut = [](int64_t extent, int64_t parts, int64_t multiple) {
     return ((extent + parts - 1) / parts + multiple - 1) / multiple * multiple;
   };
-  const int64_t most = std::clamp<int64_t>(m * n * k / kWork, 1, kPieces);
+  const int64_t rows = by ? by->rows : 4, columns = by ? by->columns : 16;
+  const int64_t work = std::max(m, kThin) * std::max(n, kThin) * std::max(k, kThin);
+  const int64_t most = std::clamp<int64_t>(work / kWork, 1, kPieces);
   Pieces best{m, n};
   int64_t least = std::numeric_limits<int64_t>::max();
   for (int64_t down = most; down >= 1; --down) {
-    const Pieces p{cut(m, down, 4), cut(n, most / down, 16)};
+    const Pieces p{cut(m, down, rows), cut(n, most / down, columns)};
     if (most % down == 0 && p.rows + p.columns < least) best = p, least = p.rows + p.columns;
   }
   return best;
+}
+
+// c = a b, c += a b or, with a bias, c = a b + bias.
+template <class T>
+void gemm_pieces(const OpContext& ctx, Mat<T> a, Mat<T> b, const T* bias, Mat<T> c,
+                 bool accumulate) {
+  const int64_t m = c.rows, n = c.cols;
+  if (m == 0 || n == 0) return;
+  const Pieces p = pieces_of(m, n, a.n(), offer_for(a, b, c));
+  const int64_t across = (n + p.columns - 1) / p.columns, down = (m + p.rows - 1) / p.rows;
+  ctx.parallel_for(down * across, 1, [&](int64_t from, int64_t end) {
+    for (int64_t i = from; i < end; ++i) {
+      const int64_t r0 = i / across * p.rows, r1 = std::min(m, r0 + p.rows);
+      const int64_t c0 = i % across * p.columns, c1 = std::min(n, c0 + p.columns);
+      const Mat<T> piece{c.data + r0 * c.ld + c0, r1 - r0, c1 - c0, c.ld};
+      for (int64_t r = 0; bias && r < piece.rows; ++r)
+        std::copy_n(bias + c0, piece.cols, piece.data + r * c.ld);
+      gemm(a.slice(r0, r1), b.t().slice(c0, c1).t(), piece, accumulate || bias);
+    }
+  });
 }
 
 template <class T>
 void gemm(const OpContext& ctx, Mat<T> a, Mat<T> b, Mat<T> c, bool accumulate) {
   if (const DeviceProducts* d = products_on(ctx))
     return d->gemm(ctx, dtype_of<T>, erase(a), erase(b), erase(c), accumulate);
-  const int64_t m = c.rows, n = c.cols;
-  if (m == 0 || n == 0) return;
-  const Pieces p = pieces_of(m, n, a.n());
-  const int64_t across = (n + p.columns - 1) / p.columns, down = (m + p.rows - 1) / p.rows;
-  ctx.parallel_for(down * across, 1, [&](int64_t from, int64_t end) {
-    for (int64_t i = from; i < end; ++i) {
-      const int64_t r0 = i / across * p.rows, r1 = std::min(m, r0 + p.rows);
-      const int64_t c0 = i % across * p.columns, c1 = std::min(n, c0 + p.columns);
-      gemm(a.slice(r0, r1), b.t().slice(c0, c1).t(),
-           Mat<T>{c.data + r0 * c.ld + c0, r1 - r0, c1 - c0, c.ld}, accumulate);
-    }
-  });
+  gemm_pieces(ctx, a, b, static_cast<const T*>(nullptr), c, accumulate);
 }
 
 template <class T>
 void gemm_bias(const OpContext& ctx, Mat<T> a, Mat<T> b, const T* bias, Mat<T> c) {
-  if (const DeviceProducts* d = products_on(ctx); d && bias)
-    d->spread_rows(ctx, dtype_of<T>, bias, erase(c));
-  else if (bias)
-    for (int64_t i = 0; i < c.rows; ++i) std::copy_n(bias, c.cols, c.data + i * c.ld);
-  gemm(ctx, a, b, c, bias != nullptr);
+  if (const DeviceProducts* d = products_on(ctx)) {
+    if (bias) d->spread_rows(ctx, dtype_of<T>, bias, erase(c));
+    return gemm(ctx, a, b, c, bias != nullptr);
+  }
+  gemm_pieces(ctx, a, b, bias, c, false);
 }
 
 template <class T>

@@ -48,16 +48,26 @@ void transpose(const T* x, int64_t rows, int64_t cols, T* y);
 template <class T>
 void sum_rows(const OpContext& ctx, const T* x, int64_t rows, int64_t cols, T* y);
 
+// The extents of a product of (m, k) and (k, n), and whether its factors are transposes of their
+// memory.
+struct Extents {
+  int64_t m, n, k;
+  bool a_transposed, b_transposed;
+};
 // Products that somebody offers. Later offers are asked first; `takes` may decline a shape.
 struct HEDDLE_API Offer {
   const char* library;
-  bool (*takes)(int64_t m, int64_t n, int64_t k) = nullptr;
+  bool (*takes)(const Extents&) = nullptr;
   void (*sgemm)(Mat<float>, Mat<float>, Mat<float>, bool) = nullptr;
   void (*dgemm)(Mat<double>, Mat<double>, Mat<double>, bool) = nullptr;
   bool own = false;  // of the project, not of a library
+  // Pieces of a large product have multiples of so many rows and columns, of which nothing is lost
+  // in registers and in what each piece does first.
+  int64_t rows = 4, columns = 16;
 };
 HEDDLE_API void offer(const Offer& offer);  // while the catalogue is being filled
 void use_offers(bool use);                  // false: the portable product only
+bool libraries_offer();                     // whether anybody else has offered products
 // Whether kernels of the project's own are likely to be the fastest: libraries are faster below the
 // third level of instruction sets (simd/level.h).
 bool own_kernels_pay();

@@ -13,7 +13,7 @@ void one_thread() {
 }
 
 // Below this the call costs more than the product.
-bool takes(int64_t m, int64_t n, int64_t k) { return m * n * k >= 32 * 32 * 32; }
+bool takes(const linalg::Extents& e) { return e.m * e.n * e.k >= 32 * 32 * 32; }
 
 void sgemm(linalg::Mat<float> a, linalg::Mat<float> b, linalg::Mat<float> c, bool accumulate) {
   one_thread();

@@ -1,5 +1,6 @@
-// Products of float32 by the loops over panels of the machine: what is there where no library
-// offers products. The second factor is brought into panels, a block of it at a time.
+// Products of float32 by the loops over panels of the machine, which bring the second factor into
+// panels, a block of it at a time. They make all products where no library offers any, and those
+// with a transposed second factor (a linear layer's) that libraries are slow to bring into order.
 #include <algorithm>
 
 #include "operator/linalg.h"
@@ -13,7 +14,7 @@ using linalg::Mat;
 // first at a time: both stay in the second cache.
 constexpr int64_t kDeep = 512, kColumns = 256, kRows = 96;
 
-void product(Mat<float> a, Mat<float> b, Mat<float> c, bool accumulate) {
+void multiply_panels(Mat<float> a, Mat<float> b, Mat<float> c, bool accumulate) {
   const nn::Panels& panels = nn::panels();
   const int64_t m = a.m(), k = a.n(), n = b.n();
   const int64_t row = b.transposed ? 1 : b.ld, column = b.transposed ? b.ld : 1;
@@ -34,11 +35,38 @@ void product(Mat<float> a, Mat<float> b, Mat<float> c, bool accumulate) {
     }
 }
 
-// A product that reads its second factor about as often as packing it would.
-bool takes(int64_t m, int64_t n, int64_t k) { return m >= 4 && n >= 4 && m * n * k >= 4096; }
+// What fills no panel is multiplied as it lies, where both factors have their terms side by side.
+void product(Mat<float> a, Mat<float> b, Mat<float> c, bool accumulate) {
+  const nn::Panels& panels = nn::panels();
+  const bool lies = !a.transposed && b.transposed;
+  const int64_t whole = lies ? c.cols / panels.wide * panels.wide : c.cols;
+  if (whole > 0)
+    multiply_panels(a, b.t().slice(0, whole).t(), {c.data, c.rows, whole, c.ld}, accumulate);
+  if (whole < c.cols)
+    panels.dots(a.data, a.ld, c.rows, b.data + whole * b.ld, b.ld, a.n(), c.data + whole, c.ld,
+                c.cols - whole, nullptr, accumulate);
+}
+
+// Packing costs about what multiplying ten rows does.
+constexpr int64_t kFewRows = 12;
+
+// With libraries about: they bring the transpose of a matrix into order slowly, if its rows are
+// long.
+bool pays(const linalg::Extents& e) {
+  return linalg::own_kernels_pay() && !e.a_transposed && e.b_transposed && e.m >= kFewRows &&
+         e.k >= 96;
+}
+// Without: a product that reads its second factor about as often as packing it would.
+bool possible(const linalg::Extents& e) { return e.m >= 4 && e.n >= 4 && e.m * e.n * e.k >= 4096; }
+bool takes(const linalg::Extents& e) { return linalg::libraries_offer() ? pays(e) : possible(e); }
 
 void define(OpTable&) {
-  linalg::offer({.library = "panels", .takes = takes, .sgemm = product, .own = true});
+  linalg::offer({.library = "panels",
+                 .takes = takes,
+                 .sgemm = product,
+                 .own = true,
+                 .rows = 5 * kFewRows,
+                 .columns = nn::panels().wide});
 }
 
 }  // namespace heddle::ops::linalg_panels

@@ -25,7 +25,7 @@ void connect(const FullyConnectedParam& p, const nn::Following& then, OpContext&
   const int64_t grain = ((n + kPieces - 1) / kPieces + kUnit - 1) / kUnit * kUnit;
   ctx.parallel_for(n, grain, [&](int64_t from, int64_t to) {
     panels.dots(x, k, m, weight + from * k, k, k, y + from, n, to - from,
-                bias ? bias + from : nullptr);
+                bias ? bias + from : nullptr, false);
     if (finishes)
       panels.finish(y + from, n, m, to - from, addend ? addend + from : nullptr, n, limits.low,
                     limits.high);

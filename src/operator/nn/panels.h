@@ -15,10 +15,10 @@ struct Panels {
   using Multiply = void (*)(const float* a, int64_t lda, int64_t m, const float* b, int64_t k,
                             float* c, int64_t ldc, int64_t n, const float* row, bool accumulate);
   Multiply multiply, multiply_transposed;
-  // c(m, n) = a(m, k) b^T + row, of a matrix b(n, k) as it lies, for few m: each row of b is read
-  // once.
+  // The same of b^T, a matrix b(n, k) as it lies, for few m or few n: each row of b is read once
+  // for four of a.
   void (*dots)(const float* a, int64_t lda, int64_t m, const float* b, int64_t ldb, int64_t k,
-               float* c, int64_t ldc, int64_t n, const float* row);
+               float* c, int64_t ldc, int64_t n, const float* row, bool accumulate);
   // One panel of the transpose of a matrix whose rows are ld apart.
   void (*pack_transposed)(const float* from, int64_t ld, int64_t k, float* to);
   // c(m, n) += what is added, unless null, then kept from low to high; a NaN stays.

@@ -151,12 +151,11 @@ void step_product_t(const float* a, int64_t lda, int64_t m, const float* b, int6
 // M rows times R rows of b, which come from memory side by side.
 template <int M, int R>
 void step_dots_tile(const float* a, int64_t lda, const float* b, int64_t ldb, int64_t k, float* c,
-                    int64_t ldc, const float* row) {
-  Vec sum[M][R];
-#pragma GCC unroll 4
-  for (int i = 0; i < M; ++i)
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) sum[i][r] = all(0.0f);
+                    int64_t ldc, StepStart start) {
+  constexpr int kSums = (M * R + kWide - 1) / kWide * kWide;
+  Vec sum[kSums];
+#pragma GCC unroll 32
+  for (int i = 0; i < kSums; ++i) sum[i] = all(0.0f);
   int64_t q = 0;
   for (; q + kWide <= k; q += kWide) {
     Vec v[M];
@@ -166,35 +165,40 @@ void step_dots_tile(const float* a, int64_t lda, const float* b, int64_t ldb, in
     for (int r = 0; r < R; ++r) {
       const Vec w = load(b + r * ldb + q);
 #pragma GCC unroll 4
-      for (int i = 0; i < M; ++i) sum[i][r] = fma(w, v[i], sum[i][r]);
+      for (int i = 0; i < M; ++i) sum[i * R + r] = fma(w, v[i], sum[i * R + r]);
     }
   }
-#pragma GCC unroll 4
-  for (int i = 0; i < M; ++i)
+  float total[kSums];
 #pragma GCC unroll 8
+  for (int i = 0; i < kSums; i += kWide) store(total + i, sums(sum + i));
+  for (int i = 0; i < M; ++i)
     for (int r = 0; r < R; ++r) {
-      float s = ops::HEDDLE_ISA::sum(sum[i][r]);
+      float s = total[i * R + r];
       for (int64_t j = q; j < k; ++j) s += a[i * lda + j] * b[r * ldb + j];
-      c[i * ldc + r] = row ? s + row[r] : s;
+      c[i * ldc + r] = start.row ? s + start.row[r] : start.accumulate ? s + c[i * ldc + r] : s;
     }
 }
 template <int M>
 void step_dots_rows(const float* a, int64_t lda, const float* b, int64_t ldb, int64_t k, float* c,
-                    int64_t ldc, int64_t n, const float* row) {
+                    int64_t ldc, int64_t n, StepStart start) {
   constexpr int kRows = HEDDLE_LEVEL == 4 ? (M > 2 ? 4 : 8) : (M > 2 ? 2 : 4);
+  const float* const row = start.row;
   int64_t j = 0;
   for (; j + kRows <= n; j += kRows)
-    step_dots_tile<M, kRows>(a, lda, b + j * ldb, ldb, k, c + j, ldc, row ? row + j : nullptr);
+    step_dots_tile<M, kRows>(a, lda, b + j * ldb, ldb, k, c + j, ldc,
+                             {row ? row + j : row, start.accumulate});
   for (; j < n; ++j)
-    step_dots_tile<M, 1>(a, lda, b + j * ldb, ldb, k, c + j, ldc, row ? row + j : nullptr);
+    step_dots_tile<M, 1>(a, lda, b + j * ldb, ldb, k, c + j, ldc,
+                         {row ? row + j : row, start.accumulate});
 }
 void step_dots(const float* a, int64_t lda, int64_t m, const float* b, int64_t ldb, int64_t k,
-               float* c, int64_t ldc, int64_t n, const float* row) {
+               float* c, int64_t ldc, int64_t n, const float* row, bool accumulate) {
+  const StepStart start{row, accumulate};
   for (; m >= 4; m -= 4, a += 4 * lda, c += 4 * ldc)
-    step_dots_rows<4>(a, lda, b, ldb, k, c, ldc, n, row);
-  if (m == 3) step_dots_rows<3>(a, lda, b, ldb, k, c, ldc, n, row);
-  if (m == 2) step_dots_rows<2>(a, lda, b, ldb, k, c, ldc, n, row);
-  if (m == 1) step_dots_rows<1>(a, lda, b, ldb, k, c, ldc, n, row);
+    step_dots_rows<4>(a, lda, b, ldb, k, c, ldc, n, start);
+  if (m == 3) step_dots_rows<3>(a, lda, b, ldb, k, c, ldc, n, start);
+  if (m == 2) step_dots_rows<2>(a, lda, b, ldb, k, c, ldc, n, start);
+  if (m == 1) step_dots_rows<1>(a, lda, b, ldb, k, c, ldc, n, start);
 }
 
 // A whole panel of the transpose of a matrix whose rows are ld apart.

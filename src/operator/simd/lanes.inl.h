@@ -90,6 +90,16 @@ HEDDLE_LANES void transpose(Vec* r) {
     for (int i = 0; i < kWide; ++i) r[i] = t[i];
   }
 }
+
+// Lane i is the sum of r[i], for kWide of them.
+HEDDLE_LANES Vec sums(Vec* r) {
+#pragma GCC unroll 4
+  for (int half = kWide / 2; half > 0; half /= 2)
+#pragma GCC unroll 8
+    for (int i = 0; i < half; ++i)
+      r[i] = interleave<0>(r[i], r[i + half]) + interleave<kWide / 2>(r[i], r[i + half]);
+  return r[0];
+}
 #undef HEDDLE_LANES
 
 }  // namespace heddle::ops::HEDDLE_ISA

@@ -60,4 +60,46 @@ TEST(Linalg, OneRowOfAFarMatrix) {
   for (float v : c) ASSERT_EQ(v, 512);
 }
 
+// Whole numbers, so exact: shapes on both sides of every rule about who multiplies, and edges of
+// panels and pieces.
+TEST(Linalg, AllLayoutsGiveTheSameProduct) {
+  OpTable::get();
+  constexpr int64_t apart = 3;  // between rows
+  for (const int64_t m : {1, 3, 11, 12, 61, 130})
+    for (const int64_t n : {1, 10, 31, 32, 45, 200})
+      for (const int64_t k : {1, 17, 95, 96, 530}) {
+        std::vector<float> left(size_t((m + apart) * (k + apart))),
+            right(size_t((n + apart) * (k + apart)));
+        for (size_t i = 0; i < left.size(); ++i) left[i] = float(i % 7) - 3;
+        for (size_t i = 0; i < right.size(); ++i) right[i] = float(i % 5) - 2;
+        std::vector<float> bias(static_cast<size_t>(n));
+        for (int64_t j = 0; j < n; ++j) bias[size_t(j)] = float(j);
+        for (const int layout : {0, 1, 2, 3}) {
+          using Matrix = linalg::Mat<float>;
+          const Matrix a = layout & 1 ? Matrix{left.data(), k, m, m + apart}.t()
+                                      : Matrix{left.data(), m, k, k + apart};
+          const Matrix b = layout & 2 ? Matrix{right.data(), n, k, k + apart}.t()
+                                      : Matrix{right.data(), k, n, n + apart};
+          const auto at = [](const Matrix& x, int64_t i, int64_t j) {
+            return x.transposed ? x.data[j * x.ld + i] : x.data[i * x.ld + j];
+          };
+          std::vector<float> want(size_t(m * n), 0.0f), c(size_t(m * n), 1.0f), d = c, e = c;
+          for (int64_t i = 0; i < m; ++i)
+            for (int64_t q = 0; q < k; ++q)
+              for (int64_t j = 0; j < n; ++j) want[size_t(i * n + j)] += at(a, i, q) * at(b, q, j);
+          const OpContext ctx;
+          linalg::gemm(ctx, a, b, linalg::mat(c.data(), m, n));
+          linalg::gemm(ctx, a, b, linalg::mat(d.data(), m, n), true);
+          linalg::gemm_bias(ctx, a, b, bias.data(), linalg::mat(e.data(), m, n));
+          for (int64_t i = 0; i < m * n; ++i) {
+            ASSERT_EQ(c[size_t(i)], want[size_t(i)]) << m << " " << n << " " << k << " " << layout;
+            ASSERT_EQ(d[size_t(i)], want[size_t(i)] + 1)
+                << m << " " << n << " " << k << " " << layout;
+            ASSERT_EQ(e[size_t(i)], want[size_t(i)] + bias[size_t(i % n)])
+                << m << " " << n << " " << k << " " << layout;
+          }
+        }
+      }
+}
+
 }  // namespace heddle::ops
