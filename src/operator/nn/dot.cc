@@ -129,13 +129,15 @@ Mat<T> matrix(const Blob& b, int64_t i, bool transposed) {
   return {b.as<T>() + i * rows * cols, rows, cols, cols, transposed};
 }
 
-// Calls body(context, i) for every matrix: matrices in parallel, or the few one after the other,
-// each split.
+// Calls body(i) for every matrix: matrices in parallel, in pieces of at least kWork
+// multiplications, or the few one after the other, each split.
 template <class Body>
-void each_matrix(const OpContext& ctx, const Shape& s, Body&& body) {
+void each_matrix(const OpContext& ctx, const Shape& s, int64_t deep, Body&& body) {
+  constexpr int64_t kWork = int64_t(1) << 18, kMost = 16;
   const int64_t count = s.size(0, s.rank() - 2);
+  const int64_t pieces = std::clamp<int64_t>(s.size() * deep / kWork, 1, kMost);
   if (count >= 4)
-    ctx.parallel_for(count, (count + 15) / 16, [&](int64_t from, int64_t to) {
+    ctx.parallel_for(count, (count + pieces - 1) / pieces, [&](int64_t from, int64_t to) {
       for (int64_t i = from; i < to; ++i) body(i);
     });
   else
@@ -145,7 +147,7 @@ void each_matrix(const OpContext& ctx, const Shape& s, Body&& body) {
 void run_batch_dot(const DotParam& p, OpContext& ctx, Inputs in, Outputs out) {
   with_number(in[0].dtype, "batch_dot", [&](auto type) {
     using T = decltype(type);
-    each_matrix(ctx, out[0].shape, [&](int64_t i) {
+    each_matrix(ctx, out[0].shape, in[0].shape[p.transpose_a ? -2 : -1], [&](int64_t i) {
       linalg::gemm(ctx, matrix<T>(in[0], i, p.transpose_a), matrix<T>(in[1], i, p.transpose_b),
                    matrix<T>(out[0], i, false));
     });
@@ -156,7 +158,7 @@ void run_batch_dot(const DotParam& p, OpContext& ctx, Inputs in, Outputs out) {
 void run_batch_dot_backward(const DotParam& p, OpContext& ctx, Inputs in, Outputs out) {
   with_float(in[0].dtype, "batch_dot", [&](auto type) {
     using T = decltype(type);
-    each_matrix(ctx, in[0].shape, [&](int64_t i) {
+    each_matrix(ctx, in[0].shape, in[1].shape[p.transpose_a ? -2 : -1], [&](int64_t i) {
       gradients(ctx, matrix<T>(in[1], i, p.transpose_a), matrix<T>(in[2], i, p.transpose_b),
                 matrix<T>(in[0], i, false),
                 ctx.wants(0) ? matrix<T>(out[0], i, false).data : nullptr,
@@ -216,7 +218,7 @@ void infer_gemm2(const Gemm2Param& p, InferContext& c) {
 template <class T>
 void run_gemm(const Gemm2Param& p, OpContext& ctx, Inputs in, const Blob& out, double beta) {
   using A = std::conditional_t<(sizeof(T) < 4), float, T>;
-  each_matrix(ctx, out.shape, [&](int64_t i) {
+  each_matrix(ctx, out.shape, in[0].shape[p.transpose_a ? -2 : -1], [&](int64_t i) {
     const auto c = matrix<T>(out, i, false);
     linalg::gemm(ctx, matrix<T>(in[0], i, p.transpose_a), matrix<T>(in[1], i, p.transpose_b), c);
     const T* more = in.count() > 2 && beta != 0 ? matrix<T>(in[2], i, false).data : nullptr;

@@ -1,6 +1,8 @@
 // Sums over a run of elements that lie side by side, and what is written to them, at each
 // instruction-set level. Sixteen sums that do not wait for each other, folded in a fixed order:
 // same bits at every level.
+#include "operator/simd/fold.inl.h"
+
 namespace heddle::ops::HEDDLE_ISA {
 
 constexpr int kNormLanes = 16;
@@ -9,9 +11,7 @@ constexpr int64_t kNormStretch = 4096;  // elements whose sums are as wide as th
 
 template <class A>
 HEDDLE_INLINE A folded(A* s) {
-  for (int half = kNormLanes / 2; half > 0; half /= 2)
-    for (int i = 0; i < half; ++i) s[i] += s[i + half];
-  return s[0];
+  return fold16<Plus>(s);
 }
 
 // The sum of x.

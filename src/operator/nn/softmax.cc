@@ -14,20 +14,26 @@ namespace heddle::ops::softmax {
 template <class T>
 using Wide = std::conditional_t<(sizeof(T) < 4), float, T>;
 
-// Calls body(offset, first lane, lanes, length) for each row, or each group of interleaved rows.
-template <class Body>
-void each_group(const OpContext& ctx, Extents e, const int64_t* lengths, Body&& body) {
-  constexpr int64_t kLanes = 16;
+// Calls rows(offset, count, length) for rows whose elements lie side by side, one after the other
+// where all have one length, and columns(offset, lanes, length) for groups of interleaved rows.
+template <class Rows, class Columns>
+void each_group(const OpContext& ctx, Extents e, const int64_t* lengths, Rows&& rows,
+                Columns&& columns) {
+  constexpr int64_t kLanes = 16, kPiece = 8192;
   if (e.inner == 0) return;
+  const auto length = [&](int64_t row, int64_t lane) {
+    return lengths ? std::clamp<int64_t>(lengths[row * e.inner + lane], 0, e.axis) : e.axis;
+  };
   const int64_t lanes = lengths ? 1 : std::min(kLanes, e.inner);
   const int64_t groups = (e.inner + lanes - 1) / lanes;
-  const int64_t grain = std::max<int64_t>(1, 8192 / std::max<int64_t>(1, e.axis * lanes));
+  const int64_t grain = std::max<int64_t>(1, kPiece / std::max<int64_t>(1, e.axis * lanes));
   ctx.parallel_for(e.outer * groups, grain, [&](int64_t from, int64_t to) {
+    if (e.inner == 1 && !lengths) return rows(from * e.axis, to - from, e.axis);
     for (int64_t i = from; i < to; ++i) {
       const int64_t row = i / groups, lane = i % groups * lanes;
-      const int64_t n =
-          lengths ? std::clamp<int64_t>(lengths[row * e.inner + lane], 0, e.axis) : e.axis;
-      body(row * e.axis * e.inner + lane, int(std::min(lanes, e.inner - lane)), n);
+      const int64_t at = row * e.axis * e.inner + lane;
+      if (e.inner == 1) rows(at, 1, length(row, lane));
+      else columns(at, int(std::min(lanes, e.inner - lane)), length(row, lane));
     }
   });
 }
@@ -41,32 +47,40 @@ template <class T>
 void forward(const OpContext& ctx, const T* x, T* y, Extents e, double scale, bool log,
              const int64_t* lengths) {
   using A = Wide<T>;
-  const auto row = HEDDLE_PICK(softmax_row<T, A>);
+  const auto rows = HEDDLE_PICK(softmax_rows<T, A>);
   const auto columns = HEDDLE_PICK(softmax_columns<T, A>);
-  each_group(ctx, e, lengths, [&](int64_t at, int lanes, int64_t n) {
-    if (n > 0 && e.inner > 1) columns(x + at, y + at, n, e.inner, lanes, A(scale), log);
-    else if (n > 0) {
-      ScratchScope scope;
-      A* buffer;
-      if constexpr (std::is_same_v<A, T>) buffer = y + at;
-      else buffer = static_cast<A*>(thread_scratch(size_t(n) * sizeof(A)));
-      row(x + at, y + at, buffer, n, A(scale), log);
-    }
-    if (lengths) zero_tail(y + at, e, n);
-  });
+  each_group(
+      ctx, e, lengths,
+      [&](int64_t at, int64_t count, int64_t n) {
+        ScratchScope scope;
+        A* terms = nullptr;
+        if constexpr (!std::is_same_v<A, T>)
+          terms = static_cast<A*>(thread_scratch(size_t(n) * sizeof(A)));
+        if (n > 0) rows(x + at, y + at, terms, count, n, A(scale), log);
+        if (lengths) zero_tail(y + at, e, n);
+      },
+      [&](int64_t at, int lanes, int64_t n) {
+        if (n > 0) columns(x + at, y + at, n, e.inner, lanes, A(scale), log);
+        if (lengths) zero_tail(y + at, e, n);
+      });
 }
 
 template <class T>
 void backward(const OpContext& ctx, const T* dy, const T* y, T* dx, Extents e, double scale,
               bool log, const int64_t* lengths) {
   using A = Wide<T>;
-  const auto row = HEDDLE_PICK(softmax_row_backward<T, A>);
+  const auto rows = HEDDLE_PICK(softmax_rows_backward<T, A>);
   const auto columns = HEDDLE_PICK(softmax_columns_backward<T, A>);
-  each_group(ctx, e, lengths, [&](int64_t at, int lanes, int64_t n) {
-    if (n > 0 && e.inner > 1) columns(dy + at, y + at, dx + at, n, e.inner, lanes, A(scale), log);
-    else if (n > 0) row(dy + at, y + at, dx + at, n, A(scale), log);
-    if (lengths) zero_tail(dx + at, e, n);
-  });
+  each_group(
+      ctx, e, lengths,
+      [&](int64_t at, int64_t count, int64_t n) {
+        if (n > 0) rows(dy + at, y + at, dx + at, count, n, A(scale), log);
+        if (lengths) zero_tail(dx + at, e, n);
+      },
+      [&](int64_t at, int lanes, int64_t n) {
+        if (n > 0) columns(dy + at, y + at, dx + at, n, e.inner, lanes, A(scale), log);
+        if (lengths) zero_tail(dx + at, e, n);
+      });
 }
 
 template <class T>

@@ -1,20 +1,12 @@
 // Softmax of one row, and its gradient, at each instruction-set level. A row has n elements,
 // `stride` apart; kLanes neighbouring rows are done together when they are interleaved (stride >
 // 1), and one row keeps kLanes partial results when it is contiguous: same bits at every level.
+#include "operator/simd/fold.inl.h"
+
 namespace heddle::ops::HEDDLE_ISA {
 
 constexpr int kLanes = 16;
 #define HEDDLE_INLINE inline __attribute__((always_inline))
-
-// Folds kLanes partial results in a fixed order.
-template <class A, class F>
-HEDDLE_INLINE A fold_lanes(const A* v, F f) {
-  A t[kLanes];
-  for (int i = 0; i < kLanes; ++i) t[i] = v[i];
-  for (int half = kLanes / 2; half > 0; half /= 2)
-    for (int i = 0; i < half; ++i) t[i] = f(t[i], t[i + half]);
-  return t[0];
-}
 
 // What is left of a row after whole groups of lanes, as a group of its own that ends in `rest`.
 template <class T, class A>
@@ -36,7 +28,7 @@ HEDDLE_INLINE A top_of_row(const T* x, int64_t n, A scale) {
 #pragma omp simd
     for (int j = 0; j < kLanes; ++j) m[j] = ew::max(A(x[i + j]) * scale, m[j]);
   for (int64_t i = whole; i < n; ++i) m[i - whole] = ew::max(A(x[i]) * scale, m[i - whole]);
-  return fold_lanes(m, [](A a, A b) { return ew::max(a, b); });
+  return fold16<Larger>(m);
 }
 
 // The sum of exp(scale * x - top); with kKeep e[i] is the term of x[i], and e may be x.
@@ -62,7 +54,7 @@ HEDDLE_INLINE A sum_of_row(const T* x, A* e, int64_t n, A scale, A top) {
       s[i - whole] += v[i - whole];
     }
   }
-  return fold_lanes(s, [](A a, A b) { return a + b; });
+  return fold16<Plus>(s);
 }
 
 // log(sum of exp(scale * x)): what is subtracted from the logarithm of a row's softmax.
@@ -75,8 +67,7 @@ A softmax_shift(const T* x, int64_t n, A scale) {
 
 // Contiguous: e holds n numbers and may be y when T is A.
 template <class T, class A>
-void softmax_row(const T* x, T* y, A* e, int64_t n, A scale, bool log) {
-  simd::ran(HEDDLE_LEVEL);
+HEDDLE_INLINE void forward_row(const T* x, T* y, A* e, int64_t n, A scale, bool log) {
   const A top = top_of_row(x, n, scale);
   if (log) {
     const A shift = top + ew::log(sum_of_row<false>(x, e, n, scale, top));
@@ -88,10 +79,18 @@ void softmax_row(const T* x, T* y, A* e, int64_t n, A scale, bool log) {
 #pragma omp simd
   for (int64_t i = 0; i < n; ++i) y[i] = T(e[i] * inverse);
 }
+// Rows of n that follow each other. `e` is there where T is not A.
+template <class T, class A>
+void softmax_rows(const T* x, T* y, A* e, int64_t rows, int64_t n, A scale, bool log) {
+  simd::ran(HEDDLE_LEVEL);
+  for (; rows > 0; --rows, x += n, y += n) {
+    if constexpr (std::is_same_v<T, A>) forward_row(x, y, y, n, scale, log);
+    else forward_row(x, y, e, n, scale, log);
+  }
+}
 
 template <class T, class A>
-void softmax_row_backward(const T* dy, const T* y, T* dx, int64_t n, A scale, bool log) {
-  simd::ran(HEDDLE_LEVEL);
+HEDDLE_INLINE void backward_row(const T* dy, const T* y, T* dx, int64_t n, A scale, bool log) {
   A s[kLanes];
   const int64_t whole = n / kLanes * kLanes;
   for (int i = 0; i < kLanes; ++i) s[i] = 0;
@@ -99,7 +98,7 @@ void softmax_row_backward(const T* dy, const T* y, T* dx, int64_t n, A scale, bo
 #pragma omp simd
     for (int j = 0; j < kLanes; ++j) s[j] += A(dy[i + j]) * (log ? A(1) : A(y[i + j]));
   for (int64_t i = whole; i < n; ++i) s[i - whole] += A(dy[i]) * (log ? A(1) : A(y[i]));
-  const A sum = fold_lanes(s, [](A a, A b) { return a + b; });
+  const A sum = fold16<Plus>(s);
   if (log) {
 #pragma omp simd
     for (int64_t i = 0; i < whole; ++i)
@@ -115,6 +114,12 @@ void softmax_row_backward(const T* dy, const T* y, T* dx, int64_t n, A scale, bo
 #pragma omp simd
     for (int64_t i = 0; i < n; ++i) dx[i] = T(scale * A(y[i]) * (A(dy[i]) - sum));
   }
+}
+template <class T, class A>
+void softmax_rows_backward(const T* dy, const T* y, T* dx, int64_t rows, int64_t n, A scale,
+                           bool log) {
+  simd::ran(HEDDLE_LEVEL);
+  for (; rows > 0; --rows, dy += n, y += n, dx += n) backward_row(dy, y, dx, n, scale, log);
 }
 
 // `width` <= kLanes interleaved rows; with kAll it is kLanes.
