@@ -101,6 +101,7 @@ class CachedGraph {
   std::shared_ptr<CachedPlan> plan_for(std::span<const NDArray* const> in, bool training,
                                        bool recorded);
   std::shared_ptr<CachedPlan> make_plan(const cached::Key& key) const;
+  void drop_stale(std::span<const NDArray* const> in);
   void push(const cached::Forward& forward, std::span<const NDArray* const> in,
             std::span<const NDArray> out, const NDArray& arena, Device device) const;
 
@@ -155,6 +156,12 @@ std::shared_ptr<CachedPlan> CachedGraph::plan_for(std::span<const NDArray* const
   plans_.push_front({std::move(key), plan});
   if (plans_.size() > options.most_plans) plans_.pop_back();
   return plan;
+}
+
+// While a network learns, what plans of prediction have made of its weights is of no use.
+void CachedGraph::drop_stale(std::span<const NDArray* const> in) {
+  std::lock_guard lock(mutex_);
+  for (const Planned& p : plans_) p.plan->drop_stale(in);
 }
 
 std::shared_ptr<CachedPlan> CachedGraph::make_plan(const cached::Key& key) const {
@@ -253,6 +260,7 @@ std::vector<NDArray> CachedGraph::call(std::span<const NDArray* const> in) {
   cached::Forward forward{plan_for(in, training, recorded), std::make_shared<CachedRun>()};
   CachedPlan& plan = *forward.plan;
   CachedRun& run = *forward.run;
+  if (recorded) drop_stale(in);
   run.training = training;
   for (size_t i = 0; i < plan.streams.size(); ++i) run.seeds.push_back(next_seed(device));
   std::vector<NDArray> out;

@@ -123,14 +123,20 @@ void CachedPlan::run(Part part, const RunContext& where, const Places& at, bool 
   }
 }
 
+template <class Find>
+CachedPlan::Versions CachedPlan::versions(const Find& array_of) const {
+  Versions found;
+  for (int v : prepared_from_) {
+    const Var& var = array_of(v)->var();
+    found.emplace_back(var, var.version());
+  }
+  return found;
+}
+
 void CachedPlan::prepare(std::span<const NDArray* const> variables, const RunContext& where) {
   if (prepared_.empty()) return;
   std::lock_guard lock(preparing_);  // until it is pushed: who comes later finds it in the queue
-  std::vector<std::pair<Var, uint64_t>> now;
-  for (int v : prepared_from_) {
-    const Var& var = variables[size_t(v)]->var();
-    now.emplace_back(var, var.version());
-  }
+  Versions now = versions([&](int v) { return variables[size_t(v)]; });
   if (now == prepared_of_) return;
   Task task{.name = "prepare", .device = where.device};
   std::vector<NDArray> read(network.variables.size());
@@ -147,6 +153,23 @@ void CachedPlan::prepare(std::span<const NDArray* const> variables, const RunCon
   };
   Engine::get().push(std::move(task));
   prepared_of_ = std::move(now);
+}
+
+void CachedPlan::drop_stale(std::span<const NDArray* const> in) {
+  if (prepared_.empty()) return;
+  std::lock_guard lock(preparing_);
+  if (prepared_of_.empty()) return;
+  const auto given = [&](int v) {
+    return in[size_t(std::find(variable_of.begin(), variable_of.end(), v) - variable_of.begin())];
+  };
+  if (versions(given) == prepared_of_) return;
+  prepared_of_.clear();
+  Task task{.name = "drop", .small = true};
+  for (const NDArray& a : prepared_) task.uses.push_back({a.var(), Access::kOverwrite});
+  task.run = [plan = shared_from_this()](RunContext&) {
+    for (const NDArray& a : plan->prepared_) memory_of(a).release();
+  };
+  Engine::get().push(std::move(task));
 }
 
 }  // namespace heddle

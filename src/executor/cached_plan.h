@@ -44,12 +44,18 @@ class CachedPlan : public std::enable_shared_from_this<CachedPlan> {
   // network.
   void prepare(std::span<const NDArray* const> variables, const RunContext& where);
   const std::vector<NDArray>& prepared() const { return prepared_; }
+  // Gives back the memory of what was made ready, if a variable was written since. `in`: what a
+  // call is given.
+  void drop_stale(std::span<const NDArray* const> in);
 
   CachedPlan(const CachedPlan&) = delete;
   CachedPlan& operator=(const CachedPlan&) = delete;
 
  private:
   void* address(int value, const Places& at) const;
+  using Versions = std::vector<std::pair<Var, uint64_t>>;
+  template <class Find>
+  Versions versions(const Find& array_of) const;  // of the variables that prepared_ is made of
   std::unique_ptr<Steps> borrow();
   void give_back(std::unique_ptr<Steps> steps);
 
@@ -63,7 +69,7 @@ class CachedPlan : public std::enable_shared_from_this<CachedPlan> {
   std::vector<NDArray> passing_;    // those of them that need no memory between preparations
   std::vector<int> prepared_from_;  // variables
   std::mutex preparing_;
-  std::vector<std::pair<Var, uint64_t>> prepared_of_;  // what they were made of: versions
+  Versions prepared_of_;  // what they were made of
 
   std::mutex mutex_;
   std::vector<std::unique_ptr<Steps>> idle_;

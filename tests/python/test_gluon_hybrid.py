@@ -1,6 +1,9 @@
 """Blocks as graphs: the same numbers as line by line, in less memory."""
 import gc
 import json
+import os
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -277,27 +280,114 @@ def test_a_budget_of_memory():
         step(net)
 
 
-def test_a_step_takes_what_its_plan_says():
-    net = deep()
-    net.hybridize()
-    x = data(256, 256)
+class Learning(gluon.HybridBlock):
+    """A network and its loss: all of a step that needs memory."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net, self.loss = net, gluon.loss.SoftmaxCrossEntropyLoss()
+
+    def hybrid_forward(self, F, x, y):
+        return self.loss(self.net(x), y)
+
+
+def mlp():
+    net = nn.HybridSequential()
+    net.add(nn.Dense(128, activation="relu"), nn.Dense(64, activation="relu"), nn.Dense(10))
+    return net, (32768, 64)
+
+
+def lenet():
+    net = nn.HybridSequential()
+    net.add(nn.Conv2D(20, 5, activation="tanh"), nn.MaxPool2D(), nn.Conv2D(50, 5, activation="tanh"), nn.MaxPool2D(),
+            nn.Dense(500, activation="tanh"), nn.Dense(10))
+    return net, (128, 1, 28, 28)
+
+
+def resnet():
+    return gluon.model_zoo.vision.resnet18_v1(classes=10, thumbnail=True), (8, 3, 32, 32)
+
+
+def learning_step(make, hybrid):
+    """A block, its inputs, and a function that makes a step of its training."""
+    net, shape = make()
+    block = Learning(net)
+    block.initialize()
+    block.hybridize(hybrid)
+    inputs = {"data0": data(*shape), "data1": mx.nd.arange(shape[0]) % 10}
+    block(*inputs.values())
+    trainer = gluon.Trainer(block.collect_params(), "sgd")
 
     def step():
         with autograd.record():
-            y = net(x).sum()
-        y.backward()
+            loss = block(*inputs.values())
+        loss.backward()
+        trainer.step(shape[0])
         mx.nd.waitall()
 
     step()
+    step()
+    return block, inputs, step
+
+
+def taken_by(step):
     gc.collect()  # what earlier tests left in cycles would leave during the step, and count against it
     mx.nd.waitall()
     _core.reset_peak("cpu", 0)
     before = mx.memory_stats(mx.cpu())["live"]
     step()
-    taken = mx.memory_stats(mx.cpu())["peak"] - before
-    plan = net._graph.symbol.memory_plan(ctx=mx.cpu(), data=x.shape)
+    return mx.memory_stats(mx.cpu())["peak"] - before
+
+
+@pytest.mark.parametrize("make", [mlp, lenet, resnet])
+def test_a_step_takes_what_its_plan_says(make):
+    block, inputs, step = learning_step(make, True)
+    symbol = block._graph.symbol
+    asked = {name: "null" if name in inputs else "write" for name in symbol.list_arguments()}
+    plan = symbol.memory_plan(ctx=mx.cpu(), grad_req=asked, **{name: x.shape for name, x in inputs.items()})
     values = plan.arena_bytes + plan.output_bytes  # the gradients of parameters are there already
-    assert abs(taken - values) <= 0.01 * values
+    assert abs(taken_by(step) - values) <= 0.01 * values
+
+
+@pytest.mark.parametrize("make", [mlp, lenet])
+def test_a_step_takes_no_more_than_line_by_line(make):
+    graph, lines = (taken_by(learning_step(make, hybrid)[2]) for hybrid in (True, False))
+    assert graph <= 1.01 * lines  # both are known to 64 KiB per thread
+
+
+@pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="this system does not say what a process takes")
+def test_a_resnet_takes_no_more_than_line_by_line():
+    """In all: line by line, kernels of convolutions have copies of weights of their own, which a plan counts."""
+    program = (f"import sys; sys.path.insert(0, {os.path.dirname(__file__)!r})\n"
+               "import test_gluon_hybrid as t\n"
+               "step = t.learning_step(t.resnet, sys.argv[1] == 'graph')[2]\n"
+               "open('/proc/self/clear_refs', 'w').write('5')\n"
+               "step()\n"
+               "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))")
+    lines, graph = (int(subprocess.run([sys.executable, "-c", program, style], check=True, capture_output=True,
+                                       text=True).stdout) for style in ("lines", "graph"))
+    assert graph <= lines
+
+
+def test_weights_made_ready_for_prediction_go_when_they_are_stale():
+    block, inputs, step = learning_step(lenet, True)
+    learning = mx.memory_stats(mx.cpu())["live"]
+    with autograd.pause():
+        want = block(*inputs.values()).asnumpy()
+    assert mx.memory_stats(mx.cpu())["live"] > learning + (1 << 20)  # a packed copy of a weight of 1.6 MB
+    with autograd.record():  # nothing was written: they stay
+        loss = block(*inputs.values())
+    del loss
+    mx.nd.waitall()
+    assert mx.memory_stats(mx.cpu())["live"] > learning + (1 << 20)
+    step()
+    step()
+    gc.collect()
+    assert mx.memory_stats(mx.cpu())["live"] <= learning + (1 << 16)
+    again = block(*inputs.values()).asnumpy()  # made once more, of other weights
+    block.hybridize(False)
+    np.testing.assert_allclose(again, block(*inputs.values()).asnumpy(), rtol=1e-4, atol=1e-5)
+    assert not np.array_equal(again, want)
 
 
 def test_errors_name_the_operator():
