@@ -7,9 +7,9 @@ with_mode <- function(recording, training, expr) {
   force(expr)
 }
 
-mx.autograd.record <- function(expr, train.mode = TRUE) with_mode(1L, as.integer(train.mode), expr)
+mx.autograd.record <- function(expr, train.mode = TRUE) with_mode(1L, as.integer(as_flag(train.mode, "mx.autograd")), expr)
 
-mx.autograd.pause <- function(expr, train.mode = FALSE) with_mode(0L, as.integer(train.mode), expr)
+mx.autograd.pause <- function(expr, train.mode = FALSE) with_mode(0L, as.integer(as_flag(train.mode, "mx.autograd")), expr)
 
 mx.autograd.attach.grad <- function(nd, grad.req = "write") {
   request <- switch(grad.req, write = 1L, add = 3L, null = -1L,

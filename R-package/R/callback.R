@@ -46,10 +46,11 @@ mx.callback.save.checkpoint <- function(prefix, period = 1) {
 
 mx.callback.early.stop <- function(train.metric = NULL, eval.metric = NULL, bad.steps = NULL, maximize = FALSE,
                                    verbose = FALSE) {
+  maximize <- as_flag(maximize, "mx.callback.early.stop")
   best <- if (maximize) -Inf else Inf
   bad <- 0
   passed <- function(value, threshold) if (maximize) value > threshold else value < threshold
-  function(iteration, nbatch, env, verbose = verbose) {
+  function(iteration, nbatch, env, verbose = FALSE) {
     train <- if (!is.null(env$train.metric)) env$metric$get(env$train.metric)$value
     eval <- if (!is.null(env$eval.metric)) env$metric$get(env$eval.metric)$value
     if (!is.null(train.metric) && !is.null(train) && passed(train, train.metric)) return(FALSE)

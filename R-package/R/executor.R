@@ -47,7 +47,7 @@ copies <- function(arrays) lapply(arrays, function(a) {
 
 # Writes arrays, or numbers of R, into some of an executor's.
 update_arrays <- function(what, targets, arrays, match.name, skip.null) {
-  if (match.name) {
+  if (as_flag(match.name, what)) {
     unknown <- setdiff(names(arrays), names(targets))
     if (length(unknown) || is.null(names(arrays))) {
       fail("[", what, "] found no argument '", c(unknown, "")[1], "', expected names among ",
@@ -60,7 +60,7 @@ update_arrays <- function(what, targets, arrays, match.name, skip.null) {
   for (i in seq_along(arrays)) {
     a <- arrays[[i]]
     if (is.null(a)) {
-      if (skip.null) next
+      if (as_flag(skip.null, what)) next
       fail("[", what, "] found NULL for '", names(targets)[i], "'")
     }
     target <- targets[[i]]

@@ -3,7 +3,7 @@
 mxnet.export <- function(path) {
   names <- grep("^mx\\.(nd|symbol|varg)\\.", getNamespaceExports("heddle"), value = TRUE)
   here <- asNamespace("heddle")
-  file <- file.path(path.expand(path), "R", "mxnet_generated.R")
+  file <- file.path(as_path(path, "mxnet.export"), "R", "mxnet_generated.R")
   dir.create(dirname(file), recursive = TRUE, showWarnings = FALSE)
   is_generated <- function(n) {
     call <- body(here[[n]])

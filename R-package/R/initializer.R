@@ -22,8 +22,8 @@ mx.init.uniform <- function(scale) of_weights(function(shape, ctx) mx.runif(shap
 mx.init.normal <- function(sd) of_weights(function(shape, ctx) mx.rnorm(shape, 0, sd, ctx))
 
 mx.init.Xavier <- function(rnd_type = "uniform", factor_type = "avg", magnitude = 3) {
-  if (!rnd_type %in% c("uniform", "gaussian")) fail("[Xavier] found rnd_type '", rnd_type, "', expected uniform or gaussian")
-  if (!factor_type %in% c("avg", "in", "out")) fail("[Xavier] found factor_type '", factor_type, "', expected avg, in or out")
+  if (!as_text(rnd_type, "Xavier") %in% c("uniform", "gaussian")) fail("[Xavier] found rnd_type '", rnd_type, "', expected uniform or gaussian")
+  if (!as_text(factor_type, "Xavier") %in% c("avg", "in", "out")) fail("[Xavier] found factor_type '", factor_type, "', expected avg, in or out")
   of_weights(function(shape, ctx) {
     fan_out <- shape[length(shape)]
     fan_in <- prod(shape[-length(shape)])
@@ -34,6 +34,7 @@ mx.init.Xavier <- function(rnd_type = "uniform", factor_type = "avg", magnitude 
 
 mx.init.create <- function(initializer, shape.array, ctx = NULL, skip.unknown = TRUE) {
   if (is.null(ctx)) ctx <- mx.ctx.default()
+  as_function(initializer, "mx.init.create")
   made <- Map(function(name, shape) initializer(name, shape, ctx, allow.unknown = skip.unknown), names(shape.array),
               shape.array)
   mx.util.filter.null(made)

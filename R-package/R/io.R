@@ -88,6 +88,7 @@ padded <- function(x, batch.size) {
 mx.io.arrayiter <- function(data, label, batch.size = 128, shuffle = FALSE) {
   data <- as_numbers(data)
   label <- as_numbers(label)
+  if (as_number(batch.size, "mx.io.arrayiter") < 1) fail("[mx.io.arrayiter] batch.size is ", batch.size, ", expected 1 or more")
   if (is.null(dim(data))) dim(data) <- c(1, length(data))
   n <- sample_count(data)
   if (n != sample_count(label)) {
@@ -96,7 +97,7 @@ mx.io.arrayiter <- function(data, label, batch.size = 128, shuffle = FALSE) {
     }
     fail("Data and label shape in-consistent: ", n, " samples and ", sample_count(label), " labels")
   }
-  if (shuffle) {
+  if (as_flag(shuffle, "mx.io.arrayiter")) {
     at <- mx_shuffle(n)
     data <- take_samples(data, at)
     label <- take_samples(label, at)
@@ -126,6 +127,8 @@ mx.io.arrayiter <- function(data, label, batch.size = 128, shuffle = FALSE) {
 }
 
 mx.io.extract <- function(iter, field) {
+  if (!is.mx.dataiter(iter)) fail("[mx.io.extract] found ", describe_value(iter), ", expected an iterator")
+  as_text(field, "mx.io.extract")
   packer <- mx.nd.arraypacker()
   iter$reset()
   while (iter$iter.next()) {
@@ -207,15 +210,15 @@ im2rec <- function(image_lst, root, output_rec, label_width = 1L, pack_label = 0
                    encoding = ".jpg") {
   asked <- list(new_size = new_size, center_crop = center_crop, color_mode = color_mode, encoding = encoding)
   expected <- list(new_size = -1, center_crop = 0, color_mode = 1, encoding = ".jpg")
-  changed <- names(asked)[!mapply(function(a, b) a == b, asked, expected)]
-  if (length(changed) && !unchanged) {
-    fail("[im2rec] found ", changed[1], " = ", asked[[changed[1]]], ": images go into the file as they are, ",
+  changed <- names(asked)[!mapply(function(a, b) isTRUE(all.equal(a, b, check.attributes = FALSE)), asked, expected)]
+  if (length(changed) && !as_flag(unchanged, "im2rec")) {
+    fail("[im2rec] found another ", changed[1], ": images go into the file as they are, ",
          "and the iterators resize, crop and convert them")
   }
-  lines <- strsplit(readLines(path.expand(image_lst)), "\t", fixed = TRUE)
+  lines <- strsplit(readLines(as_path(image_lst, "im2rec")), "\t", fixed = TRUE)
   lines <- lines[lengths(lines) > 0]
   part <- lines[(seq_along(lines) - 1) %/% ceiling(length(lines) / nsplit) == partid]
-  record <- .Call(hdr_record, path.expand(output_rec), "w")
+  record <- .Call(hdr_record, as_path(output_rec, "im2rec"), "w")
   on.exit(.Call(hdr_release, record))
   for (line in part) {
     labels <- as.numeric(line[1 + seq_len(label_width)])
@@ -223,7 +226,7 @@ im2rec <- function(image_lst, root, output_rec, label_width = 1L, pack_label = 0
       fail("[im2rec] ", image_lst, ": found the line '", paste(line, collapse = " "), "', expected a number, ",
            label_width, " labels and a path")
     }
-    path <- file.path(path.expand(root), line[length(line)])
+    path <- file.path(as_path(root, "im2rec"), line[length(line)])
     if (!file.exists(path)) fail("[im2rec] found no file ", path)
     bytes <- readBin(path, "raw", file.size(path))
     .Call(hdr_record_write, record, image_record(line[1], if (pack_label) labels else labels[1], bytes))

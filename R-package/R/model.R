@@ -348,7 +348,7 @@ predict.MXFeedForwardModel <- function(object = list(...)$model, X, ctx = NULL, 
                                        array.layout = "auto", allow.extra.params = FALSE, ...) {
   model <- object
   if (is.null(ctx)) ctx <- mx.ctx.default()
-  if (is.serialized(model)) model <- mx.unserialize(model)
+  model <- as_model(model, "predict")
   if (is.data.frame(X)) X <- as_numbers(X)
   if (is.array(X) && array.layout == "auto") array.layout <- mx.model.select.layout.predict(X, model)
   data <- mx.model.init.iter(X, NULL, array.batch.size, is.train = FALSE, layout = array.layout)
@@ -381,16 +381,18 @@ predict.MXFeedForwardModel <- function(object = list(...)$model, X, ctx = NULL, 
 # ---- files -------------------------------------------------------------------------------------
 
 mx.model.save <- function(model, prefix, iteration) {
-  if (is.serialized(model)) model <- mx.unserialize(model)
+  model <- as_model(model, "mx.model.save")
+  prefix <- as_path(prefix, "mx.model.save")
   named <- function(kind, params) if (length(params)) setNames(params, paste0(kind, ":", names(params)))
   mx.symbol.save(model$symbol, paste0(prefix, "-symbol.json"))
   mx.nd.save(c(named("arg", model$arg.params), named("aux", model$aux.params)),
-             sprintf("%s-%04d.params", prefix, as.integer(iteration)))
+             sprintf("%s-%04d.params", prefix, as.integer(as_number(iteration, "mx.model.save"))))
 }
 
 mx.model.load <- function(prefix, iteration) {
+  prefix <- as_path(prefix, "mx.model.load")
   symbol <- mx.symbol.load(paste0(prefix, "-symbol.json"))
-  all <- mx.nd.load(sprintf("%s-%04d.params", prefix, as.integer(iteration)))
+  all <- mx.nd.load(sprintf("%s-%04d.params", prefix, as.integer(as_number(iteration, "mx.model.load"))))
   of <- function(kind) {
     found <- all[startsWith(names(all), paste0(kind, ":"))]
     setNames(found, substring(names(found), nchar(kind) + 2))
@@ -398,17 +400,27 @@ mx.model.load <- function(prefix, iteration) {
   structure(list(symbol = symbol, arg.params = of("arg"), aux.params = of("aux")), class = "MXFeedForwardModel")
 }
 
-is.serialized <- function(model) isTRUE(unclass(model)[["is.serialized"]])
+is.serialized <- function(model) is.list(model) && isTRUE(unclass(model)[["is.serialized"]])
+
+# A model of this process, from a serialized one too.
+as_model <- function(model, what) {
+  if (is.serialized(model)) model <- mx.unserialize(model)
+  if (!is.list(model) || !is.mx.symbol(unclass(model)[["symbol"]])) {
+    fail("[", what, "] found ", describe_value(model), ", expected an MXFeedForwardModel")
+  }
+  model
+}
 
 # Arrays and symbols pass through saveRDS() by themselves; these two give a model of nothing but R's own values.
 mx.serialize <- function(model) {
   if (is.serialized(model)) return(model)
+  model <- as_model(model, "mx.serialize")
   structure(list(symbol_json = model$symbol$as.json(), arg.params = lapply(model$arg.params, as.array),
                  aux.params = lapply(model$aux.params, as.array), is.serialized = TRUE), class = class(model))
 }
 
 mx.unserialize <- function(model) {
-  if (!is.serialized(model)) return(model)
+  if (!is.serialized(model)) return(as_model(model, "mx.unserialize"))
   structure(list(symbol = mx.symbol.load.json(model$symbol_json),
                  arg.params = lapply(model$arg.params, mx.nd.array, ctx = mx.cpu()),
                  aux.params = lapply(model$aux.params, mx.nd.array, ctx = mx.cpu())), class = class(model))

@@ -47,10 +47,10 @@ mx.nd.copyto <- function(src, ctx) {
 
 mx.nd.save <- function(ndarray, filename) {
   if (is.mx.ndarray(ndarray)) ndarray <- list(ndarray)
-  invisible(.Call(hdr_save, path.expand(filename), ndarray))
+  invisible(.Call(hdr_save, as_path(filename, "mx.nd.save"), ndarray))
 }
 
-mx.nd.load <- function(filename) .Call(hdr_load, path.expand(filename))
+mx.nd.load <- function(filename) .Call(hdr_load, as_path(filename, "mx.nd.load"))
 
 mx.nd.dtype <- function(nd) .Call(hdr_dtype, nd)
 

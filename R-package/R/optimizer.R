@@ -13,7 +13,7 @@ optimizer <- function(name, learning.rate, lr_scheduler, update) {
 # One by a rule of the library's, which keeps the states itself.
 native_optimizer <- function(name, rule, params, learning.rate, lr_scheduler) {
   clip <- params$clip_gradient
-  if (!is.null(clip) && clip <= 0) params$clip_gradient <- NULL
+  if (!is.null(clip) && as_number(clip, name) <= 0) params$clip_gradient <- NULL
   handle <- .Call(hdr_optimizer, rule, c(params, list(learning_rate = learning.rate)))
   made <- optimizer(name, learning.rate, lr_scheduler,
                     function(keys, weights, grads, rate) .Call(hdr_update, handle, keys, weights, grads, rate))
@@ -105,6 +105,7 @@ mx.opt.adadelta <- function(rho = 0.90, epsilon = 1e-5, wd = 0, rescale.grad = 1
 mx.opt.create <- function(name, ...) {
   own <- list(sgd = mx.opt.sgd, rmsprop = mx.opt.rmsprop, adam = mx.opt.adam, adagrad = mx.opt.adagrad,
               adadelta = mx.opt.adadelta, nag = mx.opt.nag)
+  as_text(name, "mx.opt.create")
   if (!is.null(own[[name]])) return(own[[name]](...))
   if (!name %in% .Call(hdr_list, "optimizer")) {
     fail("[mx.opt.create] found no optimizer '", name, "', expected one of ",
@@ -155,11 +156,11 @@ lower_rate <- function(env, factor_val, stop_factor_lr, verbose) {
 }
 
 check_factor <- function(what, factor_val) {
-  if (factor_val > 1) fail("[", what, "] factor_val is ", factor_val, ", expected at most 1 so that the rate falls")
+  if (as_number(factor_val, what) > 1) fail("[", what, "] factor_val is ", factor_val, ", expected at most 1 so that the rate falls")
 }
 
 mx.lr_scheduler.FactorScheduler <- function(step, factor_val, stop_factor_lr = 1e-8, verbose = TRUE) {
-  if (step < 1) fail("[FactorScheduler] step is ", step, ", expected 1 or more")
+  if (as_number(step, "FactorScheduler") < 1) fail("[FactorScheduler] step is ", step, ", expected 1 or more")
   check_factor("FactorScheduler", factor_val)
   function(optimizerEnv) {
     if (optimizerEnv$num_update > optimizerEnv$count + step) {
@@ -171,7 +172,7 @@ mx.lr_scheduler.FactorScheduler <- function(step, factor_val, stop_factor_lr = 1
 }
 
 mx.lr_scheduler.MultiFactorScheduler <- function(step, factor_val, stop_factor_lr = 1e-8, verbose = TRUE) {
-  if (any(step < 1) || is.unsorted(step, strictly = TRUE)) {
+  if (!is.numeric(step) || length(step) == 0 || anyNA(step) || any(step < 1) || is.unsorted(step, strictly = TRUE)) {
     fail("[MultiFactorScheduler] step is ", paste(step, collapse = ", "), ", expected rising numbers of 1 or more")
   }
   check_factor("MultiFactorScheduler", factor_val)

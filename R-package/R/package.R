@@ -27,6 +27,42 @@ heddle_condition <- function(message) {
 
 fail <- function(...) stop(heddle_condition(paste0(...)))
 
+# ---- arguments ---------------------------------------------------------------------------------
+
+# The file or folder that an argument names.
+as_path <- function(x, what) {
+  if (!is.character(x) || length(x) != 1 || is.na(x)) fail("[", what, "] found ", describe_value(x), ", expected one path")
+  path.expand(x)
+}
+
+as_text <- function(x, what) {
+  if (!is.character(x) || length(x) != 1 || is.na(x)) fail("[", what, "] found ", describe_value(x), ", expected one text")
+  x
+}
+
+as_flag <- function(x, what) {
+  if (!(is.logical(x) || is.numeric(x)) || length(x) != 1 || is.na(x)) {
+    fail("[", what, "] found ", describe_value(x), ", expected TRUE or FALSE")
+  }
+  as.logical(x)
+}
+
+as_number <- function(x, what) {
+  if (!is.numeric(x) || length(x) != 1 || is.na(x)) fail("[", what, "] found ", describe_value(x), ", expected one number")
+  x
+}
+
+as_function <- function(x, what) {
+  if (!is.function(x)) fail("[", what, "] found ", describe_value(x), ", expected a function")
+  x
+}
+
+# What was found, for errors.
+describe_value <- function(x) {
+  if (is.atomic(x) && length(x) == 1 && is.na(x)) return("NA")
+  paste("a", class(x)[1], "of length", if (typeof(x) %in% c("externalptr", "environment", "closure")) 1 else length(unclass(x)))
+}
+
 # ---- contexts ----------------------------------------------------------------------------------
 
 context <- function(device, dev.id, typeid) {
@@ -62,12 +98,12 @@ mx.set.threads <- function(threads = 0) invisible(.Call(hdr_threads, threads))
 
 mx.load.library <- function(path) {
   before <- .Call(hdr_list, "operator")
-  .Call(hdr_load_library, path.expand(path))
+  .Call(hdr_load_library, as_path(path, "mx.load.library"))
   invisible(setdiff(.Call(hdr_list, "operator"), before))
 }
 
 mx.list <- function(kind = c("operator", "iterator", "optimizer", "kvstore", "setting", "device")) {
-  .Call(hdr_list, match.arg(kind))
+  .Call(hdr_list, if (missing(kind)) "operator" else as_text(kind, "mx.list"))
 }
 
 mx.describe <- function(kind, name = NULL) .Call(hdr_describe, kind, name)

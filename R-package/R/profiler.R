@@ -15,14 +15,14 @@ mx.profiler.config <- function(params = MX.PROF.MODE$SYMBOLIC, filename = "profi
     all <- mode$profile_all %in% c(TRUE, 1, "1", "True") || mode$profile_imperative %in% c(TRUE, 1, "1", "True")
     mode <- if (isTRUE(all)) MX.PROF.MODE$ALL else MX.PROF.MODE$SYMBOLIC
   }
-  if (!mode %in% unlist(MX.PROF.MODE)) fail("[mx.profiler.config] found the mode ", mode, ", expected one of MX.PROF.MODE")
+  if (!as_number(mode, "mx.profiler.config") %in% unlist(MX.PROF.MODE)) fail("[mx.profiler.config] found the mode ", mode, ", expected one of MX.PROF.MODE")
   profile_settings$mode <- mode
-  profile_settings$filename <- path.expand(filename)
+  profile_settings$filename <- as_path(filename, "mx.profiler.config")
   invisible(NULL)
 }
 
 mx.profiler.state <- function(state = MX.PROF.STATE$STOP) {
-  if (state == MX.PROF.STATE$RUN) {
+  if (as_number(state, "mx.profiler.state") == MX.PROF.STATE$RUN) {
     .Call(hdr_profiler, if (profile_settings$mode == MX.PROF.MODE$ALL) "all" else "symbolic")
   } else {
     .Call(hdr_wait, NULL)

@@ -167,6 +167,9 @@ mx.model.buckets <- function(symbol, train.data, eval.data = NULL, metric = NULL
                              fixed.params = NULL, num.round = 1, begin.round = 1, initializer = mx.init.uniform(0.01),
                              optimizer = "sgd", ctx = NULL, batch.end.callback = NULL, epoch.end.callback = NULL,
                              kvstore = "local", verbose = TRUE, metric_cpu = TRUE) {
+  if (!is.mx.dataiter(train.data)) {
+    fail("[mx.model.buckets] train.data is ", describe_value(train.data), ", expected an iterator")
+  }
   if (!train.data$iter.next()) {
     train.data$reset()
     if (!train.data$iter.next()) fail("[mx.model.buckets] the data are empty")
@@ -213,6 +216,7 @@ run_batch <- function(exec, value) {
 }
 
 mx.infer.rnn <- function(infer.data, model, ctx = mx.cpu()) {
+  if (!is.list(model)) fail("[mx.infer.rnn] found ", describe_value(model), ", expected an MXFeedForwardModel")
   infer.data <- as_infer_iter(infer.data)
   packer <- mx.nd.arraypacker()
   execs <- list()
@@ -357,9 +361,13 @@ language_inference <- function(cell_type, num_rnn_layer, input.size, num.hidden,
 }
 
 language_forward <- function(model, input.data, new.seq) {
+  if (!inherits(model, "heddle_language_model")) {
+    fail("[forward] found ", describe_value(model), ", expected what mx.lstm.inference(), mx.gru.inference() or ",
+         "mx.rnn.inference() made")
+  }
   state <- state_of(model$rnn.exec)
   starts <- grep("\\.init\\.", names(state$args), value = TRUE)
-  if (new.seq) {
+  if (as_flag(new.seq, "forward")) {
     for (name in starts) .Call(hdr_invoke, "_mul_scalar", state$args[name], list(scalar = 0), state$args[[name]])
   }
   mx.exec.update.arg.arrays(model$rnn.exec, list(data = array(as_numbers_of(input.data), c(1, model$batch.size))),

@@ -11,7 +11,7 @@ mx.symbol.Variable <- function(name, attr = NULL, shape = NULL) {
 
 # The symbols among arguments that may be lists of them.
 flatten_symbols <- function(list) {
-  found <- lapply(list, function(x) if (is.mx.symbol(x)) base::list(x) else x)
+  found <- lapply(list, function(x) if (is.list(x)) x else base::list(x))
   do.call(c, unname(found))
 }
 
@@ -20,7 +20,7 @@ mx.symbol.Group <- function(...) .Call(hdr_group, flatten_symbols(list(...)))
 mx.apply <- function(x, ...) .Call(hdr_compose, x, list(...))
 
 mx.symbol.load <- function(filename) {
-  path <- path.expand(filename)
+  path <- as_path(filename, "mx.symbol.load")
   if (!file.exists(path)) fail("[mx.symbol.load] found no file ", filename)
   mx.symbol.load.json(readChar(path, file.size(path), useBytes = TRUE))
 }
@@ -28,9 +28,10 @@ mx.symbol.load <- function(filename) {
 mx.symbol.load.json <- function(json.str) .Call(hdr_from_json, json.str)
 
 mx.symbol.save <- function(symbol, filename) {
-  connection <- file(path.expand(filename), "wb")
+  json <- .Call(hdr_to_json, symbol)
+  connection <- file(as_path(filename, "mx.symbol.save"), "wb")
   on.exit(close(connection))
-  writeLines(.Call(hdr_to_json, symbol), connection, sep = "", useBytes = TRUE)
+  writeLines(json, connection, sep = "", useBytes = TRUE)
   invisible(TRUE)
 }
 

@@ -1,6 +1,8 @@
 // Arrays: numbers of R into them and out again. R's arrays have their first dimension innermost,
 // heddle's their last, so the dimensions are turned round and the numbers stay in their order.
+#include <cmath>
 #include <cstring>
+#include <limits>
 #include <memory>
 
 #include "calls.h"
@@ -34,12 +36,27 @@ struct Free {
 };
 using Owned = std::unique_ptr<hd_array, Free>;
 
+// NA is the least of R's whole numbers. The largest int64 is no double: its neighbour above is too
+// much.
+template <class To, class From>
+void check_holds(From v) {
+  const double d = std::is_same_v<From, int> && v == From(NA_INTEGER) ? NAN : double(v);
+  const double most = std::ldexp(1.0, std::numeric_limits<To>::digits);
+  const double least = double(std::numeric_limits<To>::lowest());
+  if ((d >= least || d > least - 1) && d < most) return;
+  throw Failure("[R] found " + (std::isnan(d) ? std::string("NA") : text_of(d)) +
+                ", which the array's dtype has no number for");
+}
+
 // Numbers of R, one after the other, as another type.
 template <class To, class From>
 void convert(const From* from, R_xlen_t n, std::vector<char>& bytes) {
   bytes.resize(size_t(n) * sizeof(To));
   To* to = reinterpret_cast<To*>(bytes.data());
-  for (R_xlen_t i = 0; i < n; ++i) to[i] = To(from[i]);
+  for (R_xlen_t i = 0; i < n; ++i) {
+    if constexpr (std::is_integral_v<To> && !std::is_same_v<To, bool>) check_holds<To>(from[i]);
+    to[i] = To(from[i]);
+  }
 }
 
 template <class To>
@@ -269,7 +286,7 @@ SEXP hdr_reshape(SEXP x, SEXP dims) {
 SEXP hdr_slice(SEXP x, SEXP begin, SEXP end) {
   return guarded([&] {
     hd_array* out;
-    must(hd_array_slice(array_of(x), int64_t(Rf_asReal(begin)), int64_t(Rf_asReal(end)), &out));
+    must(hd_array_slice(array_of(x), whole_of(begin, "begin"), whole_of(end, "end"), &out));
     SEXP made = own(Kind::kArray, out);
     keep(made, x);
     return made;

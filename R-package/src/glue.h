@@ -140,6 +140,10 @@ std::string string_of(SEXP x, const char* what);
 std::vector<std::string> strings_of(SEXP x);
 SEXP strings(const char* const* names, int count);
 std::vector<const char*> pointers(const std::vector<std::string>& texts);
-std::vector<std::string> names_of(SEXP list);  // "" where there is none
+std::vector<std::string> names_of(SEXP list);    // "" where there is none
+R_xlen_t items_of(SEXP list, const char* what);  // how many; NULL is a list of none
+int64_t whole_of(SEXP x, const char* what);
+double real_of(SEXP x, const char* what);
+bool is_true(SEXP x);
 
 }  // namespace glue

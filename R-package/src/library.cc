@@ -187,7 +187,7 @@ SEXP hdr_parse_json(SEXP text) {
 
 SEXP hdr_seed(SEXP seed, SEXP context) {
   return guarded([&] {
-    const double s = Rf_asReal(seed);
+    const double s = real_of(seed, "the seed");
     if (!(s >= 0)) throw Failure("[mx.set.seed] found " + text_of(s) + ", expected 0 or more");
     const std::string device = Rf_isNull(context) ? "" : device_of(context);
     must(hd_seed(uint64_t(s), device.empty() ? nullptr : device.c_str()));
@@ -203,7 +203,7 @@ SEXP hdr_finish() {
 
 SEXP hdr_threads(SEXP threads) {
   return guarded([&] {
-    must(hd_set_threads(Rf_asInteger(threads)));
+    must(hd_set_threads(int(whole_of(threads, "the number of threads"))));
     return R_NilValue;
   });
 }

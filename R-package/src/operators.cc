@@ -240,7 +240,8 @@ SEXP hdr_invoke(SEXP op, SEXP inputs, SEXP params, SEXP out) {
     Params texts;
     texts.add_list(params);
     std::vector<SEXP> list;
-    for (R_xlen_t i = 0; i < Rf_xlength(inputs); ++i) list.push_back(VECTOR_ELT(inputs, i));
+    const R_xlen_t n = items_of(inputs, "the inputs");
+    for (R_xlen_t i = 0; i < n; ++i) list.push_back(VECTOR_ELT(inputs, i));
     return run(string_of(op, "the operator").c_str(), list.data(), list.size(), texts.data(), out);
   });
 }
@@ -285,7 +286,8 @@ SEXP hdr_symbol_apply(SEXP op, SEXP name, SEXP inputs, SEXP names, SEXP params) 
     Params texts;
     texts.add_list(params);
     std::vector<SEXP> list;
-    for (R_xlen_t i = 0; i < Rf_xlength(inputs); ++i) list.push_back(VECTOR_ELT(inputs, i));
+    const R_xlen_t n = items_of(inputs, "the inputs");
+    for (R_xlen_t i = 0; i < n; ++i) list.push_back(VECTOR_ELT(inputs, i));
     return apply(string_of(op, "the operator"),
                  Rf_isNull(name) ? std::string() : string_of(name, "the name"), list,
                  strings_of(names), texts);
@@ -303,7 +305,7 @@ SEXP hdr_autograd_mode(SEXP recording, SEXP training) {
 
 SEXP hdr_mark(SEXP x, SEXP gradient, SEXP grad) {
   return guarded([&] {
-    must(hd_autograd_mark(array_of(x), array_of(gradient), Rf_asInteger(grad)));
+    must(hd_autograd_mark(array_of(x), array_of(gradient), int(whole_of(grad, "the request"))));
     return x;
   });
 }
@@ -322,8 +324,8 @@ SEXP hdr_backward(SEXP heads, SEXP head_grads, SEXP variables, SEXP retain, SEXP
     hd_backward_options options = {};
     options.size = sizeof options;
     options.head_grads = grads.empty() ? nullptr : grads.data();
-    options.retain_graph = Rf_asLogical(retain) == TRUE;
-    options.create_graph = Rf_asLogical(create) == TRUE;
+    options.retain_graph = is_true(retain);
+    options.create_graph = is_true(create);
     options.variables = of.empty() ? nullptr : of.data();
     options.variable_count = int(of.size());
     options.gradients = of.empty() ? nullptr : found.data();

@@ -9,6 +9,7 @@ namespace {
 class Variables {
  public:
   explicit Variables(SEXP shapes) : names_(names_of(shapes)) {
+    items_of(shapes, "the shapes");
     shapes_.reserve(names_.size());
     for (size_t i = 0; i < names_.size(); ++i) {
       shapes_.push_back(shape_of(VECTOR_ELT(shapes, R_xlen_t(i))));
@@ -121,7 +122,8 @@ SEXP hdr_variable(SEXP name, SEXP attributes) {
 SEXP hdr_group(SEXP list) {
   return guarded([&] {
     std::vector<hd_symbol*> parts;
-    for (R_xlen_t i = 0; i < Rf_xlength(list); ++i) parts.push_back(symbol_of(VECTOR_ELT(list, i)));
+    const R_xlen_t n = items_of(list, "the symbols");
+    for (R_xlen_t i = 0; i < n; ++i) parts.push_back(symbol_of(VECTOR_ELT(list, i)));
     hd_symbol* made;
     must(hd_symbol_group(parts.data(), int(parts.size()), &made));
     return own(Kind::kSymbol, made);
@@ -131,8 +133,8 @@ SEXP hdr_group(SEXP list) {
 SEXP hdr_compose(SEXP symbol, SEXP list) {
   return guarded([&] {
     std::vector<hd_symbol*> inputs;
-    for (R_xlen_t i = 0; i < Rf_xlength(list); ++i)
-      inputs.push_back(symbol_of(VECTOR_ELT(list, i)));
+    const R_xlen_t n = items_of(list, "the symbols");
+    for (R_xlen_t i = 0; i < n; ++i) inputs.push_back(symbol_of(VECTOR_ELT(list, i)));
     const std::vector<std::string> texts = names_of(list);
     const std::vector<const char*> names = pointers(texts);
     const bool named = Rf_getAttrib(list, R_NamesSymbol) != R_NilValue;
@@ -166,7 +168,8 @@ SEXP hdr_output(SEXP symbol, SEXP which) {
     if (TYPEOF(which) == STRSXP) {
       must(hd_symbol_output(symbol_of(symbol), string_of(which, "the name").c_str(), 0, &made));
     } else {
-      must(hd_symbol_output(symbol_of(symbol), nullptr, Rf_asInteger(which) - 1, &made));
+      must(hd_symbol_output(symbol_of(symbol), nullptr, int(whole_of(which, "the index")) - 1,
+                            &made));
     }
     return own(Kind::kSymbol, made);
   });
@@ -222,6 +225,8 @@ SEXP hdr_infer(SEXP symbol, SEXP shapes) {
 SEXP hdr_bind(SEXP symbol, SEXP context, SEXP shapes, SEXP arrays, SEXP gradients, SEXP requests) {
   return guarded([&] {
     Variables variables(shapes);
+    items_of(arrays, "the arrays");
+    items_of(gradients, "the gradients");
     const auto texts = names_of(arrays), grad_names = names_of(gradients),
                asked = names_of(requests);
     const std::vector<std::string> request = strings_of(requests);
@@ -260,7 +265,7 @@ SEXP hdr_executor_arrays(SEXP executor, SEXP kind) {
 
 SEXP hdr_forward(SEXP executor, SEXP training) {
   return guarded([&] {
-    must(hd_executor_forward(executor_of(executor), Rf_asLogical(training) == TRUE));
+    must(hd_executor_forward(executor_of(executor), is_true(training)));
     return executor;
   });
 }

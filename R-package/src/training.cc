@@ -24,10 +24,13 @@ hd_record* record_of(SEXP x) {
 // Keys of a store: texts, or numbers as texts.
 std::vector<std::string> keys_of(SEXP keys, size_t expected) {
   std::vector<std::string> all;
-  if (TYPEOF(keys) == STRSXP) all = strings_of(keys);
-  else
-    for (R_xlen_t i = 0; i < Rf_xlength(keys); ++i)
-      all.push_back(text_of(TYPEOF(keys) == INTSXP ? INTEGER(keys)[i] : REAL(keys)[i]));
+  if (TYPEOF(keys) == INTSXP) {
+    for (R_xlen_t i = 0; i < XLENGTH(keys); ++i) all.push_back(text_of(INTEGER(keys)[i]));
+  } else if (TYPEOF(keys) == REALSXP) {
+    for (R_xlen_t i = 0; i < XLENGTH(keys); ++i) all.push_back(text_of(REAL(keys)[i]));
+  } else {
+    all = strings_of(keys);
+  }
   if (all.size() != expected) {
     throw Failure("[KVStore] found " + std::to_string(all.size()) + " keys for " +
                   std::to_string(expected) + " arrays");
@@ -81,7 +84,7 @@ SEXP hdr_update(SEXP optimizer, SEXP keys, SEXP weights, SEXP grads, SEXP rate) 
     const std::vector<std::string> texts = keys_of(keys, w.size());
     const std::vector<const char*> names = pointers(texts);
     must(hd_optimizer_update(optimizer_of(optimizer), names.data(), w.data(), g.data(),
-                             int(w.size()), Rf_asReal(rate)));
+                             int(w.size()), real_of(rate, "the rate")));
     return R_NilValue;
   });
 }
@@ -92,6 +95,7 @@ SEXP hdr_optimizer_states(SEXP optimizer, SEXP given) {
     const void* bytes;
     size_t size;
     if (!Rf_isNull(given)) {
+      if (TYPEOF(given) != RAWSXP) throw Failure("[optimizer] expected states as raw bytes");
       must(hd_optimizer_states(optimizer_of(optimizer), RAW(given), size_t(XLENGTH(given)), nullptr,
                                nullptr));
       return optimizer;
@@ -126,7 +130,7 @@ SEXP hdr_store_push(SEXP store, SEXP keys, SEXP values, SEXP priority) {
     const std::vector<hd_array*> arrays = arrays_of(values, "the values");
     const std::vector<std::string> texts = keys_of(keys, arrays.size());
     must(hd_kvstore_push(store_of(store), pointers(texts).data(), arrays.data(), int(arrays.size()),
-                         Rf_asInteger(priority)));
+                         int(whole_of(priority, "the priority"))));
     return store;
   });
 }
@@ -136,7 +140,7 @@ SEXP hdr_store_pull(SEXP store, SEXP keys, SEXP outs, SEXP priority) {
     const std::vector<hd_array*> arrays = arrays_of(outs, "the places");
     const std::vector<std::string> texts = keys_of(keys, arrays.size());
     must(hd_kvstore_pull(store_of(store), pointers(texts).data(), arrays.data(), int(arrays.size()),
-                         Rf_asInteger(priority)));
+                         int(whole_of(priority, "the priority"))));
     return outs;
   });
 }

@@ -39,7 +39,7 @@ std::string device_of(SEXP context) {
   if (TYPEOF(context) == STRSXP && XLENGTH(context) == 1) return CHAR(STRING_ELT(context, 0));
   if (TYPEOF(context) == VECSXP && Rf_inherits(context, "MXContext")) {
     return string_of(element(context, "device"), "the device") + "(" +
-           std::to_string(Rf_asInteger(element(context, "device_id"))) + ")";
+           std::to_string(whole_of(element(context, "device_id"), "the device_id")) + ")";
   }
   throw Failure("[R] found no context, expected one such as mx.cpu()");
 }
@@ -124,7 +124,33 @@ std::string spelled(std::string name) {
   return name;
 }
 
+R_xlen_t items_of(SEXP list, const char* what) {
+  if (Rf_isNull(list)) return 0;
+  if (TYPEOF(list) == VECSXP) return XLENGTH(list);
+  throw Failure(std::string("[R] ") + what + " are of type " + Rf_type2char(TYPEOF(list)) +
+                ", expected a list");
+}
+
+bool is_true(SEXP x) {
+  const bool has = TYPEOF(x) == LGLSXP || TYPEOF(x) == INTSXP || TYPEOF(x) == REALSXP;
+  return has && Rf_asLogical(x) == TRUE;
+}
+
+double real_of(SEXP x, const char* what) {
+  if (Rf_isNumeric(x) && Rf_xlength(x) == 1) return Rf_asReal(x);
+  throw Failure(std::string("[R] ") + what + " is of type " + Rf_type2char(TYPEOF(x)) +
+                " and length " + std::to_string(Rf_xlength(x)) + ", expected one number");
+}
+
+int64_t whole_of(SEXP x, const char* what) {
+  const double v = Rf_isNumeric(x) && Rf_xlength(x) == 1 ? Rf_asReal(x) : NAN;
+  if (v == std::floor(v) && std::fabs(v) < 1e15) return int64_t(v);
+  throw Failure(std::string("[R] ") + what + " is of type " + Rf_type2char(TYPEOF(x)) +
+                " and length " + std::to_string(Rf_xlength(x)) + ", expected one whole number");
+}
+
 void Params::add_list(SEXP list) {
+  items_of(list, "the arguments");
   const std::vector<std::string> names = names_of(list);
   for (size_t i = 0; i < names.size(); ++i) {
     SEXP value = VECTOR_ELT(list, R_xlen_t(i));
