@@ -71,31 +71,30 @@ void step_panel(int64_t m, const float* a, int64_t lda, const float* b, const fl
     for (int64_t j = 0; j < width; ++j) c[r * ldc + j] = edge[r * kStepWide + j];
 }
 
-// One row: as many panels at a time as there must be sums, so that none waits for itself.
-template <int P>
+// One row and one panel. Several rows of the panel at a time have sums of their own, so that none
+// waits for itself. What is read lies in one run, which the processor sees by itself: asking for it
+// ahead would take as many loads again, and two panels side by side are slower than one after the
+// other.
 void step_single(const float* a, const float* b, int64_t k, float* c, StepStart start) {
-  Vec sum[P][2];
+  constexpr int kSums = 4;
+  Vec sum[kSums][2];
 #pragma GCC unroll 4
-  for (int i = 0; i < P; ++i) {
-    const float* from = start.accumulate ? c : start.row;
-    sum[i][0] = from ? load(from + i * kStepWide) : all(0.0f);
-    sum[i][1] = from ? load(from + i * kStepWide + kWide) : all(0.0f);
-  }
-  for (int64_t q = 0; q < k; ++q, b += kStepWide) {
+  for (int i = 0; i < kSums; ++i) sum[i][0] = sum[i][1] = all(0.0f);
+  const auto add = [&](int i, int64_t q) {
     const Vec v = all(a[q]);
+    sum[i][0] = fma(load(b + q * kStepWide), v, sum[i][0]);
+    sum[i][1] = fma(load(b + q * kStepWide + kWide), v, sum[i][1]);
+  };
+  int64_t q = 0;
+  for (; q + kSums <= k; q += kSums)
 #pragma GCC unroll 4
-    for (int i = 0; i < P; ++i) {
-      const float* const panel = b + i * k * kStepWide;
-      __builtin_prefetch(panel + 16 * kStepWide, 0, 2);
-      if (kStepWide > 16) __builtin_prefetch(panel + 16 * kStepWide + 16, 0, 2);
-      sum[i][0] = fma(load(panel), v, sum[i][0]);
-      sum[i][1] = fma(load(panel + kWide), v, sum[i][1]);
-    }
-  }
-#pragma GCC unroll 4
-  for (int i = 0; i < P; ++i) {
-    store(c + i * kStepWide, sum[i][0]);
-    store(c + i * kStepWide + kWide, sum[i][1]);
+    for (int i = 0; i < kSums; ++i) add(i, q + i);
+  for (; q < k; ++q) add(0, q);
+  const float* const from = start.accumulate ? c : start.row;
+#pragma GCC unroll 2
+  for (int h = 0; h < 2; ++h) {
+    const Vec both = (sum[0][h] + sum[1][h]) + (sum[2][h] + sum[3][h]);
+    store(c + h * kWide, from ? both + load(from + h * kWide) : both);
   }
 }
 
@@ -105,11 +104,10 @@ void step_single(const float* a, const float* b, int64_t k, float* c, StepStart 
 void step_product(const float* a, int64_t lda, int64_t m, const float* b, int64_t k, float* c,
                   int64_t ldc, int64_t n, const float* row, bool accumulate) {
   constexpr int64_t kDeep = 512;
-  constexpr int kSide = 4;
   const int64_t tiles = (m + kStepRows - 1) / kStepRows;
   int64_t j = 0;
-  for (; m == 1 && j + kSide * kStepWide <= n; j += kSide * kStepWide)
-    step_single<kSide>(a, b + j * k, k, c + j, {row ? row + j : row, accumulate});
+  for (; m == 1 && j + kStepWide <= n; j += kStepWide)
+    step_single(a, b + j * k, k, c + j, {row ? row + j : row, accumulate});
   for (; j < n; j += kStepWide)
     for (int64_t k0 = 0; k0 < k || k0 == 0; k0 += kDeep) {
       const int64_t deep = k - k0 < kDeep ? k - k0 : kDeep;
