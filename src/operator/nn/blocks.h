@@ -24,19 +24,21 @@ struct BlockRun {
   float* y;
   int64_t y_step, y_plane;  // between pixels, and blocks of filters
   int64_t pixels;
+  bool past;  // y is too large for the caches, and its pixels are aligned to registers
   float low, high;
 };
 
-// A line of pixels of one block of channels, each with a filter of its own; all columns of the
-// window are in the data.
+// Rows [from, to) of the plane of one block of channels, each with a filter of its own. Pairs are
+// (down, across); pointers are of whole planes, of pixels side by side.
 struct DepthRun {
-  const float *x, *weight, *bias;  // bias may be null
-  int64_t rows, columns;           // of the window
-  int64_t line, weight_row;        // between rows of the data, and of the weight
-  int64_t dilate, stride;          // between columns of the window, and pixels; floats
-  const float* add;                // may be null
+  const float *x, *weight, *bias;  // weight: (taps, channels); bias may be null
+  const float* add;                // may be null, or y
   float* y;
-  int64_t pixels;
+  int64_t in[2], width;  // rows and columns of the data; columns of the output
+  int64_t kernel[2], stride[2], dilate[2], pad[2];
+  int64_t from, to;
+  bool ahead;  // the data is not near: ask for the next row while one is read
+  bool past;   // y is too large for the caches, and aligned to registers
   float low, high;
 };
 

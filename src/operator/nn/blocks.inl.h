@@ -17,10 +17,11 @@ inline __attribute__((always_inline)) Vec block_within(Vec v, Vec low, Vec high)
 
 // What follows the sums v of one pixel and block of filters, of which `width` are there.
 inline __attribute__((always_inline)) void block_finish(Vec v, const float* add, float* y,
-                                                        int width, Vec low, Vec high) {
+                                                        int width, Vec low, Vec high, bool past) {
   if (width == kWide) {
     if (add) v += load(add);
-    return store(y, block_within(v, low, high));
+    v = block_within(v, low, high);
+    return past ? store_past(y, v) : store(y, v);
   }
   float edge[kWide];
   for (int i = 0; i < kWide; ++i) edge[i] = add && i < width ? add[i] : 0.0f;
@@ -63,7 +64,7 @@ void block_tile(const nn::BlockRun& r, const float* x, const float* add, float* 
 #pragma GCC unroll 16
     for (int i = 0; i < R; ++i) {
       const int64_t at = i * r.y_step + f * r.y_plane;
-      block_finish(s[i][f], add ? add + at : nullptr, y + at, width, low, high);
+      block_finish(s[i][f], add ? add + at : nullptr, y + at, width, low, high, r.past);
     }
   }
 }
@@ -89,8 +90,9 @@ void block_pixels(const nn::BlockRun& r) {
 }
 
 void block_run(const nn::BlockRun& r) {
-  if (r.few) return r.filters == 2 ? block_pixels<2, nn::kFew>(r) : block_pixels<1, nn::kFew>(r);
-  return r.filters == 2 ? block_pixels<2, kWide>(r) : block_pixels<1, kWide>(r);
+  if (r.few) r.filters == 2 ? block_pixels<2, nn::kFew>(r) : block_pixels<1, nn::kFew>(r);
+  else r.filters == 2 ? block_pixels<2, kWide>(r) : block_pixels<1, kWide>(r);
+  if (r.past) ordered();
 }
 
 // n pixels that are `step` apart, their channels `plane` apart, to pixels of `to_step` floats.
@@ -108,64 +110,156 @@ void block_gather(const float* x, int64_t step, int64_t plane, int64_t channels,
 }
 
 // --- one filter for each channel ----------------------------------------------------------------
-// R pixels of which all taps of a row are in the data; K and S of 0: any kernel and stride.
-template <int R, int K, int S>
-void depth_tile(const nn::DepthRun& r, const float* x, float* y, const float* add) {
+// Taps [first, last) of an axis that lie in the data.
+struct DepthTaps {
+  int64_t first, last, start;  // start: where in the data the first one lies
+  DepthTaps(const nn::DepthRun& r, int axis, int64_t at) {
+    const int64_t begin = at * r.stride[axis] - r.pad[axis], d = r.dilate[axis];
+    const int64_t room = r.in[axis] - begin;
+    first = begin < 0 ? (d - 1 - begin) / d : 0;
+    last = room <= 0 ? 0 : (room + d - 1) / d;
+    if (last > r.kernel[axis]) last = r.kernel[axis];
+    if (first > last) first = last;
+    start = begin + first * d;
+  }
+  int64_t count() const { return last - first; }
+};
+
+// One row of the output: the rows of the window that are in the data.
+struct DepthRow {
+  const nn::DepthRun& r;
+  int64_t taps, line;  // rows of the window; floats from one to the next
+  const float *x, *weight;
+  const float* add;
+  float* y;
+  DepthRow(const nn::DepthRun& run, int64_t h) : r(run), line(run.dilate[0] * run.in[1] * kWide) {
+    const DepthTaps rows(r, 0, h);
+    taps = rows.count();
+    x = r.x + rows.start * r.in[1] * kWide;
+    weight = r.weight + rows.first * r.kernel[1] * kWide;
+    add = r.add ? r.add + h * r.width * kWide : nullptr;
+    y = r.y + h * r.width * kWide;
+  }
+};
+
+enum class DepthEdge { kNone, kLeft, kRight, kBoth };
+
+// R pixels from `at` of a row with K columns of the window, S apart, half of the others on either
+// side; where the tile begins or ends the row, the columns beyond are left out.
+template <int R, int K, int S, DepthEdge Edge>
+void depth_tile(const DepthRow& row, int64_t at) {
+  constexpr int kBefore = K / 2;
+  constexpr bool kLeft = Edge == DepthEdge::kLeft || Edge == DepthEdge::kBoth;
+  constexpr bool kRight = Edge == DepthEdge::kRight || Edge == DepthEdge::kBoth;
+  const nn::DepthRun& r = row.r;
   Vec s[R];
 #pragma GCC unroll 16
   for (int i = 0; i < R; ++i) s[i] = r.bias ? load(r.bias) : all(0.0f);
-  const float* w = r.weight;
-  for (int64_t h = 0; h < r.rows; ++h, x += r.line, w += r.weight_row) {
-    if constexpr (K > 0) {
-      Vec v[K];
+  const float *x = row.x + (at * S - kBefore) * kWide, *w = row.weight;
+  for (int64_t h = 0; h < row.taps; ++h, x += row.line, w += K * kWide) {
+    Vec v[K];
 #pragma GCC unroll 8
-      for (int k = 0; k < K; ++k) v[k] = load(w + k * kWide);
+    for (int k = 0; k < K; ++k) v[k] = load(w + k * kWide);
+#pragma GCC unroll 16
+    for (int i = 0; i < R; ++i)
+#pragma GCC unroll 8
+      for (int k = 0; k < K; ++k) {
+        if (kLeft && i * S + k < kBefore) continue;
+        if (kRight && i * S + k - kBefore >= R * S) continue;
+        s[i] = fma(v[k], load(x + (i * S + k) * kWide), s[i]);
+      }
+  }
+  if (r.ahead)
+    for (int down = 0; down < S; ++down, x += row.line)
+#pragma GCC unroll 32
+      for (int i = 0; i < R * S; ++i) __builtin_prefetch(x + (kBefore + i) * kWide);
+  const Vec low = all(r.low), high = all(r.high);
+  float* const y = row.y + at * kWide;
+#pragma GCC unroll 16
+  for (int i = 0; i < R; ++i)
+    block_finish(s[i], nullptr, y + i * kWide, kWide, low, high, r.past);
+}
+
+// A row in tiles of R; the last may begin in the one before.
+template <int R, int K, int S>
+void depth_tiles(const DepthRow& row) {
+  const int64_t last = row.r.width - R;
+  constexpr DepthEdge kEnd = S == 1 ? DepthEdge::kRight : DepthEdge::kNone;
+  if (last == 0) {
+    depth_tile<R, K, S, S == 1 ? DepthEdge::kBoth : DepthEdge::kLeft>(row, 0);
+    return;
+  }
+  depth_tile<R, K, S, DepthEdge::kLeft>(row, 0);
+  for (int64_t at = R; at < last; at += R) depth_tile<R, K, S, DepthEdge::kNone>(row, at);
+  depth_tile<R, K, S, kEnd>(row, last);
+}
+
+constexpr int kDepthLong = HEDDLE_LEVEL == 4 ? 14 : 7, kDepthShort = 7;
+
+// Whether rows can be done so.
+bool depth_tiled(const nn::DepthRun& r) {
+  return !r.add && r.dilate[1] == 1 && r.pad[1] == r.kernel[1] / 2 && r.width >= kDepthShort &&
+         r.in[1] == r.width * r.stride[1];
+}
+template <int K, int S>
+void depth_rows(const nn::DepthRun& r) {
+  const auto length = [&](int64_t tile) { return (r.width + tile - 1) / tile * tile; };
+  const bool longer = r.width >= kDepthLong && length(kDepthLong) * 10 <= length(kDepthShort) * 11;
+  for (int64_t h = r.from; h < r.to; ++h) {
+    const DepthRow row(r, h);
+    if (longer) depth_tiles<kDepthLong, K, S>(row);
+    else depth_tiles<kDepthShort, K, S>(row);
+  }
+}
+
+// R pixels with any window, of which the taps of `columns` are in the data.
+template <int R>
+void depth_any(const DepthRow& row, const DepthTaps& columns, int64_t at) {
+  const nn::DepthRun& r = row.r;
+  Vec s[R];
+#pragma GCC unroll 16
+  for (int i = 0; i < R; ++i) s[i] = r.bias ? load(r.bias) : all(0.0f);
+  const float* x = row.x + columns.start * kWide;
+  const float* w = row.weight + columns.first * kWide;
+  for (int64_t h = 0; h < row.taps; ++h, x += row.line, w += r.kernel[1] * kWide)
+    for (int64_t k = 0; k < columns.count(); ++k) {
+      const Vec v = load(w + k * kWide);
 #pragma GCC unroll 16
       for (int i = 0; i < R; ++i)
-#pragma GCC unroll 8
-        for (int k = 0; k < K; ++k) s[i] = fma(v[k], load(x + (i * S + k) * kWide), s[i]);
-    } else {
-      for (int64_t k = 0; k < r.columns; ++k) {
-        const Vec v = load(w + k * kWide);
-#pragma GCC unroll 16
-        for (int i = 0; i < R; ++i) s[i] = fma(v, load(x + k * r.dilate + i * r.stride), s[i]);
-      }
+        s[i] = fma(v, load(x + (k * r.dilate[1] + i * r.stride[1]) * kWide), s[i]);
     }
-  }
   const Vec low = all(r.low), high = all(r.high);
 #pragma GCC unroll 16
   for (int i = 0; i < R; ++i)
-    block_finish(s[i], add ? add + i * kWide : nullptr, y + i * kWide, kWide, low, high);
+    block_finish(s[i], row.add ? row.add + (at + i) * kWide : nullptr, row.y + (at + i) * kWide,
+                 kWide, low, high, r.past);
 }
 
-template <int K, int S>
-void depth_pixels(const nn::DepthRun& r) {
-  constexpr int kMost = HEDDLE_LEVEL == 4 ? 14 : 7;
-  const float *x = r.x, *add = r.add;
-  float* y = r.y;
-  int64_t left = r.pixels;
-  for (; left >= kMost; left -= kMost) {
-    depth_tile<kMost, K, S>(r, x, y, add);
-    x += kMost * r.stride, y += kMost * kWide;
-    if (add) add += kMost * kWide;
+void depth_plane(const nn::DepthRun& r) {
+  if (depth_tiled(r)) {
+    if (r.kernel[1] == 3 && r.stride[1] == 1) return depth_rows<3, 1>(r);
+    if (r.kernel[1] == 3 && r.stride[1] == 2) return depth_rows<3, 2>(r);
+    if (r.kernel[1] == 5 && r.stride[1] == 1) return depth_rows<5, 1>(r);
   }
-  for (; left >= 4; left -= 4) {
-    depth_tile<4, K, S>(r, x, y, add);
-    x += 4 * r.stride, y += 4 * kWide;
-    if (add) add += 4 * kWide;
-  }
-  for (; left > 0; --left) {
-    depth_tile<1, K, S>(r, x, y, add);
-    x += r.stride, y += kWide;
-    if (add) add += kWide;
+  constexpr int kSide = 4;  // pixels at a time, where all columns of the window are in the data
+  for (int64_t h = r.from; h < r.to; ++h) {
+    const DepthRow row(r, h);
+    for (int64_t at = 0; at < r.width;) {
+      const DepthTaps columns(r, 1, at);
+      if (columns.count() == r.kernel[1] && at + kSide <= r.width &&
+          DepthTaps(r, 1, at + kSide - 1).count() == r.kernel[1]) {
+        depth_any<kSide>(row, columns, at);
+        at += kSide;
+      } else {
+        depth_any<1>(row, columns, at++);
+      }
+    }
   }
 }
 
 void depth_run(const nn::DepthRun& r) {
-  if (r.columns == 3 && r.dilate == kWide && r.stride == kWide) return depth_pixels<3, 1>(r);
-  if (r.columns == 3 && r.dilate == kWide && r.stride == 2 * kWide) return depth_pixels<3, 2>(r);
-  if (r.columns == 5 && r.dilate == kWide && r.stride == kWide) return depth_pixels<5, 1>(r);
-  return depth_pixels<0, 0>(r);
+  depth_plane(r);
+  if (r.past) ordered();
 }
 
 void block_loops(nn::BlockLoops& l) {

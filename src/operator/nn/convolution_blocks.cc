@@ -46,6 +46,16 @@ bool one_by_one(const Window& w) {
   return w.taps() == 1 && w.stride[1] == 1 && w.stride[2] == 1 && w.pad[1] == 0 && w.pad[2] == 0;
 }
 
+// Bytes that no second cache holds, and that none holds until they are read.
+constexpr int64_t kFar = 4 << 20, kPast = 32 << 20;
+
+// Whether y, whose pixels are `step` apart, may be written past the caches.
+bool goes_past(const Blob& y, int64_t step) {
+  const int64_t bytes = loops().wide * int64_t(sizeof(float));
+  return y.bytes() >= kPast && step % loops().wide == 0 &&
+         reinterpret_cast<uintptr_t>(y.data) % size_t(bytes) == 0;
+}
+
 // How much is done at once. All depends on extents only.
 struct Pieces {
   static constexpr int64_t kWork = 1 << 18, kMost = 16;  // multiplications; pieces
@@ -137,7 +147,7 @@ void convolve(const Window& w, const Ends& ends, OpContext& ctx, Inputs in, cons
   const Pixels data(w.channels, w.in_size(), in[0].stored.layout);
   const Pixels result(w.filters, w.out_size(), out.stored.layout);
   const bool as_it_lies = one_by_one(w) && data.step == wide;
-  const bool flat = one_by_one(w);
+  const bool flat = one_by_one(w), past = goes_past(out, result.step);
   Window rows = w;  // of a 1 x 1 window, lines of the whole
   if (flat) rows.in = rows.out = {1, pieces.lines, pieces.line};
   const float *const x = in[0].as<float>(), *const weight = in[1].as<float>();
@@ -153,7 +163,7 @@ void convolve(const Window& w, const Ends& ends, OpContext& ctx, Inputs in, cons
       BlockRun run{};
       run.blocks = blocks, run.last = w.channels - (blocks - 1) * wide;
       run.y_step = result.step, run.y_plane = result.block;
-      run.low = ends.limits.low, run.high = ends.limits.high;
+      run.low = ends.limits.low, run.high = ends.limits.high, run.past = past;
       static constexpr int32_t kNoTap = 0;
       const float* lines = of;
       int64_t line = pieces.line * wide, offset = 0;
@@ -207,53 +217,28 @@ void convolve_channels(const Window& w, const Ends& ends, OpContext& ctx, Inputs
   const int64_t most = std::clamp<int64_t>(work / kWork, 1, kMost);
   const int64_t down = std::clamp<int64_t>((most + units - 1) / units, 1, w.out[1]);
   const int64_t grain = (units * down + most - 1) / most;
+  const bool far = in[0].bytes() >= kFar, past = goes_past(out, wide);
   const float *const x = in[0].as<float>(), *const weight = in[1].as<float>();
   float* const y = out.as<float>();
   ctx.parallel_for(units * down, grain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t unit = i / down, filter = unit * wide % w.channels;
+      const int64_t at = unit * w.out_size() * wide;
       const auto [from, to] = part_of(w.out[1], i % down, down);
       DepthRun run{};
-      run.line = w.dilate[1] * w.in[2] * wide, run.weight_row = w.kernel[2] * wide;
-      run.dilate = w.dilate[2] * wide, run.stride = w.stride[2] * wide;
+      run.x = x + unit * w.in_size() * wide, run.y = y + at;
+      run.add = ends.add ? ends.add + at : nullptr;
+      run.weight = weight + filter * w.taps();
       run.bias = ends.bias ? ends.bias + filter : nullptr;
       run.low = ends.limits.low, run.high = ends.limits.high;
-      const float* const plane = x + unit * wide * w.in_size();
-      const float* const taps = weight + filter * w.taps();
-      // Taps [first, last) of an axis lie in the data.
-      const auto inside = [&](int axis, int64_t at) {
-        const int64_t start = at * w.stride[axis] - w.pad[axis], d = w.dilate[axis];
-        const int64_t first = start < 0 ? (d - 1 - start) / d : 0;
-        const int64_t last = (w.in[axis] - start + d - 1) / d;
-        return std::array{std::min(first, w.kernel[axis]), std::clamp(last, first, w.kernel[axis])};
-      };
-      for (int64_t h = from; h < to; ++h) {
-        const auto rows = inside(1, h);
-        const int64_t top = rows[0];
-        run.rows = std::max<int64_t>(0, rows[1] - top);
-        const float* const row =
-            plane + (h * w.stride[1] - w.pad[1] + top * w.dilate[1]) * w.in[2] * wide;
-        const auto pixels = [&](int64_t v, int64_t n, int64_t left, int64_t right) {
-          run.columns = std::max<int64_t>(0, right - left), run.pixels = n;
-          run.x = row + (v * w.stride[2] - w.pad[2] + left * w.dilate[2]) * wide;
-          run.weight = taps + (top * w.kernel[2] + left) * wide;
-          const int64_t at = (unit * w.out_size() + h * w.out[2] + v) * wide;
-          run.y = y + at, run.add = ends.add ? ends.add + at : nullptr;
-          loops().depth(run);
-        };
-        // Pixels with all columns of the window in the data, and the others one by one.
-        const int64_t reach = (w.kernel[2] - 1) * w.dilate[2];
-        const int64_t whole = std::min(w.out[2], (w.pad[2] + w.stride[2] - 1) / w.stride[2]);
-        const int64_t room = w.in[2] + w.pad[2] - reach;  // starts below it fit
-        const int64_t stop = std::clamp<int64_t>(
-            room <= 0 ? 0 : (room + w.stride[2] - 1) / w.stride[2], whole, w.out[2]);
-        for (int64_t v = 0; v < w.out[2]; ++v) {
-          if (v == whole && stop > whole) pixels(v, stop - whole, 0, w.kernel[2]), v = stop;
-          if (v == w.out[2]) break;
-          const auto [left, right] = inside(2, v);
-          pixels(v, 1, left, right);
-        }
+      run.from = from, run.to = to, run.width = w.out[2];
+      run.ahead = far, run.past = past;
+      for (int axis = 0; axis < 2; ++axis) {
+        run.in[axis] = w.in[axis + 1], run.kernel[axis] = w.kernel[axis + 1];
+        run.stride[axis] = w.stride[axis + 1], run.dilate[axis] = w.dilate[axis + 1];
+        run.pad[axis] = w.pad[axis + 1];
       }
+      loops().depth(run);
     }
   });
 }
