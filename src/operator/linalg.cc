@@ -72,10 +72,15 @@ void offer(const Offer& o) {
 template <class T>
 auto product_of(const Offer& o) {
   if constexpr (std::is_same_v<T, float>) return o.sgemm;
+  else if constexpr (std::is_same_v<T, bfloat16>) return o.bgemm;
   else return o.dgemm;
 }
+template <class T>
+constexpr bool kHalf = std::is_same_v<T, float16> || std::is_same_v<T, bfloat16>;
+template <class T>
+constexpr bool kOffered = std::is_floating_point_v<T> || std::is_same_v<T, bfloat16>;
 
-// Halves: the product of float copies.
+// Halves that nobody multiplies as they are: the product of float copies.
 template <class T>
 void gemm_through_float(Mat<T> a, Mat<T> b, Mat<T> c, bool accumulate) {
   ScratchScope scope;
@@ -108,7 +113,7 @@ Mat<T> close(const Mat<T>& m) {
 // The offer to make a product by, the first that takes it; null for the portable one.
 template <class T>
 const Offer* offer_for(const Mat<T>& a, const Mat<T>& b, const Mat<T>& c) {
-  if constexpr (std::is_floating_point_v<T>) {
+  if constexpr (kOffered<T>) {
     const Extents e{c.rows, c.cols, a.n(), a.transposed, b.transposed};
     const bool use = e.k > 0 && near(a) && near(b) && near(c);
     for (int i = use && offers_used.load(std::memory_order_relaxed) ? offer_count : 0; i-- > 0;)
@@ -120,10 +125,11 @@ const Offer* offer_for(const Mat<T>& a, const Mat<T>& b, const Mat<T>& c) {
 // A product of at most kMost rows and columns.
 template <class T>
 void one_gemm(const Mat<T>& a, const Mat<T>& b, const Mat<T>& c, bool accumulate) {
-  if constexpr (std::is_floating_point_v<T>)
+  if constexpr (kOffered<T>)
     if (const Offer* o = offer_for(a, b, c))
       return product_of<T>(*o)(close(a), close(b), close(c), accumulate);
-  portable_gemm(a, b, c, accumulate);
+  if constexpr (kHalf<T>) gemm_through_float(a, b, c, accumulate);
+  else portable_gemm(a, b, c, accumulate);
 }
 
 template <class T>
@@ -173,13 +179,10 @@ void deep_gemm(const Mat<T>& a, const Mat<T>& b, const Mat<T>& c, bool accumulat
 template <class T>
 void gemm(Mat<T> a, Mat<T> b, Mat<T> c, bool accumulate) {
   if (c.rows == 0 || c.cols == 0) return;
-  if constexpr (std::is_same_v<T, float16> || std::is_same_v<T, bfloat16>) {
-    gemm_through_float(a, b, c, accumulate);
-  } else {
-    if constexpr (std::is_floating_point_v<T>)
-      if (a.n() > kDepth || c.rows > kMost || c.cols > kMost) return deep_gemm(a, b, c, accumulate);
-    one_gemm(a, b, c, accumulate);
-  }
+  // Of halves, what a running sum in float32 loses is lost when it is rounded.
+  if constexpr (std::is_floating_point_v<T>)
+    if (a.n() > kDepth || c.rows > kMost || c.cols > kMost) return deep_gemm(a, b, c, accumulate);
+  one_gemm(a, b, c, accumulate);
 }
 
 // --- on other devices ---------------------------------------------------------------------------

@@ -60,6 +60,8 @@ struct HEDDLE_API Offer {
   bool (*takes)(const Extents&) = nullptr;
   void (*sgemm)(Mat<float>, Mat<float>, Mat<float>, bool) = nullptr;
   void (*dgemm)(Mat<double>, Mat<double>, Mat<double>, bool) = nullptr;
+  // With sums in float32.
+  void (*bgemm)(Mat<bfloat16>, Mat<bfloat16>, Mat<bfloat16>, bool) = nullptr;
   bool own = false;  // of the project, not of a library
   // Pieces of a large product have multiples of so many rows and columns, of which nothing is lost
   // in registers and in what each piece does first.

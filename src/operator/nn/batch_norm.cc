@@ -172,44 +172,47 @@ void forward_channel(Channel<T>& x, Channel<T>& y, bool learn, int64_t size, dou
 }
 
 // --- data in blocks of channels -----------------------------------------------------------------
+template <class T>
 struct BlockLoops {
-  void (*sum)(const float* x, int64_t n, double* sum);
-  void (*square)(const float* x, int64_t n, const float* mean, double* sum);
+  void (*sum)(const T* x, int64_t n, double* sum);
+  void (*square)(const T* x, int64_t n, const float* mean, double* sum);
   // With and without a limit.
-  void (*dot[2])(const float* dy, const float* x, int64_t n, const float* mean, const BlockLimit&,
+  void (*dot[2])(const T* dy, const T* x, int64_t n, const float* mean, const BlockLimit&,
                  double* heads, double* products);
-  void (*scale)(const float* x, float* y, int64_t n, const float* mean, const BlockLimit&);
-  void (*gradient[2])(const float* dy, const float* x, float* dx, int64_t n, const float* mean,
+  void (*scale)(const T* x, T* y, int64_t n, const float* mean, const BlockLimit&);
+  void (*gradient[2])(const T* dy, const T* x, T* dx, int64_t n, const float* mean,
                       const BlockLimit&, const float* a, const float* b, const float* c);
 };
-template <int B>
-BlockLoops block_loops() {
-  return {HEDDLE_PICK(block_sum<B>),
-          HEDDLE_PICK(block_square<B>),
-          {HEDDLE_PICK(block_dot<B, false>), HEDDLE_PICK(block_dot<B, true>)},
-          HEDDLE_PICK(block_scale<B>),
-          {HEDDLE_PICK(block_gradient<B, false>), HEDDLE_PICK(block_gradient<B, true>)}};
+template <int B, class T>
+BlockLoops<T> block_loops() {
+  return {HEDDLE_PICK(block_sum<B, T>),
+          HEDDLE_PICK(block_square<B, T>),
+          {HEDDLE_PICK(block_dot<B, T, false>), HEDDLE_PICK(block_dot<B, T, true>)},
+          HEDDLE_PICK(block_scale<B, T>),
+          {HEDDLE_PICK(block_gradient<B, T, false>), HEDDLE_PICK(block_gradient<B, T, true>)}};
 }
 
 // Whether a tensor lies in blocks that there are loops for.
 bool in_blocks(const BatchNormParam& p, const Blob& b) {
   const int size = channel_block(b.stored.layout);
-  return b.dtype == Dtype::kFloat32 && b.shape.rank() > 1 && (size == 8 || size == 16) &&
-         normalize_axis("BatchNorm", p.axis, b.shape.rank()) == 1;
+  return (b.dtype == Dtype::kFloat32 || b.dtype == Dtype::kBfloat16) && b.shape.rank() > 1 &&
+         (size == 8 || size == 16) && normalize_axis("BatchNorm", p.axis, b.shape.rank()) == 1;
 }
 
 // The runs of such a tensor: one per image and block of channels. A piece of work is a part of the
 // batch for one block.
 struct Blocks {
   int64_t size, batch, count, positions, parts, images;  // images of a part
-  BlockLoops loops;
   explicit Blocks(const Blob& b) {
     constexpr int64_t kPieces = 16;
     size = channel_block(b.stored.layout), batch = b.shape[0], count = b.shape[1] / size;
     positions = b.shape.size(2);
     const int64_t most = (kPieces + count - 1) / count;
     images = std::max<int64_t>(1, (batch + most - 1) / most), parts = (batch + images - 1) / images;
-    loops = size == 8 ? block_loops<8>() : block_loops<16>();
+  }
+  template <class T>
+  BlockLoops<T> loops() const {
+    return size == 8 ? block_loops<8, T>() : block_loops<16, T>();
   }
   int64_t channels() const { return count * size; }
   double elements() const { return double(batch * positions); }  // of a channel
@@ -261,7 +264,9 @@ struct Moments {
 };
 
 // The statistics of the batch. A run is read once: in stretches that stay in the first cache.
-void block_moments(OpContext& ctx, const Blocks& b, const float* x, float* mean, double* variance) {
+template <class T>
+void block_moments(OpContext& ctx, const Blocks& b, const T* x, float* mean, double* variance) {
+  const auto loops = b.loops<T>();
   constexpr int64_t kStretch = 256;
   const BlockSums sums(ctx, b);
   auto* counts = ctx.scratch_of<double>(b.count * b.parts);
@@ -270,12 +275,12 @@ void block_moments(OpContext& ctx, const Blocks& b, const float* x, float* mean,
       [&](int64_t piece, int64_t, int64_t at) {
         for (int64_t i = 0; i < b.positions; i += kStretch) {
           const int64_t n = std::min(kStretch, b.positions - i);
-          const float* from = x + at + i * b.size;
+          const T* from = x + at + i * b.size;
           double sum[16] = {}, square[16] = {};
           float middle[16];
-          b.loops.sum(from, n, sum);
+          loops.sum(from, n, sum);
           for (int64_t j = 0; j < b.size; ++j) middle[j] = float(sum[j] / double(n));
-          b.loops.square(from, n, middle, square);
+          loops.square(from, n, middle, square);
           for (int64_t j = 0; j < b.size; ++j) {
             Moments m{counts[piece], sums.first(piece)[j], sums.second(piece)[j]};
             m.add(double(n), sum[j] / double(n), square[j]);
@@ -294,12 +299,15 @@ void block_moments(OpContext& ctx, const Blocks& b, const float* x, float* mean,
   }
 }
 
+template <class T>
 void forward_blocks(const BatchNormParam& p, const nn::Following& then, OpContext& ctx, Inputs in,
                     Outputs out) {
   const Blocks b(in[kData]);
+  const auto loops = b.loops<T>();
   const int64_t channels = b.channels();
   if (p.fix_gamma) std::fill_n(in.mut(kGamma).as<float>(), channels, 1.0f);
-  const float *x = in[kData].as<float>(), *gamma = in[kGamma].as<float>();
+  const T* x = in[kData].as<T>();
+  const float* gamma = in[kGamma].as<float>();
   float *mean = ctx.output(out, 1).as<float>(), *inv_std = ctx.output(out, 2).as<float>();
   auto* variance = ctx.scratch_of<double>(channels);
   if (ctx.training && !p.use_global_stats) {
@@ -314,16 +322,18 @@ void forward_blocks(const BatchNormParam& p, const nn::Following& then, OpContex
     scale[c] = gamma[c] * inv_std[c];
   }
   const float* beta = in[kBeta].as<float>();
-  float* y = out[0].as<float>();
+  T* y = out[0].as<T>();
   const nn::Limits l = nn::limits_of(then);
   b.each_run(ctx, [&](int64_t, int64_t c, int64_t at) {
-    b.loops.scale(x + at, y + at, b.positions, mean + c, {scale + c, beta + c, l.low, l.high});
+    loops.scale(x + at, y + at, b.positions, mean + c, {scale + c, beta + c, l.low, l.high});
   });
 }
 
 void forward_with(const BatchNormParam& p, const nn::Following& then, OpContext& ctx, Inputs in,
                   Outputs out) {
-  if (in_blocks(p, in[kData])) return forward_blocks(p, then, ctx, in, out);
+  if (in_blocks(p, in[kData]))
+    return in[kData].dtype == Dtype::kFloat32 ? forward_blocks<float>(p, then, ctx, in, out)
+                                              : forward_blocks<bfloat16>(p, then, ctx, in, out);
   const Channels c(p, in[kData].shape);
   const bool learn = ctx.training && !p.use_global_stats;
   with_float(in[kData].dtype, "BatchNorm", [&](auto type) {
@@ -382,11 +392,13 @@ void move_statistics(const BatchNormParam& p, const Inputs& in) {
   }
 }
 
+template <class T>
 void backward_blocks(const BatchNormParam& p, const nn::Following& then, OpContext& ctx, Inputs in,
                      Outputs out) {
   const Blocks b(in[kX]);
+  const auto loops = b.loops<T>();
   const bool learn = ctx.training && !p.use_global_stats;
-  const float *dy = in[kDy].as<float>(), *x = in[kX].as<float>();
+  const T *dy = in[kDy].as<T>(), *x = in[kX].as<T>();
   const float *mean = in[kMean].as<float>(), *inv_std = in[kInvStd].as<float>();
   const int64_t channels = b.channels();
   const nn::Limits within = gradient_limits(then);
@@ -407,8 +419,8 @@ void backward_blocks(const BatchNormParam& p, const nn::Following& then, OpConte
   b.each_run(
       ctx, [&](int64_t piece) { sums.clear(piece); },
       [&](int64_t piece, int64_t c, int64_t at) {
-        b.loops.dot[limited](dy + at, x + at, b.positions, mean + c, limit(c), sums.first(piece),
-                             sums.second(piece));
+        loops.dot[limited](dy + at, x + at, b.positions, mean + c, limit(c), sums.first(piece),
+                           sums.second(piece));
       });
   float* by_dy = ctx.scratch_of<float>(3 * channels);
   float *by_x = by_dy + channels, *shift = by_x + channels;
@@ -427,10 +439,10 @@ void backward_blocks(const BatchNormParam& p, const nn::Following& then, OpConte
     shift[c] = learn ? float(-scale * heads / n) : 0.0f;
   }
   if (ctx.wants(0)) {
-    float* dx = out[0].as<float>();
+    T* dx = out[0].as<T>();
     b.each_run(ctx, [&](int64_t, int64_t c, int64_t at) {
-      b.loops.gradient[limited](dy + at, x + at, dx + at, b.positions, mean + c, limit(c),
-                                by_dy + c, by_x + c, shift + c);
+      loops.gradient[limited](dy + at, x + at, dx + at, b.positions, mean + c, limit(c), by_dy + c,
+                              by_x + c, shift + c);
     });
   }
   if (learn) move_statistics<float>(p, in);
@@ -440,7 +452,9 @@ void backward_blocks(const BatchNormParam& p, const nn::Following& then, OpConte
 // however often forward runs.
 void backward_with(const BatchNormParam& p, const nn::Following& then, OpContext& ctx, Inputs in,
                    Outputs out) {
-  if (in_blocks(p, in[kX])) return backward_blocks(p, then, ctx, in, out);
+  if (in_blocks(p, in[kX]))
+    return in[kX].dtype == Dtype::kFloat32 ? backward_blocks<float>(p, then, ctx, in, out)
+                                           : backward_blocks<bfloat16>(p, then, ctx, in, out);
   const Channels c(p, in[kX].shape);
   const bool learn = ctx.training && !p.use_global_stats;
   with_float(in[kX].dtype, "BatchNorm", [&](auto type) {

@@ -100,6 +100,7 @@ void row_gradient(const T* dy, const T* x, T* dx, int64_t n, A mean, A a, A b, A
 
 // --- blocked ------------------------------------------------------------------------------------
 // B channels lie beside each other at each of n positions, and every channel has its own numbers.
+// Tensors are of type T, all else is float.
 // Four positions go together, each with sums of its own: same bits at every level.
 template <int B>
 struct Spread {  // one number per channel, at each of four positions
@@ -109,33 +110,58 @@ struct Spread {  // one number per channel, at each of four positions
   }
 };
 
+// N numbers as floats, where they lie or in `copy`; where to put N numbers, and then there.
+template <int N>
+inline __attribute__((always_inline)) const float* floats(const float* x, float*) {
+  return x;
+}
+template <int N>
+inline __attribute__((always_inline)) const float* floats(const bfloat16* x, float* copy) {
+#pragma omp simd
+  for (int j = 0; j < N; ++j) copy[j] = half::from_bf16(x[j].bits);
+  return copy;
+}
+inline float* place(float* y, float*) { return y; }
+inline float* place(bfloat16*, float* copy) { return copy; }
+template <int N>
+inline __attribute__((always_inline)) void put(const float*, float*) {}
+template <int N>
+inline __attribute__((always_inline)) void put(const float* copy, bfloat16* y) {
+#pragma omp simd
+  for (int j = 0; j < N; ++j) y[j].bits = half::to_bf16(copy[j]);
+}
+
 // sum[j] += channel j.
-template <int B>
-void block_sum(const float* x, int64_t n, double* sum) {
+template <int B, class T>
+void block_sum(const T* x, int64_t n, double* sum) {
   simd::ran(HEDDLE_LEVEL);
   constexpr int kLanes = 4 * B;
-  float s[kLanes] = {};
+  float s[kLanes] = {}, copy[kLanes];
   const int64_t size = n * B, whole = size / kLanes * kLanes;
-  for (int64_t i = 0; i < whole; i += kLanes)
+  for (int64_t i = 0; i < whole; i += kLanes) {
+    const float* const v = floats<kLanes>(x + i, copy);
 #pragma omp simd
-    for (int j = 0; j < kLanes; ++j) s[j] += x[i + j];
-  for (int64_t i = whole; i < size; ++i) s[i - whole] += x[i];
+    for (int j = 0; j < kLanes; ++j) s[j] += v[j];
+  }
+  for (int64_t i = whole; i < size; ++i) s[i - whole] += float(x[i]);
   for (int j = 0; j < kLanes; ++j) sum[j % B] += double(s[j]);
 }
 
 // sum[j] += (channel j - mean[j])^2.
-template <int B>
-void block_square(const float* x, int64_t n, const float* mean, double* sum) {
+template <int B, class T>
+void block_square(const T* x, int64_t n, const float* mean, double* sum) {
   simd::ran(HEDDLE_LEVEL);
   constexpr int kLanes = 4 * B;
   const Spread<B> m(mean);
-  float s[kLanes] = {};
+  float s[kLanes] = {}, copy[kLanes];
   const int64_t size = n * B, whole = size / kLanes * kLanes;
-  for (int64_t i = 0; i < whole; i += kLanes)
+  for (int64_t i = 0; i < whole; i += kLanes) {
+    const float* const v = floats<kLanes>(x + i, copy);
 #pragma omp simd
-    for (int j = 0; j < kLanes; ++j) s[j] += (x[i + j] - m.at[j]) * (x[i + j] - m.at[j]);
+    for (int j = 0; j < kLanes; ++j) s[j] += (v[j] - m.at[j]) * (v[j] - m.at[j]);
+  }
   for (int64_t i = whole; i < size; ++i) {
-    const float d = x[i] - m.at[i - whole];
+    const float d = float(x[i]) - m.at[i - whole];
     s[i - whole] += d * d;
   }
   for (int j = 0; j < kLanes; ++j) sum[j % B] += double(s[j]);
@@ -143,56 +169,68 @@ void block_square(const float* x, int64_t n, const float* mean, double* sum) {
 
 // heads[j] += dy of channel j; products[j] += dy * (x - mean[j]); of dy as the limit lets it
 // through.
-template <int B, bool kLimited>
-void block_dot(const float* dy, const float* x, int64_t n, const float* mean,
+template <int B, class T, bool kLimited>
+void block_dot(const T* dy, const T* x, int64_t n, const float* mean,
                const batch_norm::BlockLimit& l, double* heads, double* products) {
   simd::ran(HEDDLE_LEVEL);
   constexpr int kLanes = 4 * B;
   const Spread<B> m(mean), scale(kLimited ? l.scale : mean), shift(kLimited ? l.shift : mean);
-  float h[kLanes] = {}, p[kLanes] = {};
+  float h[kLanes] = {}, p[kLanes] = {}, copy[2][kLanes];
   const int64_t size = n * B, whole = size / kLanes * kLanes;
-  for (int64_t i = 0; i < whole; i += kLanes)
+  for (int64_t i = 0; i < whole; i += kLanes) {
+    const float* const v = floats<kLanes>(x + i, copy[0]);
+    const float* const head = floats<kLanes>(dy + i, copy[1]);
 #pragma omp simd
     for (int j = 0; j < kLanes; ++j) {
       const float d =
-          limited<kLimited>(dy[i + j], x[i + j], m.at[j], scale.at[j], shift.at[j], l.low, l.high);
-      h[j] += d, p[j] += d * (x[i + j] - m.at[j]);
+          limited<kLimited>(head[j], v[j], m.at[j], scale.at[j], shift.at[j], l.low, l.high);
+      h[j] += d, p[j] += d * (v[j] - m.at[j]);
     }
+  }
   for (int64_t i = whole; i < size; ++i) {
     const int64_t j = i - whole;
+    const float v = float(x[i]);
     const float d =
-        limited<kLimited>(dy[i], x[i], m.at[j], scale.at[j], shift.at[j], l.low, l.high);
-    h[j] += d, p[j] += d * (x[i] - m.at[j]);
+        limited<kLimited>(float(dy[i]), v, m.at[j], scale.at[j], shift.at[j], l.low, l.high);
+    h[j] += d, p[j] += d * (v - m.at[j]);
   }
   for (int j = 0; j < kLanes; ++j) heads[j % B] += double(h[j]), products[j % B] += double(p[j]);
 }
 
-template <int B>
-void block_scale(const float* x, float* y, int64_t n, const float* mean,
-                 const batch_norm::BlockLimit& l) {
+template <int B, class T>
+void block_scale(const T* x, T* y, int64_t n, const float* mean, const batch_norm::BlockLimit& l) {
   simd::ran(HEDDLE_LEVEL);
-  for (int64_t i = 0; i < n; ++i)
+  float copy[2][B];
+  for (int64_t i = 0; i < n; ++i, x += B, y += B) {
+    const float* const v = floats<B>(x, copy[0]);
+    float* const to = place(y, copy[1]);
 #pragma omp simd
     for (int j = 0; j < B; ++j) {
-      float z = (x[i * B + j] - mean[j]) * l.scale[j] + l.shift[j];
+      float z = (v[j] - mean[j]) * l.scale[j] + l.shift[j];
       z = z < l.low ? l.low : z;
-      y[i * B + j] = z > l.high ? l.high : z;
+      to[j] = z > l.high ? l.high : z;
     }
+    put<B>(to, y);
+  }
 }
 
-template <int B, bool kLimited>
-void block_gradient(const float* dy, const float* x, float* dx, int64_t n, const float* mean,
+template <int B, class T, bool kLimited>
+void block_gradient(const T* dy, const T* x, T* dx, int64_t n, const float* mean,
                     const batch_norm::BlockLimit& l, const float* a, const float* b,
                     const float* c) {
   simd::ran(HEDDLE_LEVEL);
   const float *const scale = kLimited ? l.scale : mean, *const shift = kLimited ? l.shift : mean;
-  for (int64_t i = 0; i < n; ++i)
+  float copy[3][B];
+  for (int64_t i = 0; i < n; ++i, dy += B, x += B, dx += B) {
+    const float *const v = floats<B>(x, copy[0]), *const head = floats<B>(dy, copy[1]);
+    float* const to = place(dx, copy[2]);
 #pragma omp simd
     for (int j = 0; j < B; ++j) {
-      const int64_t at = i * B + j;
-      const float d = limited<kLimited>(dy[at], x[at], mean[j], scale[j], shift[j], l.low, l.high);
-      dx[at] = d * a[j] + ((x[at] - mean[j]) * b[j] + c[j]);
+      const float d = limited<kLimited>(head[j], v[j], mean[j], scale[j], shift[j], l.low, l.high);
+      to[j] = d * a[j] + ((v[j] - mean[j]) * b[j] + c[j]);
     }
+    put<B>(to, dx);
+  }
 }
 
 }  // namespace heddle::ops::HEDDLE_ISA

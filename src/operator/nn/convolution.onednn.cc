@@ -1,7 +1,7 @@
 // Convolution on oneDNN, in its blocked layouts: those in which tensors are given, or else the ones
 // that its primitives prefer, with reorders around them. Batches, and filters in blocks, are split
 // over the arena in pieces that depend on the shapes only; weights are packed once per call, their
-// gradients summed in order.
+// gradients summed in order, in float32.
 #include "operator/nn/convolution.h"
 
 #include <algorithm>
@@ -23,15 +23,18 @@ using onednn::Dims;
 using onednn::Reorder;
 using Key = std::vector<int64_t>;
 
-// How the tensors of a call lie: data and output plain (0) or in blocks of channels.
+// How the tensors of a call lie: data and output plain (0) or in blocks of channels. And of what
+// they are.
 struct Lies {
+  Dtype dtype;
   int data = 0, output = 0;
   Layout weight = {};
   Lies(const Blob& data, const Blob& weight, const Blob& output)
-      : data(channel_block(data.stored.layout)),
+      : dtype(data.dtype),
+        data(channel_block(data.stored.layout)),
         output(channel_block(output.stored.layout)),
         weight(weight.stored.layout) {}
-  Lies(int data, int output) : data(data), output(output) {}
+  Lies(Dtype dtype, int data, int output) : dtype(dtype), data(data), output(output) {}
 };
 
 // What follows a convolution, and the tensor that it adds.
@@ -39,7 +42,7 @@ struct Rest {
   bool sum = false;
   Epilogue activation = Epilogue::kNone;
   float low = 0, high = 0;
-  const float* addend = nullptr;
+  const void* addend = nullptr;
   static constexpr int kNumbers = 4;  // in a key
   static int64_t bits(float x) { return std::bit_cast<int32_t>(x); }
   static float number(int64_t bits) { return std::bit_cast<float>(int32_t(bits)); }
@@ -47,7 +50,8 @@ struct Rest {
 
 // A window for `images` images, and what follows, as a key, and back.
 Key key_of(const Window& w, const Lies& l, int64_t images, bool bias, const Rest& rest = {}) {
-  Key k = {images, w.channels, w.filters, w.groups, bias, l.data, l.output, l.weight.last};
+  Key k = {images, w.channels, w.filters,     w.groups,        bias,
+           l.data, l.output,   l.weight.last, int64_t(l.dtype)};
   for (const Layout::Block& b : l.weight.blocks) k.insert(k.end(), {b.axis, b.size});
   for (const auto* axes : {&w.in, &w.out, &w.kernel, &w.stride, &w.dilate, &w.pad})
     k.insert(k.end(), axes->begin(), axes->end());
@@ -69,17 +73,22 @@ dnnl::primitive_attr attributes(const Key& k) {
 }
 
 struct Geometry {
+  onednn::Type type;
   Desc data, bias, output;  // as we keep them
   Layout weight;
   Dims data_dims, weight_dims, output_dims, stride, dilate, pad, pad_after;
   bool has_bias, grouped;
   int data_block, output_block;
   explicit Geometry(const Key& k)
-      : has_bias(k[4]), grouped(k[3] > 1), data_block(int(k[5])), output_block(int(k[6])) {
+      : type(onednn::type_of(Dtype(k[8]))),
+        has_bias(k[4]),
+        grouped(k[3] > 1),
+        data_block(int(k[5])),
+        output_block(int(k[6])) {
     weight.last = int8_t(k[7]);
-    for (size_t i = 0; i < weight.blocks.size(); ++i)
-      weight.blocks[i] = {int8_t(k[8 + 2 * i]), int8_t(k[9 + 2 * i])};
-    auto axis = [&](int list, int i) { return k[size_t(12 + 3 * list + i)]; };
+    const int64_t* next = &k[9];
+    for (Layout::Block& b : weight.blocks) b = {int8_t(next[0]), int8_t(next[1])}, next += 2;
+    auto axis = [&](int list, int i) { return next[3 * list + i]; };
     const int first = axis(0, 0) == 1 && axis(2, 0) == 1 ? 1 : 0;  // planes rather than volumes
     data_dims = {k[0], k[1]}, output_dims = {k[0], k[2]};
     weight_dims = {k[3], k[2] / k[3], k[1] / k[3]};
@@ -91,15 +100,18 @@ struct Geometry {
       const int64_t reach = (axis(1, i) - 1) * axis(3, i) + axis(4, i) * (axis(2, i) - 1) + 1;
       pad_after.push_back(reach - axis(0, i) - axis(5, i));
     }
-    data = onednn::desc_of(data_dims, layout(data_block));
-    output = onednn::desc_of(output_dims, layout(output_block));
-    bias = Desc({k[2]}, dnnl::memory::data_type::f32, onednn::Tag::a);
+    data = onednn::desc_of(data_dims, layout(data_block), false, type);
+    output = onednn::desc_of(output_dims, layout(output_block), false, type);
+    bias = Desc({k[2]}, type, onednn::Tag::a);
   }
   static Layout layout(int block) { return block ? Layout::channels(block) : Layout{}; }
   // For primitives: what is plain may be reordered, what is blocked is there for them.
-  Desc ask_data() const { return data_block ? data : onednn::any_desc(data_dims); }
-  Desc ask_weight() const { return onednn::any_desc(weight_dims); }
-  Desc ask_output() const { return output_block ? output : onednn::any_desc(output_dims); }
+  Desc ask_data() const { return data_block ? data : onednn::any_desc(data_dims, type); }
+  Desc ask_weight() const { return onednn::any_desc(weight_dims, type); }
+  Desc ask_output() const { return output_block ? output : onednn::any_desc(output_dims, type); }
+  // Gradients that are summed over images are float32.
+  Desc ask_weight_sum() const { return onednn::any_desc(weight_dims); }
+  Desc bias_sum() const { return {bias.dims(), onednn::Type::f32, onednn::Tag::a}; }
   Desc own_weight(const Desc& wanted) const { return onednn::given(wanted, weight, grouped); }
   dnnl::convolution_forward::primitive_desc forward(const dnnl::primitive_attr& a = {}) const {
     const Desc none;
@@ -107,6 +119,12 @@ struct Geometry {
              has_bias ? bias : none, ask_output(), stride, dilate, pad, pad_after},
             a,
             onednn::engine()};
+  }
+  dnnl::convolution_backward_data::primitive_desc backward_data() const {
+    return {{algorithm::convolution_direct, ask_data(), ask_weight(), ask_output(), stride, dilate,
+             pad, pad_after},
+            onednn::engine(),
+            forward()};
   }
 };
 
@@ -119,8 +137,6 @@ struct Advice {
   Advice(const Geometry& g, const PrimitiveDesc& pd, const Desc& weight)
       : weight(onednn::layout_of(weight, g.grouped)), reference(onednn::is_reference(pd)) {}
 };
-
-int64_t floats(size_t bytes) { return int64_t((bytes + 63) / 64 * 16); }
 
 struct Forward {
   dnnl::convolution_forward run;
@@ -174,16 +190,57 @@ struct Parts {
   }
 };
 
-float* piece_scratch(size_t bytes) { return static_cast<float*>(thread_scratch(bytes)); }
+// Weights as a primitive wants them, some filters (of groups: all that belong to some) at a time.
+struct Packing {
+  Reorder run;
+};
+enum class Direction : int64_t { kForward, kBackward };
+Packing make_packing(const Key& key) {  // of a plan; then its direction, from where and to where
+  const Key of(key.begin(), key.end() - 3);
+  const int64_t* const part = &key[key.size() - 3];
+  const Geometry g(of);
+  const Desc to = Direction(part[0]) == Direction::kForward
+                      ? g.forward(attributes(of)).weights_desc()
+                      : g.backward_data().weights_desc();
+  const Desc from = g.own_weight(to);
+  Dims at(from.dims().size()), some = from.dims();
+  at[0] = part[1], some[0] = part[2] - part[1];
+  return {Reorder(from.submemory_desc(some, at), to.submemory_desc(some, at))};
+}
+// The weights at `from`, or all of them packed in scratch memory; `plan` is of `key`.
+template <class T, class Plan>
+const T* packed(OpContext& ctx, const Key& key, const Plan& plan, Direction direction,
+                const T* from) {
+  if (!plan.packing.needed()) return from;
+  constexpr int64_t kTogether = 64, kParts = 4;  // a multiple of all blocks; parts at most
+  auto* const to = static_cast<T*>(ctx.scratch(plan.packing.bytes()));
+  const int64_t all = plan.weight.dims()[0], units = (all + kTogether - 1) / kTogether;
+  const int64_t grain = (units + kParts - 1) / kParts * kTogether;
+  ctx.parallel_for(all, grain, [&](int64_t begin, int64_t end) {
+    onednn::one_thread();
+    for (int64_t i = begin; i < end; i += grain) {
+      Key part = key;
+      part.insert(part.end(), {int64_t(direction), i, std::min(end, i + grain)});
+      onednn::cached(part, make_packing).run(dnnl::stream(onednn::engine()), from, to);
+    }
+  });
+  return to;
+}
+
+template <class T>
+T* piece_scratch(size_t bytes) {
+  return static_cast<T*>(thread_scratch(bytes));
+}
 
 // Images of a part: y of its filters. The weights lie as the plan says, or as they were given. What
 // is added is where the sum will be.
-void forward_piece(const Forward& f, const float* x, const float* weight, bool packed,
-                   const float* bias, const float* addend, float* y) {
+template <class T>
+void forward_piece(const Forward& f, const T* x, const T* weight, bool packed, const T* bias,
+                   const T* addend, T* y) {
   dnnl::stream s(onednn::engine());
-  const float* data = f.in.in(s, x, piece_scratch(f.in.bytes()));
-  const float* own = packed ? weight : f.packing.in(s, weight, piece_scratch(f.packing.bytes()));
-  float* blocked = f.out.needed() ? piece_scratch(f.output.get_size()) : y;
+  const T* data = f.in.in(s, x, piece_scratch<T>(f.in.bytes()));
+  const T* own = packed ? weight : f.packing.in(s, weight, piece_scratch<T>(f.packing.bytes()));
+  T* blocked = f.out.needed() ? piece_scratch<T>(f.output.get_size()) : y;
   if (addend && f.out.needed()) f.addend(s, addend, blocked);
   else if (addend && addend != y) std::memcpy(y, addend, f.output.get_size());
   std::unordered_map<int, dnnl::memory> args = {{DNNL_ARG_SRC, onednn::memory(f.data, data)},
@@ -194,9 +251,11 @@ void forward_piece(const Forward& f, const float* x, const float* weight, bool p
   if (f.out.needed()) f.out(s, blocked, y);
 }
 
-void forward_parts(OpContext& ctx, const Parts& parts, const Lies& lies, const float* x,
-                   const float* weight, const float* bias, const Rest& rest, float* y) {
+template <class T>
+void forward_parts(OpContext& ctx, const Parts& parts, const Lies& lies, const T* x,
+                   const T* weight, const T* bias, const Rest& rest, T* y) {
   const Window& w = parts.w;
+  const auto* const addend = static_cast<const T*>(rest.addend);
   ctx.parallel_for(w.batch * parts.count, 1, [&](int64_t from, int64_t to) {
     for (int64_t i = from; i < to; ++i) {
       onednn::one_thread();
@@ -208,40 +267,45 @@ void forward_parts(OpContext& ctx, const Parts& parts, const Lies& lies, const f
       const int64_t to_y = (image * w.filters + k) * w.out_size();
       forward_piece(f, x + (image * w.channels + c) * w.in_size(),
                     weight + k * (w.channels / w.groups) * w.taps(), false,
-                    bias ? bias + k : nullptr, rest.addend ? rest.addend + to_y : nullptr,
-                    y + to_y);
+                    bias ? bias + k : nullptr, addend ? addend + to_y : nullptr, y + to_y);
     }
+  });
+}
+
+template <class T>
+void forward_of(const ConvolutionParam& p, const Rest& rest, OpContext& ctx, Inputs in,
+                Outputs out) {
+  const Window w = nn::window_of(p, in[0].shape, out[0].shape);
+  const Lies lies(in[0], in[1], out[0]);
+  const T *x = in[0].as<T>(), *bias = p.no_bias ? nullptr : in[2].as<T>();
+  const auto* const addend = static_cast<const T*>(rest.addend);
+  T* y = out[0].as<T>();
+  onednn::guarded("Convolution", [&] {
+    onednn::one_thread();
+    const Parts parts(w, lies);
+    if (parts.count > 1) return forward_parts(ctx, parts, lies, x, in[1].as<T>(), bias, rest, y);
+    const int64_t grain = grain_of(w);
+    // Packed weights have one layout whatever the number of images in a piece.
+    const Key key = key_of(w, lies, grain, bias, rest);
+    const Forward& plan = onednn::cached(key, make_forward);
+    const Desc layout = plan.weight;
+    const T* weight = packed(ctx, key, plan, Direction::kForward, in[1].as<T>());
+    ctx.parallel_for(w.batch, grain, [&](int64_t from, int64_t to) {
+      onednn::one_thread();
+      ScratchScope scope;
+      const Forward& f = onednn::cached(key_of(w, lies, to - from, bias, rest), make_forward);
+      const bool ready = f.weight == layout;
+      const int64_t to_y = from * w.filters * w.out_size();
+      forward_piece(f, x + from * w.channels * w.in_size(), ready ? weight : in[1].as<T>(), ready,
+                    bias, addend ? addend + to_y : nullptr, y + to_y);
+    });
   });
 }
 
 void forward_with(const ConvolutionParam& p, const Rest& rest, OpContext& ctx, Inputs in,
                   Outputs out) {
-  const Window w = nn::window_of(p, in[0].shape, out[0].shape);
-  const Lies lies(in[0], in[1], out[0]);
-  const float *x = in[0].as<float>(), *bias = p.no_bias ? nullptr : in[2].as<float>();
-  float* y = out[0].as<float>();
-  onednn::guarded("Convolution", [&] {
-    onednn::one_thread();
-    const Parts parts(w, lies);
-    if (parts.count > 1)
-      return forward_parts(ctx, parts, lies, x, in[1].as<float>(), bias, rest, y);
-    const int64_t grain = grain_of(w);
-    // Packed weights have one layout whatever the number of images in a piece.
-    const Forward& plan = onednn::cached(key_of(w, lies, grain, bias, rest), make_forward);
-    float* buffer = ctx.scratch_of<float>(floats(plan.packing.bytes()));
-    dnnl::stream stream(onednn::engine());
-    const Desc layout = plan.weight;
-    const float* weight = plan.packing.in(stream, in[1].as<float>(), buffer);
-    ctx.parallel_for(w.batch, grain, [&](int64_t from, int64_t to) {
-      onednn::one_thread();
-      ScratchScope scope;
-      const Forward& f = onednn::cached(key_of(w, lies, to - from, bias, rest), make_forward);
-      const bool packed = f.weight == layout;
-      const int64_t to_y = from * w.filters * w.out_size();
-      forward_piece(f, x + from * w.channels * w.in_size(), packed ? weight : in[1].as<float>(),
-                    packed, bias, rest.addend ? rest.addend + to_y : nullptr, y + to_y);
-    });
-  });
+  if (in[0].dtype == Dtype::kBfloat16) forward_of<bfloat16>(p, rest, ctx, in, out);
+  else forward_of<float>(p, rest, ctx, in, out);
 }
 
 void forward(const ConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out) {
@@ -254,7 +318,7 @@ Rest rest_of(const FusedConvolutionParam& p) {
 }
 void forward_fused(const FusedConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out) {
   Rest rest = rest_of(p);
-  if (p.sum) rest.addend = in[p.addend()].as<float>();
+  if (p.sum) rest.addend = in[p.addend()].data;
   forward_with(p, rest, ctx, in, out);
 }
 
@@ -267,10 +331,7 @@ struct BackwardData {
 };
 BackwardData make_backward_data(const Key& key) {
   const Geometry g(key);
-  const dnnl::convolution_backward_data::primitive_desc pd(
-      {algorithm::convolution_direct, g.ask_data(), g.ask_weight(), g.ask_output(), g.stride,
-       g.dilate, g.pad, g.pad_after},
-      onednn::engine(), g.forward());
+  const auto pd = g.backward_data();
   return {dnnl::convolution_backward_data(pd),
           pd.diff_src_desc(),
           pd.weights_desc(),
@@ -291,13 +352,13 @@ BackwardWeight make_backward_weight(const Key& key) {
   const Geometry g(key);
   const Desc none;
   const dnnl::convolution_backward_weights::primitive_desc pd(
-      {algorithm::convolution_direct, g.ask_data(), g.ask_weight(), g.has_bias ? g.bias : none,
-       g.ask_output(), g.stride, g.dilate, g.pad, g.pad_after},
+      {algorithm::convolution_direct, g.ask_data(), g.ask_weight_sum(),
+       g.has_bias ? g.bias_sum() : none, g.ask_output(), g.stride, g.dilate, g.pad, g.pad_after},
       onednn::engine(), g.forward());
   return {dnnl::convolution_backward_weights(pd),
           pd.src_desc(),
           pd.diff_weights_desc(),
-          g.bias,
+          g.bias_sum(),
           pd.diff_dst_desc(),
           Reorder(g.data, pd.src_desc()),
           Reorder(g.output, pd.diff_dst_desc()),
@@ -305,27 +366,27 @@ BackwardWeight make_backward_weight(const Key& key) {
           Advice(g, pd, pd.diff_weights_desc())};
 }
 
-void data_piece(const Window& w, const Lies& lies, const float* dy, const float* weight, float* dx,
-                int64_t images) {
-  const BackwardData& b = onednn::cached(key_of(w, lies, images, false), make_backward_data);
+template <class T>
+void data_piece(const BackwardData& b, const T* dy, const T* weight, bool packed, T* dx) {
   dnnl::stream s(onednn::engine());
-  const float* head = b.head.in(s, dy, piece_scratch(b.head.bytes()));
-  const float* packed = b.packing.in(s, weight, piece_scratch(b.packing.bytes()));
-  float* blocked = b.out.needed() ? piece_scratch(b.data.get_size()) : dx;
+  const T* head = b.head.in(s, dy, piece_scratch<T>(b.head.bytes()));
+  const T* own = packed ? weight : b.packing.in(s, weight, piece_scratch<T>(b.packing.bytes()));
+  T* blocked = b.out.needed() ? piece_scratch<T>(b.data.get_size()) : dx;
   b.run.execute(s, {{DNNL_ARG_DIFF_DST, onednn::memory(b.output, head)},
-                    {DNNL_ARG_WEIGHTS, onednn::memory(b.weight, packed)},
+                    {DNNL_ARG_WEIGHTS, onednn::memory(b.weight, own)},
                     {DNNL_ARG_DIFF_SRC, onednn::memory(b.data, blocked)}});
   if (b.out.needed()) b.out(s, blocked, dx);
 }
 
-void weight_piece(const Window& w, const Lies& lies, const float* dy, const float* x, float* dw,
-                  float* db, int64_t images) {
+template <class T>
+void weight_piece(const Window& w, const Lies& lies, const T* dy, const T* x, float* dw, float* db,
+                  int64_t images) {
   const BackwardWeight& b =
       onednn::cached(key_of(w, lies, images, db != nullptr), make_backward_weight);
   dnnl::stream s(onednn::engine());
-  const float* data = b.in.in(s, x, piece_scratch(b.in.bytes()));
-  const float* head = b.head.in(s, dy, piece_scratch(b.head.bytes()));
-  float* blocked = b.out.needed() ? piece_scratch(b.weight.get_size()) : dw;
+  const T* data = b.in.in(s, x, piece_scratch<T>(b.in.bytes()));
+  const T* head = b.head.in(s, dy, piece_scratch<T>(b.head.bytes()));
+  float* blocked = b.out.needed() ? piece_scratch<float>(b.weight.get_size()) : dw;
   std::unordered_map<int, dnnl::memory> args = {
       {DNNL_ARG_SRC, onednn::memory(b.data, data)},
       {DNNL_ARG_DIFF_DST, onednn::memory(b.output, head)},
@@ -335,12 +396,13 @@ void weight_piece(const Window& w, const Lies& lies, const float* dy, const floa
   if (b.out.needed()) b.out(s, blocked, dw);
 }
 
-// sum[i] = the parts' elements i, in order.
-void add_parts(OpContext& ctx, const float* parts, int64_t count, int64_t size, float* sum) {
+// sum[i] = the parts' elements i, in order. The first part takes the sums.
+template <class T>
+void add_parts(OpContext& ctx, float* parts, int64_t count, int64_t size, T* sum) {
   ctx.parallel_for(size, 16384, [&](int64_t from, int64_t to) {
-    std::copy(parts + from, parts + to, sum + from);
     for (int64_t j = 1; j < count; ++j)
-      for (int64_t i = from; i < to; ++i) sum[i] += parts[j * size + i];
+      for (int64_t i = from; i < to; ++i) parts[i] += parts[j * size + i];
+    for (int64_t i = from; i < to; ++i) sum[i] = T(parts[i]);
   });
 }
 
@@ -381,13 +443,15 @@ struct WeightParts {
   WeightParts() = default;
 };
 
+template <class T>
 struct WeightGradient {
-  const float *dy, *x;
+  const T *dy, *x;
   float *dw, *db;  // sums of each piece of the batch, one after the other; db may be missing
 };
 
+template <class T>
 void weight_parts(OpContext& ctx, const Window& w, const Lies& lies, const WeightParts& p,
-                  const WeightGradient& g) {
+                  const WeightGradient<T>& g) {
   const int64_t row = w.channels * w.taps(), area = w.out_size();
   ctx.parallel_for(p.pieces * p.parts, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
@@ -397,7 +461,7 @@ void weight_parts(OpContext& ctx, const Window& w, const Lies& lies, const Weigh
       const Window part = p.window(w, i % p.parts);
       const int64_t from = piece * p.grain, images = std::min(p.grain, w.batch - from);
       const int64_t length = part.filters * area;
-      float* dy = piece_scratch(size_t(images * length) * sizeof(float));
+      T* dy = piece_scratch<T>(size_t(images * length) * sizeof(T));
       for (int64_t n = 0; n < images; ++n)
         std::copy_n(g.dy + ((from + n) * w.filters + k) * area, length, dy + n * length);
       weight_piece(part, lies, dy, g.x + from * w.channels * w.in_size(),
@@ -407,8 +471,8 @@ void weight_parts(OpContext& ctx, const Window& w, const Lies& lies, const Weigh
   });
 }
 
-// in: dy, data, weight. out: gradients of data, weight and (with a bias) bias.
-void backward(const ConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out) {
+template <class T>
+void backward_of(const ConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out) {
   const Window w = nn::window_of(p, in[1].shape, in[0].shape);
   const int64_t in_image = w.channels * w.in_size(), out_image = w.filters * w.out_size();
   const Lies of_data(out[0], in[2], in[0]), of_weight(in[1], out[1], in[0]);
@@ -417,33 +481,51 @@ void backward(const ConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out)
   const bool wants_bias = !p.no_bias && ctx.wants(2);
   // The library keeps one running sum per filter, which drifts over large images.
   const bool bias = wants_bias && w.out_size() <= 1 << 16, weights = ctx.wants(1) || bias;
-  const float *dy = in[0].as<float>(), *x = in[1].as<float>();
+  const T *dy = in[0].as<T>(), *x = in[1].as<T>();
   if (wants_bias && !bias)
-    nn::bias_gradient(ctx, w, dy, out[2].as<float>(), std::max(1, of_weight.output));
-  const bool direct = pieces == 1 && ctx.wants(1);
-  float* parts = direct    ? out[1].as<float>()
-                 : weights ? ctx.scratch_of<float>(pieces * size)
-                           : nullptr;
+    nn::bias_gradient(ctx, w, dy, out[2].as<T>(), std::max(1, of_weight.output));
+  float* parts = nullptr;
+  bool direct = false;
+  if constexpr (std::is_same_v<T, float>)
+    if (pieces == 1 && ctx.wants(1)) parts = out[1].as<T>(), direct = true;
+  if (weights && !direct) parts = ctx.scratch_of<float>(pieces * size);
   float* bias_parts = bias ? ctx.scratch_of<float>(pieces * w.filters) : nullptr;
   const bool together = weights && split.parts == 1;
   const int64_t grain = grain_of(w);
   onednn::guarded("Convolution", [&] {
+    onednn::one_thread();
+    const auto data_key = [&](int64_t images) { return key_of(w, of_data, images, false); };
+    const T* weight = nullptr;
+    Desc layout;
+    if (ctx.wants(0)) {
+      const BackwardData& b = onednn::cached(data_key(grain), make_backward_data);
+      layout = b.weight;
+      weight = packed(ctx, data_key(grain), b, Direction::kBackward, in[2].as<T>());
+    }
     if (ctx.wants(0) || together)
       ctx.parallel_for(w.batch, grain, [&](int64_t from, int64_t to) {
         onednn::one_thread();
         ScratchScope scope;
-        if (ctx.wants(0))
-          data_piece(w, of_data, dy + from * out_image, in[2].as<float>(),
-                     out[0].as<float>() + from * in_image, to - from);
+        if (ctx.wants(0)) {
+          const BackwardData& b = onednn::cached(data_key(to - from), make_backward_data);
+          const bool ready = b.weight == layout;
+          data_piece(b, dy + from * out_image, ready ? weight : in[2].as<T>(), ready,
+                     out[0].as<T>() + from * in_image);
+        }
         if (together)
           weight_piece(w, of_weight, dy + from * out_image, x + from * in_image,
                        parts + from / grain * size,
                        bias ? bias_parts + from / grain * w.filters : nullptr, to - from);
       });
-    if (weights && !together) weight_parts(ctx, w, of_weight, split, {dy, x, parts, bias_parts});
+    if (weights && !together) weight_parts<T>(ctx, w, of_weight, split, {dy, x, parts, bias_parts});
   });
-  if (ctx.wants(1) && !direct) add_parts(ctx, parts, pieces, size, out[1].as<float>());
-  if (bias) add_parts(ctx, bias_parts, pieces, w.filters, out[2].as<float>());
+  if (ctx.wants(1) && !direct) add_parts(ctx, parts, pieces, size, out[1].as<T>());
+  if (bias) add_parts(ctx, bias_parts, pieces, w.filters, out[2].as<T>());
+}
+// in: dy, data, weight. out: gradients of data, weight and (with a bias) bias.
+void backward(const ConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  if (in[0].dtype == Dtype::kBfloat16) backward_of<bfloat16>(p, ctx, in, out);
+  else backward_of<float>(p, ctx, in, out);
 }
 
 // --- layouts ------------------------------------------------------------------------------------
@@ -456,13 +538,15 @@ int block_of(const Window& w) {
   if (filters % b != 0) return 0;
   return channels % b == 0 || (w.groups == 1 && channels <= 3) ? b : 0;
 }
-Lies lies_in(const Window& w, int block) { return {w.channels % block == 0 ? block : 0, block}; }
+Lies lies_in(const Window& w, Dtype dtype, int block) {
+  return {dtype, w.channels % block == 0 ? block : 0, block};
+}
 
 void wants_with(const ConvolutionParam& p, const Rest& rest, const Situation& s, StoredAs& as) {
   const Window w = nn::window_of(p, s.in[0].shape, s.out[0].shape);
   const int b = block_of(w);
   if (b == 0) return;
-  const Lies lies = lies_in(w, b);
+  const Lies lies = lies_in(w, s.in[0].dtype, b);
   onednn::guarded("Convolution", [&] {
     int64_t first;
     const Parts parts(w, lies);
@@ -488,7 +572,7 @@ void wants_backward(const ConvolutionParam& p, const Situation& s, StoredAs& as)
   const Window w = nn::window_of(p, s.in[1].shape, s.in[0].shape);
   const int b = block_of(w);
   if (b == 0) return;
-  const Lies lies = lies_in(w, b);
+  const Lies lies = lies_in(w, s.in[0].dtype, b);
   onednn::guarded("Convolution", [&] {
     const WeightParts parts(w, lies);
     const Advice weight = onednn::cached(key_of(parts.window(w, 0), lies, parts.grain, !p.no_bias),
@@ -513,7 +597,7 @@ bool misplaced(const ConvolutionParam& p) {
   return false;
 }
 bool accepts(const ConvolutionParam& p, const Situation& s) {
-  return s.in[0].dtype == Dtype::kFloat32 && s.in[0].size() > 0 && !misplaced(p);
+  return onednn::computes(s.in[0].dtype) && s.in[0].size() > 0 && !misplaced(p);
 }
 bool accepts_fused(const FusedConvolutionParam& p, const Situation& s) { return accepts(p, s); }
 

@@ -18,6 +18,17 @@ namespace heddle::ops::onednn {
 using Dims = dnnl::memory::dims;
 using Desc = dnnl::memory::desc;
 using Tag = dnnl::memory::format_tag;
+using Type = dnnl::memory::data_type;
+
+// Whether the library computes in this type on this processor faster than others do.
+inline bool computes(Dtype d) {
+  static const bool bfloat16 = [] {
+    constexpr int kHas = int(dnnl::cpu_isa::avx512_core_bf16);
+    return (int(dnnl::get_effective_cpu_isa()) & kHas) == kHas;
+  }();
+  return d == Dtype::kFloat32 || (d == Dtype::kBfloat16 && bfloat16);
+}
+inline Type type_of(Dtype d) { return d == Dtype::kBfloat16 ? Type::bf16 : Type::f32; }
 
 // oneDNN would start a team of its own; our pieces of work are parallel already.
 inline void one_thread() {
@@ -37,10 +48,10 @@ inline Tag plain(size_t rank) {
          : rank == 5 ? Tag::abcde
                      : Tag::abcdef;
 }
-inline Desc plain_desc(const Dims& dims) {
-  return {dims, dnnl::memory::data_type::f32, plain(dims.size())};
+inline Desc plain_desc(const Dims& dims, Type type = Type::f32) {
+  return {dims, type, plain(dims.size())};
 }
-inline Desc any_desc(const Dims& dims) { return {dims, dnnl::memory::data_type::f32, Tag::any}; }
+inline Desc any_desc(const Dims& dims, Type type = Type::f32) { return {dims, type, Tag::any}; }
 
 // Channels per block of the layouts that the processor's kernels are written for.
 inline int block() {
@@ -58,8 +69,9 @@ inline int dims_axis(const Dims& dims, bool grouped, int axis) {
 }
 
 // Elements of `dims` that lie as `l` says.
-inline Desc desc_of(const Dims& dims, const Layout& l, bool grouped = false) {
-  dnnl_memory_desc_t d = plain_desc(dims).data;
+inline Desc desc_of(const Dims& dims, const Layout& l, bool grouped = false,
+                    Type type = Type::f32) {
+  dnnl_memory_desc_t d = plain_desc(dims, type).data;
   auto& to = d.format_desc.blocking;
   Dims outer = dims;
   int64_t step = 1;
@@ -91,7 +103,7 @@ inline std::optional<Layout> layout_of(const Desc& desc, bool grouped = false) {
   for (const int8_t last : {-1, 0, 1}) {
     l.last = last;
     if (grouped && last == 0) continue;
-    const Desc made = desc_of(dims, l, grouped);
+    const Desc made = desc_of(dims, l, grouped, desc.data_type());
     const auto& like = made.data.format_desc.blocking;
     bool same = made.get_size() == desc.get_size();
     Dims outer = dims;
@@ -108,7 +120,8 @@ inline std::optional<Layout> layout_of(const Desc& desc, bool grouped = false) {
 
 // Elements that lie as `l` says, in the words of `wanted` where that says the same.
 inline Desc given(const Desc& wanted, const Layout& l, bool grouped = false) {
-  return layout_of(wanted, grouped) == l ? wanted : desc_of(wanted.dims(), l, grouped);
+  return layout_of(wanted, grouped) == l ? wanted
+                                         : desc_of(wanted.dims(), l, grouped, wanted.data_type());
 }
 
 // Whether a primitive is the one that takes anything, slowly.
@@ -117,8 +130,8 @@ bool is_reference(const PrimitiveDesc& p) {
   return std::string_view(p.impl_info_str()).find("ref") != std::string_view::npos;
 }
 
-inline dnnl::memory memory(const Desc& desc, const float* data) {
-  return {desc, engine(), const_cast<float*>(data)};
+inline dnnl::memory memory(const Desc& desc, const void* data) {
+  return {desc, engine(), const_cast<void*>(data)};
 }
 
 // Runs `body`, turning oneDNN's exception into ours.
@@ -135,7 +148,7 @@ auto guarded(const char* op, Body&& body) {
 // and a plan's scratchpad has one user.
 template <class Plan>
 const Plan& cached(const std::vector<int64_t>& key, Plan (*make)(const std::vector<int64_t>&)) {
-  constexpr size_t kMost = 64;
+  constexpr size_t kMost = 128;
   struct Hash {
     size_t operator()(const std::vector<int64_t>& k) const {
       size_t h = k.size();
@@ -166,11 +179,12 @@ class Reorder {
   }
   bool needed() const { return bool(run_); }
   size_t bytes() const { return needed() ? to_.get_size() : 0; }
-  void operator()(const dnnl::stream& s, const float* x, float* y) const {
+  void operator()(const dnnl::stream& s, const void* x, void* y) const {
     run_.execute(s, {{DNNL_ARG_FROM, memory(from_, x)}, {DNNL_ARG_TO, memory(to_, y)}});
   }
   // x itself, or in `buffer` (of bytes()) as the primitive wants it.
-  const float* in(const dnnl::stream& s, const float* x, float* buffer) const {
+  template <class T>
+  const T* in(const dnnl::stream& s, const T* x, T* buffer) const {
     if (!needed()) return x;
     (*this)(s, x, buffer);
     return buffer;

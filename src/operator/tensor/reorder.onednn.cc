@@ -1,5 +1,5 @@
-// _reorder on oneDNN, for float32. Pieces are parts of the first axis that is longer than 1, which
-// lie apart in both layouts.
+// _reorder on oneDNN, for float32 and bfloat16. Pieces are parts of the first axis that is longer
+// than 1, which lie apart in both layouts.
 #include <algorithm>
 
 #include "heddle/layout.h"
@@ -15,21 +15,24 @@ void append(Key& k, const Layout& l) {
   for (const Layout::Block& b : l.blocks) k.insert(k.end(), {b.axis, b.size});
   k.push_back(l.last);
 }
-Key key_of(const Shape& s, const Layout& from, const Layout& to) {
-  Key k;
+Key key_of(const Shape& s, Dtype dtype, const Layout& from, const Layout& to) {
+  Key k = {int64_t(dtype)};
   append(k, from), append(k, to);
   k.insert(k.end(), s.begin(), s.end());
   return k;
 }
-Layout layout_at(const Key& k, size_t at) {
+Layout read_layout(Key::const_iterator& at) {
   Layout l;
-  for (Layout::Block& b : l.blocks) b = {int8_t(k[at]), int8_t(k[at + 1])}, at += 2;
-  l.last = int8_t(k[at]);
+  for (Layout::Block& b : l.blocks) b.axis = int8_t(*at++), b.size = int8_t(*at++);
+  l.last = int8_t(*at++);
   return l;
 }
 Reorder make_reorder(const Key& k) {
-  const Dims dims(k.begin() + 10, k.end());
-  return {onednn::desc_of(dims, layout_at(k, 0)), onednn::desc_of(dims, layout_at(k, 5))};
+  auto at = k.begin();
+  const onednn::Type type = onednn::type_of(Dtype(*at++));
+  const Layout from = read_layout(at), to = read_layout(at);
+  const Dims dims(at, k.end());
+  return {onednn::desc_of(dims, from, false, type), onednn::desc_of(dims, to, false, type)};
 }
 
 // How many indices of the axis belong to one outermost step of it in memory; 0 where the axis is
@@ -52,18 +55,20 @@ void run(OpContext& ctx, Inputs in, Outputs out) {
   const int64_t units = apart ? s[axis] / unit : 1, length = s.size() / units;
   constexpr int64_t kFloats = 65536;  // of a piece
   const int64_t grain = std::max<int64_t>(1, kFloats / length);
-  const float* x = in[0].as<float>();
-  float* y = out[0].as<float>();
+  const Dtype dtype = in[0].dtype;
+  const auto* x = static_cast<const char*>(in[0].data);
+  auto* y = static_cast<char*>(out[0].data);
+  const int64_t bytes = length * dtype_size(dtype);
   onednn::guarded("_reorder", [&] {
     ctx.parallel_for(units, grain, [&](int64_t begin, int64_t end) {
       onednn::one_thread();
       Shape part = s;
       part[axis] = s[axis] / units * (end - begin);
       if (same_bytes(part, from, to)) {
-        std::copy_n(x + begin * length, (end - begin) * length, y + begin * length);
+        std::copy_n(x + begin * bytes, (end - begin) * bytes, y + begin * bytes);
       } else {
-        const Reorder& reorder = onednn::cached(key_of(part, from, to), make_reorder);
-        reorder(dnnl::stream(onednn::engine()), x + begin * length, y + begin * length);
+        const Reorder& reorder = onednn::cached(key_of(part, dtype, from, to), make_reorder);
+        reorder(dnnl::stream(onednn::engine()), x + begin * bytes, y + begin * bytes);
       }
     });
   });
@@ -71,7 +76,7 @@ void run(OpContext& ctx, Inputs in, Outputs out) {
 
 bool accepts(const Situation& s) {
   const Shape& shape = s.out[0].shape;
-  return s.in[0].dtype == Dtype::kFloat32 && shape.size() > 0 && shape.rank() >= 2 &&
+  return onednn::computes(s.in[0].dtype) && shape.size() > 0 && shape.rank() >= 2 &&
          shape.rank() <= 6;
 }
 
