@@ -106,10 +106,13 @@ def symbol(mx, net):
     return made[-1]
 
 
-def bound(mx, net, training, rate, _variant):
+def bound(mx, net, training, rate, variant):
     weights = {f"{layer.name}_{role}": networks.values(layer, role) for layer in net.layers for role in layer.weights}
     learned = [name for name in weights if not name.endswith(networks.AUXILIARY)]
     sym = symbol(mx, net)
+    if variant == "bfloat16":  # parameters stay float32
+        from heddle.contrib import amp
+        sym = amp.convert_symbol(sym, target_dtype="bfloat16")
     requests = {name: "write" if training and name in learned else "null" for name in sym.list_arguments()}
     exe = sym.simple_bind(mx.cpu(), data=net.layers[0].shape, grad_req=requests)
     arrays = exe.arg_dict | exe.aux_dict
@@ -219,7 +222,10 @@ def torch():
         module, x = Net(net).train(training), torch.from_numpy(networks.data(net))
         if x.dim() == 4 and variant != "eager":
             module, x = module.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
+        if variant == "bfloat16" and not training:
+            module, x = module.bfloat16(), x.bfloat16()
         parameters, run = list(module.parameters()), torch.compile(module) if variant == "compiled" else module
+        mixed = torch.autocast("cpu", dtype=torch.bfloat16, enabled=variant == "bfloat16" and training)
         classes = net.layers[-1].kind == "softmax"
         target, heads = torch.zeros(net.layers[-1].shape[0], dtype=torch.long), torch.from_numpy(head_gradient(net))
         sgd, last = torch.optim.SGD(parameters, lr=rate, fused=True), [None]
@@ -231,7 +237,9 @@ def torch():
 
         def train():
             sgd.zero_grad()
-            y = run(x)
+            with mixed:
+                y = run(x)
+            y = y.float()
             if classes:
                 F.cross_entropy(y, target, reduction="sum").backward()
             else:
@@ -241,7 +249,7 @@ def torch():
 
         def output():
             y = last[0].detach()
-            return (torch.softmax(y, -1) if classes and training else y).numpy()
+            return (torch.softmax(y, -1) if classes and training else y).float().numpy()
 
         first = [p for p in parameters if p.dim() > 1][0] if net.layers[-1].kind != "lstm" else None
         return Built(train if training else infer, lambda: None, sum(p.numel() for p in parameters), output,
@@ -434,9 +442,13 @@ def computed(build, row, variant):
 # --- the comparison -----------------------------------------------------------------------------------
 PEERS = {"ONNX Runtime": ("ort", ""), "MXNet": ("mxnet", ""), "PyTorch": ("torch", "eager"),
          "PyTorch channels-last": ("torch", "channels-last"), "PyTorch compiled": ("torch", "compiled")}
+PEERS_IN_BFLOAT16 = {"heddle in float32": ("heddle", ""), "PyTorch": ("torch", "bfloat16")}
 
 
-def peers_of(row, compiled):
+def peers_of(row, compiled, bfloat16=False):
+    if bfloat16:
+        return PEERS_IN_BFLOAT16
+
     def fits(name):
         return (not (name == "ONNX Runtime" and row.training) and (name != "PyTorch compiled" or compiled)
                 and (name != "PyTorch channels-last" or networks.NETWORKS[row.network] in IMAGES))
@@ -453,7 +465,7 @@ def ask(program, row, variant, **question):
 def measure(row, programs, limits, options):
     """Medians: {"heddle": seconds, peer: seconds, ...}, and the rates of the limits."""
     net = networks.NETWORKS[row.network](row.batch)
-    contenders = {"heddle": ("heddle", "")} | peers_of(row, options.compiled)
+    contenders = {"heddle": ("heddle", "bfloat16" if options.bfloat16 else "")} | peers_of(row, options.compiled, options.bfloat16)
     questions = {"fma": "fma 0.05", "memory": f"read {min(net.working_set(row.training), 1 << 29)} 0.05"}
     found = {}
     begin = time.perf_counter()
@@ -497,7 +509,7 @@ def line(made):
 
 def markdown(rows):
     """One line per row; ratios are the peer's time over heddle's, the best peer's in bold."""
-    names = [name for name in PEERS if any(name in made["peers"] for made in rows)]
+    names = [name for name in PEERS_IN_BFLOAT16 | PEERS if any(name in made["peers"] for made in rows)]
     yield "| case | heddle, ms | of the limit | " + " | ".join(f"{name}, ms" for name in names) + " |"
     yield "|---|" + "--:|" * (2 + len(names))
     for made in rows:
@@ -546,6 +558,8 @@ def arguments():
                         "keys: " + ", ".join(ROWS))
     parser.add_argument("--check", action="store_true", help="compare what is computed, measure nothing")
     parser.add_argument("--compiled", action="store_true", help="torch.compile too; it takes a minute a row to compile")
+    parser.add_argument("--bfloat16", action="store_true", help="in mixed precision, beside float32 and PyTorch's autocast; of the "
+                        "limit of multiply-adds in float32")
     parser.add_argument("--json", metavar="FILE", help="write the rows there")
     parser.add_argument("--markdown", metavar="FILE", help="write the table of docs/performance.md there")
     parser.add_argument("--windows", type=int, default=WINDOWS)
@@ -565,7 +579,7 @@ def main():
     if not program.exists():
         raise SystemExit(f"{program} is missing: ./dev bench models builds it")
     harness.two_cores()
-    needed = {"heddle"} | {who for row in rows for who, _ in peers_of(row, options.compiled).values()}
+    needed = {"heddle"} | {who for row in rows for who, _ in peers_of(row, options.compiled, options.bfloat16).values()}
     programs = {name: harness.Contender(__file__, name, sys.executable if name == "heddle" else harness.peer_python(name))
                 for name in BUILDERS if name in needed}
     if options.check:
