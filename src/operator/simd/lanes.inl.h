@@ -19,8 +19,8 @@ typedef float LooseVec __attribute__((vector_size(kWide * 4), aligned(4), may_al
 #define HEDDLE_LANES inline __attribute__((always_inline))
 HEDDLE_LANES Vec load(const float* p) { return *reinterpret_cast<const LooseVec*>(p); }
 HEDDLE_LANES void store(float* p, Vec v) { *reinterpret_cast<LooseVec*>(p) = v; }
-// To memory, past the caches: of results that they would not hold, this saves reading what is there.
-// `p` is a multiple of the register's size; other threads see it after ordered().
+// To memory, past the caches: of results that they would not hold, this saves reading what is
+// there. `p` is a multiple of the register's size; other threads see it after ordered().
 HEDDLE_LANES void store_past(float* p, Vec v) {
 #if HEDDLE_LEVEL == 4
   _mm512_stream_ps(p, __m512(v));
