@@ -176,8 +176,7 @@ void depth_tile(const DepthRow& row, int64_t at) {
   const Vec low = all(r.low), high = all(r.high);
   float* const y = row.y + at * kWide;
 #pragma GCC unroll 16
-  for (int i = 0; i < R; ++i)
-    block_finish(s[i], nullptr, y + i * kWide, kWide, low, high, r.past);
+  for (int i = 0; i < R; ++i) block_finish(s[i], nullptr, y + i * kWide, kWide, low, high, r.past);
 }
 
 // A row in tiles of R; the last may begin in the one before.
