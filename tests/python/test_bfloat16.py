@@ -107,3 +107,16 @@ def test_sums_are_float32():
     y.backward()
     assert (y.astype("float32").asnumpy() == 4096).all() and (w.grad.astype("float32").asnumpy() == 2).all()
     assert (x.grad.astype("float32").asnumpy() == 32).all()
+
+
+@pytest.mark.parametrize("channels", [32, 6])
+@pytest.mark.parametrize("kind", ["max", "avg"])
+@pytest.mark.parametrize("window", [(3, 2, 1), (2, 2, 0), (3, 1, 1)])
+def test_pooling_of_convolutions(channels, kind, window):
+    """With 32 channels the planes lie in blocks. Whole numbers, so that nothing is rounded but averages, and maxima are the same."""
+    kernel, stride, pad = window
+    rng = np.random.default_rng(5)
+    y = sym.Convolution(sym.var("data"), name="c", num_filter=channels, kernel=(1, 1), no_bias=True)
+    y = sym.Pooling(y, kernel=(kernel, kernel), stride=(stride, stride), pad=(pad, pad), pool_type=kind)
+    values = {"data": rng.integers(-3, 4, (2, channels, 9, 11)), "c_weight": np.eye(channels)[:, :, None, None]}
+    compare(y, {name: value.astype("float32") for name, value in values.items()})

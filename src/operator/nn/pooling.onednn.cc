@@ -1,5 +1,5 @@
-// Pooling on oneDNN: maxima and averages over float32 planes and volumes, plain or in blocks of
-// channels.
+// Pooling on oneDNN: maxima and averages over planes and volumes of float32 or bfloat16, plain or
+// in blocks of channels.
 #include "operator/nn/pooling.h"
 
 #include "operator/nn/onednn.h"
@@ -25,18 +25,26 @@ algorithm kind_of(const PoolingParam& p) {
 // channels as the vector kernels want beside each other; in blocks of channels they lie so.
 struct Planes : Window {
   int block;  // 0: plain
+  Dtype dtype;
   Planes(const PoolingParam& p, const Blob& data, const Blob& output)
       : Window(nn::window_of(p, data.shape, output.shape)),
-        block(channel_block(data.stored.layout)) {
+        block(channel_block(data.stored.layout)),
+        dtype(data.dtype) {
     channels = block ? block : batch % onednn::block() == 0 ? onednn::block() : 1;
     batch /= channels;
   }
-  int64_t in_image() const { return channels * in_size(); }
-  int64_t out_image() const { return channels * out_size(); }
+  // Where image i of the data, or of the output, lies.
+  char* in_image(const Blob& b, int64_t i) const { return at(b, i * channels * in_size()); }
+  char* out_image(const Blob& b, int64_t i) const { return at(b, i * channels * out_size()); }
+
+ private:
+  static char* at(const Blob& b, int64_t element) {
+    return static_cast<char*>(b.data) + element * dtype_size(b.dtype);
+  }
 };
 
 Key key_of(const PoolingParam& p, const Planes& w, int64_t images) {
-  Key k = {int64_t(kind_of(p)), images, w.channels, w.block};
+  Key k = {int64_t(kind_of(p)), images, w.channels, w.block, int64_t(w.dtype)};
   for (const auto* axes : {&w.in, &w.out, &w.kernel, &w.stride, &w.pad})
     k.insert(k.end(), axes->begin(), axes->end());
   return k;
@@ -47,7 +55,7 @@ struct Geometry {
   Dims data_dims, output_dims, kernel, stride, pad, pad_after;
   Desc data, output;
   explicit Geometry(const Key& k) : kind(algorithm(k[0])) {
-    auto axis = [&](int list, int i) { return k[size_t(4 + 3 * list + i)]; };
+    auto axis = [&](int list, int i) { return k[size_t(5 + 3 * list + i)]; };
     data_dims = output_dims = {k[1], k[2]};
     for (int i = axis(0, 0) == 1 && axis(2, 0) == 1 ? 1 : 0; i < Window::kAxes; ++i) {
       data_dims.push_back(axis(0, i)), output_dims.push_back(axis(1, i));
@@ -55,7 +63,9 @@ struct Geometry {
       pad_after.push_back((axis(1, i) - 1) * axis(3, i) + axis(2, i) - axis(0, i) - axis(4, i));
     }
     const Layout layout = k[3] ? Layout::channels(int(k[3])) : Layout{};
-    data = onednn::desc_of(data_dims, layout), output = onednn::desc_of(output_dims, layout);
+    const onednn::Type type = onednn::type_of(Dtype(k[4]));
+    data = onednn::desc_of(data_dims, layout, false, type);
+    output = onednn::desc_of(output_dims, layout, false, type);
   }
   dnnl::pooling_forward::primitive_desc forward(prop_kind why) const {
     return {{why, kind, data, output, stride, kernel, pad, pad_after}, onednn::engine()};
@@ -91,21 +101,16 @@ int64_t grain_of(const Planes& w) { return (w.batch + kPieces - 1) / kPieces; }
 
 void forward(const PoolingParam& p, OpContext& ctx, Inputs in, Outputs out) {
   const Planes w(p, in[0], out[0]);
-  const float* x = in[0].as<float>();
-  float* y = out[0].as<float>();
   onednn::guarded("Pooling", [&] {
     ctx.parallel_for(w.batch, grain_of(w), [&](int64_t from, int64_t to) {
       onednn::one_thread();
       const Forward& f = onednn::cached(key_of(p, w, to - from), make_forward);
-      const float* data = x + from * w.in_image();
       f.run.execute(dnnl::stream(onednn::engine()),
-                    {{DNNL_ARG_SRC, onednn::memory(f.data, data)},
-                     {DNNL_ARG_DST, onednn::memory(f.output, y + from * w.out_image())}});
+                    {{DNNL_ARG_SRC, onednn::memory(f.data, w.in_image(in[0], from))},
+                     {DNNL_ARG_DST, onednn::memory(f.output, w.out_image(out[0], from))}});
     });
   });
 }
-
-float* piece_scratch(size_t bytes) { return static_cast<float*>(thread_scratch(bytes)); }
 
 // in: dy, and for maxima data, whose places are found again. out: gradient of data.
 void backward(const PoolingParam& p, OpContext& ctx, Inputs in, Outputs out) {
@@ -117,12 +122,11 @@ void backward(const PoolingParam& p, OpContext& ctx, Inputs in, Outputs out) {
       const Backward& b = onednn::cached(key_of(p, w, to - from), make_backward);
       dnnl::stream s(onednn::engine());
       std::unordered_map<int, dnnl::memory> args = {
-          {DNNL_ARG_DIFF_DST, onednn::memory(b.output, in[0].as<float>() + from * w.out_image())},
-          {DNNL_ARG_DIFF_SRC, onednn::memory(b.data, out[0].as<float>() + from * w.in_image())}};
+          {DNNL_ARG_DIFF_DST, onednn::memory(b.output, w.out_image(in[0], from))},
+          {DNNL_ARG_DIFF_SRC, onednn::memory(b.data, w.in_image(out[0], from))}};
       if (const size_t bytes = b.places.get_size()) {
-        const dnnl::memory places = onednn::memory(b.places, piece_scratch(bytes));
-        const float *x = in[1].as<float>() + from * w.in_image(),
-                    *y = piece_scratch(b.output.get_size());
+        const dnnl::memory places = onednn::memory(b.places, thread_scratch(bytes));
+        const void *x = w.in_image(in[1], from), *y = thread_scratch(b.output.get_size());
         b.find.execute(s, {{DNNL_ARG_SRC, onednn::memory(b.data, x)},
                            {DNNL_ARG_DST, onednn::memory(b.output, y)},
                            {DNNL_ARG_WORKSPACE, places}});
@@ -146,7 +150,7 @@ constexpr int64_t kLongSum = 1 << 16;
 // Plain tiles that do not overlap have loops of their own. Averages whose last window leaves the
 // padding count their cells in another way here.
 bool suits(const PoolingParam& p, const Situation& s, const Blob& data, const Blob& output) {
-  if (data.dtype != Dtype::kFloat32 || data.size() == 0 || data.shape.rank() < 4) return false;
+  if (!onednn::computes(data.dtype) || data.size() == 0 || data.shape.rank() < 4) return false;
   if (p.pool_type != PoolType::kMax && p.pool_type != PoolType::kAvg) return false;
   const Window w = nn::window_of(p, data.shape, output.shape);
   bool overlaps = p.global_pool || !blocks_in(s.in).plain(), fits = true;
