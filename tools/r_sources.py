@@ -12,13 +12,15 @@ ROOMS = ("base device engine storage parallel image ndarray operator symbol runt
 # are most of what a compiler reads.
 UNITED = ("operator", "symbol", "runtime")
 PORTION = 48_000  # bytes
+# Kernels that few networks spend their time in are united by themselves, to be compiled at half the cost.
+SELDOM = ("image", "random", "vision")
 
 
 def portions(files):
     """Neighbouring files in lists that are read together."""
-    lists, size = [[]], 0
+    lists, size = [], 0
     for file in files:
-        if lists[-1] and size + file.stat().st_size > PORTION:
+        if not lists or size + file.stat().st_size > PORTION:
             lists.append([])
             size = 0
         lists[-1].append(file)
@@ -47,7 +49,9 @@ def gather(folder):
     for room in UNITED:
         files = [f for f in sorted((folder / "src" / room).rglob("*.cc")) if f.name.count(".") == 1]
         members += files
-        for number, portion in enumerate(portions(files)):
-            lines = "".join(f'#include "{f.relative_to(folder / "src")}"\n' for f in portion)
-            (united / f"{room}{number:02}.cc").write_text(lines)
+        seldom = [f for f in files if f.parent.name in SELDOM]
+        for name, some in ((room, [f for f in files if f not in seldom]), (f"seldom_{room}", seldom)):
+            for number, portion in enumerate(portions(some)):
+                lines = "".join(f'#include "{f.relative_to(folder / "src")}"\n' for f in portion)
+                (united / f"{name}{number:02}.cc").write_text(lines)
     (united / "members").write_text("".join(f"{f.relative_to(folder)}\n" for f in members))

@@ -21,7 +21,11 @@ native_iter <- function(name, args) {
   iter
 }
 
-mx.io.MNISTIter <- function(...) native_iter("MNISTIter", list(...))
+# `flat` says it all: scripts for MXNet give a shape beside it, which counts for nothing there either.
+mx.io.MNISTIter <- function(...) {
+  args <- list(...)
+  native_iter("MNISTIter", args[!names(args) %in% c("data.shape", "data_shape", "input.shape", "input_shape")])
+}
 mx.io.CSVIter <- function(...) native_iter("CSVIter", list(...))
 mx.io.LibSVMIter <- function(...) native_iter("LibSVMIter", list(...))
 mx.io.ImageRecordIter <- function(...) native_iter("ImageRecordIter", list(...))
@@ -51,6 +55,7 @@ mx.io.ImageDetRecordIter <- function(...) native_iter("ImageDetRecordIter", list
     },
     num.pad = function() if (is.null(state$batch)) 0 else state$batch$pad,
     index = function() if (is.null(state$batch)) NULL else state$batch$index,
+    finalize = function() invisible(NULL),  # R's collector does that
     fail("[MXDataIter] found no field '", name, "'"))
 }
 
@@ -123,6 +128,7 @@ mx.io.arrayiter <- function(data, label, batch.size = 128, shuffle = FALSE) {
       invisible(NULL)
     },
     num.pad = function() if (state$at == state$batches) state$pad else 0,
+    finalize = function() invisible(NULL),
     batch.size = batch.size), class = "MXArrayDataIter")
 }
 

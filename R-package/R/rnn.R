@@ -73,10 +73,8 @@ rnn.graph <- function(num_rnn_layer, input_size = NULL, num_embed = NULL, num_hi
   }
   rnn <- apply_op("RNN", inputs, state_size = num_hidden, num_layers = num_rnn_layer, mode = cell_type, p = dropout,
                   bidirectional = bidirectional, state_outputs = output_last_state, name = named("RNN"))
-  top <- decoded(rnn[[1]], seq.mask, label, config, num_hidden * (1 + bidirectional), num_decode, loss_output,
-                 ignore_label, prefix)
-  if (!output_last_state) return(top)
-  do.call(mx.symbol.Group, c(list(top), lapply(seq_along(outputs(rnn))[-1], function(i) rnn[[i]])))
+  # The last states are outputs of the node RNN, which users take from among the internals, as in MXNet.
+  decoded(rnn[[1]], seq.mask, label, config, num_hidden * (1 + bidirectional), num_decode, loss_output, ignore_label, prefix)
 }
 
 # A step of a cell: its state before to the one after. Names are those of its layer's variables.

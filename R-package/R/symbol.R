@@ -17,7 +17,13 @@ flatten_symbols <- function(list) {
 
 mx.symbol.Group <- function(...) .Call(hdr_group, flatten_symbols(list(...)))
 
-mx.apply <- function(x, ...) .Call(hdr_compose, x, list(...))
+# What is composed has names already: one that MXNet's scripts give goes nowhere, there and here.
+mx.apply <- function(x, ...) composed(x, list(...))
+
+composed <- function(x, inputs) {
+  if (is.character(inputs[["name"]])) inputs$name <- NULL
+  .Call(hdr_compose, x, inputs)
+}
 
 mx.symbol.load <- function(filename) {
   path <- as_path(filename, "mx.symbol.load")
@@ -87,7 +93,7 @@ mx.symbol.attributes <- function(symbol) {
     attributes = mx.symbol.attributes(x),
     name = .Call(hdr_attribute, x, "name"),
     debug.str = function() debug_text(x),
-    apply = function(symbols) .Call(hdr_compose, x, symbols),
+    apply = function(symbols) composed(x, symbols),
     as.json = function() .Call(hdr_to_json, x),
     save = function(filename) mx.symbol.save(x, filename),
     get.internals = function() internals(x),

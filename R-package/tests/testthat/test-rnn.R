@@ -114,7 +114,8 @@ test_that("unrolled graphs have a symbol per bucket and share their parameters",
 test_that("one step at a time, with the states as parameters", {
   make <- function(steps, last) rnn.graph(1, input_size = 7, num_embed = 4, num_hidden = 8, num_decode = 7, loss_output = "softmax",
                                           config = "one-to-one", cell_type = "lstm", output_last_state = last)
-  net <- make(1, TRUE)
+  inside <- internals(make(1, TRUE))
+  net <- mx.symbol.Group(inside[["loss_output"]], inside[["RNN_state_output"]], inside[["RNN_statecell_output"]])
   mx.set.seed(6)
   params <- mx.model.init.params(net, list(data = c(2, 1)), list(label = c(2, 1)), mx.init.uniform(1), mx.cpu())$arg.params
   infer <- function(words, state = NULL) {
