@@ -221,7 +221,8 @@ class Block:
 
         ctx: where to, by default where they were initialised, else the CPU. allow_missing, ignore_extra: whether the file
         may lack parameters, or hold others. cast_dtype: whether dtypes may differ; dtype_source says which stays,
-        "current" or "saved". Raises AssertionError naming what is missing, too many or of another shape or dtype.
+        "current" or "saved". Raises AssertionError naming what is missing or of another shape or dtype, and ValueError
+        naming what is too many: then nothing has been read. (Of full names that is an AssertionError, too, as in MXNet.)
         """
         loaded = load(filename)
         params = self._collect_params_with_prefix()
@@ -239,12 +240,13 @@ class Block:
                 if p not in there:
                     raise AssertionError(f"Parameter '{name}' is missing in '{filename}', which contains parameters: "
                                          f"{brief(loaded)}. Set allow_missing=True to ignore missing parameters.")
+        extra = next((name for name in loaded if name not in params), None)
+        if extra is not None and not ignore_extra:
+            raise ValueError(f"Parameter '{extra}' loaded from '{filename}' is not present in ParameterDict, which contains "
+                             f"parameters {brief(params)}. Set ignore_extra=True to ignore.")
         for name, a in loaded.items():
             if name in params:
                 params[name]._load_init(a, ctx, cast_dtype=cast_dtype, dtype_source=dtype_source)
-            elif not ignore_extra:
-                raise AssertionError(f"Parameter '{name}' loaded from '{filename}' is not present in ParameterDict, which "
-                                     f"contains parameters {brief(params)}. Set ignore_extra=True to ignore. ")
 
     def load_params(self, filename: str | os.PathLike[str], ctx: OneOrMore[Context] | None = None,
                     allow_missing: bool = False, ignore_extra: bool = False) -> None:
