@@ -8,6 +8,7 @@
 #include <bit>
 #include <cstring>
 
+#include "operator/in_float.h"
 #include "operator/nn/onednn.h"
 
 namespace heddle::ops::convolution_onednn {
@@ -302,6 +303,9 @@ void forward_of(const ConvolutionParam& p, const Rest& rest, OpContext& ctx, Inp
   });
 }
 
+// Halves that the processor does not multiply go through float32.
+bool in_copies(Dtype d) { return is_half(d) && !onednn::computes(d); }
+
 void forward_with(const ConvolutionParam& p, const Rest& rest, OpContext& ctx, Inputs in,
                   Outputs out) {
   if (in[0].dtype == Dtype::kBfloat16) forward_of<bfloat16>(p, rest, ctx, in, out);
@@ -309,7 +313,8 @@ void forward_with(const ConvolutionParam& p, const Rest& rest, OpContext& ctx, I
 }
 
 void forward(const ConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out) {
-  forward_with(p, {}, ctx, in, out);
+  if (!in_copies(in[0].dtype)) return forward_with(p, {}, ctx, in, out);
+  in_float(ctx, in, out, [&](Inputs x, Outputs y) { forward_with(p, {}, ctx, x, y); });
 }
 
 Rest rest_of(const FusedConvolutionParam& p) {
@@ -317,6 +322,8 @@ Rest rest_of(const FusedConvolutionParam& p) {
   return {p.sum, p.activation, clips ? p.low : 0, clips ? p.high : 0};
 }
 void forward_fused(const FusedConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  if (in_copies(in[0].dtype))
+    return in_float(ctx, in, out, [&](Inputs x, Outputs y) { forward_fused(p, ctx, x, y); });
   Rest rest = rest_of(p);
   if (p.sum) rest.addend = in[p.addend()].data;
   forward_with(p, rest, ctx, in, out);
@@ -524,13 +531,16 @@ void backward_of(const ConvolutionParam& p, OpContext& ctx, Inputs in, Outputs o
 }
 // in: dy, data, weight. out: gradients of data, weight and (with a bias) bias.
 void backward(const ConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  if (in_copies(in[0].dtype))
+    return in_float(ctx, in, out, [&](Inputs x, Outputs y) { backward_of<float>(p, ctx, x, y); });
   if (in[0].dtype == Dtype::kBfloat16) backward_of<bfloat16>(p, ctx, in, out);
   else backward_of<float>(p, ctx, in, out);
 }
 
 // --- layouts ------------------------------------------------------------------------------------
 // Channels per block, where output (and data, unless it has a picture's few channels) fill blocks.
-int block_of(const Window& w) {
+int block_of(const Window& w, Dtype dtype) {
+  if (in_copies(dtype)) return 0;
   const int b = onednn::block();
   const int64_t channels = w.channels / w.groups, filters = w.filters / w.groups;
   if (w.filters % b != 0) return 0;
@@ -544,7 +554,7 @@ Lies lies_in(const Window& w, Dtype dtype, int block) {
 
 void wants_with(const ConvolutionParam& p, const Rest& rest, const Situation& s, StoredAs& as) {
   const Window w = nn::window_of(p, s.in[0].shape, s.out[0].shape);
-  const int b = block_of(w);
+  const int b = block_of(w, s.in[0].dtype);
   if (b == 0) return;
   const Lies lies = lies_in(w, s.in[0].dtype, b);
   onednn::guarded("Convolution", [&] {
@@ -570,7 +580,7 @@ void wants_fused(const FusedConvolutionParam& p, const Situation& s, StoredAs& a
 // Nobody asks for the gradient of a picture, and weights are read for that only.
 void wants_backward(const ConvolutionParam& p, const Situation& s, StoredAs& as) {
   const Window w = nn::window_of(p, s.in[1].shape, s.in[0].shape);
-  const int b = block_of(w);
+  const int b = block_of(w, s.in[0].dtype);
   if (b == 0) return;
   const Lies lies = lies_in(w, s.in[0].dtype, b);
   onednn::guarded("Convolution", [&] {
@@ -597,7 +607,8 @@ bool misplaced(const ConvolutionParam& p) {
   return false;
 }
 bool accepts(const ConvolutionParam& p, const Situation& s) {
-  return onednn::computes(s.in[0].dtype) && s.in[0].size() > 0 && !misplaced(p);
+  const Dtype d = s.in[0].dtype;
+  return (d == Dtype::kFloat32 || is_half(d)) && s.in[0].size() > 0 && !misplaced(p);
 }
 bool accepts_fused(const FusedConvolutionParam& p, const Situation& s) { return accepts(p, s); }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "operator/elemwise/scalar.h"
+#include "operator/in_float.h"
 #include "operator/linalg.h"
 #include "operator/phases.h"
 #include "operator/random/philox.h"
@@ -794,47 +795,9 @@ void backward(const RnnParam& p, OpContext& ctx, Inputs in, Outputs out, const P
   }
 }
 
-// Halves are computed in float32, on copies of what the kernel reads and writes.
-bool half(const Blob& b) { return b.dtype == Dtype::kFloat16 || b.dtype == Dtype::kBfloat16; }
-
-void convert(OpContext& ctx, const Blob& from, const Blob& to) {
-  with_float(from.dtype, "RNN", [&](auto source) {
-    with_float(to.dtype, "RNN", [&](auto target) {
-      const auto* x = from.as<decltype(source)>();
-      auto* y = to.as<decltype(target)>();
-      ctx.parallel_for(from.size(), kElements, [&](int64_t b, int64_t e) {
-        for (int64_t i = b; i < e; ++i) y[i] = decltype(target)(float(x[i]));
-      });
-    });
-  });
-}
-Blob float_like(OpContext& ctx, Blob b) {
-  b.dtype = Dtype::kFloat32;
-  b.data = ctx.scratch(size_t(b.bytes()));
-  return b;
-}
-
-template <class Kernel>
-void in_float(OpContext& ctx, Inputs in, Outputs out, Kernel&& kernel) {
-  std::vector<Blob> read(in.begin(), in.end()), written(out.begin(), out.end());
-  for (Blob& b : read)
-    if (half(b)) {
-      const Blob whole = float_like(ctx, b);
-      convert(ctx, b, whole);
-      b = whole;
-    }
-  for (size_t i = 0; i < written.size(); ++i)
-    if (half(written[i]) && ctx.wants(int(i))) written[i] = float_like(ctx, written[i]);
-  for (size_t i = 0; i < written.size(); ++i)
-    if (!ctx.wants(int(i))) written[i].dtype = Dtype::kFloat32;
-  kernel(Inputs(read, {}), Outputs(written));
-  for (size_t i = 0; i < written.size(); ++i)
-    if (half(out[i]) && ctx.wants(int(i))) convert(ctx, written[i], out[i]);
-}
-
 void run(const RnnParam& p, OpContext& ctx, Inputs in, Outputs out, Products products) {
   if (in[0].dtype == Dtype::kFloat64) return forward<double>(p, ctx, in, out, products);
-  check(in[0].dtype == Dtype::kFloat32 || half(in[0]),
+  check(in[0].dtype == Dtype::kFloat32 || is_half(in[0].dtype),
         "[RNN] data has dtype {}, expected a floating type", in[0].dtype);
   in_float(ctx, in, out, [&](Inputs x, Outputs y) { forward<float>(p, ctx, x, y, products); });
 }
