@@ -6,6 +6,7 @@ from .activations import Activation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from ..._typing import ShapeLike
@@ -26,6 +27,23 @@ def _check_layout(who: str, layout: str, axes: int) -> None:
     if layout not in allowed:
         raise AssertionError(f"Only supports {' and '.join(repr(a) for a in allowed)} layout for {who} for now: found "
                              f"{layout!r}")
+
+
+def described(layer: Any, mapping: str, k: Mapping[str, Any], bias: Any) -> str:
+    """The repr of a layer with a window, from the operator's parameters."""
+    text = f"{type(layer).__name__}({mapping}, kernel_size={k['kernel']}, stride={k['stride']}"
+    axes = len(k["kernel"])
+    if k["pad"] != (0,) * axes:
+        text += f", padding={k['pad']}"
+    if k["dilate"] != (1,) * axes:
+        text += f", dilation={k['dilate']}"
+    if k.get("adj", (0,) * axes) != (0,) * axes:
+        text += f", output_padding={k['adj']}"
+    if k["num_group"] != 1:
+        text += f", groups={k['num_group']}"
+    if bias is None:
+        text += ", bias=False"
+    return text + (f", {layer.act}" if layer.act else "") + ")"
 
 
 class _Conv(HybridBlock):
@@ -76,20 +94,7 @@ class _Conv(HybridBlock):
         return f"{shape[1] if shape[1] else None} -> {shape[0]}"
 
     def __repr__(self) -> str:
-        k = self._kwargs
-        text = f"{type(self).__name__}({self._mapping()}, kernel_size={k['kernel']}, stride={k['stride']}"
-        axes = len(k["kernel"])
-        if k["pad"] != (0,) * axes:
-            text += f", padding={k['pad']}"
-        if k["dilate"] != (1,) * axes:
-            text += f", dilation={k['dilate']}"
-        if k.get("adj", (0,) * axes) != (0,) * axes:
-            text += f", output_padding={k['adj']}"
-        if k["num_group"] != 1:
-            text += f", groups={k['num_group']}"
-        if self.bias is None:
-            text += ", bias=False"
-        return text + (f", {self.act}" if self.act else "") + ")"
+        return described(self, self._mapping(), self._kwargs, self.bias)
 
 
 class Conv1D(_Conv):

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from ...block import HybridBlock
 from ...nn import Activation
+from ...nn.conv_layers import described
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,18 +65,8 @@ class _Deformable(HybridBlock):
         return [offsets]
 
     def __repr__(self) -> str:
-        k = self._main
         width = (self.deformable_conv_weight.shape or (0, 0))[1]
-        text = f"{type(self).__name__}({width or None} -> {self._channels}, kernel_size={k['kernel']}, stride={k['stride']}"
-        if k["pad"] != (0, 0):
-            text += f", padding={k['pad']}"
-        if k["dilate"] != (1, 1):
-            text += f", dilation={k['dilate']}"
-        if k["num_group"] != 1:
-            text += f", groups={k['num_group']}"
-        if self.deformable_conv_bias is None:
-            text += ", bias=False"
-        return text + (f", {self.act}" if self.act else "") + ")"
+        return described(self, f"{width or None} -> {self._channels}", self._main, self.deformable_conv_bias)
 
 
 class DeformableConvolution(_Deformable):
