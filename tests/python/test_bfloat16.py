@@ -1,6 +1,10 @@
 """Networks in bfloat16 beside the same ones in float32: convolutions in planes and in blocks of channels, normalisation, linear layers.
 
 A bfloat16 has 8 bits of mantissa, so a result is within a few hundredths of the largest one."""
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -120,3 +124,10 @@ def test_pooling_of_convolutions(channels, kind, window):
     y = sym.Pooling(y, kernel=(kernel, kernel), stride=(stride, stride), pad=(pad, pad), pool_type=kind)
     values = {"data": rng.integers(-3, 4, (2, channels, 9, 11)), "c_weight": np.eye(channels)[:, :, None, None]}
     compare(y, {name: value.astype("float32") for name, value in values.items()})
+
+
+def test_a_processor_without_it():
+    """The same convolutions and pools where the library may use AVX2 at most: through float32."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, "-k", "test_a_convolution or test_pooling or test_sums"]
+    done = subprocess.run(command, env=os.environ | {"DNNL_MAX_CPU_ISA": "AVX2"}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
