@@ -4,8 +4,9 @@
 // an activation, in this order, and each of these the only reader of the one before, becomes one
 // node in the place of the last: the normalisation goes into its weights, which a node of phase
 // kPrepare makes, the rest is done while results are in registers. The records say what can be
-// taken along (Fusing, op.h). For training, before gradients follow, only activations are, by
-// operators that have a gradient.
+// taken along (Fusing, op.h). Weights that a cast of mixed precision makes are folded before they
+// are cast. For training, before gradients follow, only activations are, by operators that have a
+// gradient.
 #include "symbol/passes.h"
 #include "symbol/rewrite.h"
 
@@ -37,6 +38,7 @@ class Fuser {
     int filters, fold = -1, sum = -1, limit = -1;  // nodes; -1: there is none
     int addend = -1;                               // a value
     Kwargs kwargs = {}, fold_kwargs = {};
+    OpCallRef cast = nullptr;  // of the weight, which is folded before
     int last() const { return limit >= 0 ? limit : sum >= 0 ? sum : fold; }
   };
 
@@ -68,6 +70,16 @@ class Fuser {
     return true;
   }
 
+  // The node that casts a value, which is the same to everybody else; or -1.
+  int cast_of(int value) const {
+    const int id = edit_.producer(value);
+    return call(id) && call(id)->op->meaning == Meaning::kToPrecision ? id : -1;
+  }
+  int before_cast(int value) const {
+    const int id = cast_of(value);
+    return id < 0 ? value : edit_.node(id).inputs[0];
+  }
+
   bool take_fold(Chain& c, int id) const {
     const Graph::Node& n = edit_.node(id);
     if (!n.call->op->fusing.fold || n.inputs[0] != output(c.filters)) return false;
@@ -76,8 +88,11 @@ class Fuser {
     c.fold_kwargs = n.call->op->fusing.fold(n.call->params.get());
     if (c.fold_kwargs.empty() || !only_first_output_counts(id)) return false;
     for (const auto* node : {&edit_.node(c.filters), &n})
-      for (size_t i = 1; i < node->inputs.size(); ++i)
-        if (!constant(node->inputs[i]) || !wide_enough_(node->inputs[i])) return false;
+      for (size_t i = 1; i < node->inputs.size(); ++i) {
+        const int value = before_cast(node->inputs[i]);
+        if (!constant(value) || !wide_enough_(value)) return false;
+      }
+    if (const int cast = cast_of(edit_.node(c.filters).inputs[1]); cast >= 0) c.cast = call(cast);
     c.fold = id;
     return true;
   }
@@ -118,16 +133,26 @@ class Fuser {
     const int last = c.last();
     std::vector<int> inputs = filters.inputs;
     if (c.fold >= 0) {
-      std::vector<int> folded(inputs.begin() + 1, inputs.end());
+      std::vector<int> folded;
+      for (size_t i = 1; i < inputs.size(); ++i) folded.push_back(before_cast(inputs[i]));
       const std::vector<int>& of = edit_.node(c.fold).inputs;
-      folded.insert(folded.end(), of.begin() + 1, of.end());
+      for (size_t i = 1; i < of.size(); ++i) folded.push_back(before_cast(of[i]));
       c.fold_kwargs["no_bias"] = inputs.size() == 2 ? "True" : "False";
       const int prepare =
           edit_.insert(last, {.call = make_call(OpTable::get().of(Meaning::kFold), c.fold_kwargs),
                               .name = filters.name + "_fold",
                               .inputs = std::move(folded),
                               .phase = Phase::kPrepare});
-      inputs = {inputs[0], output(prepare), output(prepare) + 1};
+      const auto made = [&](int i) {
+        const int value = output(prepare) + i;
+        if (!c.cast) return value;
+        return output(
+            edit_.insert(last, {.call = c.cast,
+                                .name = filters.name + (i == 0 ? "_fold_weight" : "_fold_bias"),
+                                .inputs = {value},
+                                .phase = Phase::kPrepare}));
+      };
+      inputs = {inputs[0], made(0), made(1)};
       c.kwargs["no_bias"] = "False";
     }
     if (c.sum >= 0) {
@@ -146,6 +171,11 @@ class Fuser {
     moved_.emplace_back(output(last), output(fused));
     for (int id : {c.limit, c.sum, c.fold, c.filters})
       if (id >= 0) edit_.remove(id, fused);
+    if (c.fold < 0) return;
+    for (size_t i = 1; i < filters.inputs.size(); ++i) {
+      const int v = filters.inputs[i], id = cast_of(v);
+      if (id >= 0 && !fixed_[v] && edit_.readers(v).empty()) edit_.remove(id);
+    }
   }
 
   const int size_;

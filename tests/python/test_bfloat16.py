@@ -10,6 +10,7 @@ import pytest
 
 import heddle as mx
 from heddle import autograd
+from heddle.contrib import amp
 
 sym = mx.sym
 
@@ -124,6 +125,36 @@ def test_pooling_of_convolutions(channels, kind, window):
     y = sym.Pooling(y, kernel=(kernel, kernel), stride=(stride, stride), pad=(pad, pad), pool_type=kind)
     values = {"data": rng.integers(-3, 4, (2, channels, 9, 11)), "c_weight": np.eye(channels)[:, :, None, None]}
     compare(y, {name: value.astype("float32") for name, value in values.items()})
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_weights_are_folded_before_they_are_cast(bias, monkeypatch):
+    """In plans of prediction of converted symbols; so nothing is rounded twice."""
+    rng = np.random.default_rng(6)
+    y = sym.Convolution(sym.var("data"), name="c", num_filter=32, kernel=(3, 3), pad=(1, 1), no_bias=not bias)
+    y = sym.relu(sym.BatchNorm(y, name="b", fix_gamma=False, eps=1e-3))
+    y = sym.FullyConnected(y, name="f", num_hidden=7)
+    mixed = amp.convert_symbol(y, target_dtype="bfloat16")
+    args, _, states = y.infer_shape(data=(2, 32, 6, 6))
+    values = {name: rng.normal(0, 0.2, shape) for name, shape in zip(y.list_arguments(), args)}
+    values |= {name: rng.uniform(0.5, 1.5, shape) for name, shape in zip(y.list_auxiliary_states(), states)}
+
+    def answer(net):
+        exe = net.simple_bind(mx.cpu(), data=(2, 32, 6, 6), grad_req="null")
+        for _ in range(2):  # weights are made again when they were written
+            for name, array in (exe.arg_dict | exe.aux_dict).items():
+                array[:] = values[name]
+            out = exe.forward()[0].astype("float32").asnumpy()
+        return out, [step.op for step in exe.plan().steps]
+
+    expected, _ = answer(y)
+    found, ops = answer(mixed)
+    assert "BatchNorm" not in ops
+    close(found, expected)
+    monkeypatch.setenv("HEDDLE_PASSES", "-fold")
+    unfolded, ops = answer(mixed)
+    assert any("atchNorm" in op or "batch_norm" in op for op in ops)
+    close(unfolded, expected)
 
 
 def test_a_processor_without_it():
