@@ -1,15 +1,15 @@
 # Gradients of what is computed line by line.
 
 # Sets the flags, runs, and puts them back.
-with_mode <- function(recording, training, expr) {
-  was <- .Call(hdr_autograd_mode, recording, training)
+with_mode <- function(recording, train.mode, expr) {
+  was <- .Call(hdr_autograd_mode, recording, as.integer(as_flag(train.mode, "mx.autograd")))
   on.exit(.Call(hdr_autograd_mode, was[1], was[2]))
   force(expr)
 }
 
-mx.autograd.record <- function(expr, train.mode = TRUE) with_mode(1L, as.integer(as_flag(train.mode, "mx.autograd")), expr)
+mx.autograd.record <- function(expr, train.mode = TRUE) with_mode(1L, train.mode, expr)
 
-mx.autograd.pause <- function(expr, train.mode = FALSE) with_mode(0L, as.integer(as_flag(train.mode, "mx.autograd")), expr)
+mx.autograd.pause <- function(expr, train.mode = FALSE) with_mode(0L, train.mode, expr)
 
 mx.autograd.attach.grad <- function(nd, grad.req = "write") {
   request <- switch(grad.req, write = 1L, add = 3L, null = -1L,
