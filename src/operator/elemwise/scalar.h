@@ -238,10 +238,11 @@ HEDDLE_HD float sigmoid(float x) { return 1.0f / (1.0f + exp(-x)); }
 HEDDLE_HD double sigmoid(double x) { return 1.0 / (1.0 + exp(-x)); }
 
 // tanh = t / (t + 2) with t = exp(2|x|) - 1, as expm1 computes it; within 2.5 ulp. The argument is
-// clipped where tanh is 1 in float, so that nothing overflows; NaN passes the comparison and stays.
+// clipped where tanh is 1 in float, so that nothing overflows; NaN passes the comparison and stays,
+// but for the power of two, which is a number in any case.
 HEDDLE_HD float tanh(float x) {
   const float a = abs(x), c = a > 10.0f ? 10.0f : a, z = c + c;
-  const float n = floor(z * 1.44269504f + 0.5f);
+  const float m = z * 1.44269504f + 0.5f, n = floor(m < 30.0f ? m : 30.0f);
   const float r = (z - n * 0.693359375f) - n * -2.12194440e-4f;
   float p = 1.9875691500e-4f;
   p = p * r + 1.3981999507e-3f;

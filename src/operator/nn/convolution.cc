@@ -18,8 +18,9 @@ void check_window(std::string_view who, const ConvolutionParam& p) {
           "[{}] {} is {}, expected {} numbers as kernel {}", who, name, *list, rank, p.kernel);
     const int64_t least = list == &p.pad ? 0 : 1;
     for (int64_t v : *list)
-      check(v >= least, "[{}] {} is {}, expected at least {} on every axis", who, name, *list,
-            least);
+      check(v >= least && v <= Window::kMost,
+            "[{}] {} is {}, expected at least {} and at most {} on every axis", who, name, *list,
+            least, Window::kMost);
   }
   static constexpr AxisOrder kOf[] = {AxisOrder::kNcw, AxisOrder::kNchw, AxisOrder::kNcdhw};
   check(!p.layout || *p.layout == kOf[rank - 1],

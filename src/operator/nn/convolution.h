@@ -57,6 +57,8 @@ using FusedConvolutionParam = Fused<ConvolutionParam>;
 // A window walking over the spatial axes, always three of them: missing leading ones have extent 1.
 struct Window {
   static constexpr int kAxes = 3;
+  // Kernels, strides, dilations and pads are at most this large: then their sums and products fit.
+  static constexpr int64_t kMost = int64_t{1} << 30;
   using Axes = std::array<int64_t, kAxes>;
   int64_t batch = 0, channels = 0, filters = 0, groups = 1;
   Axes in{1, 1, 1}, out{1, 1, 1};  // extents of data and output

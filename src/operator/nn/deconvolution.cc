@@ -101,16 +101,24 @@ void infer(const DeconvolutionParam& p, InferContext& c) {
   if (!x.has_rank()) return;
   check(x.rank() == rank + 2, "[Deconvolution] data has shape {}, expected {} axes for kernel {}",
         x, rank + 2, p.kernel);
-  for (const Shape* list : {&p.adj, &p.target_shape})
+  for (const Shape* list : {&p.adj, &p.target_shape}) {
+    const char* const name = list == &p.adj ? "adj" : "target_shape";
     check(list->rank() <= 0 || list->rank() == rank,
-          "[Deconvolution] {} is {}, expected {} numbers", list == &p.adj ? "adj" : "target_shape",
-          *list, rank);
+          "[Deconvolution] {} is {}, expected {} numbers", name, *list, rank);
+    for (int64_t v : *list)
+      check(v >= 0 && v <= nn::Window::kMost,
+            "[Deconvolution] {} is {}, expected 0 to {} on every axis", name, *list,
+            nn::Window::kMost);
+  }
   check(x[1] < 0 || x[1] % p.num_group == 0,
         "[Deconvolution] data has {} channels, which do not divide into {} groups", x[1],
         p.num_group);
   Shape weight{x[1], p.num_filter / p.num_group}, y{x[0], p.num_filter};
   for (int i = 0; i < rank; ++i) {
     weight.append(p.kernel[i]);
+    check(x[2 + i] <= nn::Window::kMost,
+          "[Deconvolution] data has shape {}, expected at most {} on every axis", x,
+          nn::Window::kMost);
     check(nn::axis_of(p.adj, i, 0) < nn::axis_of(p.stride, i, 1) || has_target(p),
           "[Deconvolution] adj {} must be smaller than stride {}", p.adj, p.stride);
     check(!has_target(p) || x[2 + i] < 0 || Axis(p, i, x[2 + i]).adj < nn::axis_of(p.stride, i, 1),
