@@ -44,6 +44,7 @@ struct DepthRun {
 
 // The loops of one instruction-set level.
 struct BlockLoops {
+  bool fast;       // whether convolutions should use them
   int wide, tile;  // channels of a block; pixels that two blocks of filters take at once
   void (*run)(const BlockRun&);
   // n pixels that are `step` apart, their channels `plane` apart, to pixels of `to_step` floats.

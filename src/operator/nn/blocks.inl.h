@@ -9,6 +9,10 @@ template <int F>
 constexpr int kBlockPixels = HEDDLE_LEVEL == 4 ? 14
                              : F == 1          ? 12
                                                : 6;
+// The next smaller tile that there is: few do for all lengths, as the last one may begin earlier.
+constexpr int smaller_tile(int pixels) {
+  return pixels > 10 ? pixels - 4 : pixels == 10 ? 7 : pixels > 4 ? 4 : pixels / 2;
+}
 
 inline __attribute__((always_inline)) Vec block_within(Vec v, Vec low, Vec high) {  // a NaN stays
   v = v < low ? low : v;
@@ -29,8 +33,9 @@ inline __attribute__((always_inline)) void block_finish(Vec v, const float* add,
   for (int i = 0; i < width; ++i) y[i] = edge[i];
 }
 
+// Pixels before `skip` are in the tile before this one, which has written them.
 template <int F, int R, int Step>
-void block_tile(const nn::BlockRun& r, const float* x, const float* add, float* y) {
+void block_tile(const nn::BlockRun& r, int64_t skip, const float* x, const float* add, float* y) {
   Vec s[R][F];
 #pragma GCC unroll 16
   for (int i = 0; i < R; ++i)
@@ -63,6 +68,7 @@ void block_tile(const nn::BlockRun& r, const float* x, const float* add, float* 
     const int width = f + 1 < F ? kWide : r.width;
 #pragma GCC unroll 16
     for (int i = 0; i < R; ++i) {
+      if (i < skip) continue;
       const int64_t at = i * r.y_step + f * r.y_plane;
       block_finish(s[i][f], add ? add + at : nullptr, y + at, width, low, high, r.past);
     }
@@ -70,22 +76,27 @@ void block_tile(const nn::BlockRun& r, const float* x, const float* add, float* 
 }
 
 template <int F, int R, int Step>
-void block_tile_of(int64_t pixels, const nn::BlockRun& r, const float* x, const float* add,
-                   float* y) {
-  if (pixels == R) return block_tile<F, R, Step>(r, x, add, y);
-  if constexpr (R > 1) block_tile_of<F, R - 1, Step>(pixels, r, x, add, y);
+void block_tile_of(int size, const nn::BlockRun& r, int64_t from, int64_t skip) {
+  if (size == R)
+    return block_tile<F, R, Step>(r, skip, r.x + from * Step,
+                                  r.add ? r.add + from * r.y_step : nullptr, r.y + from * r.y_step);
+  if constexpr (smaller_tile(R) > 0) block_tile_of<F, smaller_tile(R), Step>(size, r, from, skip);
 }
 
-// Tiles of like length.
+// Tiles of like length. Where there is none so short, it begins in the one before, or there will be
+// one more.
 template <int F, int Step>
 void block_pixels(const nn::BlockRun& r) {
-  constexpr int kMost = kBlockPixels<F>;
-  const int64_t tiles = (r.pixels + kMost - 1) / kMost;
-  for (int64_t i = 0, from = 0; i < tiles; ++i) {
-    const int64_t to = r.pixels * (i + 1) / tiles;
-    block_tile_of<F, kMost, Step>(to - from, r, r.x + from * Step,
-                                  r.add ? r.add + from * r.y_step : nullptr, r.y + from * r.y_step);
-    from = to;
+  constexpr int kMost = kBlockPixels<F>, kTwice = 3;
+  for (int64_t from = 0; from < r.pixels;) {
+    const int64_t left = r.pixels - from, tiles = (left + kMost - 1) / kMost;
+    int size = kMost;
+    while (smaller_tile(size) * tiles >= left) size = smaller_tile(size);
+    int64_t skip = size > left ? size - left : 0;
+    while (skip > from || skip > kTwice)
+      size = smaller_tile(size), skip = size > left ? size - left : 0;
+    block_tile_of<F, kMost, Step>(size, r, from - skip, skip);
+    from += size - skip;
   }
 }
 
@@ -262,7 +273,7 @@ void depth_run(const nn::DepthRun& r) {
 }
 
 void block_loops(nn::BlockLoops& l) {
-  l = {kWide, kBlockPixels<2>, block_run, block_gather, depth_run};
+  l = {kFast, kWide, kBlockPixels<2>, block_run, block_gather, depth_run};
 }
 
 }  // namespace heddle::ops::HEDDLE_ISA

@@ -8,7 +8,6 @@
 #include "heddle/layout.h"
 #include "operator/nn/blocks.h"
 #include "operator/nn/convolution.h"
-#include "operator/simd/level.h"
 
 namespace heddle::ops::convolution_blocks {
 
@@ -276,9 +275,9 @@ bool suits(int64_t channels) {
   return channels % loops().wide == 0 || (channels % 8 == 0 && channels <= 64);
 }
 
-// Planes whose weights last; below level 3 libraries multiply faster.
+// Planes whose weights last.
 bool accepts(const ConvolutionParam& p, const Situation& s) {
-  if (simd::best_level() < 3 || !s.lasts(1) || s.in[0].dtype != Dtype::kFloat32) return false;
+  if (!loops().fast || !s.lasts(1) || s.in[0].dtype != Dtype::kFloat32) return false;
   if (s.in[0].size() == 0 || p.kernel.rank() > 2) return false;
   const Window w = nn::window_of(p, s.in[0].shape, s.out[0].shape);
   if (is_depthwise(w)) return w.filters == w.channels && w.channels % loops().wide == 0;

@@ -4,6 +4,9 @@
 #ifdef __x86_64__
 #include <immintrin.h>
 #endif
+#ifdef __ARM_NEON
+#include <arm_neon.h>
+#endif
 namespace heddle::ops::HEDDLE_ISA {
 
 #if HEDDLE_LEVEL == 4
@@ -12,6 +15,13 @@ constexpr int kWide = 16;
 constexpr int kWide = 8;
 #else
 constexpr int kWide = 4;
+#endif
+// Whether kernels on these registers are faster than products of unrolled windows: on x86-64 only
+// where there are more numbers in one than in SSE's.
+#if HEDDLE_LEVEL > 2 || defined(__ARM_NEON) || defined(__wasm_simd128__)
+constexpr bool kFast = true;
+#else
+constexpr bool kFast = false;
 #endif
 typedef float Vec __attribute__((vector_size(kWide * 4)));
 typedef float LooseVec __attribute__((vector_size(kWide * 4), aligned(4), may_alias));
@@ -41,6 +51,8 @@ HEDDLE_LANES Vec fma(Vec a, Vec b, Vec c) {
   return Vec(_mm512_fmadd_ps(__m512(a), __m512(b), __m512(c)));
 #elif HEDDLE_LEVEL == 3
   return Vec(_mm256_fmadd_ps(__m256(a), __m256(b), __m256(c)));
+#elif defined(__ARM_NEON) && defined(__ARM_FEATURE_FMA)
+  return Vec(vfmaq_f32(float32x4_t(c), float32x4_t(a), float32x4_t(b)));
 #else
   return a * b + c;
 #endif
