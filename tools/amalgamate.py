@@ -16,6 +16,7 @@ import json
 import pathlib
 import re
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 HEADER = "heddle/c_predict_api.h"
@@ -41,7 +42,10 @@ PRODUCTS = ["linalg_panels"]
 EACH_TARGET = "operator/simd/each_target.h"
 LEVELLED = {f"operator/nn/{name}.inl.h" for name in ("panels", "blocks")}
 # Operators that passes put into graphs.
-OF_PASSES = ["identity", "reorder", "fold", "pointwise", "add_n", "unary_math", "binary_arithmetic"]
+OF_PASSES = ["identity", "reorder", "fold", "pointwise"]
+OF_GRADIENTS = ["add_n", "unary_math", "binary_arithmetic"]
+# Types that every predictor knows; those of floats beside float32 are left to networks that name them.
+RARE = {"float64": ("double", 1), "float16": ("float16", 2), "bfloat16": ("bfloat16", 12)}  # in C++, in files
 # Of headers whose functions are not in the file of that name: where they are.
 DEFINED_IN = {"heddle/base.h": ["base/base.cc", "base/layout.cc"], "heddle/param.h": ["base/param.cc"],
               "heddle/device.h": ["device/host_memory.cc", "device/scratch.cc"],
@@ -59,6 +63,7 @@ OPS = re.compile(r"^(HEDDLE_OPS\w*|HEDDLE_RULES)\((\w+)\)$")
 # What becomes an unnamed namespace: compilers then drop what nothing refers to, and say nothing to linkers.
 OPENED = re.compile(r"^namespace heddle(?:::([\w:]+))? \{$")
 CLOSED = re.compile(r"^\}  // namespace heddle(::[\w:]+)?$")
+OF_DTYPE = re.compile(r"\s*return fn\((\w+)\{\}\);$")  # in with_dtype() and with_float()
 CALLS = re.compile(r'\bb\.call(?:_all)?\("(\w+)"')  # in a Compose: its Builder is called b
 WITH = re.compile(r'\.(?:fusing\.)?with = "(\w+)"')
 
@@ -77,8 +82,10 @@ def included(name: str) -> list[str]:
 class Flattener:
     """One text out of many files: each header where it is first needed, the standard ones on top."""
 
-    def __init__(self, stems: set[str]) -> None:
+    def __init__(self, stems: set[str], learning: set[str], unknown: set[str]) -> None:
         self.stems = stems
+        self.unknown = unknown  # types that no kernel is compiled for
+        self.learning = learning  # those of them that only gradients need
         self.seen = {HEADER, "heddle/api.h"}
         self.standard: set[str] = set()
         self.loops = ""
@@ -95,7 +102,7 @@ class Flattener:
         skipping = 0  # depth of the conditions around other systems' headers, which stay where they are
         text = find(name).read_text()
         if name == EACH_TARGET and self.loops not in LEVELLED:
-            text = text[:text.rindex("#if defined(__x86_64__)")] + "#undef HEDDLE_LOOPS"
+            text = text[:text.index("#if HEDDLE_LEVELS >= 3\nHEDDLE_BEGIN")] + "#undef HEDDLE_LOOPS"
         for line in text.splitlines():
             if line.strip() == "#pragma once" or line.startswith("extern template "):
                 continue
@@ -120,13 +127,15 @@ class Flattener:
                     out.append(line)
                 else:
                     self.standard.add(m[2])
+            elif name == "heddle/base.h" and (m := OF_DTYPE.match(line)) and m[1] in self.unknown:
+                out.append("break;")  # with_dtype() then says that it is not supported
             elif m := OPENED.match(line):
                 out.append("namespace heddle { namespace {" + (f" namespace {m[1]} {{" if m[1] else ""))
             elif m := CLOSED.match(line):
                 out.append("}}}" if m[1] else "}}")
-            elif (name.endswith(".def") and (m := OPS.match(line))
-                  and (m[1] not in ("HEDDLE_OPS", "HEDDLE_RULES") or m[2] not in self.stems)):
-                continue
+            elif name.endswith(".def") and (m := OPS.match(line)):
+                if m[1] in ("HEDDLE_OPS", "HEDDLE_RULES") and m[2] in self.stems:
+                    out += ["#ifdef HEDDLE_TRAIN", line, "#endif"] if m[2] in self.learning else [line]
             else:
                 out.append(line)
         return out
@@ -156,7 +165,7 @@ def headers_of(name: str, seen: set[str]) -> set[str]:
 class Files:
     """The files of these operators: those that define them, and all others that these and the rooms call."""
 
-    def __init__(self, stems: Iterable[str], files_of: dict[str, str]) -> None:
+    def __init__(self, stems: Iterable[str], learning: Iterable[str], files_of: dict[str, str]) -> None:
         self.path = paths()
         self.order = stems_in_order()
         self.files_of = files_of  # the stem by the name of an operator
@@ -169,10 +178,13 @@ class Files:
             self.add_headers(path)
         for stem in stems:
             self.add_operators(stem)
-        predicts = len(self.support)
+        predicts, predicting = len(self.support), set(self.stems)
+        for stem in learning:
+            self.add_operators(stem)
         for path in TRAINING:
             self.add_headers(path)
-        self.training = list(dict.fromkeys([*list(self.support)[predicts:], *TRAINING]))
+        self.learning = self.stems - predicting
+        self.training = list(dict.fromkeys([*list(self.support)[predicts:], *self.paths_of(self.learning), *TRAINING]))
         for path in self.training:
             self.support.pop(path, None)
 
@@ -204,7 +216,10 @@ class Files:
             self.add_headers(path)
 
     def all(self) -> list[str]:
-        return [*self.support, *(self.path[s] for s in self.order if s in self.stems), *self.fixed]
+        return [*self.support, *self.paths_of(self.stems - self.learning), *self.fixed]
+
+    def paths_of(self, stems: set[str]) -> list[str]:
+        return [self.path[s] for s in self.order if s in stems]
 
 
 def catalogue() -> dict[str, str]:
@@ -219,31 +234,43 @@ def catalogue() -> dict[str, str]:
     return found
 
 
-def operators_of(model: pathlib.Path) -> set[str]:
-    """The operators of a network, under today's names."""
+def nodes_of(model: pathlib.Path) -> list[dict[str, Any]]:
+    """The nodes of a network, their operators under today's names."""
     import heddle
 
-    nodes = json.loads(heddle.sym.load(str(model)).tojson())["nodes"]
-    return {n["op"] for n in nodes if n["op"] != "null"}
+    found: list[dict[str, Any]] = json.loads(heddle.sym.load(str(model)).tojson())["nodes"]
+    return found
 
 
-def amalgamate(folder: pathlib.Path, models: Sequence[pathlib.Path] = ()) -> str:
+def dtypes_of(nodes: Iterable[dict[str, Any]]) -> set[str]:
+    """The rare types that these nodes name: as they are called, and variables by their numbers."""
+    attributes = [n.get("attrs", {}) for n in nodes]
+    numbers = {str(a.get("__dtype__")) for a in attributes}
+    return {name for name, (_, number) in RARE.items()
+            if str(number) in numbers or any(name in a.values() for a in attributes)}
+
+
+def amalgamate(folder: pathlib.Path, models: Sequence[pathlib.Path] = (), dtypes: Iterable[str] = ()) -> str:
     """Writes both files; returns what to say of them."""
     version = re.search(r"project\(heddle VERSION (\S+)", (ROOT / "CMakeLists.txt").read_text())[1]  # type: ignore[index]
     left_out = {}
     if not models:
         left_out = LEFT_OUT
-        files = Files([s for s in stems_in_order() if s not in LEFT_OUT], AnyFile())
+        files = Files([s for s in stems_in_order() if s not in LEFT_OUT], [], AnyFile())
+        kept = set(RARE)
     else:
         files_of = catalogue()
         wanted = set()
+        kept = {*dtypes}
         for model in models:
-            for name in sorted(operators_of(model)):
+            nodes = nodes_of(model)
+            kept |= dtypes_of(nodes)
+            for name in sorted({n["op"] for n in nodes} - {"null"}):
                 if why := LEFT_OUT.get(files_of[name]):
                     raise SystemExit(f"amalgamate: {model} needs '{name}', which no predictor has: {why}")
                 wanted.add(files_of[name])
-        files = Files([*OF_PASSES, *PRODUCTS, *sorted(wanted)], files_of)
-    flat = Flattener(files.stems | set(RULES))
+        files = Files([*OF_PASSES, *PRODUCTS, *sorted(wanted)], OF_GRADIENTS, files_of)
+    flat = Flattener(files.stems | set(RULES), files.learning, {RARE[name][0] for name in {*RARE} - kept})
     body = []
     for name in files.all():
         body += ["", f"// ===== src/{name}", *flat.lines(name)]
@@ -253,6 +280,8 @@ def amalgamate(folder: pathlib.Path, models: Sequence[pathlib.Path] = ()) -> str
     body += ["", "#endif  // HEDDLE_TRAIN"]
     head = [f"// heddle's predictor, version {version}, written by tools/amalgamate.py: do not edit.",
             "// SPDX-License-Identifier: Apache-2.0", "#ifndef HEDDLE_TRAIN", "#define HEDDLE_NO_GRADIENTS", "#endif",
+            "#if defined(__OPTIMIZE_SIZE__) && !defined(HEDDLE_LEVELS)",
+            "#define HEDDLE_LEVELS 3  // -Os: on newer machines the loops for AVX2 do", "#endif",
             "#define HEDDLE_API  // only the functions of the header are visible", '#include "heddle_predict.h"', "",
             *(f"#include <{name}>" for name in sorted(flat.standard)), "",
             "// What this choice of operators leaves without a reader, or a gradient without its parts, is no mistake.",
@@ -289,8 +318,11 @@ def main() -> None:
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--model", type=pathlib.Path, nargs="+", default=[], metavar="SYMBOL_JSON",
                         help="only the operators that these networks use")
+    parser.add_argument("--dtype", nargs="+", default=[], choices=sorted(RARE), metavar="TYPE",
+                        help="with --model: also these types of values, which are left out otherwise, unless a network "
+                             "names them: float64, float16, bfloat16")
     given = parser.parse_args()
-    print(amalgamate(given.folder, given.model))
+    print(amalgamate(given.folder, given.model, given.dtype))
 
 
 if __name__ == "__main__":

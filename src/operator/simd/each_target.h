@@ -13,7 +13,7 @@
 #define HEDDLE_BEGIN(t) _Pragma("GCC push_options") _Pragma(HEDDLE_STR(GCC target(t)))
 #define HEDDLE_END _Pragma("GCC pop_options")
 #endif
-#if defined(__x86_64__) && !defined(HEDDLE_BASELINE_ONLY)
+#if HEDDLE_LEVELS >= 4
 // The version of a loop for the level in use.
 #define HEDDLE_PICK(...)                                                 \
   (::heddle::ops::simd::level() >= 4   ? &::heddle::ops::v4::__VA_ARGS__ \
@@ -24,6 +24,15 @@
   {                                                                   \
     &::heddle::ops::v2::__VA_ARGS__, &::heddle::ops::v3::__VA_ARGS__, \
         &::heddle::ops::v4::__VA_ARGS__                               \
+  }
+#elif HEDDLE_LEVELS == 3
+#define HEDDLE_PICK(...)                                               \
+  (::heddle::ops::simd::level() >= 3 ? &::heddle::ops::v3::__VA_ARGS__ \
+                                     : &::heddle::ops::v2::__VA_ARGS__)
+#define HEDDLE_EACH(...)                                              \
+  {                                                                   \
+    &::heddle::ops::v2::__VA_ARGS__, &::heddle::ops::v3::__VA_ARGS__, \
+        &::heddle::ops::v3::__VA_ARGS__                               \
   }
 #else
 #define HEDDLE_PICK(...) (&::heddle::ops::v2::__VA_ARGS__)
@@ -40,7 +49,7 @@
 #include HEDDLE_LOOPS
 #undef HEDDLE_LEVEL
 #undef HEDDLE_ISA
-#if defined(__x86_64__) && !defined(HEDDLE_BASELINE_ONLY)
+#if HEDDLE_LEVELS >= 3
 HEDDLE_BEGIN("avx2,fma,f16c,bmi,bmi2,lzcnt")
 #define HEDDLE_ISA v3
 #define HEDDLE_LEVEL 3
@@ -48,6 +57,8 @@ HEDDLE_BEGIN("avx2,fma,f16c,bmi,bmi2,lzcnt")
 #undef HEDDLE_LEVEL
 #undef HEDDLE_ISA
 HEDDLE_END
+#endif
+#if HEDDLE_LEVELS >= 4
 HEDDLE_BEGIN("avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,fma,f16c,bmi,bmi2,lzcnt")
 #define HEDDLE_ISA v4
 #define HEDDLE_LEVEL 4

@@ -10,14 +10,14 @@ std::atomic<int> last{0};
 std::atomic<int> current{0};  // 0: not chosen yet
 
 int machine_level() {
-#if defined(__x86_64__) && !defined(HEDDLE_BASELINE_ONLY)
+#if HEDDLE_LEVELS >= 3
   __builtin_cpu_init();
   const bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
                   __builtin_cpu_supports("bmi2");
   const bool v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                   __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
                   __builtin_cpu_supports("avx512vl");
-  return v4 ? 4 : v3 ? 3 : 2;
+  return v4 && HEDDLE_LEVELS >= 4 ? 4 : v3 ? 3 : 2;
 #else
   return 2;
 #endif

@@ -4,6 +4,15 @@
 
 #include "heddle/api.h"
 
+// The highest level that loops are compiled for. Whoever defines it as 3 or 2 gets a smaller
+// program.
+#if !defined(__x86_64__) || defined(HEDDLE_BASELINE_ONLY)
+#undef HEDDLE_LEVELS
+#define HEDDLE_LEVELS 2
+#elif !defined(HEDDLE_LEVELS)
+#define HEDDLE_LEVELS 4
+#endif
+
 namespace heddle::ops::simd {
 
 // 2, 3 or 4: x86-64-v2, v3, v4. Other machines have 2 only, which is their baseline.
