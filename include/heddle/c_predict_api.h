@@ -44,6 +44,10 @@ HD_API int hd_on_error(void (*handler)(const char* text));
  * for a network that is still to learn them. Nothing of the arguments is kept. */
 HD_API int hd_model_create(const char* json, const void* params, size_t params_bytes,
                            hd_model** out);
+/* The same of files. That of the parameters is mapped where the system can do so: predictors read
+ * the weights out of it, and it must not change before the model and they have ended. params_file:
+ * NULL for none. */
+HD_API int hd_model_open(const char* symbol_file, const char* params_file, hd_model** out);
 /* Predictors may go on. NULL is allowed, as for the other kinds. */
 HD_API void hd_model_free(hd_model* model);
 

@@ -8,11 +8,15 @@ namespace heddle::params {
 
 constexpr uint64_t kLeastRecord = 4;  // bytes
 
-void Reader::read(void* to, uint64_t bytes, std::string_view what) {
+void Reader::expect(uint64_t bytes, std::string_view what) const {
   check_at(at_, bytes <= left(), "found {} bytes to the end, expected {} of {}", left(), bytes,
            what);
+}
+
+void Reader::read(void* to, uint64_t bytes, std::string_view what) {
+  expect(bytes, what);
   if (bytes) fetch(to, bytes);
-  at_ += bytes;
+  advance(bytes);
 }
 
 void Reader::throw_at(uint64_t where, std::string_view what) const {
@@ -20,6 +24,13 @@ void Reader::throw_at(uint64_t where, std::string_view what) const {
 }
 
 void MemoryReader::fetch(void* to, uint64_t bytes) { std::memcpy(to, bytes_.data() + at(), bytes); }
+
+const char* MemoryReader::take(uint64_t bytes, std::string_view what) {
+  expect(bytes, what);
+  const char* const from = bytes_.data() + at();
+  advance(bytes);
+  return from;
+}
 
 // Up to Shape::kMaxRank dimensions. Unknown ones and an unknown rank come back as negative numbers.
 template <class Dim>

@@ -43,6 +43,8 @@ class Reader {
 
  protected:
   [[noreturn]] void throw_at(uint64_t where, std::string_view what) const;
+  void expect(uint64_t bytes, std::string_view what) const;  // throws where fewer are left
+  void advance(uint64_t bytes) { at_ += bytes; }
 
  private:
   virtual void fetch(void* to, uint64_t bytes) = 0;
@@ -54,6 +56,8 @@ class MemoryReader : public Reader {
  public:
   MemoryReader(std::string_view bytes, std::string_view name)
       : Reader(name, bytes.size()), bytes_(bytes) {}
+  // The next bytes themselves.
+  const char* take(uint64_t bytes, std::string_view what);
 
  private:
   void fetch(void* to, uint64_t bytes) override;

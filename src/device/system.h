@@ -14,6 +14,8 @@ int64_t free_bytes();              // of memory, now
 // Memory at a multiple of 64 bytes, for std::free; null where there is none. From 2 MiB on it asks
 // for huge pages: fewer page faults on first use, and fewer addresses to look up.
 void* allocate(size_t bytes);
+// The same for memory that is there but was not touched yet.
+void prefer_huge_pages(void* memory, size_t bytes);
 
 // Threads, by number. A thread that is woken may be left to wait for the processor of the one that
 // woke it, for milliseconds, while another processor is idle (Lozi et al., "The Linux scheduler: a

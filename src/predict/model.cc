@@ -9,9 +9,14 @@ Model::Model(std::string_view json, std::string_view bytes) : symbol(Symbol::fro
   if (!bytes.empty()) params = read_params(bytes);
 }
 
+Model::Model(std::string_view json, std::shared_ptr<const MappedFile> file)
+    : symbol(Symbol::from_json(json)) {
+  if (file) params = read_params(std::move(file));
+}
+
 int64_t Model::bytes() const {
   int64_t n = 0;
-  for (const auto& [name, t] : params) n += int64_t(t.memory->size());
+  for (const auto& [name, t] : params) n += t.blob.bytes();
   return n;
 }
 

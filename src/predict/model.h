@@ -13,6 +13,7 @@ namespace heddle::predict {
 // A network and its weights. Immutable: any thread may read it.
 struct Model {
   Model(std::string_view json, std::string_view params);
+  Model(std::string_view json, std::shared_ptr<const MappedFile> params);  // null: none
   Symbol symbol;
   std::map<std::string, Tensor, std::less<>> params;
   int64_t bytes() const;  // of the parameters

@@ -75,6 +75,15 @@ int hd_model_create(const char* json, const void* params, size_t params_bytes, h
   });
 }
 
+int hd_model_open(const char* symbol_file, const char* params_file, hd_model** out) {
+  return guarded([&] {
+    need(out, "the place of the model");
+    const MappedFile json(&need(symbol_file, "the file of the network"));
+    auto params = params_file ? std::make_shared<const MappedFile>(params_file) : nullptr;
+    *out = new hd_model{std::make_shared<predict::Model>(json.bytes(), std::move(params))};
+  });
+}
+
 void hd_model_free(hd_model* model) { delete model; }
 
 int hd_predictor_create(const hd_model* model, const hd_input* inputs, int input_count,

@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "device/system.h"
 #include "heddle/base.h"
 
 namespace heddle {
@@ -39,19 +40,24 @@ class Memory {
  public:
   Memory() = default;
   // Out of the heap, or out of `from`, which then owns it: data() is null where it does not fit.
-  explicit Memory(int64_t bytes, Buffer* from = nullptr) : size_(padded(bytes)), lent_(from) {
-    data_ = from ? from->take(size_) : static_cast<char*>(std::aligned_alloc(kAlignment, size_));
-    check(data_ || from, "found no memory for {} bytes", size_);
-    if (data_) std::memset(data_, 0, size_);
+  explicit Memory(int64_t bytes, Buffer* from = nullptr) : size_(padded(bytes)) {
+    if (from) {
+      data_ = from->take(size_);
+      if (data_) std::memset(data_, 0, size_);
+      return;
+    }
+    // Pages that the system gives are zero, and are there only from when they are touched.
+    owned_ = std::calloc(size_ + kAlignment, 1);
+    check(owned_, "found no memory for {} bytes", size_);
+    system::prefer_huge_pages(owned_, size_);
+    data_ = static_cast<char*>(owned_) + -reinterpret_cast<uintptr_t>(owned_) % kAlignment;
   }
   Memory(Memory&& o) noexcept { *this = std::move(o); }
   Memory& operator=(Memory&& o) noexcept {
-    std::swap(data_, o.data_), std::swap(size_, o.size_), std::swap(lent_, o.lent_);
+    std::swap(data_, o.data_), std::swap(size_, o.size_), std::swap(owned_, o.owned_);
     return *this;
   }
-  ~Memory() {
-    if (!lent_) std::free(data_);
-  }
+  ~Memory() { std::free(owned_); }
   char* data() const { return data_; }
   size_t size() const { return size_; }
 
@@ -60,7 +66,7 @@ class Memory {
   static size_t padded(int64_t bytes) { return (size_t(bytes) / kAlignment + 1) * kAlignment; }
   char* data_ = nullptr;
   size_t size_ = 0;
-  bool lent_ = false;
+  void* owned_ = nullptr;  // data_ is in it, but where a buffer owns that
 };
 
 }  // namespace heddle

@@ -14,27 +14,36 @@ std::string plain_name(std::string name) {
   return name.starts_with("arg:") || name.starts_with("aux:") ? name.substr(4) : name;
 }
 
-Tensor read_tensor(params::Reader& in) {
-  const params::Head head = params::read_head(in);
-  in.check_at(head.where, head.storage == 0, "found a sparse array, expected dense ones");
-  if (head.none) return {};
-  const uint64_t size = params::value_bytes(in, head.shape, head.dtype, "values");
-  Tensor t{{nullptr, head.shape, head.dtype, Device{}}, std::make_shared<Memory>(int64_t(size))};
-  t.blob.data = t.memory->data();
-  params::read_values(in, t.blob.data, size, head.dtype, "values");
-  return t;
+// Whether values at this place can be read as they lie; any byte but 0 and 1 would be no bool.
+bool lies_well(const char* at, Dtype d) {
+  return d != Dtype::kBool && reinterpret_cast<uintptr_t>(at) % uintptr_t(dtype_size(d)) == 0;
 }
 
-}  // namespace reading
-
-std::vector<NamedTensor> read_tensors(std::string_view bytes) {
+// The tensors of `bytes`, which are those of `file` where it is not null.
+std::vector<NamedTensor> tensors(std::string_view bytes, const std::shared_ptr<const MappedFile>& file) {
   params::MemoryReader in(bytes, "params");
+  const auto next = [&]() -> Tensor {
+    const params::Head head = params::read_head(in);
+    in.check_at(head.where, head.storage == 0, "found a sparse array, expected dense ones");
+    if (head.none) return {};
+    const uint64_t size = params::value_bytes(in, head.shape, head.dtype, "values");
+    Tensor t{{nullptr, head.shape, head.dtype, Device{}}, nullptr, nullptr};
+    if (file && size > 0 && lies_well(bytes.data() + in.at(), head.dtype)) {
+      t.blob.data = const_cast<char*>(in.take(size, "values"));
+      t.file = file;
+      return t;
+    }
+    t.memory = std::make_shared<Memory>(int64_t(size));
+    t.blob.data = t.memory->data();
+    params::read_values(in, t.blob.data, size, head.dtype, "values");
+    return t;
+  };
   std::vector<NamedTensor> all;
   size_t named = 0;
   params::read_list(
       in,
-      [&](params::Reader& at) {
-        all.push_back({{}, reading::read_tensor(at)});
+      [&](params::Reader&) {
+        all.push_back({{}, next()});
       },
       [&](std::string name) {
         if (named < all.size()) all[named].name = std::move(name);
@@ -45,14 +54,28 @@ std::vector<NamedTensor> read_tensors(std::string_view bytes) {
   return all;
 }
 
-std::map<std::string, Tensor, std::less<>> read_params(std::string_view bytes) {
+std::map<std::string, Tensor, std::less<>> by_name(std::vector<NamedTensor> all) {
   std::map<std::string, Tensor, std::less<>> named;
-  for (NamedTensor& t : read_tensors(bytes)) {
+  for (NamedTensor& t : all) {
     check(!t.name.empty(), "[load] found an array without a name in params");
     if (t.tensor.blob.data)
-      named.insert_or_assign(reading::plain_name(std::move(t.name)), std::move(t.tensor));
+      named.insert_or_assign(plain_name(std::move(t.name)), std::move(t.tensor));
   }
   return named;
+}
+
+}  // namespace reading
+
+std::vector<NamedTensor> read_tensors(std::string_view bytes) {
+  return reading::tensors(bytes, nullptr);
+}
+
+std::map<std::string, Tensor, std::less<>> read_params(std::string_view bytes) {
+  return reading::by_name(read_tensors(bytes));
+}
+
+std::map<std::string, Tensor, std::less<>> read_params(std::shared_ptr<const MappedFile> file) {
+  return reading::by_name(reading::tensors(file->bytes(), file));
 }
 
 }  // namespace heddle

@@ -6,14 +6,16 @@
 #include <string_view>
 #include <vector>
 
+#include "base/mapped_file.h"
 #include "runtime/memory.h"
 
 namespace heddle {
 
-// A tensor and its memory, which copies share.
+// A tensor and what its values lie in, which copies share: memory of its own, or a file.
 struct Tensor {
   Blob blob;
   std::shared_ptr<const Memory> memory;
+  std::shared_ptr<const MappedFile> file = nullptr;
 };
 struct NamedTensor {
   std::string name;  // as it stands in the file; empty where arrays have none
@@ -25,5 +27,7 @@ std::vector<NamedTensor> read_tensors(std::string_view bytes);
 // The same by their names, of which those of checkpoints lose "arg:" and "aux:". Throws Error when
 // an array has no name.
 std::map<std::string, Tensor, std::less<>> read_params(std::string_view bytes);
+// The same of a file, which tensors share where their values lie in it as the processor wants them.
+std::map<std::string, Tensor, std::less<>> read_params(std::shared_ptr<const MappedFile> file);
 
 }  // namespace heddle

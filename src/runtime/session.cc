@@ -69,6 +69,7 @@ void Session::allocate(Program& p, const Program* like) {
     if (plan.home[v].kind == Home::kShown) p.shown.push_back(memory_of(plan.describe(v).bytes()));
     if (plan.home[v].kind != Home::kPrepared) continue;
     if (like && stays(plan, v)) p.prepared.push_back(like->prepared[p.prepared.size()]);
+    else if (!buffer_ && stays(plan, v)) p.prepared.emplace_back();  // see prepare()
     else p.prepared.push_back(std::make_shared<Memory>(memory_of(plan.describe(v).bytes())));
   }
 }
@@ -105,7 +106,6 @@ void Session::start(Program& p, bool training, const Program* like) {
   }
   std::vector<int> once;
   for (int i = 0; i < p.steps.size(); ++i) {
-    p.steps.locate(i, [&](int value) { return address(p, value); });
     const bool done =
         p.steps.is_part(i, Part::kPrepare) && stays(p.steps.plan(), p.steps.node(i).first_output);
     (done                                 ? once
@@ -114,11 +114,41 @@ void Session::start(Program& p, bool training, const Program* like) {
                                           : p.backward)
         .push_back(i);
   }
-  if (like) return;
-  run(p, once, training, 0);
+  if (!like) prepare(p, once, training);
+  for (int i = 0; i < p.steps.size(); ++i) locate(p, i);
+}
+
+void Session::locate(Program& p, int step) {
+  p.steps.locate(step, [&](int value) { return address(p, value); });
+}
+
+// Runs these steps, which are the only readers of what passes. Memory is made late and given back
+// early, so that the same pages serve many weights and of large ones no more than one form is
+// there.
+void Session::prepare(Program& p, std::span<const int> steps, bool training) {
   const Plan& plan = p.steps.plan();
-  for (int v = 0; v < plan.graph.values && !buffer_; ++v)  // nobody reads it again
-    if (plan.passing[v] && stays(plan, v)) p.prepared[plan.home[v].index].reset();
+  std::vector<int> last(size_t(plan.graph.values), -1);  // step that reads a value
+  for (int i : steps)
+    for (int v : p.steps.node(i).inputs) last[size_t(v)] = i;
+  for (int i : steps) {
+    const Graph::Node& n = p.steps.node(i);
+    for (int v = n.first_output; v < n.first_output + n.outputs(); ++v)
+      if (plan.home[v].kind == Home::kPrepared && !p.prepared[plan.home[v].index])
+        p.prepared[plan.home[v].index] =
+            std::make_shared<Memory>(memory_of(plan.describe(v).bytes()));
+    locate(p, i);
+    run(p, {&i, 1}, training, 0);
+    for (int v : n.inputs) {
+      if (last[size_t(v)] != i) continue;
+      const Graph::Node& from = plan.graph.nodes[plan.producer[v]];
+      if (!from.call) {
+        const Tensor& t = given_.find(from.name)->second;
+        if (t.file) t.file->release(t.blob.data, size_t(t.blob.bytes()));
+      } else if (plan.passing[v] && !buffer_) {
+        p.prepared[plan.home[v].index].reset();
+      }
+    }
+  }
 }
 
 void* Session::address(const Program& p, int value) const {

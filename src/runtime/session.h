@@ -74,6 +74,8 @@ class Session {
   Program& program(bool training, const Session* like = nullptr);
   Program& predicting();
   void start(Program& p, bool training, const Program* like);
+  void locate(Program& p, int step);
+  void prepare(Program& p, std::span<const int> steps, bool training);
   void allocate(Program& p, const Program* like);
   void show(const std::string& name, const Blob& b) const;
   void show_inputs(const Program& p, int i) const;

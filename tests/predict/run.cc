@@ -28,13 +28,13 @@ void expect(int code) {
 int main(int argc, char** argv) {
   if (argc < 7) return 2;
   expect(hd_on_error(stop));
-  const std::string json = read(argv[1]), params = read(argv[2]), numbers = read(argv[3]);
+  const std::string numbers = read(argv[3]);
   std::vector<int64_t> shape;
   for (int i = 6; i < argc; ++i) shape.push_back(std::atoll(argv[i]));
   const hd_input input = {sizeof input, argv[5], shape.data(), int(shape.size()), 0};
   hd_model* model = nullptr;
   hd_predictor *predictor = nullptr, *other = nullptr;
-  expect(hd_model_create(json.c_str(), params.data(), params.size(), &model));
+  expect(hd_model_open(argv[1], argv[2], &model));
   expect(hd_predictor_create(model, &input, 1, nullptr, 0, &predictor));
   hd_model_free(model);  // predictors keep what they need
   expect(hd_predictor_share(predictor, &other));

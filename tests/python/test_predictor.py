@@ -22,7 +22,7 @@ TARGETS = {
     "aarch64": Target(["aarch64-linux-gnu-g++", "-Os", "-static"], ["qemu-aarch64"], same_bits=False),
     "armhf": Target(["arm-linux-gnueabihf-g++", "-Os", "-static", "-Wno-psabi"], ["qemu-arm"], same_bits=False),
     # Its loader takes the fetch of newer versions of node for a browser's.
-    "wasm": Target(["em++", "-Os", *WITHOUT], ["node", "--no-experimental-fetch"], ".js",
+    "wasm": Target(["em++", "-Os", "-msimd128", *WITHOUT], ["node", "--no-experimental-fetch"], ".js",
                    link=("-sNODERAWFS=1", "-sALLOW_MEMORY_GROWTH=1"), same_bits=False),
 }
 
@@ -197,6 +197,8 @@ def test_errors_come_out_as_texts(request, program, saved, tmp_path):
     cut.write_bytes((saved / "lenet-0000.params").read_bytes()[:1000])
     done = run(program, saved, "lenet", out, params=cut)
     assert (done.returncode, "[load] 'params' at byte" in done.stderr) == (3, True)
+    done = run(program, saved, "lenet", out, params=tmp_path / "none.params")
+    assert (done.returncode, f"[load] cannot read '{tmp_path}/none.params': " in done.stderr) == (3, True)
     done = run(program, saved, "lenet", out, shape="4 1 28")
     assert (done.returncode, "[Convolution] " in done.stderr) == (3, True)
     if WITHOUT[0] not in TARGETS[request.node.callspec.params["programs"]].command:  # else nothing stands between the check and the handler
