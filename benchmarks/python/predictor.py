@@ -18,33 +18,19 @@ import networks
 import numpy as np
 
 sys.path.insert(0, str(harness.ROOT / "tools"))
+from predictor_calls import Input, Output, load  # noqa: E402
+
 NAMES = ("resnet18", "mobilenetv2")
 FLAGS = "-std=c++20 -O2 -fPIC -shared -ffp-contract=off -fno-math-errno -fno-trapping-math -s".split()
-
-
-class Input(ctypes.Structure):
-    """hd_input."""
-
-    _fields_ = [("size", ctypes.c_size_t), ("name", ctypes.c_char_p), ("shape", ctypes.POINTER(ctypes.c_int64)),
-                ("rank", ctypes.c_int), ("dtype", ctypes.c_int)]
-
-
-class Output(ctypes.Structure):
-    """hd_output."""
-
-    _fields_ = [("size", ctypes.c_size_t), ("name", ctypes.c_char_p), ("shape", ctypes.POINTER(ctypes.c_int64)),
-                ("rank", ctypes.c_int), ("dtype", ctypes.c_int), ("data", ctypes.c_void_p), ("bytes", ctypes.c_size_t)]
 
 
 class Predictor:
     """A network that was saved as PREFIX.json and PREFIX.params, in the library PREFIX.so."""
 
     def __init__(self, prefix, image):
-        self.calls, self.place = ctypes.CDLL(f"{prefix}.so"), ctypes.c_void_p()
-        self.calls.hd_last_error.restype = ctypes.c_char_p
-        json, params = pathlib.Path(f"{prefix}.json").read_bytes(), pathlib.Path(f"{prefix}.params").read_bytes()
+        self.calls, self.place = load(f"{prefix}.so"), ctypes.c_void_p()
         model, image = ctypes.c_void_p(), np.ascontiguousarray(image)
-        self.need(self.calls.hd_model_create(json, params, ctypes.c_size_t(len(params)), ctypes.byref(model)))
+        self.need(self.calls.hd_model_open(f"{prefix}.json".encode(), f"{prefix}.params".encode(), ctypes.byref(model)))
         asked = Input(ctypes.sizeof(Input), b"data", (ctypes.c_int64 * image.ndim)(*image.shape), image.ndim, 0)
         self.need(self.calls.hd_predictor_create(model, ctypes.byref(asked), 1, None, 0, ctypes.byref(self.place)))
         self.need(self.calls.hd_predictor_set(self.place, b"data", image.ctypes.data_as(ctypes.c_void_p),

@@ -20,7 +20,8 @@ bool lies_well(const char* at, Dtype d) {
 }
 
 // The tensors of `bytes`, which are those of `file` where it is not null.
-std::vector<NamedTensor> tensors(std::string_view bytes, const std::shared_ptr<const MappedFile>& file) {
+std::vector<NamedTensor> tensors(std::string_view bytes,
+                                 const std::shared_ptr<const MappedFile>& file) {
   params::MemoryReader in(bytes, "params");
   const auto next = [&]() -> Tensor {
     const params::Head head = params::read_head(in);

@@ -210,3 +210,16 @@ def test_errors_come_out_as_texts(request, program, saved, tmp_path):
     done = run(program, saved, "lenet", out, shape="2 1 28 28")
     assert (done.returncode, "data has shape (2,1,28,28) and 6272 bytes, found 12544" in done.stderr) == (3, True)
     assert not out.exists()
+
+
+@pytest.mark.parametrize("dtype, given, kept", [("float32", (), ()), ("float16", (), ("float16",)),
+                                                ("float32", ("float64",), ("double",))])
+def test_rare_types_are_kept_where_a_network_or_the_caller_names_them(tmp_path, dtype, given, kept):
+    import heddle as mx
+    x = mx.sym.cast(mx.sym.cast(mx.sym.Variable("data"), dtype=dtype) * 2, dtype="float32")
+    x.save(str(tmp_path / "net-symbol.json"))
+    command = [sys.executable, ROOT / "tools/amalgamate.py", tmp_path, "--model", tmp_path / "net-symbol.json"]
+    subprocess.run([*command, *(["--dtype", *given] if given else [])], check=True)
+    text = (tmp_path / "heddle_predict.cc").read_text()
+    assert {t for t in ("double", "float16", "bfloat16") if f"return fn({t}{{}});" in text} == set(kept)
+    assert "return fn(int64_t{});" in text

@@ -15,6 +15,7 @@ from ops.cases import CASES
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 import amalgamate  # noqa: E402
+from predictor_calls import Input, Output, load  # noqa: E402
 
 FLAGS = "-std=c++20 -O1 -fPIC -shared -ffp-contract=off -fno-math-errno -fno-trapping-math -Wall -Wextra".split()
 RECORDS = {name: record for record in _core.ops() for name in (record["name"], *record["aliases"])}
@@ -25,26 +26,11 @@ DTYPES = {name: i for i, name in enumerate("float32 float64 float16 uint8 int32 
 EMPTY = (0x112).to_bytes(8, "little") + bytes(24)
 
 
-class Input(ctypes.Structure):
-    """hd_input."""
-
-    _fields_ = [("size", ctypes.c_size_t), ("name", ctypes.c_char_p), ("shape", ctypes.POINTER(ctypes.c_int64)),
-                ("rank", ctypes.c_int), ("dtype", ctypes.c_int)]
-
-
-class Output(ctypes.Structure):
-    """hd_output."""
-
-    _fields_ = [("size", ctypes.c_size_t), ("name", ctypes.c_char_p), ("shape", ctypes.POINTER(ctypes.c_int64)),
-                ("rank", ctypes.c_int), ("dtype", ctypes.c_int), ("data", ctypes.c_void_p), ("bytes", ctypes.c_size_t)]
-
-
 class Predictor:
     """The compiled file."""
 
     def __init__(self, path):
-        self.calls = ctypes.CDLL(str(path))
-        self.calls.hd_last_error.restype = ctypes.c_char_p
+        self.calls = load(str(path))
 
     def need(self, code):
         if code != 0:

@@ -1,5 +1,7 @@
 """Networks that learn behind the C interface of the predictor (hd_trainer_*), inside libheddle."""
 import ctypes
+import pathlib
+import sys
 
 import numpy as np
 import pytest
@@ -7,24 +9,12 @@ import pytest
 import heddle as mx
 from heddle import predict
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
+from predictor_calls import Input, Output, Training  # noqa: E402
+
 library = predict._load()
 library.hd_last_error.restype = ctypes.c_char_p
 FLOAT32 = 0
-
-
-class Input(ctypes.Structure):
-    _fields_ = [("size", ctypes.c_size_t), ("name", ctypes.c_char_p), ("shape", ctypes.POINTER(ctypes.c_int64)),
-                ("rank", ctypes.c_int), ("dtype", ctypes.c_int)]
-
-
-class Output(ctypes.Structure):
-    _fields_ = [*Input._fields_, ("data", ctypes.c_void_p), ("bytes", ctypes.c_size_t)]
-
-
-class Training(ctypes.Structure):
-    _fields_ = [("size", ctypes.c_size_t), ("rule", ctypes.c_char_p), ("params", ctypes.POINTER(ctypes.c_char_p)),
-                ("wd", ctypes.c_double), ("rescale_grad", ctypes.c_double), ("clip_gradient", ctypes.c_double),
-                ("fixed", ctypes.POINTER(ctypes.c_char_p)), ("seed", ctypes.c_uint64)]
 
 
 class TrainerError(Exception):
