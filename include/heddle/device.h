@@ -56,8 +56,10 @@ HEDDLE_API int device_count(Device::Kind kind) noexcept;
 HEDDLE_API void set_device_api(Device::Kind kind, std::unique_ptr<DeviceApi> api);
 
 // Scratch memory of the calling thread, valid until the innermost ScratchScope of this thread ends.
-// Aligned to 64 bytes, not initialised.
+// Aligned to 64 bytes, not initialised. What was needed at once a thread keeps, and
+// kSmallestScratch at least.
 HEDDLE_API void* thread_scratch(size_t bytes);
+constexpr size_t kSmallestScratch = size_t{64} << 10;
 class HEDDLE_API ScratchScope {
  public:
   ScratchScope();
@@ -66,7 +68,11 @@ class HEDDLE_API ScratchScope {
   ScratchScope& operator=(const ScratchScope&) = delete;
 
  private:
-  size_t block_, used_;
+  size_t block_, used_, lent_, taken_;
 };
+// Bytes that the threads of the process keep, now.
+HEDDLE_API int64_t scratch_held() noexcept;
+// Gives them back; threads that are using theirs do so when they are done.
+HEDDLE_API void release_scratch() noexcept;
 
 }  // namespace heddle

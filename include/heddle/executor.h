@@ -26,8 +26,9 @@ struct HEDDLE_API BindSpec {
   GradReq default_req = GradReq::kWrite;
   bool training = true;                       // false: no gradients are prepared
   std::map<std::string, Device> groups = {};  // ctx_group -> device
-  // Most bytes that a run may take beside the parameters: for its values, the gradients and the
-  // outputs. 0: no limit; -1: what the setting HEDDLE_MEMORY_BUDGET says.
+  // Most bytes that a run may take beside the parameters: for its values, the scratch memory of
+  // kernels, the gradients and the outputs. 0: no limit; -1: what the setting HEDDLE_MEMORY_BUDGET
+  // says.
   int64_t memory_budget = -1;
 };
 
@@ -42,8 +43,9 @@ struct HEDDLE_API MemoryReport {
     std::string name;
     int64_t bytes;
   };
-  int64_t arena = 0;        // of the values between variables and outputs
+  int64_t arena = 0;        // of the values between variables and outputs, and scratch memory
   int64_t lower_bound = 0;  // the largest sum of those in use at once
+  int64_t scratch = 0;      // most that a kernel takes while it runs, on all threads: in the arena
   int64_t plain_arena = 0;  // the arena where nothing is recomputed
   int64_t gradients = 0, outputs = 0, parameters = 0;
   double seconds = 0, again = 0;  // estimated, of the forward nodes and of those that run again

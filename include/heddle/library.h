@@ -14,7 +14,7 @@
 namespace heddle {
 
 // What a library was compiled for. It must be what this heddle was: records cross the border whole.
-constexpr uint64_t kLibraryAbi = uint64_t(1) << 48 | uint64_t(sizeof(OpDef)) << 24 |
+constexpr uint64_t kLibraryAbi = uint64_t(2) << 48 | uint64_t(sizeof(OpDef)) << 24 |
                                  uint64_t(sizeof(OpContext)) << 12 | uint64_t(sizeof(Blob));
 
 // Adds the operators and kernels of a library; it stays loaded. Returns the names of its operators:

@@ -270,6 +270,8 @@ struct HEDDLE_API Situation {
   // Of inputs: lasting[i] says that it stays from run to run, so that a plan may pack it (Packing).
   std::span<const uint8_t> lasting = {};
   bool lasts(size_t i) const { return i < lasting.size() && lasting[i]; }
+  std::span<const uint8_t> wanted = {};  // of the outputs, where that is known; empty: all are
+  bool wants(size_t i) const { return wanted.empty() || wanted[i]; }
 };
 using Accepts = Erased<bool, const Situation&>;
 
@@ -281,6 +283,18 @@ struct HEDDLE_API StoredAs {
   std::span<Stored> in, out;
 };
 using Wants = Erased<void, const Situation&, StoredAs&>;
+// Scratch memory that a kernel takes at most: by itself, and beside that in each piece of its
+// loops, of which a thread runs one at a time. Known from the types, so that plans count it.
+struct HEDDLE_API ScratchNeed {
+  int64_t call = 0, piece = 0;        // bytes
+  int64_t pieces = int64_t{1} << 30;  // that there are at most
+  // What scratch memory for so many bytes takes.
+  static constexpr int64_t taken(int64_t bytes) {
+    return std::max<int64_t>(64, (bytes + 63) / 64 * 64);
+  }
+  void take(int64_t bytes) { call += taken(bytes); }
+};
+using ScratchOf = Erased<ScratchNeed, const Situation&>;
 // The arithmetic of one call, a multiplication with its addition counted as two.
 using Flops = Erased<double, const Situation&>;
 // For kernels that treat every element alike, whatever its place: all as the first input that is
@@ -337,7 +351,8 @@ struct HEDDLE_API Backward {
   // Becomes the operator "_backward_<name>": writes one gradient per input that is not kAux, in
   // order (skip those the context does not want). Inputs that are kAux may be changed.
   Learned<Kernel> run = {};
-  Learned<Wants> wants = {};  // of `run`; where it is missing, the operator's own
+  Learned<Wants> wants = {};        // of `run`; where it is missing, the operator's own
+  Learned<ScratchOf> scratch = {};  // of `run`
   // Or: composed of other operators; returns one value per input that is not kAux. Such gradients
   // can be differentiated again. Both may be given: `build` serves create_graph, `run` the rest,
   // and calls for which `build` returns nothing at all.
@@ -430,6 +445,7 @@ struct HEDDLE_API OpDef {
   ListOf<std::pair<int, int>> inplace = {};  // (input, output) that may share memory
   Kernel cpu = {};                           // others are added with OpTable::kernel
   Wants wants = {};           // of `cpu`, and of the gradient's unless it has its own
+  ScratchOf scratch = {};     // of `cpu`
   Compose compose = nullptr;  // or no kernel: made of other operators
   Flops flops = {};           // empty: one per element that is read or written
   Backward backward = {};
@@ -453,8 +469,9 @@ struct HEDDLE_API OpDef {
     std::string library;  // "portable", "onednn", "blas", "cuda" ...
     Kernel run;
     Accepts accepts;
-    Wants wants = {};       // none: everything dense and in C order
-    std::string file = "";  // the stem of the file that added it
+    Wants wants = {};        // none: everything dense and in C order
+    std::string file = "";   // the stem of the file that added it
+    ScratchOf scratch = {};  // none: no more than kSmallestScratch
     std::shared_ptr<const Packing> packing = nullptr;
   };
   // What a plan does instead where an input is a variable that stays: the operator `by`, of the
@@ -525,6 +542,12 @@ struct HEDDLE_API Cost {
 HEDDLE_API Cost cost_of(const OpCall& call, const Situation& s);
 // Whether this kernel of the call is pointwise for tensors of one shape: see OpDef::pointwise.
 HEDDLE_API bool is_pointwise(const OpDef::Implementation& kernel, const OpCall& call);
+// What the kernel says it takes of scratch memory for these blobs.
+HEDDLE_API ScratchNeed scratch_of(const OpDef::Implementation& kernel, const OpCall& call,
+                                  const Situation& s);
+// From now on a kernel that takes more scratch memory on the calling thread than its record says
+// throws Error once it has run, naming both. For tests, with one thread, where pieces run on that.
+HEDDLE_API void check_scratch(bool on);
 // Runs a kernel on the calling thread inside a ScratchScope.
 HEDDLE_API void run_kernel(const OpDef::Implementation& kernel, const OpCall& call, OpContext& ctx,
                            std::span<const Blob> in, Outputs out);
@@ -573,9 +596,11 @@ class HEDDLE_API OpTable {
   // gradient's kernel, say "_backward_<name>".
   void kernel(std::string_view op, Device::Kind on, std::string_view library, Kernel run,
               Accepts accepts = nullptr, Wants wants = nullptr);
-  // Of the kernel added last: see OpDef::Packing.
+  // What the kernel of `op` added last takes of scratch memory.
+  void scratch(std::string_view op, ScratchOf need);
+  // Of the kernel added last: see OpDef::Packing. `scratch`: of `run`.
   void packing(std::string_view op, int input, std::string_view by, Kernel run,
-               Erased<Kwargs, const Situation&> with = {});
+               Erased<Kwargs, const Situation&> with = {}, ScratchOf scratch = {});
   const OpDef* find(std::string_view name_or_alias) const;
   const OpDef& at(std::string_view name_or_alias) const;  // throws, suggesting near names
   const OpDef& of(Meaning meaning) const;                 // the one of that meaning

@@ -1,7 +1,10 @@
 // Memory, pooled per device. Freed blocks are kept by size class and handed out again.
 #pragma once
 #include <cstddef>
+#include <map>
 #include <memory>
+#include <string>
+#include <string_view>
 
 #include "heddle/device.h"
 
@@ -46,5 +49,26 @@ class HEDDLE_API Pool {
   ~Pool() = delete;
   storage::PoolState* state_;
 };
+
+// What memory is for, so that one can ask who has it: arrays that the calling thread makes while it
+// lives bear this name, unless they are made within another one. It is kept, not copied: the name
+// of an operator, or what kept_name() gives.
+class HEDDLE_API MemoryName {
+ public:
+  explicit MemoryName(const char* name);
+  ~MemoryName();
+  MemoryName(const MemoryName&) = delete;
+  MemoryName& operator=(const MemoryName&) = delete;
+  static const char* current();  // "arrays" where there is none
+
+ private:
+  const char* const outer_;
+};
+// A copy that is never freed, the same for the same name.
+HEDDLE_API const char* kept_name(std::string_view name);
+// Counts `bytes` more, or fewer, of that name.
+HEDDLE_API void count_named(const char* name, Device device, int64_t bytes) noexcept;
+// What is live of a device, by name: those of which there is something.
+HEDDLE_API std::map<std::string, int64_t> live_by_name(Device device);
 
 }  // namespace heddle

@@ -28,8 +28,9 @@ class PlannedStep(NamedTuple):
 class MemoryPlan:
     """What a run takes. Bytes, but for the seconds, which are estimates good for ratios only.
 
-    peak_bytes: everything beside the parameters: arena_bytes (of the values between), gradient_bytes and output_bytes
-    (with what comes in for them). plain_arena_bytes: the arena where nothing is recomputed. lower_bound: the largest sum of
+    peak_bytes: everything beside the parameters: arena_bytes (of the values between, and of what kernels work in),
+    gradient_bytes and output_bytes (with what comes in for them). scratch_bytes: the most that one kernel works in, on all
+    threads; a part of arena_bytes. plain_arena_bytes: the arena where nothing is recomputed. lower_bound: the largest sum of
     values in use at once, in this order of nodes. steps: every node. largest: (name, bytes) of what is in use when most
     is, the largest first. recomputed: names of the nodes that run again in backward, as often as they do.
     extra: the time of these, as a part of a step without them.
@@ -38,6 +39,7 @@ class MemoryPlan:
     def __init__(self, report: dict[str, Any]) -> None:
         self.arena_bytes: int = report["arena"]
         self.lower_bound: int = report["lower_bound"]
+        self.scratch_bytes: int = report["scratch"]
         self.plain_arena_bytes: int = report["plain_arena"]
         self.gradient_bytes: int = report["gradients"]
         self.output_bytes: int = report["outputs"]
@@ -52,6 +54,7 @@ class MemoryPlan:
     def __str__(self) -> str:
         rows = [("peak beside the parameters", _size(self.peak_bytes)),
                 ("  values between", f"{_size(self.arena_bytes)}, at least {_size(self.lower_bound)} in this order"),
+                ("  of them scratch memory", f"{_size(self.scratch_bytes)} at most"),
                 ("  gradients", _size(self.gradient_bytes)),
                 ("  outputs", _size(self.output_bytes)),
                 ("parameters", _size(self.parameter_bytes))]

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import threading
+from typing import TypedDict
 
 from . import _core
 
@@ -114,16 +115,33 @@ def num_gpus() -> int:
     return _core.device_count("gpu")
 
 
-def memory_stats(ctx: Context | None = None) -> dict[str, int]:
+class MemoryStats(TypedDict):
+    """What memory_stats() gives. Bytes, but for allocations."""
+
+    live: int
+    cached: int
+    peak: int
+    allocations: int
+    scratch: int
+    by_operator: dict[str, int]
+
+
+def memory_stats(ctx: Context | None = None) -> MemoryStats:
     """Bytes of the pool of a device, cpu() by default: `live` (in arrays now, arenas of bound graphs among them), `cached`
-    (free, kept for reuse), `peak` (most that was live at once), and how many `allocations` there were."""
+    (free, kept for reuse), `peak` (most that was live at once), and how many `allocations` there were; `scratch`, what
+    threads of the CPU keep beside it for kernels to work in (those of bound graphs work in the arena); and `by_operator`,
+    what is live by what it is for: "parameters" and "gradients" (of arrays with gradients), "arguments", "auxiliary states"
+    and "outputs" that binding made, "arena of <output>" and "prepared weights" of bound graphs, else the name of the operator
+    that made it, the largest first. "arrays" came from elsewhere."""
     ctx = _CPU0 if ctx is None else ctx
     stats = _core.memory_stats(ctx.device_type, ctx.device_id)
-    return {"live": stats["live"], "cached": stats["cached"], "peak": stats["peak_live"], "allocations": stats["allocations"]}
+    by_operator = dict(sorted(stats["by_operator"].items(), key=lambda item: -item[1]))
+    return {"live": stats["live"], "cached": stats["cached"], "peak": stats["peak_live"], "allocations": stats["allocations"],
+            "scratch": stats["scratch"], "by_operator": by_operator}
 
 
 def empty_cache() -> None:
-    """Gives the memory that is free, but kept for reuse, back to the system."""
+    """Gives the memory that is free, but kept for reuse, back to the system, and the scratch memory of threads."""
     _core.empty_cache()
 
 

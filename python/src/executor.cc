@@ -67,7 +67,8 @@ Executor bind(const Symbol& symbol, const std::string& device, int id, const py:
 
 py::dict dict_of(const MemoryReport& r) {
   py::dict d;
-  d["arena"] = r.arena, d["lower_bound"] = r.lower_bound, d["plain_arena"] = r.plain_arena;
+  d["arena"] = r.arena, d["lower_bound"] = r.lower_bound, d["scratch"] = r.scratch,
+  d["plain_arena"] = r.plain_arena;
   d["gradients"] = r.gradients, d["outputs"] = r.outputs, d["parameters"] = r.parameters;
   d["seconds"] = r.seconds, d["again"] = r.again, d["peak"] = r.peak;
   py::list steps, at_peak;

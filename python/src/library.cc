@@ -157,6 +157,8 @@ void define_library(py::module_& m) {
     d["cached"] = s.cached;
     d["peak_live"] = s.peak_live;
     d["allocations"] = s.allocations;
+    d["scratch"] = device_of(type, id).kind == Device::kCpu ? scratch_held() : 0;
+    d["by_operator"] = live_by_name(device_of(type, id));
     return d;
   });
   m.def("reset_peak",
@@ -168,7 +170,11 @@ void define_library(py::module_& m) {
     file.write(bytes.data(), bytes.size());
     file.commit();
   });
-  m.def("empty_cache", [] { Pool::of({}).release_cache(); });
+  m.def("empty_cache", [] {
+    Pool::of({}).release_cache();
+    release_scratch();
+  });
+  m.def("check_scratch", check_scratch);
   m.def("set_isa_level", ops::simd::set_level);
   m.def("isa_level", ops::simd::level);
   m.def("best_isa_level", ops::simd::best_level);

@@ -248,6 +248,7 @@ void Run::outputs(const Graph::Node& n, const CallTypes& types, std::vector<NDAr
       if (r.kind == Ref::kY && r.index == k) return true;
     return false;
   };
+  const MemoryName named(n.call->op->name.c_str());
   for (int k = 0; k < n.outputs(); ++k) {
     const int v = n.first_output + k;
     if (!uses_[v] && !(spec_.create_graph && recorded(k))) continue;

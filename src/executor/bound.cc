@@ -7,15 +7,18 @@
 #include "executor/fill.h"
 #include "executor/start.h"
 #include "executor/tune.h"
+#include "ndarray/chunk.h"
 
 namespace heddle {
 
 namespace bound {
 
 // The array that was given, checked; or a new one of zeros.
-NDArray take_or_make(const char* what, const Network::Variable& v, const Arrays& given) {
+NDArray take_or_make(const char* what, const char* name, const Network::Variable& v,
+                     const Arrays& given) {
   auto it = given.find(v.name);
   if (it == given.end() || !it->second) {
+    const MemoryName named(name);
     NDArray a(v.type.shape, v.device, v.type.dtype);
     fill_zero(a);
     return a;
@@ -42,6 +45,7 @@ NetworkSpec network_spec(const BindSpec& spec) {
                 .memory_budget = budget,
                 .recompute_all = setting_flag("MXNET_BACKWARD_DO_MIRROR"),
                 .join_pointwise = true,
+                .scratch_threads = threads(),
                 .kernels = kernel_judge()};
   // Who lets shapes be inferred gives those of what he will put in.
   for (const auto& [name, shape] : spec.shapes) n.known[name].shape = shape, n.inputs.insert(name);
@@ -57,11 +61,14 @@ BoundGraph::BoundGraph(Network given_network, const BindSpec& given, std::shared
   start_once();
   planned_ = plan_network(network, network.spec.training);  // who asks for too little is told now
   for (const Network::Variable& v : network.variables) {
-    arrays.push_back(bound::take_or_make(v.aux ? "auxiliary state" : "argument", v,
-                                         v.aux ? given.aux : given.args));
+    arrays.push_back(v.aux
+                         ? bound::take_or_make("auxiliary state", "auxiliary states", v, given.aux)
+                         : bound::take_or_make("argument", "arguments", v, given.args));
     gradients.emplace_back();
-    if (v.req != GradReq::kNone)
-      gradients.back() = bound::take_or_make("gradient of", v, given.grads);
+    if (v.req != GradReq::kNone) {
+      memory_of(arrays.back()).rename("parameters");
+      gradients.back() = bound::take_or_make("gradient of", "gradients", v, given.grads);
+    }
     (v.aux ? aux : args).push_back(arrays.back());
     if (!v.aux) grads.push_back(gradients.back());
   }
@@ -71,6 +78,7 @@ BoundGraph::BoundGraph(Network given_network, const BindSpec& given, std::shared
 
 // Outputs that are variables are those arrays; others get arrays of their own.
 void BoundGraph::make_outputs() {
+  const MemoryName named("outputs");
   for (const Network::Output& o : network.outputs)
     outputs.push_back(o.variable >= 0  ? arrays[o.variable]
                       : o.same_as >= 0 ? outputs[o.same_as]
@@ -103,6 +111,7 @@ Program& BoundGraph::program(bool training) {
   std::optional<Plan> plan = whole ? std::nullopt : std::exchange(planned_, std::nullopt);
   if (!plan) plan = plan_network(network, training, whole);
   head_grads_.resize(outputs.size());
+  const MemoryName shown("gradients of outputs");
   for (int v = 0; v < plan->graph.values; ++v) {
     const Home home = plan->home[v];
     if (home.kind != Home::kHead && home.kind != Home::kShown) continue;
@@ -111,6 +120,7 @@ Program& BoundGraph::program(bool training) {
     const Blob b = plan->describe(v);
     arrays[home.index] = NDArray(b.shape, b.device, b.dtype);
   }
+  const MemoryName named(kept_name("arena of " + network.symbol.outputs().at(0)));
   p = std::make_unique<Program>(
       std::move(*plan), [this](Home home) { return array_of(home); }, *arenas);
   return *p;

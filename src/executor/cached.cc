@@ -10,6 +10,7 @@
 #include "executor/start.h"
 #include "executor/tape.h"
 #include "heddle/cached_op.h"
+#include "heddle/storage.h"
 
 namespace heddle {
 
@@ -264,8 +265,10 @@ std::vector<NDArray> CachedGraph::call(std::span<const NDArray* const> in) {
   run.training = training;
   for (size_t i = 0; i < plan.streams.size(); ++i) run.seeds.push_back(next_seed(device));
   std::vector<NDArray> out;
+  const MemoryName of_outputs("outputs");
   for (const Network::Output& o : plan.network.outputs)
     out.emplace_back(o.type.shape, device, o.type.dtype);
+  const MemoryName named("arenas of hybrid blocks");
   const NDArray arena(Shape{std::max<int64_t>(plan.arena_bytes(), 1)}, device, Dtype::kUint8);
   push(forward, in, out, arena, device);
   if (recorded && plan.network.has_gradients()) {

@@ -43,6 +43,7 @@ CachedPlan::CachedPlan(Network given, Plan plan, std::vector<int> variable_of,
   std::sort(prepared_from_.begin(), prepared_from_.end());
   prepared_from_.erase(std::unique(prepared_from_.begin(), prepared_from_.end()),
                        prepared_from_.end());
+  const MemoryName named("prepared weights");
   for (int v = 0; v < p.graph.values; ++v)  // they count in the order of values
     if (p.home[v].kind == Home::kPrepared) {
       const Blob b = p.describe(v);
@@ -111,7 +112,8 @@ void CachedPlan::run(Part part, const RunContext& where, const Places& at, bool 
   } borrowed(*this);
   Steps& steps = *borrowed.steps;
   for (int i : parts_[size_t(part)]) {
-    steps.locate(i, [&](int value) { return address(value, at); });
+    steps.locate(
+        i, [&](int value) { return address(value, at); }, at.arena);
     const Graph::Node& n = steps.node(i);
     uint64_t seed = 0;
     if (n.call->op->draws) {

@@ -84,6 +84,7 @@ void invoke_dynamic(const OpCallRef& call, std::span<const NDArray* const> in,
     void run(RunContext& where) {
       OpContext ctx(where.device, where.stream, training, {}, seed);
       auto allocate = [this](int i, Shape shape) {
+        const MemoryName named(call->op->name.c_str());
         out[i] = NDArray(shape, in.empty() ? Device{} : in[0].device(), types[i].dtype);
         return out[i].blob();
       };
@@ -122,6 +123,7 @@ void invoke_dynamic(const OpCallRef& call, std::span<const NDArray* const> in,
 bool make_outputs(const OpCall& call, const CallTypes& types, std::span<NDArray> out, Device device,
                   bool taped) {
   bool given = false;
+  const MemoryName named(call.op->name.c_str());
   for (size_t i = 0; i < out.size(); ++i) {
     const ValueInfo& v = types.out[i];
     if (out[i]) {

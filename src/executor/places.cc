@@ -1,6 +1,8 @@
 // Finding arrays, and what tasks have to name.
 #include "executor/places.h"
 
+#include "heddle/storage.h"
+
 namespace heddle {
 
 namespace places {
@@ -26,6 +28,7 @@ NDArray Arenas::of(Device device, int64_t bytes) {
 Places::Places(const Plan& plan, FunctionRef<NDArray(Home)> array_of, Arenas& arenas)
     : own_(plan.home.size()) {
   for (const auto& [device, bytes] : plan.arenas) arenas_.push_back(arenas.of(device, bytes));
+  const MemoryName named("prepared weights");
   for (size_t v = 0; v < own_.size(); ++v)
     if (const Blob b = plan.describe(int(v)); plan.home[v].kind == Home::kPrepared)
       own_[v] = NDArray(b.shape, b.device, b.dtype),
@@ -61,9 +64,13 @@ void Places::touch_arenas() const {
 void* Places::address(const Plan& plan, int value) const {
   if (const NDArray& own = own_[value]) return own.blob().data;
   if (plan.offset[value] < 0) return nullptr;
+  void* const base = arena(plan.device(value));
+  return base ? static_cast<char*>(base) + plan.offset[value] : nullptr;
+}
+
+void* Places::arena(Device device) const {
   for (const NDArray& arena : arenas_)
-    if (arena.device() == plan.device(value))
-      return static_cast<char*>(arena.blob().data) + plan.offset[value];
+    if (arena.device() == device) return arena.blob().data;
   return nullptr;
 }
 

@@ -37,6 +37,7 @@ class Places {
   // In a task that has named what it uses.
   void touch_arenas() const;  // gets their memory
   void* address(const Plan& plan, int value) const;
+  void* arena(Device device) const;  // null: there is none
   Blob blob(const Plan& plan, int value) const;
 
  private:

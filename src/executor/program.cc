@@ -50,7 +50,9 @@ void Program::Work::run(int step, RunContext& where, bool training) {
   const Step& s = steps[step];
   if (s.idle) return;
   if (!s.located)
-    steps.locate(step, [&](int value) { return places.address(steps.plan(), value); });
+    steps.locate(
+        step, [&](int value) { return places.address(steps.plan(), value); },
+        steps.has_scratch(step) ? places.arena(steps.device(step)) : nullptr);
   const profiler::Part part(steps.node(step).call->op->name.c_str());
   if (s.kernel) return steps.run(step, where.device, where.stream, training, seed);
   const Blob &from = s.in[0], &to = s.out[0];

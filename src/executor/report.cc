@@ -10,6 +10,7 @@ MemoryReport of(const Network& network, const Plan& p, const Plan& plain) {
   const MemoryUse use = memory_use(p);
   MemoryReport r{.arena = p.stated_bytes(),
                  .lower_bound = use.lower_bound,
+                 .scratch = use.scratch,
                  .plain_arena = plain.stated_bytes(),
                  .seconds = p.seconds,
                  .again = p.seconds_again,
@@ -28,7 +29,7 @@ MemoryReport of(const Network& network, const Plan& p, const Plan& plain) {
     r.steps.push_back({n.name, n.call->op->name, uint8_t(n.phase), use.live[i]});
   }
   for (const MemoryUse::Piece& piece : use.at_peak)
-    r.at_peak.push_back({value_name(p, piece.value), piece.bytes});
+    r.at_peak.push_back({piece_name(p, use, piece), piece.bytes});
   return r;
 }
 

@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "ndarray/chunk.h"
+
 namespace heddle {
 
 namespace tape {
@@ -112,6 +114,8 @@ void mark_variable(NDArray& variable, const NDArray& gradient, GradReq req) {
   if (gradient)
     check(gradient.shape() == variable.shape(),
           "[mark_variable] gradient has shape {}, expected {}", gradient.shape(), variable.shape());
+  if (gradient && !variable.is_view()) memory_of(variable).rename("parameters");
+  if (gradient && !gradient.is_view()) memory_of(gradient).rename("gradients");
   variable.tape = tape::make_leaf(variable, gradient, req);
 }
 

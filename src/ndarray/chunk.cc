@@ -33,17 +33,34 @@ void free_in_order(const Var& var, Device by, Block block) {
 
 }  // namespace chunk
 
+void* ChunkMemory::from_pool() const {
+  void* const p = Pool::of(device).allocate(bytes).data;
+  count_named(name_, device, int64_t(bytes));
+  return p;
+}
+void ChunkMemory::to_pool(void* p) const {
+  count_named(name_, device, -int64_t(bytes));
+  Pool::of(device).free({p, bytes, device});
+}
+
+void ChunkMemory::rename(const char* name) {
+  std::lock_guard lock(chunk::first_use);
+  const char* const before = name_.exchange(name);
+  if (!data_.load(std::memory_order_relaxed) || owner_) return;
+  count_named(before, device, -int64_t(bytes)), count_named(name, device, int64_t(bytes));
+}
+
 void* ChunkMemory::allocate() {
   std::lock_guard lock(chunk::first_use);
   if (void* p = data_.load(std::memory_order_relaxed)) return p;
-  void* p = Pool::of(device).allocate(bytes).data;
+  void* p = from_pool();
   data_.store(p, std::memory_order_release);
   return p;
 }
 
 void ChunkMemory::adopt() {
   if (!owner_) return;
-  void* const own = bytes ? Pool::of(device).allocate(bytes).data : nullptr;
+  void* const own = bytes ? from_pool() : nullptr;
   if (own)
     device_api(device).copy(own, device, data_.load(std::memory_order_relaxed), device, bytes,
                             nullptr);
@@ -53,8 +70,7 @@ void ChunkMemory::adopt() {
 
 void ChunkMemory::release() {
   if (owner_) return;
-  if (void* const p = data_.exchange(nullptr, std::memory_order_acq_rel))
-    Pool::of(device).free({p, bytes, device});
+  if (void* const p = data_.exchange(nullptr, std::memory_order_acq_rel)) to_pool(p);
 }
 
 ChunkMemory::~ChunkMemory() {
@@ -63,8 +79,12 @@ ChunkMemory::~ChunkMemory() {
   const Memory memory{p, bytes, device};
   try {
     const Device by = unpacked(reached_by_.load(std::memory_order_relaxed));
-    if (device_api(by).asynchronous()) chunk::free_in_order(var, by, {memory, std::move(owner_)});
-    else if (!owner_) Pool::of(device).free(memory);
+    if (device_api(by).asynchronous()) {
+      if (!owner_) count_named(name_, device, -int64_t(bytes));
+      chunk::free_in_order(var, by, {memory, std::move(owner_)});
+    } else if (!owner_) {
+      to_pool(p);
+    }
   } catch (const std::exception&) {
     // Without an engine or a device, at the end of the process, the memory goes with it.
   }

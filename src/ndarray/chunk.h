@@ -8,6 +8,7 @@
 #include "heddle/device.h"
 #include "heddle/engine.h"
 #include "heddle/ndarray.h"
+#include "heddle/storage.h"
 
 namespace heddle {
 
@@ -30,6 +31,8 @@ class ChunkMemory : public Chunk {
   void reached_by(Device other) { reached_by_.store(packed(other), std::memory_order_relaxed); }
   // Copies foreign memory into memory of its own and lets go of it. Only while no task uses var.
   void adopt();
+  // What it is for, from now on: see MemoryName.
+  void rename(const char* name);
   // How many recorded calls wrote over this memory: autograd knows of the array they wrote to, not
   // of the views that were there before.
   void note_recorded_write() { recorded_.fetch_add(1, std::memory_order_relaxed); }
@@ -38,7 +41,10 @@ class ChunkMemory : public Chunk {
  private:
   friend class NDArray;
   void* allocate();
+  void* from_pool() const;
+  void to_pool(void* p) const;
   std::atomic<void*> data_{nullptr};
+  std::atomic<const char*> name_{MemoryName::current()};
   std::shared_ptr<void> owner_;  // of foreign or arena memory; then data_ is not the pool's
   // In one word: not every compiler has atomics of structs without a library of its own.
   static uint32_t packed(Device d) { return uint32_t(d.kind) << 24 | uint32_t(d.id); }

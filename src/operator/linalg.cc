@@ -257,6 +257,34 @@ void gemm(const OpContext& ctx, Mat<T> a, Mat<T> b, Mat<T> c, bool accumulate) {
   gemm_pieces(ctx, a, b, static_cast<const T*>(nullptr), c, accumulate);
 }
 
+int64_t gemm_scratch(int64_t m, int64_t n, int64_t k, Dtype dtype) {
+  const int64_t size = dtype_size(dtype);
+  if (dtype == Dtype::kFloat16 || dtype == Dtype::kBfloat16)
+    return ScratchNeed::taken(4 * m * k) + ScratchNeed::taken(4 * k * n) +
+           ScratchNeed::taken(4 * m * n) + gemm_scratch(m, n, k, Dtype::kFloat32);
+  if (dtype != Dtype::kFloat32 && dtype != Dtype::kFloat64) return 0;
+  int64_t most = 0, sums = 0;
+  for (int i = 0; dtype == Dtype::kFloat32 && i < offer_count; ++i)
+    if (const auto of = offers[i].scratch)
+      most = std::max(most, ScratchNeed::taken(of({m, n, std::min(k, kDepth), false, false})));
+  for (int64_t depth = kDepth * kTerms; depth < k * kTerms; depth *= kTerms)
+    if (k > depth) sums += ScratchNeed::taken(m * n * size);
+  return sums + most;
+}
+
+ScratchNeed scratch(int64_t m, int64_t n, int64_t k, Dtype dtype) {
+  ScratchNeed need;
+  if (m == 0 || n == 0) return need;
+  // Whoever multiplies, with pieces of its own.
+  for (int i = -1; i < offer_count; ++i) {
+    const Pieces p = pieces_of(m, n, k, i < 0 ? nullptr : &offers[i]);
+    need.piece =
+        std::max(need.piece, gemm_scratch(std::min(m, p.rows), std::min(n, p.columns), k, dtype));
+  }
+  need.pieces = kPieces;
+  return need;
+}
+
 template <class T>
 void gemm_bias(const OpContext& ctx, Mat<T> a, Mat<T> b, const T* bias, Mat<T> c) {
   if (const DeviceProducts* d = products_on(ctx)) {

@@ -40,6 +40,11 @@ void gemm(const OpContext& ctx, Mat<T> a, Mat<T> b, Mat<T> c, bool accumulate = 
 template <class T>
 void gemm_bias(const OpContext& ctx, Mat<T> a, Mat<T> b, const T* bias, Mat<T> c);
 
+// What the first two take of scratch memory for m rows, n columns and k terms: on the calling
+// thread, and in pieces. Libraries take memory of their own, which nobody counts.
+int64_t gemm_scratch(int64_t m, int64_t n, int64_t k, Dtype dtype);
+ScratchNeed scratch(int64_t m, int64_t n, int64_t k, Dtype dtype);
+
 // y = the transpose of x (rows, cols).
 template <class T>
 void transpose(const T* x, int64_t rows, int64_t cols, T* y);
@@ -66,6 +71,7 @@ struct HEDDLE_API Offer {
   // Pieces of a large product have multiples of so many rows and columns, of which nothing is lost
   // in registers and in what each piece does first.
   int64_t rows = 4, columns = 16;
+  int64_t (*scratch)(const Extents& e) = nullptr;  // bytes that it takes; none: nothing
 };
 HEDDLE_API void offer(const Offer& offer);  // while the catalogue is being filled
 void use_offers(bool use);                  // false: the portable product only

@@ -14,14 +14,19 @@ using linalg::Mat;
 // first at a time: both stay in the second cache.
 constexpr int64_t kDeep = 512, kColumns = 256, kRows = 96;
 
+int64_t scratch(const linalg::Extents& e) {
+  return std::min(e.k, kDeep) * nn::panels().whole(std::min(e.n, kColumns)) *
+         int64_t(sizeof(float));
+}
+
 void multiply_panels(Mat<float> a, Mat<float> b, Mat<float> c, bool accumulate) {
   const nn::Panels& panels = nn::panels();
   const int64_t m = a.m(), k = a.n(), n = b.n();
   const int64_t row = b.transposed ? 1 : b.ld, column = b.transposed ? b.ld : 1;
   const auto multiply = a.transposed ? panels.multiply_transposed : panels.multiply;
   ScratchScope scope;
-  auto* const packed = static_cast<float*>(thread_scratch(
-      size_t(std::min(k, kDeep) * panels.whole(std::min(n, kColumns))) * sizeof(float)));
+  auto* const packed =
+      static_cast<float*>(thread_scratch(size_t(scratch({m, n, k, a.transposed, b.transposed}))));
   for (int64_t j = 0; j < n; j += kColumns)
     for (int64_t q = 0; q < k; q += kDeep) {
       const int64_t deep = std::min(kDeep, k - q), width = std::min(kColumns, n - j);
@@ -66,7 +71,8 @@ void define(OpTable&) {
                  .sgemm = product,
                  .own = true,
                  .rows = 5 * kFewRows,
-                 .columns = nn::panels().wide});
+                 .columns = nn::panels().wide,
+                 .scratch = scratch});
 }
 
 }  // namespace heddle::ops::linalg_panels

@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "base/settings.h"
+#include "device/scratch.h"
 #include "operator/linalg.h"
 
 namespace heddle {
@@ -456,11 +457,41 @@ void run_kernel(const OpCall& call, OpContext& ctx, std::span<const Blob> in, Ou
   run_kernel(choose_kernel(call, ctx.device, {in, out, ctx.training}), call, ctx, in, out);
 }
 
+namespace catalogue {
+
+std::atomic<bool> checks_scratch{false};
+
+void run_counted(const OpDef::Implementation& kernel, const OpCall& call, OpContext& ctx,
+                 std::span<const Blob> in, Outputs out) {
+  const ScratchNeed need = scratch_of(kernel, call, {in, out, ctx.training, {}, ctx.wanted});
+  const int64_t said = ScratchRoom::bytes(need.call, need.piece, 1);
+  const ScratchCount count;
+  {
+    ScratchScope scope;
+    kernel.run(call.params.get(), ctx, Inputs(in, call.inputs), out);
+  }
+  check(int64_t(count.most()) <= std::max(said, int64_t(kSmallestScratch)),
+        "[{}] the {} kernel took {} bytes of scratch memory, expected {} at most: {} by itself and "
+        "{} in a piece",
+        call.op->name, kernel.library, count.most(), said, need.call, need.piece);
+}
+
+}  // namespace catalogue
+
 void run_kernel(const OpDef::Implementation& kernel, const OpCall& call, OpContext& ctx,
                 std::span<const Blob> in, Outputs out) {
+  if (catalogue::checks_scratch.load(std::memory_order_relaxed))
+    return catalogue::run_counted(kernel, call, ctx, in, out);
   ScratchScope scope;
   kernel.run(call.params.get(), ctx, Inputs(in, call.inputs), out);
 }
+
+ScratchNeed scratch_of(const OpDef::Implementation& kernel, const OpCall& call,
+                       const Situation& s) {
+  return kernel.scratch ? kernel.scratch(call.params.get(), s) : ScratchNeed{};
+}
+
+void check_scratch(bool on) { catalogue::checks_scratch.store(on); }
 
 // --- the table ----------------------------------------------------------------------------------
 struct OpTable::State {
@@ -502,11 +533,15 @@ const OpDef& OpTable::define(OpDef def) {
   table.order.push_back(d);
   if (d->meaning != Meaning::kNone)
     if (const OpDef*& first = table.meanings[size_t(d->meaning)]; !first) first = d;
-  if (d->cpu) kernel(d->name, Device::kCpu, "portable", d->cpu, nullptr, d->wants);
+  if (d->cpu) {
+    kernel(d->name, Device::kCpu, "portable", d->cpu, nullptr, d->wants);
+    if (d->scratch) scratch(d->name, d->scratch);
+  }
   if (d->backward.run) {
     const OpDef& b = define(catalogue::backward_of(*d));
     kernel(b.name, Device::kCpu, "portable", d->backward.run, nullptr,
            d->backward.wants ? Wants(d->backward.wants) : d->wants);
+    if (d->backward.scratch) scratch(b.name, d->backward.scratch);
     d->backward_op = &b;
   }
   return *d;
@@ -525,11 +560,23 @@ void OpTable::kernel(std::string_view op, Device::Kind on, std::string_view libr
   else table.later.emplace_back(d, std::move(k));
 }
 
+void OpTable::scratch(std::string_view op, ScratchOf need) {
+  if (!kGradients && op.starts_with("_backward_")) return;
+  State& table = state();
+  const auto it = table.names.find(op);
+  check(it != table.names.end() && !it->second->kernels.empty(),
+        "scratch memory is declared for '{}', which has no kernel", op);
+  OpDef* const d = it->second;
+  const auto added = std::find_if(table.later.rbegin(), table.later.rend(),
+                                  [&](const auto& k) { return k.first == d; });
+  (added == table.later.rend() ? d->kernels.back() : added->second).scratch = need;
+}
+
 void OpTable::packing(std::string_view op, int input, std::string_view by, Kernel run,
-                      Erased<Kwargs, const Situation&> with) {
+                      Erased<Kwargs, const Situation&> with, ScratchOf scratch) {
   OpDef::Implementation& k = state().names.find(op)->second->kernels.back();
   OpDef::Packing p{input, std::string(by), k, with};
-  p.kernel.run = run;
+  p.kernel.run = run, p.kernel.scratch = scratch;
   k.packing = std::make_shared<const OpDef::Packing>(std::move(p));
 }
 

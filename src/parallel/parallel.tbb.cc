@@ -16,6 +16,7 @@
 #include <memory>
 #include <mutex>
 
+#include "device/scratch.h"
 #include "device/system.h"
 #include "parallel/in_order.h"
 
@@ -168,9 +169,11 @@ void parallel_for(int64_t n, int64_t grain, parallel::Piece body) {
   if (a.width == 1) return parallel::run_in_order(n, grain, body);
   const int64_t pieces = (n - 1) / grain + 1;
   const auto* const caller = &where;
+  ScratchRoom* const room = ScratchRoom::current();
   std::atomic<bool> helped = false;
   auto run = [&](const tbb::blocked_range<int64_t>& range) {
     const parallel::Mark mark({&a, false});
+    const ScratchRoom::Share share(&where == caller ? nullptr : room);
     if (!helped.load(std::memory_order_relaxed)) {
       if (&where == caller) {
         a.helpers.alone();

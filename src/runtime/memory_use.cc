@@ -32,12 +32,16 @@ MemoryUse memory_use(const Plan& p) {
   u.live.resize(g.nodes.size());
   int64_t now = 0;
   for (size_t i = 0; i < g.nodes.size(); ++i) {
-    u.live[i] = now += change[i];
+    const int64_t scratch = p.scratch_bytes(int(i));
+    u.live[i] = (now += change[i]) + scratch;
+    u.scratch = std::max(u.scratch, scratch);
     if (u.live[i] > u.lower_bound) u.lower_bound = u.live[i], u.peak = int(i);
   }
   for (int v = 0; v < g.values; ++v)
     if (begin[v] >= 0 && begin[v] <= u.peak && u.peak <= end[v] && bytes(v) > 0)
       u.at_peak.push_back({v, bytes(v)});
+  if (!g.nodes.empty() && p.scratch_bytes(u.peak) > 0)
+    u.at_peak.push_back({-1, p.scratch_bytes(u.peak)});
   std::stable_sort(
       u.at_peak.begin(), u.at_peak.end(),
       [](const MemoryUse::Piece& a, const MemoryUse::Piece& b) { return a.bytes > b.bytes; });
@@ -52,6 +56,11 @@ std::string value_name(const Plan& p, int value) {
   return name;
 }
 
+std::string piece_name(const Plan& p, const MemoryUse& use, const MemoryUse::Piece& piece) {
+  if (piece.value >= 0) return value_name(p, piece.value);
+  return "scratch memory of " + value_name(p, p.graph.nodes[size_t(use.peak)].first_output);
+}
+
 void check_budget(const Network& network, const Plan& p) {
   const int64_t budget = network.spec.memory_budget, own = network.own_bytes() + p.kept_bytes();
   if (budget <= 0 || p.stated_bytes() + own <= budget) return;
@@ -59,10 +68,11 @@ void check_budget(const Network& network, const Plan& p) {
   std::string largest;
   for (size_t i = 0; i < std::min<size_t>(5, u.at_peak.size()); ++i)
     largest +=
-        format("{}{}: {}", i ? ", " : "", value_name(p, u.at_peak[i].value), u.at_peak[i].bytes);
+        format("{}{}: {}", i ? ", " : "", piece_name(p, u, u.at_peak[i]), u.at_peak[i].bytes);
   fail(
-      "[bind] memory_budget is {} bytes, but this network needs {} at least: {} for its values, {} "
-      "for gradients and outputs. Most is in use while {} runs, of which the largest are {}.",
+      "[bind] memory_budget is {} bytes, but this network needs {} at least: {} for its values and "
+      "the scratch memory of kernels, {} for gradients and outputs. Most is in use while {} runs, "
+      "of which the largest are {}.",
       budget, p.stated_bytes() + own, p.stated_bytes(), own,
       p.graph.nodes.empty() ? "" : value_name(p, p.graph.nodes[size_t(u.peak)].first_output),
       largest);

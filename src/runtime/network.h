@@ -20,7 +20,8 @@ struct NetworkSpec {
   bool training = true;  // false: no gradients
   std::map<std::string, GradReq, std::less<>> grad_req = {};
   GradReq default_req = GradReq::kWrite;  // of those that grad_req does not name
-  // What a training run may take beside the parameters: the arenas, the gradients and the outputs.
+  // What a training run may take beside the parameters: the arenas, with the scratch memory of
+  // kernels, the gradients and the outputs.
   // 0: whatever it needs. To keep to it, forward nodes run again among the backward ones.
   int64_t memory_budget = 0;
   // Without a budget: the part of a step's time that may go into running again what costs little.
@@ -29,6 +30,9 @@ struct NetworkSpec {
   // Pointwise calls are run together. They allocate a little while they run: not for those who may
   // not.
   bool join_pointwise = false;
+  // How many threads run pieces of a kernel's loops: what they need of scratch memory lies in the
+  // arena. 0: the owner of the threads gives it to them.
+  int scratch_threads = 0;
   KernelJudge* kernels = nullptr;  // who chooses among kernels; null: the order of the records
 };
 

@@ -8,10 +8,17 @@
 #include <string_view>
 
 #include "base/settings.h"
+#include "device/scratch.h"
 #include "runtime/memory_use.h"
 #include "symbol/recompute.h"
 
 namespace heddle {
+
+int64_t Plan::scratch_bytes(int node) const {
+  if (scratch.empty() || scratch[size_t(node)].call + scratch[size_t(node)].piece == 0) return 0;
+  const ScratchNeed& n = scratch[size_t(node)];
+  return ScratchRoom::bytes(n.call, n.piece, int(n.pieces));
+}
 
 int64_t Plan::stated_bytes() const {
   int64_t n = 0;
@@ -65,17 +72,23 @@ Draft draft_of(const Network& network) {
 }
 
 // From the last node to the first: whom nobody wants, and who changes nothing, wants nothing.
-void find_wanted(Plan& p) {
-  p.wanted.assign(p.graph.values, 0);
-  for (int v = 0; v < p.graph.values; ++v) p.wanted[v] = p.outside(v);
-  for (auto n = p.graph.nodes.rbegin(); n != p.graph.nodes.rend(); ++n) {
+std::vector<uint8_t> find_wanted(const Graph& g, const std::vector<bool>& outside) {
+  std::vector<uint8_t> wanted(outside.begin(), outside.end());
+  for (auto n = g.nodes.rbegin(); n != g.nodes.rend(); ++n) {
     bool runs = n->call && n->call->mutates;
-    for (int k = 0; k < n->outputs(); ++k) runs = runs || p.wanted[n->first_output + k];
+    for (int k = 0; k < n->outputs(); ++k) runs = runs || wanted[n->first_output + k];
     for (int k = 0; runs && n->call && k < n->outputs(); ++k)
-      if (always_written(*n, k)) p.wanted[n->first_output + k] = 1;
+      if (always_written(*n, k)) wanted[n->first_output + k] = 1;
     for (size_t k = 0; runs && k < n->inputs.size(); ++k)
-      if (!n->call->inputs[k].shape_only) p.wanted[n->inputs[k]] = 1;
+      if (!n->call->inputs[k].shape_only) wanted[n->inputs[k]] = 1;
   }
+  return wanted;
+}
+
+std::vector<bool> outside_of(const std::vector<Home>& home) {
+  std::vector<bool> outside(home.size());
+  for (size_t v = 0; v < home.size(); ++v) outside[v] = home[v].kind != Home::kArena;
+  return outside;
 }
 
 // Memory, device by device.
@@ -84,6 +97,8 @@ void plan_arenas(Plan& p) {
   p.offset.assign(g.values, MemoryPlan::kOutside);
   p.shares.assign(g.values, -1);
   p.after.assign(g.nodes.size(), {});
+  p.scratch_offset.assign(p.scratch.size(), MemoryPlan::kUnused);
+  const std::vector<int64_t> scratch = scratch_bytes(p.scratch);
   std::vector<Device> devices;
   for (Device d : p.where)
     if (std::find(devices.begin(), devices.end(), d) == devices.end()) devices.push_back(d);
@@ -92,10 +107,15 @@ void plan_arenas(Plan& p) {
     for (int v = 0; v < g.values; ++v)
       elsewhere[v] = p.outside(v) || !g.nodes[p.producer[v]].call || p.device(v) != d;
     std::vector<std::vector<int>> after;
-    const MemoryPlan m = plan_memory(g, p.types, elsewhere, &after);
+    std::vector<int64_t> here(scratch);
+    for (size_t n = 0; n < here.size(); ++n)
+      if (p.where[n] != d) here[n] = 0;
+    const MemoryPlan m = plan_memory(g, p.types, elsewhere, &after, 0, here);
     p.arenas.emplace_back(d, m.arena_bytes);
     for (int v = 0; v < g.values; ++v)
       if (!elsewhere[v]) p.offset[v] = m.offset[v], p.shares[v] = m.shares[v];
+    for (size_t n = 0; n < here.size(); ++n)
+      if (here[n] > 0) p.scratch_offset[n] = m.scratch[n];
     for (size_t n = 0; n < after.size(); ++n)
       p.after[n].insert(p.after[n].end(), after[n].begin(), after[n].end());
   }
@@ -140,18 +160,22 @@ struct Spent {
 
 // Recomputes what is worth it, or what a budget asks for.
 Chosen save_memory(Chosen c, const std::vector<Home>& home, const Network& network, Spent& spent) {
-  std::vector<bool> outside(size_t(c.graph.values));
+  const std::vector<bool> outside = outside_of(home);
   int64_t own = network.own_bytes();
   for (int v = 0; v < c.graph.values; ++v) {
-    outside[v] = home[v].kind != Home::kArena;
     if (home[v].kind == Home::kHead) own += c.types[v].shape.size() * dtype_size(c.types[v].dtype);
   }
   const NetworkSpec& spec = network.spec;
   const CheapSpec cheap{spec.recompute_share, spec.recompute_all};
   if (spec.memory_budget <= 0 && !(has_pass("recompute") && asks_for_recomputation(c.graph, cheap)))
     return c;
-  Recomputed r = spec.memory_budget > 0 ? recompute(std::move(c), outside, spec.memory_budget - own)
-                                        : recompute_cheap(std::move(c), outside, cheap);
+  std::vector<int64_t> scratch;
+  if (spec.scratch_threads > 0)
+    scratch = scratch_bytes(scratch_needs(c.graph, c.where, c.types, c.choices, true,
+                                          spec.scratch_threads, find_wanted(c.graph, outside)));
+  Recomputed r = spec.memory_budget > 0
+                     ? recompute(std::move(c), outside, scratch, spec.memory_budget - own)
+                     : recompute_cheap(std::move(c), outside, scratch, cheap);
   spent = {r.forward_seconds, r.seconds};
   return std::move(r.graph);
 }
@@ -215,7 +239,7 @@ void delay_draft(Draft& d, const Known& known, bool training) {
 }
 
 // A plan of these nodes, whose values have these homes.
-Plan lay_out(Chosen c, std::vector<Home> home) {
+Plan lay_out(Chosen c, std::vector<Home> home, bool training, int scratch_threads) {
   Plan p;
   p.graph = std::move(c.graph), p.where = std::move(c.where), p.types = std::move(c.types);
   p.choices = std::move(c.choices), p.home = std::move(home);
@@ -225,14 +249,17 @@ Plan lay_out(Chosen c, std::vector<Home> home) {
   for (int v = 0; v < p.graph.values; ++v)
     if (const Graph::Node& n = p.graph.nodes[p.producer[v]]; n.call && n.phase == Phase::kPrepare)
       p.home[v] = {Home::kPrepared, prepared++};
-  find_wanted(p);
+  p.wanted = find_wanted(p.graph, outside_of(p.home));
   find_passing(p);
+  if (scratch_threads > 0)
+    p.scratch =
+        scratch_needs(p.graph, p.where, p.types, p.choices, training, scratch_threads, p.wanted);
   plan_arenas(p);
   return p;
 }
 
 // The same with pointwise calls joined; the plan as it was where that would take more memory.
-Plan join_pointwise(Plan p) {
+Plan join_pointwise(Plan p, bool training, int scratch_threads) {
   std::vector<uint8_t> fixed(p.graph.values);
   for (int v = 0; v < p.graph.values; ++v) fixed[v] = p.outside(v);
   std::optional<Joined> joined = fuse_pointwise({p.graph, p.where, p.types, p.choices, {}}, fixed);
@@ -240,7 +267,7 @@ Plan join_pointwise(Plan p) {
   std::vector<Home> home(joined->chosen.graph.values);
   for (size_t v = 0; v < p.home.size(); ++v)
     if (joined->value_of[v] >= 0) home[joined->value_of[v]] = p.home[v];
-  Plan q = lay_out(std::move(joined->chosen), std::move(home));
+  Plan q = lay_out(std::move(joined->chosen), std::move(home), training, scratch_threads);
   if (q.stated_bytes() > p.stated_bytes()) return p;
   q.seconds = p.seconds, q.seconds_again = p.seconds_again;
   return q;
@@ -271,10 +298,11 @@ Plan finish(Draft d, Known known, const Network& network, Purpose purpose) {
   }
   Spent spent;
   if (kGradients && purpose.gradients) c = save_memory(std::move(c), homes, network, spent);
-  Plan p = lay_out(std::move(c), std::move(homes));
+  const int threads = network.spec.scratch_threads;
+  Plan p = lay_out(std::move(c), std::move(homes), purpose.training, threads);
   p.seconds = spent.seconds, p.seconds_again = spent.again;
   if (network.spec.join_pointwise && !purpose.whole && has_pass("pointwise"))
-    p = join_pointwise(std::move(p));
+    p = join_pointwise(std::move(p), purpose.training, threads);
   if (purpose.gradients) check_budget(network, p);
   return p;
 }

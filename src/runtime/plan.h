@@ -23,13 +23,15 @@ struct Home {
 
 struct Plan {
   Graph graph;
-  Placement where;                           // of nodes
-  ValueTypes types;                          // of values
-  std::vector<Home> home;                    // of values
-  std::vector<Choice> choices = {};          // of nodes, made before memory is planned
-  std::vector<uint8_t> wanted = {};          // value -> is it read, or has a home of its own?
-  std::vector<int64_t> offset = {};          // value -> its place in the arena of its device
-  std::vector<int> shares = {};              // value -> the value whose memory it takes over, or -1
+  Placement where;                        // of nodes
+  ValueTypes types;                       // of values
+  std::vector<Home> home;                 // of values
+  std::vector<Choice> choices = {};       // of nodes, made before memory is planned
+  std::vector<uint8_t> wanted = {};       // value -> is it read, or has a home of its own?
+  std::vector<int64_t> offset = {};       // value -> its place in the arena of its device
+  std::vector<int> shares = {};           // value -> the value whose memory it takes over, or -1
+  std::vector<ScratchNeed> scratch = {};  // of nodes, in the arena; `pieces`: of how many threads
+  std::vector<int64_t> scratch_offset = {};  // node -> its place there
   std::vector<std::vector<int>> after = {};  // node -> earlier nodes that its memory waits for
   std::vector<std::pair<Device, int64_t>> arenas = {};  // the stated peak of each device
   std::vector<int> producer = {};                       // value -> node
@@ -44,9 +46,10 @@ struct Plan {
 
   bool outside(int value) const { return home[value].kind != Home::kArena; }
   Device device(int value) const { return where[producer[value]]; }
-  Blob describe(int value) const;  // without an address, as it is stored
-  int64_t stated_bytes() const;    // of all arenas
-  int64_t kept_bytes() const;      // of prepared variables, and of gradients of outputs
+  Blob describe(int value) const;         // without an address, as it is stored
+  int64_t scratch_bytes(int node) const;  // in the arena; 0: none
+  int64_t stated_bytes() const;           // of all arenas
+  int64_t kept_bytes() const;             // of prepared variables, and of gradients of outputs
 };
 
 // The pipeline of passes, for a forward run alone, and for one with its gradients. Throws Error

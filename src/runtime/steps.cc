@@ -2,6 +2,9 @@
 #include "runtime/steps.h"
 
 #include <algorithm>
+#include <optional>
+
+#include "device/scratch.h"
 
 namespace heddle {
 
@@ -31,6 +34,9 @@ Steps::Steps(Plan plan) : plan_(std::move(plan)) {
     for (int v = 0; v < plan_.graph.values; ++v)
       if (plan_.offset[v] >= 0 && plan_.device(v) == arena.first)
         reach = std::max(reach, plan_.offset[v] + plan_.describe(v).bytes());
+    for (size_t n = 0; n < plan_.scratch.size(); ++n)
+      if (plan_.scratch_offset[n] >= 0 && plan_.where[n] == arena.first)
+        reach = std::max(reach, plan_.scratch_offset[n] + plan_.scratch_bytes(int(n)));
     touched_ += reach;
   }
   const auto& nodes = plan_.graph.nodes;
@@ -66,13 +72,15 @@ void Steps::add(int node) {
   for (bool training : {false, true}) draws_[training] |= n.call->draws(training);
 }
 
-void Steps::locate(int i, FunctionRef<void*(int value)> address) {
+void Steps::locate(int i, FunctionRef<void*(int value)> address, void* arena) {
   Step& s = steps_[i];
   const Graph::Node& n = node(i);
   // What is read for its type only may be written meanwhile, or lie nowhere.
   for (size_t k = 0; k < s.in.size(); ++k)
     s.in[k].data = n.call->inputs[k].shape_only ? nullptr : address(n.inputs[k]);
   for (size_t k = 0; k < s.out.size(); ++k) s.out[k].data = address(n.first_output + int(k));
+  if (has_scratch(i))
+    s.scratch = arena ? static_cast<char*>(arena) + plan_.scratch_offset[size_t(s.node)] : nullptr;
   s.located = true;
 }
 
@@ -88,6 +96,11 @@ void Steps::run_seeded(int i, Device device, Stream* stream, bool training, uint
   if (s.idle) return;
   // What is recomputed is what a training run computed.
   OpContext ctx(device, stream, training || n.phase == Phase::kRecomputed, s.wanted, seed);
+  std::optional<ScratchRoom> room;
+  if (s.scratch) {
+    const ScratchNeed& need = plan_.scratch[size_t(s.node)];
+    room.emplace(s.scratch, need.call, need.piece, int(need.pieces));
+  }
   attempt([&] { run_kernel(*s.kernel, *n.call, ctx, s.in, s.out); },
           [&](std::string_view text) { fail("Error in operator {}: {}", n.name, text); });
 }

@@ -18,6 +18,7 @@ struct Step {
   int64_t bytes = 0;                              // that the blobs cover
   bool idle = false;  // nobody wants an output, and nothing is changed: there is nothing to run
   bool located = false;
+  void* scratch = nullptr;  // memory for its kernel to work in, where the plan has some
 };
 
 // Of an output of a node: "<node>_<output>", as MXNet's monitors know it; counted where several
@@ -46,8 +47,9 @@ class Steps {
   int64_t touched_bytes() const { return touched_; }  // the furthest bytes that steps were given
 
   // Gives the blobs of a step their addresses, which stay: address(value) may be null for values
-  // that nobody reads.
-  void locate(int i, FunctionRef<void*(int value)> address);
+  // that nobody reads. `arena`: of its device, where the plan has scratch memory for the step.
+  void locate(int i, FunctionRef<void*(int value)> address, void* arena = nullptr);
+  bool has_scratch(int i) const { return plan_.scratch_bytes(steps_[i].node) > 0; }
   // Runs a step that has a kernel, once it is located, on a thread that may use what it uses.
   // Throws Error naming the node. `run_seed` is what the random numbers of a run are drawn from.
   void run(int i, Device device, Stream* stream, bool training, uint64_t run_seed);

@@ -3,6 +3,7 @@
 #pragma once
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -130,18 +131,31 @@ struct MemoryPlan {
   static constexpr int64_t kOutside = -1;  // variables, outputs: memory of their own
   static constexpr int64_t kUnused = -2;   // nobody reads it
   std::vector<int64_t> offset;             // value id -> byte offset in the arena
-  std::vector<int> shares;      // value id -> value whose memory it takes in place, or -1
-  int64_t arena_bytes = 0;      // the stated peak
-  int64_t peak_live_bytes = 0;  // the largest sum of live values: a lower bound
+  std::vector<int> shares;            // value id -> value whose memory it takes in place, or -1
+  std::vector<int64_t> scratch = {};  // node -> byte offset of its scratch memory, or kUnused
+  int64_t arena_bytes = 0;            // the stated peak
+  int64_t peak_live_bytes = 0;        // the largest sum of live values: a lower bound
 };
 // `outside` marks value ids that have memory of their own, or live on another device. In-place
 // where the records allow it and nothing else reads the input later; then offsets by lifetime.
 // `after` gets, per node, the nodes that must run before it for the plan to hold in any order:
 // readers of memory before its next writer, and reads and changes of auxiliary states in the
 // graph's order. An arena of `enough` bytes need not be made smaller. Where more
-// than that is live at once there is no packing: arena_bytes is what is live.
+// than that is live at once there is no packing: arena_bytes is what is live. `scratch`: bytes of
+// scratch memory that nodes have there while they run; empty: none.
 MemoryPlan plan_memory(const Graph& g, const ValueTypes& t, const std::vector<bool>& outside,
-                       std::vector<std::vector<int>>* after, int64_t enough = 0);
+                       std::vector<std::vector<int>>* after, int64_t enough = 0,
+                       std::span<const int64_t> scratch = {});
+
+// What the kernels of nodes need of scratch memory where so many threads run pieces of their loops:
+// `pieces` of each is how many do. Nothing where threads have room for it anyway, and for what is
+// prepared before runs. `wanted`: of values.
+std::vector<ScratchNeed> scratch_needs(const Graph& g, const Placement& where,
+                                       const ValueTypes& types, const std::vector<Choice>& choices,
+                                       bool training, int threads,
+                                       const std::vector<uint8_t>& wanted);
+// The bytes of each in an arena.
+std::vector<int64_t> scratch_bytes(const std::vector<ScratchNeed>& needs);
 
 // Chooses a device per node from __ctx_group__ attributes and inserts copies between devices.
 // Values keep their numbers; nodes do not.

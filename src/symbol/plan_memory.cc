@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "device/scratch.h"
 #include "symbol/pack.h"
 #include "symbol/passes.h"
 
@@ -17,15 +18,23 @@ constexpr int64_t kAlignment = 64;
 
 class Planner {
  public:
-  Planner(const Graph& g, const ValueTypes& t, const std::vector<bool>& outside)
-      : g_(g), t_(t), outside_(outside), block_of_(g.values, -1) {}
+  Planner(const Graph& g, const ValueTypes& t, const std::vector<bool>& outside,
+          std::span<const int64_t> scratch)
+      : g_(g), t_(t), outside_(outside), scratch_(scratch), block_of_(g.values, -1) {}
 
   MemoryPlan run(std::vector<std::vector<int>>* after, int64_t enough) {
     list_readers();
     plan_.offset.assign(g_.values, MemoryPlan::kOutside);
     plan_.shares.assign(g_.values, -1);
-    for (size_t i = 0; i < g_.nodes.size(); ++i)
+    plan_.scratch.assign(scratch_.empty() ? 0 : g_.nodes.size(), MemoryPlan::kUnused);
+    std::vector<int> of_scratch(plan_.scratch.size(), -1);
+    for (size_t i = 0; i < g_.nodes.size(); ++i) {
       if (g_.nodes[i].call) make_blocks(int(i));
+      if (of_scratch.empty() || scratch_[i] == 0) continue;
+      of_scratch[i] = int(blocks_.size());
+      blocks_.push_back({.bytes = scratch_[i], .begin = int(i), .end = int(i)});
+      last_value_.push_back(-1);
+    }
     plan_.peak_live_bytes = peak_live(blocks_);
     if (enough > 0 && plan_.peak_live_bytes > enough) {  // nothing can be enough
       plan_.arena_bytes = plan_.peak_live_bytes;
@@ -34,6 +43,8 @@ class Planner {
     plan_.arena_bytes = pack(blocks_, enough);
     for (int v = 0; v < g_.values; ++v)
       if (block_of_[v] >= 0) plan_.offset[v] = blocks_[block_of_[v]].offset;
+    for (size_t i = 0; i < of_scratch.size(); ++i)
+      if (of_scratch[i] >= 0) plan_.scratch[i] = blocks_[of_scratch[i]].offset;
     if (after) {
       after->assign(g_.nodes.size(), {});
       order_in_place(*after);
@@ -141,9 +152,10 @@ class Planner {
       std::optional<std::pair<int64_t, Stretch>> head, tail;
       while (it != occupied.end() && it->first < end) {
         const Stretch old = it->second;
-        wait_for_readers(last_value_[old.block], blocks_[b].begin, after);
-        if (!is_read(last_value_[old.block]))
-          after[blocks_[b].begin].push_back(blocks_[old.block].end);
+        const int value = last_value_[old.block], node = blocks_[b].begin;
+        if (value >= 0) wait_for_readers(value, node, after);
+        if ((value < 0 || !is_read(value)) && blocks_[old.block].end != node)
+          after[node].push_back(blocks_[old.block].end);
         if (it->first < begin) head = {it->first, {begin, old.block}};
         if (old.end > end) tail = {end, old};
         it = occupied.erase(it);
@@ -192,18 +204,58 @@ class Planner {
   const Graph& g_;
   const ValueTypes& t_;
   const std::vector<bool>& outside_;
+  const std::span<const int64_t> scratch_;
   MemoryPlan plan_;
   std::vector<int> first_, readers_;
   std::vector<int> block_of_;    // value -> block, or -1
   std::vector<Block> blocks_;    // in order of their first node
-  std::vector<int> last_value_;  // block -> the value that holds it last
+  std::vector<int> last_value_;  // block -> the value that holds it last; -1: it is scratch memory
 };
 
 }  // namespace memory
 
 MemoryPlan plan_memory(const Graph& g, const ValueTypes& t, const std::vector<bool>& outside,
-                       std::vector<std::vector<int>>* after, int64_t enough) {
-  return memory::Planner(g, t, outside).run(after, enough);
+                       std::vector<std::vector<int>>* after, int64_t enough,
+                       std::span<const int64_t> scratch) {
+  return memory::Planner(g, t, outside, scratch).run(after, enough);
+}
+
+std::vector<ScratchNeed> scratch_needs(const Graph& g, const Placement& where,
+                                       const ValueTypes& types, const std::vector<Choice>& choices,
+                                       bool training, int threads,
+                                       const std::vector<uint8_t>& wanted) {
+  std::vector<ScratchNeed> needs(g.nodes.size());
+  std::vector<Blob> in, out;
+  for (size_t i = 0; i < g.nodes.size(); ++i) {
+    const Graph::Node& n = g.nodes[i];
+    const OpDef::Implementation* const kernel = choices[i].kernel;
+    if (!n.call || !kernel || !kernel->scratch || where[i].kind != Device::kCpu ||
+        n.phase == Phase::kPrepare)
+      continue;
+    const std::span<const uint8_t> wants(&wanted[size_t(n.first_output)], size_t(n.outputs()));
+    if (!n.call->mutates && std::find(wants.begin(), wants.end(), 1) == wants.end()) continue;
+    in.clear(), out.clear();
+    const auto blob = [&](int v, const Stored& stored) {
+      return Blob{nullptr, types[v].shape, types[v].dtype, where[i], stored};
+    };
+    for (size_t k = 0; k < n.inputs.size(); ++k) in.push_back(blob(n.inputs[k], choices[i].in[k]));
+    for (int k = 0; k < n.outputs(); ++k)
+      out.push_back(blob(n.first_output + k, choices[i].out[size_t(k)]));
+    const ScratchNeed need = scratch_of(
+        *kernel, *n.call, {in, out, training || n.phase == Phase::kRecomputed, {}, wants});
+    if (need.call + need.piece <= int64_t(kSmallestScratch)) continue;
+    needs[i] = need;
+    needs[i].pieces = std::clamp<int64_t>(need.pieces, 1, threads);
+  }
+  return needs;
+}
+
+std::vector<int64_t> scratch_bytes(const std::vector<ScratchNeed>& needs) {
+  std::vector<int64_t> bytes;
+  bytes.reserve(needs.size());
+  for (const ScratchNeed& n : needs)
+    bytes.push_back(n.call + n.piece == 0 ? 0 : ScratchRoom::bytes(n.call, n.piece, int(n.pieces)));
+  return bytes;
 }
 
 }  // namespace heddle

@@ -44,7 +44,8 @@ bool asks(const Graph::Node& n, const char* attribute) {
 // What is known of the graph before anything is decided.
 class Study {
  public:
-  Study(const Chosen& c, const std::vector<bool>& outside) : c_(c), g_(c.graph), outside_(outside) {
+  Study(const Chosen& c, const std::vector<bool>& outside, const std::vector<int64_t>& scratch)
+      : c_(c), g_(c.graph), outside_(outside), scratch_(scratch) {
     producer_ = g_.producers();
     position_.assign(g_.nodes.size(), -1);
     for (size_t i = 0; i < g_.nodes.size(); ++i) {
@@ -68,6 +69,7 @@ class Study {
   const std::vector<int>& backward() const { return backward_; }
   int position(int node) const { return position_[node]; }  // among the forward ones; -1: none
   int64_t bytes(int value) const { return bytes_[value]; }  // in the arena
+  int64_t scratch(int node) const { return scratch_.empty() ? 0 : scratch_[size_t(node)]; }
   double seconds(int node) const { return seconds_[node]; }
   double forward_seconds() const { return forward_seconds_; }
   bool cheap(int node) const { return cheap_[node]; }
@@ -97,9 +99,11 @@ class Study {
     for (int v = 0; v < g_.values; ++v) device_of[v] = c_.where[producer_[v]];
     // As they will stand in the graph: variables among the forward nodes.
     size_t next = 0;
+    std::vector<int64_t> scratch;
     for (const Graph::Node& n : g_.nodes) {
       if (n.phase > Phase::kForward) continue;
       light.nodes.push_back({.call = n.call, .inputs = n.inputs, .first_output = n.first_output});
+      scratch.push_back(this->scratch(int(&n - g_.nodes.data())));
       next += n.call != nullptr;
     }
     for (; next < t.order.events.size(); ++next) {
@@ -116,7 +120,9 @@ class Study {
                              .inputs = e.inputs,
                              .first_output = e.first_output,
                              .phase = e.clone ? Phase::kRecomputed : n.phase});
+      scratch.push_back(this->scratch(e.node));
     }
+    if (scratch_.empty()) scratch.clear();
     for (const Graph::Node& n : g_.nodes)
       if (!n.call)
         for (int k = 0; k < n.outputs(); ++k) elsewhere[n.first_output + k] = true;
@@ -127,8 +133,9 @@ class Study {
     for (Device d : devices) {
       std::vector<bool> other = elsewhere;
       for (int v = 0; v < light.values; ++v) other[v] = other[v] || !(device_of[v] == d);
-      t.bytes +=
-          plan_memory(light, types, other, nullptr, devices.size() == 1 ? enough : 0).arena_bytes;
+      t.bytes += plan_memory(light, types, other, nullptr, devices.size() == 1 ? enough : 0,
+                             d.kind == Device::kCpu ? scratch : std::vector<int64_t>{})
+                     .arena_bytes;
     }
     return t;
   }
@@ -201,6 +208,7 @@ class Study {
   const Chosen& c_;
   const Graph& g_;
   const std::vector<bool>& outside_;
+  const std::vector<int64_t>& scratch_;
   std::vector<int> producer_, forward_, backward_, position_, last_;
   std::vector<int64_t> bytes_;
   std::vector<double> seconds_;
@@ -426,7 +434,7 @@ class Blocks {
         if (!taken) live += bytes(v);
         if (s_.last(v) < 0) brief += bytes(v);
       }
-      live_[size_t(p)] = live;
+      live_[size_t(p)] = live + s_.scratch(s_.forward()[size_t(p)]);
       live -= brief;
       for (int v : ending) live -= bytes(v);
       Block& b = blocks_[size_t(block_of_[size_t(p)])];
@@ -525,7 +533,7 @@ class Blocks {
       blocks_[b].gradients = before;
       int64_t most = before;
       for (size_t k = 0; k < backward_[b].size(); ++k, ++i) {
-        most = std::max(most, live[size_t(i)]);
+        most = std::max(most, live[size_t(i)] + s_.scratch(backward_[b][k]));
         before = live[size_t(i)] - ends[size_t(i)];
       }
       for (Way& w : blocks_[b].ways) w.backward = most;
@@ -821,11 +829,12 @@ Trial cheapest(const Study& s, CheapSpec spec) {
 
 }  // namespace recomputing
 
-Recomputed recompute(Chosen c, const std::vector<bool>& outside, int64_t bytes) {
+Recomputed recompute(Chosen c, const std::vector<bool>& outside,
+                     const std::vector<int64_t>& scratch, int64_t bytes) {
   recomputing::Trial t;
   double forward = 0;
   {
-    const recomputing::Study study(c, outside);
+    const recomputing::Study study(c, outside, scratch);
     t = recomputing::Search(study, bytes).run(recomputing::plain(study));
     forward = study.forward_seconds();
   }
@@ -839,11 +848,12 @@ bool asks_for_recomputation(const Graph& g, CheapSpec spec) {
          });
 }
 
-Recomputed recompute_cheap(Chosen c, const std::vector<bool>& outside, CheapSpec spec) {
+Recomputed recompute_cheap(Chosen c, const std::vector<bool>& outside,
+                           const std::vector<int64_t>& scratch, CheapSpec spec) {
   recomputing::Trial t;
   double forward = 0;
   {
-    const recomputing::Study study(c, outside);
+    const recomputing::Study study(c, outside, scratch);
     t = recomputing::cheapest(study, spec);
     forward = study.forward_seconds();
   }

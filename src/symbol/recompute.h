@@ -20,8 +20,10 @@ struct Recomputed {
 // into a chain of blocks, some of which keep what their gradients read, some of it, or nothing
 // (checkpoint.h), and what the planner says of the result decides. When nothing fits, returns what
 // needs least. Every clone reads what its original read and draws the same random numbers, so
-// gradients keep their bits. `outside`: values that have memory of their own.
-Recomputed recompute(Chosen c, const std::vector<bool>& outside, int64_t bytes);
+// gradients keep their bits. `outside`: values that have memory of their own. `scratch`: bytes that
+// nodes need in the arena while they run; empty: none.
+Recomputed recompute(Chosen c, const std::vector<bool>& outside,
+                     const std::vector<int64_t>& scratch, int64_t bytes);
 
 // The same for what costs next to nothing (elementwise operators, norms, pooling): as much of it as
 // takes at most `share` of the time of a step; the graph as it was where this does not lower the
@@ -32,6 +34,7 @@ struct CheapSpec {
 };
 // Whether recompute_cheap() would look for anything.
 bool asks_for_recomputation(const Graph& g, CheapSpec spec);
-Recomputed recompute_cheap(Chosen c, const std::vector<bool>& outside, CheapSpec spec);
+Recomputed recompute_cheap(Chosen c, const std::vector<bool>& outside,
+                           const std::vector<int64_t>& scratch, CheapSpec spec);
 
 }  // namespace heddle

@@ -280,3 +280,40 @@ def test_pools_tell_what_they_hold():
     mx.nd.waitall()
     mx.empty_cache()
     assert mx.memory_stats()["live"] <= before["live"] + (1 << 20)
+
+
+def test_pools_tell_what_their_memory_is_for():
+    def named(name):
+        return mx.memory_stats()["by_operator"].get(name, 0)
+
+    gc.collect()
+    before = {name: named(name) for name in ("broadcast_add", "parameters", "gradients", "arena of named_output", "prepared weights")}
+    x = mx.nd.zeros((1000, 100))
+    y = mx.nd.broadcast_add(x, mx.nd.ones((1, 100)))
+    y.wait_to_read()
+    assert named("broadcast_add") == before["broadcast_add"] + 400000
+    x.attach_grad()
+    x.grad.wait_to_read()
+    assert named("parameters") == before["parameters"] + 400000
+    assert named("gradients") == before["gradients"] + 400000
+    net = mx.sym.FullyConnected(mx.sym.tanh(mx.sym.FullyConnected(mx.sym.Variable("data"), num_hidden=64)), num_hidden=8,
+                                name="named")
+    exe = net.simple_bind(mx.cpu(), data=(32, 100), grad_req="null")
+    exe.forward()
+    exe.outputs[0].wait_to_read()
+    assert named("arena of named_output") > before["arena of named_output"]
+    stats = mx.memory_stats()
+    assert sum(stats["by_operator"].values()) == stats["live"]
+    assert list(stats["by_operator"].values()) == sorted(stats["by_operator"].values(), reverse=True)
+    del exe, x, y
+    gc.collect()
+    mx.nd.waitall()
+    assert {name: named(name) for name in before} == before
+
+
+def test_scratch_memory_goes_with_the_cache():
+    x = mx.nd.ones((64, 64, 30, 30), dtype="float16")
+    mx.nd.LRN(x, nsize=3).wait_to_read()  # sums of an image in float32
+    assert mx.memory_stats()["scratch"] > 64 * 30 * 30 * 4
+    mx.empty_cache()
+    assert mx.memory_stats()["scratch"] == 0

@@ -5,6 +5,7 @@
 #include "operator/elemwise/binary.h"
 #include "operator/elemwise/loops.h"
 #include "operator/elemwise/reduction.h"
+#include "operator/scratch_needs.h"
 
 namespace heddle::ops::broadcast {
 using namespace ew;
@@ -98,6 +99,10 @@ void sum_back(const P&, OpContext& ctx, Inputs in, Outputs out) {
   if (out.size() > 1 && ctx.wants(1)) std::memset(out[1].data, 0, size_t(out[1].bytes()));
 }
 
+ScratchNeed sum_back_scratch(const Situation& s) {
+  return s.wants(0) ? sum_to_scratch(s.in[0].shape, s.out[0].shape) : ScratchNeed{};
+}
+
 // --- _sum_like, _expand_like: both directions as operators, for gradients of gradients -----------
 void infer_first_like_second(InferContext& c) { c.set_out(0, c.in(1)); }
 void sum_like(OpContext& ctx, Inputs in, Outputs out) { sum_to(ctx, in[0], out[0]); }
@@ -135,6 +140,11 @@ void expand_like_gradient(const ExpandParam& p, OpContext& ctx, Inputs in, Outpu
   if (p.average) map(ctx, kLoops<Div>, {out[0], times(out[0], in[0])}, out[0]);
 }
 
+ScratchNeed expand_like_scratch(const ExpandParam& p, const Situation& s) {
+  if (!s.wants(0)) return {};
+  return sum_to_scratch(s.in[0].shape, kept_view(p, s.out[0], s.in[0].shape).shape);
+}
+
 using Values = std::vector<GradContext::Value>;
 // Adding zeros repeats as NumPy does: `like` may have fewer axes than data, which broadcast_like
 // refuses.
@@ -159,14 +169,20 @@ void define(OpTable& ops) {
               .params = schema<ToParam>(),
               .infer = infer_to,
               .cpu = repeat<ToParam>,
-              .backward = {.reads = {dy()}, .run = sum_back<ToParam>, .build = build_broadcast}});
+              .backward = {.reads = {dy()},
+                           .run = sum_back<ToParam>,
+                           .scratch = sum_back_scratch,
+                           .build = build_broadcast}});
   ops.define({.name = "broadcast_axis",
               .aliases = {"broadcast_axes"},
               .doc = "Repeats the given axes, which have extent 1.",
               .params = schema<AxisParam>(),
               .infer = infer_axis,
               .cpu = repeat<AxisParam>,
-              .backward = {.reads = {dy()}, .run = sum_back<AxisParam>, .build = build_broadcast}});
+              .backward = {.reads = {dy()},
+                           .run = sum_back<AxisParam>,
+                           .scratch = sum_back_scratch,
+                           .build = build_broadcast}});
   ops.define({.name = "broadcast_like",
               .doc = "Repeats axes of lhs to the extents that rhs has.",
               .params = schema<LikeParam>(),
@@ -174,21 +190,27 @@ void define(OpTable& ops) {
               .infer = infer_like,
               .infer_dtype = infer_dtype_of_first,
               .cpu = repeat<LikeParam>,
-              .backward = {.reads = {dy()}, .run = sum_back<LikeParam>, .build = build_broadcast}});
+              .backward = {.reads = {dy()},
+                           .run = sum_back<LikeParam>,
+                           .scratch = sum_back_scratch,
+                           .build = build_broadcast}});
   ops.define({.name = "_sum_like",
               .doc = "Sums data over the axes along which `like` would be repeated to its shape.",
               .inputs = {{"data"}, {.name = "like", .shape_only = true}},
               .infer = infer_first_like_second,
               .cpu = sum_like,
+              .scratch = sum_back_scratch,
               .backward = {.reads = {dy()}, .run = sum_like_gradient, .build = build_sum_like}});
-  ops.define(
-      {.name = "_expand_like",
-       .doc = "Repeats a reduction's result over the axes that were reduced from `like`.",
-       .params = schema<ExpandParam>(),
-       .inputs = {{"data"}, {.name = "like", .shape_only = true}},
-       .infer = infer_first_like_second,
-       .cpu = expand_like,
-       .backward = {.reads = {dy()}, .run = expand_like_gradient, .build = build_expand_like}});
+  ops.define({.name = "_expand_like",
+              .doc = "Repeats a reduction's result over the axes that were reduced from `like`.",
+              .params = schema<ExpandParam>(),
+              .inputs = {{"data"}, {.name = "like", .shape_only = true}},
+              .infer = infer_first_like_second,
+              .cpu = expand_like,
+              .backward = {.reads = {dy()},
+                           .run = expand_like_gradient,
+                           .scratch = expand_like_scratch,
+                           .build = build_expand_like}});
 }
 
 }  // namespace heddle::ops::broadcast

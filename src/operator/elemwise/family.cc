@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "operator/elemwise/reduction.h"
+#include "operator/scratch_needs.h"
 
 namespace heddle::ops::ew {
 
@@ -69,6 +70,20 @@ void binary_gradients(OpContext& ctx, const MapLoops& a, const MapLoops& b, Inpu
   if (ctx.wants(1)) one_gradient(ctx, b, in, out[1]);
 }
 
+// Of an operand that was broadcast: what its sums take, and where its gradient needs the operands
+// too, all of what is summed.
+ScratchNeed gradients_scratch(const Situation& s) {
+  ScratchNeed most;
+  for (size_t i = 0; i < std::min<size_t>(s.out.size(), 2); ++i) {
+    const Shape& whole = s.in[0].shape;
+    if (!s.wants(i) || s.out[i].shape == whole) continue;
+    ScratchNeed need = sum_to_scratch(whole, s.out[i].shape);
+    if (s.in.size() > 1) need.take(whole.size() * dtype_size(s.out[i].dtype));
+    most = s.in.size() > 1 ? both(most, need) : either(most, need);
+  }
+  return most;
+}
+
 using Values = std::vector<GradContext::Value>;
 
 Values build_elemwise(GradContext& g, BinaryGraph to_a, BinaryGraph to_b) {
@@ -96,6 +111,7 @@ void set_gradient(OpDef& d, const BinaryKernels& k, const Learned<Kernel>& run,
   if (!k.has_grad) return;
   d.backward.reads = k.reads_operands ? with_operands : Learned<ListOf<Ref>>{dy()};
   d.backward.run = run;
+  d.backward.scratch = ScratchOf(gradients_scratch);
 }
 
 void define_scalar(OpTable& ops, const BinaryKernels& k, const BinaryNames& names, bool reflected) {

@@ -5,6 +5,7 @@
 #include "operator/elemwise/binary.h"
 #include "operator/elemwise/loops.h"
 #include "operator/elemwise/make_reduction.h"
+#include "operator/scratch_needs.h"
 
 namespace heddle::ops::ew {
 
@@ -58,6 +59,15 @@ void run(const ReduceParam& p, OpContext& ctx, Inputs in, Outputs out) {
   else ew::reduce(ctx, kReduction<F>, in[0], kept, out[0]);
 }
 
+template <class P>
+ScratchNeed scratch_of_run(std::string_view op, const P& p, bool exclude, const Blob& x) {
+  return reduce_scratch(x.shape, kept_shape(op, x.shape, p.axis, exclude));
+}
+template <class F>
+ScratchNeed scratch(const ReduceParam& p, const Situation& s) {
+  return scratch_of_run(F::name, p, p.exclude, s.in[0]);
+}
+
 // dy as x sees it: with 1 for every reduced axis.
 Blob kept_view(std::string_view op, const Blob& dy, const Shape& x, const Shape& axis,
                bool exclude) {
@@ -95,6 +105,15 @@ void prod_gradient(const ReduceParam& p, OpContext& ctx, Inputs in, Outputs out)
   const Blob zeros = reduced(kReduction<CountZeros>);
   map(ctx, kLoops<F>, {kept_view(P::name, in[0], x.shape, p.axis, p.exclude), x, product, zeros},
       out[0]);
+}
+
+template <class P>
+ScratchNeed prod_scratch(const ReduceParam& p, const Situation& s) {
+  const Shape& x = s.in[1].shape;
+  const Shape kept = kept_shape(P::name, x, p.axis, p.exclude);
+  ScratchNeed need = reduce_scratch(x, kept);
+  need.take(8 * kept.size()), need.take(8 * kept.size());
+  return need;
 }
 
 void sum_gradient(const ReduceParam& p, OpContext& ctx, Inputs in, Outputs out) {
@@ -142,7 +161,8 @@ OpDef reduce_def(std::vector<std::string> aliases) {
           .doc = F::doc,
           .params = schema<ReduceParam>(),
           .infer = infer,
-          .cpu = run<F>};
+          .cpu = run<F>,
+          .scratch = scratch<F>};
   if constexpr (requires { F::full; }) d.precision = Precision::kFull;
   if constexpr (requires { F::grad(1.f, 1.f, 1.f); })
     d.backward = {.reads = {dy(), x(), y()},
@@ -217,6 +237,15 @@ void norm(const NormParam& p, OpContext& ctx, Inputs in, Outputs out) {
   if (p.ord == 1) sum_up(ctx, kReduction<SumAbs>, in[0], kept, out[0]);
   else length(ctx, in[0], kept, out[0]);
 }
+ScratchNeed norm_scratch(const NormParam& p, const Situation& s) {
+  const Shape& x = s.in[0].shape;
+  const Shape kept = kept_shape("norm", x, p.axis, false);
+  ScratchNeed need = reduce_scratch(x, kept);
+  if (p.ord == 1) return need;
+  need.take(8 * kept.size());
+  if (s.in[0].dtype == Dtype::kFloat64) need.take(8 * kept.size()), need.take(8 * x.size());
+  return need;
+}
 void norm_gradient(const NormParam& p, OpContext& ctx, Inputs in, Outputs out) {
   const Shape& x = out[0].shape;
   map(ctx, p.ord == 1 ? kLoops<Gradient<SumAbs>> : kLoops<Gradient<SumSquares>>,
@@ -240,8 +269,12 @@ void define(OpTable& ops) {
   sum.backward = {.reads = {dy()}, .run = sum_gradient, .build = expand<false>};
   mean.backward = {.reads = {dy()}, .run = mean_gradient, .build = expand<true>};
   OpDef prod = reduce_def<Prod>({}), nanprod = reduce_def<NanProd>({});
-  prod.backward = {.reads = {dy(), x()}, .run = prod_gradient<Prod, ProdGradient>};
-  nanprod.backward = {.reads = {dy(), x()}, .run = prod_gradient<NanProd, NanProdGradient>};
+  prod.backward = {.reads = {dy(), x()},
+                   .run = prod_gradient<Prod, ProdGradient>,
+                   .scratch = prod_scratch<Prod>};
+  nanprod.backward = {.reads = {dy(), x()},
+                      .run = prod_gradient<NanProd, NanProdGradient>,
+                      .scratch = prod_scratch<NanProd>};
   ops.define(sum);
   ops.define(mean);
   ops.define(reduce_def<NanSum>({}));
@@ -258,6 +291,7 @@ void define(OpTable& ops) {
               .infer = infer_norm,
               .infer_dtype = infer_norm_dtype,
               .cpu = norm,
+              .scratch = norm_scratch,
               .backward = {.reads = {dy(), x(), y()}, .run = norm_gradient, .build = build_norm}});
 }
 

@@ -13,6 +13,13 @@ constexpr int64_t kBlockRows = 64;   // the same across rows
 constexpr int64_t kColumns = kTile;  // columns taken together
 constexpr int64_t kEnoughTasks = 64;
 
+// Long axes are cut into segments when there is little else to share out.
+int64_t segment_of(int64_t outer, int64_t axis, int64_t inner) {
+  const int64_t width = std::min(inner, kColumns), tiles = (inner + width - 1) / width;
+  if (outer * tiles >= kEnoughTasks && inner > 1) return std::max<int64_t>(axis, 1);
+  return std::max(kBlock, kGrain / width);
+}
+
 // x as (outer, axis, inner), reduced over the middle.
 template <class C>
 struct Fold {
@@ -64,9 +71,7 @@ struct Fold {
   // Reduces everything into acc[outer * inner].
   void run(OpContext& ctx, A* acc) const {
     const int64_t width = std::min(inner, kColumns), tiles = (inner + width - 1) / width;
-    // Long axes are cut into segments when there is little else to share out.
-    int64_t segment = std::max(kBlock, kGrain / width);
-    if (outer * tiles >= kEnoughTasks && inner > 1) segment = std::max<int64_t>(axis, 1);
+    const int64_t segment = segment_of(outer, axis, inner);
     const int64_t segments = std::max<int64_t>(1, (axis + segment - 1) / segment);
     const int64_t results = outer * inner;
     A* parts = segments == 1 ? acc : ctx.scratch_of<A>(results * segments);
@@ -144,6 +149,7 @@ void reduce_in(OpContext& ctx, const Reduction& r, const Blob& x, const Shape& k
   // Nothing is left to reduce: still one pass, over groups of one.
   const int64_t outer = g < 0 ? results : groups.product(0, g);
   const int64_t inner = g < 0 ? 1 : groups.product(g + 1, groups.count);
+  ScratchScope scope;
   A* acc = ctx.scratch_of<A>(std::max(outer * inner, results));
   if (empty) {
     std::fill_n(acc, results, merge.init);
@@ -184,6 +190,32 @@ void reduce(OpContext& ctx, const Reduction& r, const Blob& x, const Shape& kept
   if (x.dtype == Dtype::kFloat64) reduce_in<double>(ctx, r, x, kept, y);
   else if (is_float(x.dtype)) reduce_in<float>(ctx, r, x, kept, y);
   else reduce_in<int64_t>(ctx, r, x, kept, y);
+}
+
+// As reduce_in() goes about it.
+ScratchNeed reduce_scratch(const Shape& x, const Shape& kept) {
+  ScratchNeed need;
+  Groups groups(x, kept);
+  int g = groups.last_reduced();
+  const int64_t results = kept.size();
+  const auto fold = [&](int64_t outer, int64_t axis, int64_t inner) {
+    const int64_t segment = segment_of(outer, axis, std::max<int64_t>(inner, 1));
+    if (const int64_t segments = (axis + segment - 1) / segment; segments > 1)
+      need.take(8 * outer * inner * segments);
+  };
+  const int64_t outer = g < 0 ? results : groups.product(0, g);
+  const int64_t inner = g < 0 ? 1 : groups.product(g + 1, groups.count);
+  need.take(8 * std::max(outer * inner, results));
+  if (x.size() == 0 || g < 0) return need;
+  fold(outer, groups.extent[g], inner);
+  groups.drop(g);
+  for (g = groups.last_reduced(); g >= 0; g = groups.last_reduced()) {
+    const int64_t before = groups.product(0, g), after = groups.product(g + 1, groups.count);
+    need.take(8 * before * after);
+    fold(before, groups.extent[g], after);
+    groups.drop(g);
+  }
+  return need;
 }
 
 void reduce_wide(OpContext& ctx, const Reduction& r, const Blob& x, const Shape& kept,

@@ -38,6 +38,9 @@ struct Reduction {
 // Reduces x to y. `kept` is the shape of x with 1 for every reduced axis; y has its elements.
 void reduce(OpContext& ctx, const Reduction& r, const Blob& x, const Shape& kept, const Blob& y);
 
+// What that takes of scratch memory, and what it takes in double.
+ScratchNeed reduce_scratch(const Shape& x, const Shape& kept);
+
 // The same, computing in double whatever x holds: for results that float32 or int64 would overflow
 // or lose on the way.
 void reduce_wide(OpContext& ctx, const Reduction& r, const Blob& x, const Shape& kept,
@@ -49,6 +52,7 @@ void sum_up(OpContext& ctx, const Reduction& r, const Blob& x, const Shape& kept
 
 // Sums x over the axes along which y was repeated to give it: the gradient of broadcasting.
 void sum_to(OpContext& ctx, const Blob& x, const Blob& y);
+ScratchNeed sum_to_scratch(const Shape& x, const Shape& y);
 
 // The mean of x over the axes where `kept` is 1.
 void mean(OpContext& ctx, const Blob& x, const Shape& kept, const Blob& y);

@@ -5,10 +5,18 @@
 
 namespace heddle::ops::ew {
 
+// y's shape, seen with as many axes as x has.
+Shape seen_from(const Shape& x, const Shape& y) {
+  Shape kept = x;
+  for (int d = 1; d <= x.rank(); ++d) kept[-d] = d <= y.rank() ? y[-d] : 1;
+  return kept;
+}
+
 void sum_to(OpContext& ctx, const Blob& x, const Blob& y) {
-  Shape kept = x.shape;  // y's shape, seen with as many axes as x has
-  for (int d = 1; d <= x.shape.rank(); ++d) kept[-d] = d <= y.shape.rank() ? y.shape[-d] : 1;
-  reduce(ctx, kSum, x, kept, y);
+  reduce(ctx, kSum, x, seen_from(x.shape, y.shape), y);
+}
+ScratchNeed sum_to_scratch(const Shape& x, const Shape& y) {
+  return reduce_scratch(x, seen_from(x, y));
 }
 
 void sum_up(OpContext& ctx, const Reduction& r, const Blob& x, const Shape& kept, const Blob& y) {

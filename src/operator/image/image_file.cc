@@ -7,6 +7,7 @@
 
 #include "image/decode.h"
 #include "operator/image/image.h"
+#include "operator/scratch_needs.h"
 
 namespace heddle::ops::image_file {
 
@@ -282,6 +283,7 @@ void define(OpTable& ops) {
               .infer_dtype = infer_old_decode_dtype,
               .cpu = old_decode,
               .dynamic_shape = true});
+  ops.scratch("_cvimresize", copies_scratch<4>);
 }
 
 }  // namespace heddle::ops::image_file

@@ -4,6 +4,7 @@
 
 #include "operator/image/image.h"
 #include "operator/random/philox.h"
+#include "operator/scratch_needs.h"
 #include "operator/tensor/view.h"
 
 namespace heddle::ops::image_shape {
@@ -291,6 +292,7 @@ void define(OpTable& ops) {
   });
   define_flips<1>(ops);
   define_flips<0>(ops);
+  ops.scratch("_image_resize", copies_scratch<4>);
 }
 
 }  // namespace heddle::ops::image_shape

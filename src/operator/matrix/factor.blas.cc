@@ -123,7 +123,10 @@ bool fits(const Situation& s) {
 }
 
 void define(OpTable& ops) {
-  auto add = [&](const char* op, Kernel run) { ops.kernel(op, Device::kCpu, "blas", run, fits); };
+  auto add = [&](const char* op, Kernel run) {
+    ops.kernel(op, Device::kCpu, "blas", run, fits);
+    ops.scratch(op, factor::scratch_of_matrices);
+  };
   add("_linalg_potrf", factor::potrf<Lapack>);
   add("_linalg_potri", factor::potri<Lapack>);
   add("_linalg_trmm", factor::trmm<Lapack>);

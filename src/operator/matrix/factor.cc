@@ -328,6 +328,10 @@ void define(OpTable& ops) {
               .inputs = {{"A"}},
               .infer = infer_numbers,
               .compose = compose_sumlogdiag});
+  for (const char* op : {"_linalg_potrf", "_linalg_potri", "_linalg_trmm", "_linalg_trsm",
+                         "_linalg_syrk", "_linalg_gelqf", "_linalg_syevd", "_linalg_inverse",
+                         "_linalg_det", "_linalg_slogdet", "_cofactor"})
+    ops.scratch(op, scratch_of_matrices);
 }
 
 }  // namespace heddle::ops::factor

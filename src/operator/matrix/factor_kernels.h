@@ -9,6 +9,7 @@
 #include "heddle/op.h"
 #include "operator/matrix/factor.h"
 #include "operator/matrix/solvers.h"
+#include "operator/scratch_needs.h"
 
 namespace heddle::ops::factor {
 
@@ -46,6 +47,23 @@ void with_real(std::string_view op, OpContext& ctx, Inputs in, Outputs out, Body
       for (size_t i = 0; i < to.size(); ++i) convert<float, T>(to[i], narrow[i]);
     }
   });
+}
+
+// What these kernels take at most: copies of halves, a code for every matrix, and in a piece a few
+// matrices of the largest kind and the libraries' room for blocks of rows.
+inline ScratchNeed scratch_of_matrices(const Situation& s) {
+  const bool half = dtype_size(s.in[0].dtype) < 4;
+  ScratchNeed need = half ? both(unwanted(s), copies_scratch<4>(s)) : unwanted(s);
+  int64_t most = 0, side = 0;
+  for (const auto& blobs : {s.in, s.out})
+    for (const Blob& b : blobs) {
+      if (b.shape.rank() < 2) continue;
+      most = std::max(most, b.shape[-1] * b.shape[-2]);
+      side = std::max({side, b.shape[-1], b.shape[-2]});
+    }
+  if (const Shape& x = s.in[0].shape; x.rank() >= 2) need.take(4 * x.size(0, x.rank() - 2));
+  need.piece = 8 * (4 * most + 128 * side + 64);
+  return need;
 }
 
 // Calls body(i), which returns 0 or what went wrong, for every matrix of a batch; then fails with

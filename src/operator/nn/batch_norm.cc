@@ -510,6 +510,38 @@ void backward_fused(const FusedBatchNormParam& p, OpContext& ctx, Inputs in, Out
   backward_with(p, p, ctx, in, out);
 }
 
+// Sums, counts and scales of blocks; or copies of the channels at hand.
+ScratchNeed scratch(const BatchNormParam& p, const Situation& s) {
+  const Blob& x = s.in[kData];
+  if (in_blocks(p, x)) {
+    const Blocks b(x);
+    const int64_t own = (s.wants(1) ? 0 : 4) + (s.wants(2) ? 0 : 4) + 8 + 4;
+    return {.call = b.count * b.parts * (2 * b.size + 1) * 8 + b.channels() * own};
+  }
+  const Channels c(p, x.shape);
+  return {.piece = c.scattered() ? 2 * c.size() * dtype_size(x.dtype) : 0};
+}
+ScratchNeed scratch_fused(const FusedBatchNormParam& p, const Situation& s) {
+  return scratch(p, s);
+}
+
+ScratchNeed scratch_backward_with(const BatchNormParam& p, bool limited, const Situation& s) {
+  const Blob& x = s.in[kX];
+  if (in_blocks(p, x)) {
+    const Blocks b(x);
+    return {.call = b.count * b.parts * 2 * b.size * 8 + (limited ? 4 : 3) * b.channels() * 4};
+  }
+  const Channels c(p, x.shape);
+  const int64_t copies = (c.scattered() ? (s.wants(0) ? 3 : 2) : 0) + (limited ? 1 : 0);
+  return {.piece = copies * c.size() * dtype_size(x.dtype)};
+}
+ScratchNeed scratch_backward(const BatchNormParam& p, const Situation& s) {
+  return scratch_backward_with(p, false, s);
+}
+ScratchNeed scratch_backward_fused(const FusedBatchNormParam& p, const Situation& s) {
+  return scratch_backward_with(p, limits(p), s);
+}
+
 // As data lies, where it lies in blocks.
 void wants(const BatchNormParam& p, const Situation& s, StoredAs& as) {
   if (in_blocks(p, s.in[kData])) as.in[kData] = as.out[0] = s.in[kData].stored;
@@ -560,7 +592,11 @@ void define(OpTable& ops) {
       .infer_dtype = infer_dtype,
       .cpu = forward,
       .wants = wants,
-      .backward = {.reads = reads, .run = backward, .wants = wants_backward},
+      .scratch = scratch,
+      .backward = {.reads = reads,
+                   .run = backward,
+                   .wants = wants_backward,
+                   .scratch = scratch_backward},
       .fusing = {.with = "_fused_batch_norm", .fold = fold},
   };
   ops.define(def);
@@ -568,8 +604,9 @@ void define(OpTable& ops) {
   fused.name = "_fused_batch_norm", fused.aliases = {}, fused.fusing = {};
   fused.doc = "BatchNorm, then relu or clip, at once: put in by plans.";
   fused.params = schema<FusedBatchNormParam>();
-  fused.cpu = forward_fused;
+  fused.cpu = forward_fused, fused.scratch = scratch_fused;
   fused.backward.reads = reads_fused, fused.backward.run = backward_fused;
+  fused.backward.scratch = scratch_backward_fused;
   ops.define(std::move(fused));
   def.fusing.with = "";
   def.name = "BatchNorm_v1", def.aliases = {};

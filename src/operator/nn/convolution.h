@@ -86,6 +86,7 @@ void check_window(std::string_view who, const ConvolutionParam& p);
 void infer_convolution(const ConvolutionParam& p, InferContext& c);
 
 // The convolution that needs no library.
+ScratchNeed scratch_of_convolution(const ConvolutionParam& p, const Situation& s);
 void convolve(const ConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out);
 
 // The window of a convolution from `data` (n, c, ...) to `out` (n, filters, ...).

@@ -10,6 +10,7 @@
 
 #include "operator/in_float.h"
 #include "operator/nn/onednn.h"
+#include "operator/scratch_needs.h"
 
 namespace heddle::ops::convolution_onednn {
 
@@ -60,6 +61,12 @@ Key key_of(const Window& w, const Lies& l, int64_t images, bool bias, const Rest
            {rest.sum, int64_t(rest.activation), Rest::bits(rest.low), Rest::bits(rest.high)});
   return k;
 }
+// Primitives work in memory of ours, so that it is counted.
+dnnl::primitive_attr own_scratch() {
+  dnnl::primitive_attr a;
+  a.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return a;
+}
 dnnl::primitive_attr attributes(const Key& k) {
   const int64_t* rest = &k[k.size() - Rest::kNumbers];
   dnnl::post_ops then;
@@ -68,7 +75,7 @@ dnnl::primitive_attr attributes(const Key& k) {
   if (activation == Epilogue::kRelu) then.append_eltwise(1, algorithm::eltwise_relu, 0, 0);
   if (activation == Epilogue::kClip)
     then.append_eltwise(1, algorithm::eltwise_clip, Rest::number(rest[2]), Rest::number(rest[3]));
-  dnnl::primitive_attr a;
+  dnnl::primitive_attr a = own_scratch();
   a.set_post_ops(then);
   return a;
 }
@@ -124,6 +131,7 @@ struct Geometry {
   dnnl::convolution_backward_data::primitive_desc backward_data() const {
     return {{algorithm::convolution_direct, ask_data(), ask_weight(), ask_output(), stride, dilate,
              pad, pad_after},
+            own_scratch(),
             onednn::engine(),
             forward()};
   }
@@ -139,11 +147,18 @@ struct Advice {
       : weight(onednn::layout_of(weight, g.grouped)), reference(onednn::is_reference(pd)) {}
 };
 
+// Scratch memory for what is only there where it is reordered.
+int64_t needed(const Reorder& r, const Desc& d) { return r.needed() ? int64_t(d.get_size()) : 0; }
+
 struct Forward {
   dnnl::convolution_forward run;
-  Desc data, weight, bias, output;
+  Desc data, weight, bias, output, scratch;
   Reorder in, packing, out, addend;
   Advice advice;
+  int64_t bytes(bool packed) const {
+    return needed(in, data) + (packed ? 0 : needed(packing, weight)) + needed(out, output) +
+           int64_t(scratch.get_size());
+  }
 };
 Forward make_forward(const Key& key) {
   const Geometry g(key);
@@ -153,6 +168,7 @@ Forward make_forward(const Key& key) {
           pd.weights_desc(),
           g.bias,
           pd.dst_desc(),
+          pd.scratchpad_desc(),
           Reorder(g.data, pd.src_desc()),
           Reorder(g.own_weight(pd.weights_desc()), pd.weights_desc()),
           Reorder(pd.dst_desc(), g.output),
@@ -233,11 +249,16 @@ T* piece_scratch(size_t bytes) {
   return static_cast<T*>(thread_scratch(bytes));
 }
 
+inline dnnl::memory scratch_for(const Desc& d) {
+  return onednn::memory(d, piece_scratch<char>(d.get_size()));
+}
+
 // Images of a part: y of its filters. The weights lie as the plan says, or as they were given. What
 // is added is where the sum will be.
 template <class T>
 void forward_piece(const Forward& f, const T* x, const T* weight, bool packed, const T* bias,
                    const T* addend, T* y) {
+  ScratchScope scope;
   dnnl::stream s(onednn::engine());
   const T* data = f.in.in(s, x, piece_scratch<T>(f.in.bytes()));
   const T* own = packed ? weight : f.packing.in(s, weight, piece_scratch<T>(f.packing.bytes()));
@@ -246,7 +267,8 @@ void forward_piece(const Forward& f, const T* x, const T* weight, bool packed, c
   else if (addend && addend != y) std::memcpy(y, addend, f.output.get_size());
   std::unordered_map<int, dnnl::memory> args = {{DNNL_ARG_SRC, onednn::memory(f.data, data)},
                                                 {DNNL_ARG_WEIGHTS, onednn::memory(f.weight, own)},
-                                                {DNNL_ARG_DST, onednn::memory(f.output, blocked)}};
+                                                {DNNL_ARG_DST, onednn::memory(f.output, blocked)},
+                                                {DNNL_ARG_SCRATCHPAD, scratch_for(f.scratch)}};
   if (bias) args[DNNL_ARG_BIAS] = onednn::memory(f.bias, bias);
   f.run.execute(s, args);
   if (f.out.needed()) f.out(s, blocked, y);
@@ -260,7 +282,6 @@ void forward_parts(OpContext& ctx, const Parts& parts, const Lies& lies, const T
   ctx.parallel_for(w.batch * parts.count, 1, [&](int64_t from, int64_t to) {
     for (int64_t i = from; i < to; ++i) {
       onednn::one_thread();
-      ScratchScope scope;
       int64_t k;
       const Window part = parts(i % parts.count, k);
       const int64_t image = i / parts.count, c = w.groups == 1 ? 0 : k * w.channels / w.filters;
@@ -293,7 +314,6 @@ void forward_of(const ConvolutionParam& p, const Rest& rest, OpContext& ctx, Inp
     const T* weight = packed(ctx, key, plan, Direction::kForward, in[1].as<T>());
     ctx.parallel_for(w.batch, grain, [&](int64_t from, int64_t to) {
       onednn::one_thread();
-      ScratchScope scope;
       const Forward& f = onednn::cached(key_of(w, lies, to - from, bias, rest), make_forward);
       const bool ready = f.weight == layout;
       const int64_t to_y = from * w.filters * w.out_size();
@@ -317,6 +337,60 @@ void forward(const ConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out) 
   in_float(ctx, in, out, [&](Inputs x, Outputs y) { forward_with(p, {}, ctx, x, y); });
 }
 
+// The numbers of images in the pieces of a loop over a batch: most have `grain`, the last the rest.
+template <class Body>
+void each_length(const Window& w, int64_t grain, Body&& body) {
+  body(grain);
+  if (w.batch % grain != 0) body(w.batch % grain);
+}
+
+// Beside the copies that in_float() makes.
+template <class Need>
+ScratchNeed of_copies(const Situation& s, Need&& need) {
+  std::vector<Blob> in(s.in.begin(), s.in.end()), out(s.out.begin(), s.out.end());
+  ScratchNeed all;
+  const auto copy = [&](Blob& b) {
+    if (!is_half(b.dtype)) return;
+    b.dtype = Dtype::kFloat32;
+    all.take(b.bytes());
+  };
+  for (Blob& b : in) copy(b);
+  for (Blob& b : out) copy(b);
+  return both(all, need(Situation{in, out, s.training, s.lasting, s.wanted}));
+}
+
+ScratchNeed scratch_with(const ConvolutionParam& p, const Rest& rest, const Situation& s) {
+  if (in_copies(s.in[0].dtype))
+    return of_copies(s, [&](const Situation& wide) { return scratch_with(p, rest, wide); });
+  const Window w = nn::window_of(p, s.in[0].shape, s.out[0].shape);
+  const Lies lies(s.in[0], s.in[1], s.out[0]);
+  return onednn::guarded("Convolution", [&] {
+    const Parts parts(w, lies);
+    const auto plan = [&](const Window& of, int64_t images) -> const Forward& {
+      return onednn::cached(key_of(of, lies, images, !p.no_bias, rest), make_forward);
+    };
+    ScratchNeed need;
+    if (parts.count > 1) {
+      for (const int64_t part : {int64_t(0), parts.count - 1}) {
+        int64_t first;
+        need.piece = std::max(need.piece, plan(parts(part, first), 1).bytes(false));
+      }
+      return need;
+    }
+    const int64_t grain = grain_of(w);
+    const Desc layout = plan(w, grain).weight;
+    need.take(int64_t(plan(w, grain).packing.bytes()));
+    each_length(w, grain, [&](int64_t images) {
+      const Forward& f = plan(w, images);
+      need.piece = std::max(need.piece, f.bytes(f.weight == layout));
+    });
+    return need;
+  });
+}
+ScratchNeed scratch(const ConvolutionParam& p, const Situation& s) {
+  return scratch_with(p, {}, s);
+}
+
 Rest rest_of(const FusedConvolutionParam& p) {
   const bool clips = p.activation == Epilogue::kClip;
   return {p.sum, p.activation, clips ? p.low : 0, clips ? p.high : 0};
@@ -330,11 +404,19 @@ void forward_fused(const FusedConvolutionParam& p, OpContext& ctx, Inputs in, Ou
 }
 
 // --- gradients ----------------------------------------------------------------------------------
+ScratchNeed scratch_fused(const FusedConvolutionParam& p, const Situation& s) {
+  return scratch_with(p, rest_of(p), s);
+}
+
 struct BackwardData {
   dnnl::convolution_backward_data run;
-  Desc data, weight, output;
+  Desc data, weight, output, scratch;
   Reorder head, packing, out;
   Advice advice;
+  int64_t bytes(bool packed) const {
+    return needed(head, output) + (packed ? 0 : needed(packing, weight)) + needed(out, data) +
+           int64_t(scratch.get_size());
+  }
 };
 BackwardData make_backward_data(const Key& key) {
   const Geometry g(key);
@@ -343,6 +425,7 @@ BackwardData make_backward_data(const Key& key) {
           pd.diff_src_desc(),
           pd.weights_desc(),
           pd.diff_dst_desc(),
+          pd.scratchpad_desc(),
           Reorder(g.output, pd.diff_dst_desc()),
           Reorder(g.own_weight(pd.weights_desc()), pd.weights_desc()),
           Reorder(pd.diff_src_desc(), g.data),
@@ -351,9 +434,13 @@ BackwardData make_backward_data(const Key& key) {
 
 struct BackwardWeight {
   dnnl::convolution_backward_weights run;
-  Desc data, weight, bias, output;
+  Desc data, weight, bias, output, scratch;
   Reorder in, head, out;
   Advice advice;
+  int64_t bytes() const {
+    return needed(in, data) + needed(head, output) + needed(out, weight) +
+           int64_t(scratch.get_size());
+  }
 };
 BackwardWeight make_backward_weight(const Key& key) {
   const Geometry g(key);
@@ -361,12 +448,13 @@ BackwardWeight make_backward_weight(const Key& key) {
   const dnnl::convolution_backward_weights::primitive_desc pd(
       {algorithm::convolution_direct, g.ask_data(), g.ask_weight_sum(),
        g.has_bias ? g.bias_sum() : none, g.ask_output(), g.stride, g.dilate, g.pad, g.pad_after},
-      onednn::engine(), g.forward());
+      own_scratch(), onednn::engine(), g.forward());
   return {dnnl::convolution_backward_weights(pd),
           pd.src_desc(),
           pd.diff_weights_desc(),
           g.bias_sum(),
           pd.diff_dst_desc(),
+          pd.scratchpad_desc(),
           Reorder(g.data, pd.src_desc()),
           Reorder(g.output, pd.diff_dst_desc()),
           Reorder(pd.diff_weights_desc(), g.own_weight(pd.diff_weights_desc())),
@@ -375,19 +463,22 @@ BackwardWeight make_backward_weight(const Key& key) {
 
 template <class T>
 void data_piece(const BackwardData& b, const T* dy, const T* weight, bool packed, T* dx) {
+  ScratchScope scope;
   dnnl::stream s(onednn::engine());
   const T* head = b.head.in(s, dy, piece_scratch<T>(b.head.bytes()));
   const T* own = packed ? weight : b.packing.in(s, weight, piece_scratch<T>(b.packing.bytes()));
   T* blocked = b.out.needed() ? piece_scratch<T>(b.data.get_size()) : dx;
   b.run.execute(s, {{DNNL_ARG_DIFF_DST, onednn::memory(b.output, head)},
                     {DNNL_ARG_WEIGHTS, onednn::memory(b.weight, own)},
-                    {DNNL_ARG_DIFF_SRC, onednn::memory(b.data, blocked)}});
+                    {DNNL_ARG_DIFF_SRC, onednn::memory(b.data, blocked)},
+                    {DNNL_ARG_SCRATCHPAD, scratch_for(b.scratch)}});
   if (b.out.needed()) b.out(s, blocked, dx);
 }
 
 template <class T>
 void weight_piece(const Window& w, const Lies& lies, const T* dy, const T* x, float* dw, float* db,
                   int64_t images) {
+  ScratchScope scope;
   const BackwardWeight& b =
       onednn::cached(key_of(w, lies, images, db != nullptr), make_backward_weight);
   dnnl::stream s(onednn::engine());
@@ -397,7 +488,8 @@ void weight_piece(const Window& w, const Lies& lies, const T* dy, const T* x, fl
   std::unordered_map<int, dnnl::memory> args = {
       {DNNL_ARG_SRC, onednn::memory(b.data, data)},
       {DNNL_ARG_DIFF_DST, onednn::memory(b.output, head)},
-      {DNNL_ARG_DIFF_WEIGHTS, onednn::memory(b.weight, blocked)}};
+      {DNNL_ARG_DIFF_WEIGHTS, onednn::memory(b.weight, blocked)},
+      {DNNL_ARG_SCRATCHPAD, scratch_for(b.scratch)}};
   if (db) args[DNNL_ARG_DIFF_BIAS] = onednn::memory(b.bias, db);
   b.run.execute(s, args);
   if (b.out.needed()) b.out(s, blocked, dw);
@@ -478,6 +570,49 @@ void weight_parts(OpContext& ctx, const Window& w, const Lies& lies, const Weigh
   });
 }
 
+// The library keeps one running sum of dy per filter, which drifts over large images.
+bool sums_bias(const ConvolutionParam& p, const Window& w) {
+  return !p.no_bias && w.out_size() <= 1 << 16;
+}
+
+ScratchNeed scratch_backward(const ConvolutionParam& p, const Situation& s) {
+  if (in_copies(s.in[0].dtype))
+    return of_copies(s, [&](const Situation& wide) { return scratch_backward(p, wide); });
+  const Window w = nn::window_of(p, s.in[1].shape, s.in[0].shape);
+  const Lies of_data(s.out[0], s.in[2], s.in[0]), of_weight(s.in[1], s.out[1], s.in[0]);
+  return onednn::guarded("Convolution", [&] {
+    const WeightParts split(w, of_weight);
+    const bool bias = sums_bias(p, w) && s.wants(2), weights = s.wants(1) || bias;
+    ScratchNeed need;
+    const bool direct = split.pieces == 1 && s.wants(1) && s.out[1].dtype == Dtype::kFloat32;
+    if (weights && !direct) need.call += split.pieces * s.in[2].size() * int64_t(sizeof(float));
+    if (bias) need.call += split.pieces * w.filters * int64_t(sizeof(float));
+    if (s.wants(0)) {
+      const auto plan = [&](int64_t images) -> const BackwardData& {
+        return onednn::cached(key_of(w, of_data, images, false), make_backward_data);
+      };
+      const Desc layout = plan(grain_of(w)).weight;
+      need.take(int64_t(plan(grain_of(w)).packing.bytes()));
+      each_length(w, grain_of(w), [&](int64_t images) {
+        const BackwardData& b = plan(images);
+        need.piece = std::max(need.piece, b.bytes(b.weight == layout));
+      });
+    }
+    if (!weights) return need;
+    for (const int64_t part : {int64_t(0), split.parts - 1})
+      each_length(w, split.grain, [&](int64_t images) {
+        const Window some = split.parts == 1 ? w : split.window(w, part);
+        const int64_t copied =
+            split.parts == 1 ? 0
+                             : images * some.filters * some.out_size() * dtype_size(s.in[0].dtype);
+        const Key key = key_of(some, of_weight, images, bias);
+        need.piece =
+            std::max(need.piece, copied + onednn::cached(key, make_backward_weight).bytes());
+      });
+    return need;
+  });
+}
+
 template <class T>
 void backward_of(const ConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out) {
   const Window w = nn::window_of(p, in[1].shape, in[0].shape);
@@ -486,8 +621,7 @@ void backward_of(const ConvolutionParam& p, OpContext& ctx, Inputs in, Outputs o
   const WeightParts split(w, of_weight);
   const int64_t pieces = split.pieces, size = in[2].size();
   const bool wants_bias = !p.no_bias && ctx.wants(2);
-  // The library keeps one running sum per filter, which drifts over large images.
-  const bool bias = wants_bias && w.out_size() <= 1 << 16, weights = ctx.wants(1) || bias;
+  const bool bias = wants_bias && sums_bias(p, w), weights = ctx.wants(1) || bias;
   const T *dy = in[0].as<T>(), *x = in[1].as<T>();
   if (wants_bias && !bias)
     nn::bias_gradient(ctx, w, dy, out[2].as<T>(), std::max(1, of_weight.output));
@@ -512,7 +646,6 @@ void backward_of(const ConvolutionParam& p, OpContext& ctx, Inputs in, Outputs o
     if (ctx.wants(0) || together)
       ctx.parallel_for(w.batch, grain, [&](int64_t from, int64_t to) {
         onednn::one_thread();
-        ScratchScope scope;
         if (ctx.wants(0)) {
           const BackwardData& b = onednn::cached(data_key(to - from), make_backward_data);
           const bool ready = b.weight == layout;
@@ -614,9 +747,12 @@ bool accepts_fused(const FusedConvolutionParam& p, const Situation& s) { return 
 
 void define(OpTable& ops) {
   ops.kernel("Convolution", Device::kCpu, "onednn", forward, accepts, wants);
+  ops.scratch("Convolution", scratch);
   ops.kernel("_fused_convolution", Device::kCpu, "onednn", forward_fused, accepts_fused,
              wants_fused);
+  ops.scratch("_fused_convolution", scratch_fused);
   ops.kernel("_backward_Convolution", Device::kCpu, "onednn", backward, accepts, wants_backward);
+  ops.scratch("_backward_Convolution", scratch_backward);
 }
 
 }  // namespace heddle::ops::convolution_onednn

@@ -103,6 +103,12 @@ struct Laid {
         *next++ = int32_t(i * w.dilate[1] * row + (at % s * columns + at / s) * step);
       }
   }
+  // Of a block of channels: of the data for so many lines of the output.
+  static int64_t floats(const Window& w, int64_t lines) {
+    const int64_t s = w.stride[2], step = w.channels <= nn::kFew ? nn::kFew : loops().wide;
+    const int64_t columns = w.out[2] + (w.kernel[2] - 1) * w.dilate[2] / s + 1;
+    return ((lines - 1) * w.stride[1] + (w.kernel[1] - 1) * w.dilate[1] + 1) * s * columns * step;
+  }
   // Whether some tap reads this row, or column, of the laid out lines.
   static bool read(const Window& w, int axis, int64_t at) {
     for (int64_t k = 0; k < w.kernel[axis]; ++k)
@@ -207,6 +213,22 @@ void convolve(const Window& w, const Ends& ends, OpContext& ctx, Inputs in, cons
   });
 }
 
+// In a piece: the lines that most pieces have, laid out.
+ScratchNeed scratch_of_dense(const Window& w, const Blob& data, bool has_bias) {
+  const int64_t wide = loops().wide, blocks = blocks_of(w.channels);
+  const Pieces pieces(w);
+  const int64_t lines = (pieces.lines + pieces.down - 1) / pieces.down;
+  const int64_t step = w.channels <= nn::kFew ? nn::kFew : wide;
+  ScratchNeed need{.call = has_bias ? blocks_of(w.filters) * wide * 4 : 0,
+                   .pieces = w.batch * pieces.down * pieces.across};
+  if (!one_by_one(w)) {
+    need.piece = 4 * (blocks * Laid::floats(w, lines) + w.taps());
+  } else if (Pixels(w.channels, w.in_size(), data.stored.layout).step != wide) {
+    need.piece = 4 * blocks * lines * pieces.line * step;
+  }
+  return need;
+}
+
 // --- one filter for each channel -----------------------------------------------------------------
 void convolve_channels(const Window& w, const Ends& ends, OpContext& ctx, Inputs in,
                        const Blob& out) {
@@ -263,6 +285,15 @@ void forward(const ConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out) 
 }
 void forward_fused(const FusedConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out) {
   forward_with(p, p, p.sum ? in[p.addend()].as<float>() : nullptr, ctx, in, out);
+}
+
+// Lines of the data laid out for a window, but where its pixels are read as they lie.
+ScratchNeed scratch(const ConvolutionParam& p, const Situation& s) {
+  const Window w = nn::window_of(p, s.in[0].shape, s.out[0].shape);
+  return is_depthwise(w) ? ScratchNeed{} : scratch_of_dense(w, s.in[0], !p.no_bias);
+}
+ScratchNeed scratch_fused(const FusedConvolutionParam& p, const Situation& s) {
+  return scratch(p, s);
 }
 
 // How `channels` should lie: in blocks of a register, or, where these would be mostly padding,
@@ -359,9 +390,10 @@ void define(OpTable& ops) {
       .cpu = pack,
   });
   ops.kernel("Convolution", Device::kCpu, "blocks", nullptr, accepts, wants);
-  ops.packing("Convolution", 1, "_pack_Convolution_weight", forward, pack_with);
+  ops.packing("Convolution", 1, "_pack_Convolution_weight", forward, pack_with, scratch);
   ops.kernel("_fused_convolution", Device::kCpu, "blocks", nullptr, accepts_fused, wants_fused);
-  ops.packing("_fused_convolution", 1, "_pack_Convolution_weight", forward_fused, pack_fused_with);
+  ops.packing("_fused_convolution", 1, "_pack_Convolution_weight", forward_fused, pack_fused_with,
+              scratch_fused);
 }
 
 }  // namespace heddle::ops::convolution_blocks

@@ -224,6 +224,9 @@ void add_sums(const Plan& p, const float* sums, float* db) {
   }
 }
 
+// Whether the planes are small.
+bool by_channels(const Plan& p) { return p.w.out_size() < 256; }
+
 struct Gradients {
   const float *dy, *x, *weight;
   float *dx, *dw, *sums;  // null: not wanted; sums is (blocks, filters, lanes)
@@ -303,10 +306,33 @@ void backward(const ConvolutionParam& param, OpContext& ctx, Inputs in, Outputs 
                     ctx.wants(0) ? out[0].as<float>() : nullptr,
                     ctx.wants(1) ? out[1].as<float>() : nullptr,
                     bias ? ctx.scratch_of<float>(p.blocks * p.w.filters * p.l.wide) : nullptr};
-  constexpr int64_t kLargePlane = 256;
-  if (p.w.out_size() < kLargePlane) backward_by_channels(p, ctx, p.places(ctx), g);
+  if (by_channels(p)) backward_by_channels(p, ctx, p.places(ctx), g);
   else backward_by_blocks(p, ctx, p.places(ctx), g);
   if (bias) add_sums(p, g.sums, out[2].as<float>());
+}
+
+// The data and the weights in lanes; in a piece, a tile of the output.
+ScratchNeed scratch(const ConvolutionParam& param, const Situation& s) {
+  const Plan p(nn::window_of(param, s.in[0].shape, s.out[0].shape));
+  const int64_t tile = tile_for(p.filters, p.l.tile);
+  return {.call = 4 * (p.blocks * p.x_block + p.w.filters * p.rows + p.rows),
+          .piece = 4 * tile * p.w.out_size() * p.l.wide,
+          .pieces = kPieces + 1};
+}
+ScratchNeed scratch_backward(const ConvolutionParam& param, const Situation& s) {
+  const Plan p(nn::window_of(param, s.in[1].shape, s.in[0].shape));
+  const int64_t size = p.w.filters * p.rows;
+  ScratchNeed need{.call = p.rows, .piece = s.wants(0) ? p.high * p.wide * p.l.wide : 0};
+  if (!param.no_bias && s.wants(2)) need.call += p.blocks * p.w.filters * p.l.wide;
+  if (s.wants(0)) need.call += size + p.filters;
+  if (by_channels(p)) {
+    need.call += p.blocks * (p.dy_block + (s.wants(1) ? p.x_block : 0));
+  } else {
+    need.call += s.wants(1) ? p.blocks * size : 0;
+    need.piece += p.dy_block + p.x_block, need.pieces = p.blocks;
+  }
+  need.call *= 4, need.piece *= 4;
+  return need;
 }
 
 // Enough images to fill the lanes, a block of them that stays in the second cache, and channels
@@ -331,14 +357,20 @@ void forward_fused(const nn::FusedConvolutionParam& p, OpContext& ctx, Inputs in
   forward(p, ctx, in, out);
   nn::finish(p, ctx, addend, out[0]);
 }
+ScratchNeed scratch_fused(const nn::FusedConvolutionParam& p, const Situation& s) {
+  return nn::beside_addend(p, scratch(p, s), s.out[0]);
+}
 bool accepts_fused(const nn::FusedConvolutionParam& p, const Situation& s) {
   return accepts(p, s) && (!p.sum || s.in[size_t(p.addend())].stored.plain());
 }
 
 void define(OpTable& ops) {
   ops.kernel("Convolution", Device::kCpu, "lanes", forward, accepts);
+  ops.scratch("Convolution", scratch);
   ops.kernel("_fused_convolution", Device::kCpu, "lanes", forward_fused, accepts_fused);
+  ops.scratch("_fused_convolution", scratch_fused);
   ops.kernel("_backward_Convolution", Device::kCpu, "lanes", backward, accepts_backward);
+  ops.scratch("_backward_Convolution", scratch_backward);
 }
 
 }  // namespace heddle::ops::convolution_lanes

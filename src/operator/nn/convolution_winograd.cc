@@ -247,16 +247,36 @@ void each_of(OpContext& ctx, int64_t units, auto&& run) {
   ctx.parallel_for(units, std::max<int64_t>(16, (units + 31) / 32), run);
 }
 
+// How the tiles are shared out. Where the taps are few, each thread goes its own way with some of
+// the tiles, and what it computes stays with it. Otherwise all share the taps, which come once for
+// each part.
+struct Sharing {
+  int64_t pieces = 0;  // 0: there are parts
+  int64_t parts = 0;
+  int64_t most = 0;  // tiles of a piece or a part
+  explicit Sharing(const Window& w) {
+    const Tiling tiles{w};
+    const int64_t taken = 4 * floats_of_taps(w);
+    pieces = std::max(parts_of(w, tiles.count, kNear),
+                      std::min<int64_t>(16, tiles.count / nn::block_loops().tile));
+    if (taken > kNear || pieces <= 1) pieces = 0;
+    parts = pieces ? 0 : parts_of(w, tiles.count, std::clamp(taken, kLeast, kMost));
+    const int64_t count = pieces + parts;
+    most = (tiles.count + count - 1) / count;
+  }
+  ScratchNeed need(const Window& w) const {
+    const int64_t bytes = 4 * (Part::floats(most, w.channels) + Part::floats(most, w.filters));
+    return {.call = pieces ? 0 : bytes, .piece = pieces ? bytes : 0, .pieces = pieces + 1};
+  }
+};
+
 // y from x, both in blocks of channels, and the values of the taps.
 void convolve(OpContext& ctx, const Window& w, const Ends& ends, const float* x, const float* taps,
               float* y) {
   const Tiling tiles{w};
+  const Sharing sharing(w);
   const int64_t in_blocks = w.channels / tiles.wide, out_blocks = w.filters / tiles.wide;
-  const int64_t taken = 4 * floats_of_taps(w);
-  // Where the taps are few, each thread goes its own way, and what it computes stays with it.
-  const int64_t pieces = std::max(parts_of(w, tiles.count, kNear),
-                                  std::min<int64_t>(16, tiles.count / nn::block_loops().tile));
-  if (taken <= kNear && pieces > 1)
+  if (const int64_t pieces = sharing.pieces)
     return ctx.parallel_for(pieces, 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         ScratchScope scope;
@@ -269,9 +289,7 @@ void convolve(OpContext& ctx, const Window& w, const Ends& ends, const float* x,
         part.outputs(scratch + v, ends, y, 0, part.n * out_blocks);
       }
     });
-  // Otherwise they share the taps, which come once for each part.
-  const int64_t parts = parts_of(w, tiles.count, std::clamp(taken, kLeast, kMost));
-  const int64_t most = (tiles.count + parts - 1) / parts;
+  const int64_t parts = sharing.parts, most = sharing.most;
   float* const v = ctx.scratch_of<float>(Part::floats(most, w.channels));
   float* const m = ctx.scratch_of<float>(Part::floats(most, w.filters));
   for (int64_t i = 0; i < parts; ++i) {
@@ -284,12 +302,15 @@ void convolve(OpContext& ctx, const Window& w, const Ends& ends, const float* x,
   }
 }
 
+int64_t weight_parts(const Window& w) {
+  const int64_t taken = 4 * floats_of_taps(w);
+  return parts_of(w, Tiling{w}.count, std::clamp(2 * taken, kLeast, 2 * kMost));
+}
+
 // dw from x and dy, both in blocks.
 void convolve_weight(OpContext& ctx, const Window& w, const float* x, const float* dy, float* dw) {
   const Tiling tiles{w};
-  const int64_t taken = 4 * floats_of_taps(w);
-  const int64_t parts = parts_of(w, tiles.count, std::clamp(2 * taken, kLeast, 2 * kMost));
-  const int64_t most = (tiles.count + parts - 1) / parts;
+  const int64_t parts = weight_parts(w), most = (tiles.count + parts - 1) / parts;
   float* const sums = ctx.scratch_of<float>(floats_of_taps(w));
   float* const v = ctx.scratch_of<float>(Part::floats(most, w.channels));
   float* const z = ctx.scratch_of<float>(Part::floats(most, w.filters));
@@ -360,6 +381,31 @@ void forward_fused(const FusedConvolutionParam& p, OpContext& ctx, Inputs in, Ou
   forward_with(p, p, p.sum ? &in[p.addend()] : nullptr, kPacked, ctx, in, out[0]);
 }
 
+int64_t bytes_in_blocks(const Blob& b) { return blocked(b) ? 0 : b.bytes(); }
+
+template <bool kPacked>
+ScratchNeed scratch(const ConvolutionParam& p, const Situation& s) {
+  const Window w = nn::window_of(p, s.in[0].shape, s.out[0].shape);
+  ScratchNeed need = Sharing(w).need(w);
+  need.call += bytes_in_blocks(s.in[0]) + bytes_in_blocks(s.out[0]);
+  if (!kPacked) need.call += 4 * floats_of_taps(w);
+  return need;
+}
+template <bool kPacked>
+ScratchNeed scratch_fused(const FusedConvolutionParam& p, const Situation& s) {
+  ScratchNeed need = scratch<kPacked>(p, s);
+  if (p.sum) need.call += bytes_in_blocks(s.in[size_t(p.addend())]);
+  return need;
+}
+
+// The convolution of dy that gives the gradient of the data.
+Window back_of(const Window& w) {
+  Window back = w;
+  std::swap(back.in, back.out), std::swap(back.channels, back.filters);
+  for (int i = 1; i < Window::kAxes; ++i) back.pad[size_t(i)] = 2 - w.pad[size_t(i)];
+  return back;
+}
+
 // in: dy, data, weight. out: gradients of data, weight and (with a bias) bias.
 void backward(const ConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out) {
   const Window w = nn::window_of(p, in[1].shape, in[0].shape);
@@ -370,14 +416,30 @@ void backward(const ConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out)
   const float* const dy = in_blocks(ctx, in[0]);
   if (ctx.wants(1)) convolve_weight(ctx, w, in_blocks(ctx, in[1]), dy, out[1].as<float>());
   if (!ctx.wants(0)) return;
-  Window back = w;
-  std::swap(back.in, back.out), std::swap(back.channels, back.filters);
-  for (int i = 1; i < Window::kAxes; ++i) back.pad[size_t(i)] = 2 - w.pad[size_t(i)];
+  const Window back = back_of(w);
   float* const values = ctx.scratch_of<float>(floats_of_taps(w));
   to_points(ctx, turned_taps_of(w), in[2].as<float>(), values);
   float* const dx = for_blocks(ctx, out[0]);
   convolve(ctx, back, {}, dy, values, dx);
   out_of_blocks(ctx, dx, out[0]);
+}
+
+ScratchNeed scratch_backward(const ConvolutionParam& p, const Situation& s) {
+  if (!s.wants(0) && !s.wants(1)) return {};
+  const Window w = nn::window_of(p, s.in[1].shape, s.in[0].shape);
+  ScratchNeed need;
+  const int64_t taps = 4 * floats_of_taps(w);
+  if (s.wants(0)) {
+    const Window back = back_of(w);
+    need = Sharing(back).need(back);
+    need.call += taps + bytes_in_blocks(s.out[0]);
+  }
+  need.call += bytes_in_blocks(s.in[0]);
+  if (!s.wants(1)) return need;
+  const int64_t parts = weight_parts(w), most = (Tiling{w}.count + parts - 1) / parts;
+  need.call += bytes_in_blocks(s.in[1]) + taps +
+               4 * (Part::floats(most, w.channels) + Part::floats(most, w.filters));
+  return need;
 }
 
 // --- when ----------------------------------------------------------------------------------------
@@ -454,13 +516,17 @@ void define(OpTable& ops) {
       .cpu = pack,
   });
   ops.kernel("Convolution", Device::kCpu, "winograd", forward<false>, accepts, wants);
-  ops.packing("Convolution", 1, "_pack_Convolution_taps", forward<true>, no_parameters);
+  ops.scratch("Convolution", scratch<false>);
+  ops.packing("Convolution", 1, "_pack_Convolution_taps", forward<true>, no_parameters,
+              scratch<true>);
   ops.kernel("_fused_convolution", Device::kCpu, "winograd", forward_fused<false>, accepts,
              wants_fused);
-  ops.packing("_fused_convolution", 1, "_pack_Convolution_taps", forward_fused<true>,
-              no_parameters);
+  ops.scratch("_fused_convolution", scratch_fused<false>);
+  ops.packing("_fused_convolution", 1, "_pack_Convolution_taps", forward_fused<true>, no_parameters,
+              scratch_fused<true>);
   ops.kernel("_backward_Convolution", Device::kCpu, "winograd", backward, accepts_backward,
              wants_backward);
+  ops.scratch("_backward_Convolution", scratch_backward);
 }
 
 }  // namespace heddle::ops::convolution_winograd

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "operator/nn/softmax.h"
+#include "operator/scratch_needs.h"
 
 namespace heddle::ops::cross_entropy {
 
@@ -68,6 +69,17 @@ void backward(OpContext& ctx, Inputs in, Outputs out) {
   });
 }
 
+ScratchNeed scratch(const Situation& s) {
+  ScratchNeed need;
+  need.take(8 * s.in[0].shape[0]), need.take(8 * s.in[0].shape[0]);
+  return need;
+}
+ScratchNeed scratch_backward(const Situation& s) {
+  ScratchNeed need{.piece = dtype_size(s.in[1].dtype) < 4 ? 4 * s.in[1].shape[1] : 0};
+  need.take(8 * s.in[1].shape[0]);
+  return need;
+}
+
 void define(OpTable& ops) {
   ops.define({
       .name = "softmax_cross_entropy",
@@ -79,6 +91,8 @@ void define(OpTable& ops) {
       .cpu = forward,
       .backward = {.reads = {dy(), x(0), x(1)}, .run = backward},
   });
+  ops.scratch("softmax_cross_entropy", scratch);
+  ops.scratch("_backward_softmax_cross_entropy", scratch_backward);
 }
 
 }  // namespace heddle::ops::cross_entropy

@@ -254,6 +254,16 @@ void backward(const CtcLossParam&, OpContext& ctx, Inputs in, Outputs out) {
   });
 }
 
+// In a piece, the sums of one sequence with as many labels as there can be.
+ScratchNeed scratch(const CtcLossParam&, const Situation& s) {
+  const int64_t steps = s.in[0].shape[0], states = 2 * s.in[1].shape[1] + 1;
+  ScratchNeed need{.piece = 8 * (steps + steps * states + 2 * states + s.in[0].shape[2]),
+                   .pieces = s.in[0].shape[1]};
+  for (size_t i = 1; i < s.in.size(); ++i) need.take(8 * s.in[i].size());
+  need.take(8 * s.in[0].shape[1]);
+  return need;
+}
+
 void define(OpTable& ops) {
   ops.define({
       .name = "CTCLoss",
@@ -275,6 +285,7 @@ void define(OpTable& ops) {
       .infer = infer,
       .infer_dtype = infer_dtype,
       .cpu = forward,
+      .scratch = scratch,
       .backward = {.reads = {dy(), y(1)}, .run = backward},
   });
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "operator/linalg.h"
+#include "operator/scratch_needs.h"
 
 namespace heddle::ops::deconvolution {
 
@@ -33,9 +34,10 @@ void forward(const Window& w, const OpContext& ctx, const T* x, T* weight, const
   });
 }
 
+constexpr int64_t kPieces = 4;  // images are summed in a few pieces, and those in order
+
 template <class T>
 void backward(const Window& w, OpContext& ctx, const T* dy, T* x, T* weight, T* dx, T* dw) {
-  constexpr int64_t kPieces = 4;  // images are summed in a few pieces, and those in order
   const int64_t c = w.channels / w.groups, f = w.filters / w.groups, depth = c * w.taps(),
                 area = w.out_size();
   const int64_t grain = (w.batch + kPieces - 1) / kPieces, size = w.filters * depth;
@@ -165,6 +167,29 @@ void run_backward(const DeconvolutionParam& p, OpContext& ctx, Inputs in, Output
   });
 }
 
+// One group of an image with a column for every position of the window.
+int64_t column_bytes(const Window& w, Dtype d) {
+  return w.channels / w.groups * w.taps() * w.out_size() * dtype_size(d);
+}
+int64_t product_bytes(const Window& w, Dtype d) {
+  const int64_t filters = w.filters / w.groups, depth = w.channels / w.groups * w.taps();
+  const int64_t area = w.out_size();
+  return std::max({linalg::gemm_scratch(filters, area, depth, d),
+                   linalg::gemm_scratch(depth, area, filters, d),
+                   linalg::gemm_scratch(filters, depth, area, d)});
+}
+ScratchNeed scratch(const DeconvolutionParam& p, const Situation& s) {
+  const Window w = window_of(p, s.in[0].shape, s.out[0].shape);
+  return {.piece = column_bytes(w, s.in[0].dtype) + product_bytes(w, s.in[0].dtype)};
+}
+ScratchNeed scratch_backward(const DeconvolutionParam& p, const Situation& s) {
+  if (!s.wants(0) && !s.wants(1)) return {};
+  const int64_t sums = s.wants(1) ? kPieces * s.in[2].size() : 0;
+  const Window w = window_of(p, s.in[1].shape, s.in[0].shape);
+  return {sums * dtype_size(s.in[0].dtype),
+          column_bytes(w, s.in[0].dtype) + product_bytes(w, s.in[0].dtype)};
+}
+
 double flops(const DeconvolutionParam&, const Situation& s) {
   return 2 * double(s.in[0].size()) * double(s.in[1].size()) /
          double(std::max<int64_t>(1, s.in[1].shape[0]));
@@ -183,8 +208,12 @@ void define(OpTable& ops) {
                  {.name = "bias", .doc = "(num_filter)", .when = when("no_bias", false)}},
       .infer = infer,
       .cpu = run,
+      .scratch = scratch,
       .flops = flops,
-      .backward = {.reads = {dy(), x(0), x(1)}, .run = run_backward, .linear = Linear::kFactors},
+      .backward = {.reads = {dy(), x(0), x(1)},
+                   .run = run_backward,
+                   .scratch = scratch_backward,
+                   .linear = Linear::kFactors},
   });
 }
 

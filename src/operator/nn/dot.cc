@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "operator/linalg.h"
+#include "operator/scratch_needs.h"
 
 namespace heddle::ops::dot {
 
@@ -264,6 +265,42 @@ double flops_of_batch(const Situation& s) {
   return flops_of_product(s, products);
 }
 
+// Of products whose extents are those, or any other way round.
+ScratchNeed of_products(int64_t m, int64_t n, int64_t k, Dtype d, bool backward) {
+  const ScratchNeed forward = linalg::scratch(m, n, k, d);
+  if (!backward) return forward;
+  return either(linalg::scratch(m, k, n, d), linalg::scratch(k, n, m, d));
+}
+ScratchNeed dot_scratch_of(const DotParam& p, const Blob& a, const Blob& b, bool backward) {
+  return of_products(kept(a.shape, !p.transpose_a), kept(b.shape, p.transpose_b),
+                     contracted(a.shape, !p.transpose_a), a.dtype, backward);
+}
+ScratchNeed dot_scratch(const DotParam& p, const Situation& s) {
+  return dot_scratch_of(p, s.in[0], s.in[1], false);
+}
+ScratchNeed dot_scratch_backward(const DotParam& p, const Situation& s) {
+  return dot_scratch_of(p, s.in[1], s.in[2], true);
+}
+// Matrices one by one, each by one thread.
+ScratchNeed matrices_scratch(const Blob& a, const Blob& b, bool ta, bool tb, bool backward) {
+  const int64_t m = ta ? a.shape[-1] : a.shape[-2], k = ta ? a.shape[-2] : a.shape[-1];
+  const int64_t n = tb ? b.shape[-2] : b.shape[-1];
+  const Dtype d = a.dtype;
+  return {.piece = backward ? std::max(linalg::gemm_scratch(m, k, n, d),
+                                       linalg::gemm_scratch(k, n, m, d))
+                            : linalg::gemm_scratch(m, n, k, d)};
+}
+ScratchNeed batch_scratch(const DotParam& p, const Situation& s) {
+  return matrices_scratch(s.in[0], s.in[1], p.transpose_a, p.transpose_b, false);
+}
+ScratchNeed batch_scratch_backward(const DotParam& p, const Situation& s) {
+  return matrices_scratch(s.in[1], s.in[2], p.transpose_a, p.transpose_b, true);
+}
+ScratchNeed gemm2_scratch(const Gemm2Param& p, const Situation& s) {
+  return matrices_scratch(s.in[0], s.in[1], p.transpose_a, p.transpose_b, false);
+}
+ScratchNeed gemm_scratch(const GemmParam& p, const Situation& s) { return gemm2_scratch(p, s); }
+
 void define(OpTable& ops) {
   ops.define({
       .name = "dot",
@@ -277,9 +314,11 @@ void define(OpTable& ops) {
       .inputs = {{"lhs"}, {"rhs"}},
       .infer = infer_dot,
       .cpu = run_dot,
+      .scratch = dot_scratch,
       .flops = flops_of_dot,
       .backward = {.reads = {dy(), x(0), x(1)},
                    .run = run_dot_backward,
+                   .scratch = dot_scratch_backward,
                    .linear = Linear::kFactors},
   });
   ops.define({
@@ -292,9 +331,11 @@ void define(OpTable& ops) {
       .inputs = {{"lhs"}, {"rhs"}},
       .infer = infer_batch_dot,
       .cpu = run_batch_dot,
+      .scratch = batch_scratch,
       .flops = flops_of_batch,
       .backward = {.reads = {dy(), x(0), x(1)},
                    .run = run_batch_dot_backward,
+                   .scratch = batch_scratch_backward,
                    .build = build_batch_dot},
   });
   ops.define({
@@ -309,6 +350,7 @@ void define(OpTable& ops) {
       .inputs = {{"A"}, {"B"}, {"C"}},
       .infer = infer_gemm2,
       .cpu = run_gemm3,
+      .scratch = gemm_scratch,
       .flops = flops_of_batch,
       .backward = {.reads = {dy(), x(0), x(1)}, .build = build_gemm},
   });
@@ -322,6 +364,7 @@ void define(OpTable& ops) {
       .inputs = {{"A"}, {"B"}},
       .infer = infer_gemm2,
       .cpu = run_gemm2,
+      .scratch = gemm2_scratch,
       .flops = flops_of_batch,
       .backward = {.reads = {dy(), x(0), x(1)}, .build = build_gemm2},
   });

@@ -4,6 +4,7 @@
 
 #include "operator/elemwise/loops.h"
 #include "operator/random/philox.h"
+#include "operator/scratch_needs.h"
 
 namespace heddle::ops::dropout {
 
@@ -68,6 +69,14 @@ void forward(const DropoutParam& p, OpContext& ctx, Inputs in, Outputs out) {
   if (ctx.wants(1)) ew::map(ctx, ew::kLoops<Copy>, {ew::Operand(1.0)}, out[1]);
 }
 
+ScratchNeed scratch(const DropoutParam& p, const Situation& s) {
+  ScratchNeed need;
+  if (!p.active(s.training)) return need;
+  if (!s.wants(1)) need.take(s.out[1].bytes());
+  if (s.out[1].dtype != Dtype::kFloat32) need.take(4 * s.out[1].size());
+  return need;
+}
+
 // in: dy, mask. out: gradient of data.
 void backward(const DropoutParam&, OpContext& ctx, Inputs in, Outputs out) {
   ew::map(ctx, ew::kLoops<Product>, {in[0], in[1]}, out[0]);
@@ -88,6 +97,7 @@ void define(OpTable& ops) {
       .infer = infer,
       .inplace = {{0, 0}},
       .cpu = forward,
+      .scratch = scratch,
       .backward = {.reads = {dy(), y(1)}, .run = backward, .build = build, .inplace = {{0, 0}}},
       .draws = draws,
   });

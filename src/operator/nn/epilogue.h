@@ -59,6 +59,12 @@ Blob addend_beside(const Fused<P>& p, OpContext& ctx, Inputs in, const Blob& y) 
   addend.data = copy;
   return addend;
 }
+// What such a kernel needs besides for the copy.
+template <class P>
+ScratchNeed beside_addend(const Fused<P>& p, ScratchNeed need, const Blob& y) {
+  if (p.sum) need.call += y.bytes();
+  return need;
+}
 void finish(const Following& f, const OpContext& ctx, const Blob& addend, const Blob& y);
 
 }  // namespace heddle::ops::nn

@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "heddle/op.h"
+#include "operator/scratch_needs.h"
 
 namespace heddle::ops::fold {
 
@@ -59,6 +60,12 @@ void forward(const FoldParam& p, OpContext& ctx, Inputs in, Outputs out) {
   });
 }
 
+ScratchNeed scratch(const Situation& s) {
+  ScratchNeed need = unwanted(s);
+  if (!s.out[0].stored.plain()) need.take(s.out[0].bytes()), need.take(s.out[0].bytes());
+  return need;
+}
+
 void define(OpTable& ops) {
   ops.define({
       .name = "_fold_normalization",
@@ -76,6 +83,7 @@ void define(OpTable& ops) {
       .outputs = {{.name = "weight"}, {.name = "bias"}},
       .infer = infer,
       .cpu = forward,
+      .scratch = scratch,
       .meaning = Meaning::kFold,
       .any_order = true,
   });

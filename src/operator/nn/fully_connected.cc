@@ -2,6 +2,7 @@
 #include "operator/nn/fully_connected.h"
 
 #include "operator/linalg.h"
+#include "operator/scratch_needs.h"
 
 namespace heddle::ops::nn {
 
@@ -41,6 +42,10 @@ void connect(const FullyConnectedParam& p, OpContext& ctx, Inputs in, Outputs ou
   });
 }
 
+ScratchNeed scratch_of_fully_connected(const FullyConnectedParam& p, const Situation& s) {
+  return linalg::scratch(rows(p, s.in[0].shape), p.num_hidden, features(p, s.in[0].shape),
+                         s.in[0].dtype);
+}
 double flops_of_fully_connected(const FullyConnectedParam& p, const Situation& s) {
   return 2 * double(s.out[0].size()) * double(s.in[1].size()) / double(p.num_hidden);
 }
@@ -67,6 +72,12 @@ void backward(const FullyConnectedParam& p, OpContext& ctx, Inputs in, Outputs o
   });
 }
 
+ScratchNeed scratch_backward(const FullyConnectedParam& p, const Situation& s) {
+  const int64_t n = rows(p, s.in[1].shape), k = features(p, s.in[1].shape), h = p.num_hidden;
+  return either(s.wants(0) ? linalg::scratch(n, k, h, s.in[0].dtype) : ScratchNeed{},
+                s.wants(1) ? linalg::scratch(h, k, n, s.in[0].dtype) : ScratchNeed{});
+}
+
 // Axis 1 is that of the units where data is taken as two axes.
 bool folds(const FullyConnectedParam& p) { return p.flatten; }
 
@@ -83,8 +94,12 @@ void define(OpTable& ops) {
                  {.name = "bias", .doc = "(num_hidden)", .when = when("no_bias", false)}},
       .infer = nn::infer_fully_connected,
       .cpu = nn::connect,
+      .scratch = nn::scratch_of_fully_connected,
       .flops = nn::flops_of_fully_connected,
-      .backward = {.reads = {dy(), x(0), x(1)}, .run = backward, .linear = Linear::kFactors},
+      .backward = {.reads = {dy(), x(0), x(1)},
+                   .run = backward,
+                   .scratch = scratch_backward,
+                   .linear = Linear::kFactors},
       .fusing = {.with = "_fused_fully_connected", .folds = folds},
   });
 }

@@ -27,6 +27,7 @@ inline int64_t features(const FullyConnectedParam& p, const Shape& x) {
 // first.
 void infer_fully_connected(const FullyConnectedParam& p, InferContext& c);
 double flops_of_fully_connected(const FullyConnectedParam& p, const Situation& s);
+ScratchNeed scratch_of_fully_connected(const FullyConnectedParam& p, const Situation& s);
 // On the matrix products of linalg.h.
 void connect(const FullyConnectedParam& p, OpContext& ctx, Inputs in, Outputs out);
 using FusedFullyConnectedParam = Fused<FullyConnectedParam>;

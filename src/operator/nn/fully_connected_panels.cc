@@ -98,6 +98,19 @@ void pack(const FusedParam& p, OpContext& ctx, Inputs in, Outputs out) {
   });
 }
 
+ScratchNeed scratch(const FullyConnectedParam& p, const Situation& s) {
+  const int64_t m = nn::rows(p, s.in[0].shape), k = nn::features(p, s.in[0].shape);
+  const int64_t ld = m > 1 ? nn::apart<float>(k) : k;
+  return {.call = ld == k ? 0 : 4 * m * ld};
+}
+ScratchNeed scratch_fused(const FusedParam& p, const Situation& s) {
+  return nn::beside_addend(p, scratch(p, s), s.out[0]);
+}
+
+ScratchNeed scratch_of_products(const FusedParam& p, const Situation& s) {
+  return nn::beside_addend(p, nn::scratch_of_fully_connected(p, s), s.out[0]);
+}
+
 void define(OpTable& ops) {
   ops.define({
       .name = "_pack_FullyConnected_weight",
@@ -112,9 +125,12 @@ void define(OpTable& ops) {
   });
   // Weights that are not packed, in eager calls, are multiplied as elsewhere.
   ops.kernel("FullyConnected", Device::kCpu, "panels", nn::connect, accepts);
-  ops.packing("FullyConnected", 1, "_pack_FullyConnected_weight", forward_packed);
+  ops.scratch("FullyConnected", nn::scratch_of_fully_connected);
+  ops.packing("FullyConnected", 1, "_pack_FullyConnected_weight", forward_packed, {}, scratch);
   ops.kernel("_fused_fully_connected", Device::kCpu, "panels", nn::connect_fused, accepts_fused);
-  ops.packing("_fused_fully_connected", 1, "_pack_FullyConnected_weight", forward_fused_packed);
+  ops.scratch("_fused_fully_connected", scratch_of_products);
+  ops.packing("_fused_fully_connected", 1, "_pack_FullyConnected_weight", forward_fused_packed, {},
+              scratch_fused);
 }
 
 }  // namespace heddle::ops::fully_connected_panels

@@ -18,6 +18,10 @@ void infer(const FusedConvolutionParam& p, InferContext& c) {
   nn::infer_addend(p, c);
 }
 
+ScratchNeed scratch(const FusedConvolutionParam& p, const Situation& s) {
+  return nn::beside_addend(p, nn::scratch_of_convolution(p, s), s.out[0]);
+}
+
 void define(OpTable& ops) {
   ops.define({
       .name = "_fused_convolution",
@@ -32,6 +36,7 @@ void define(OpTable& ops) {
       .infer = infer,
       .inplace = nn::inplace_addend<nn::ConvolutionParam>,
       .cpu = forward,
+      .scratch = scratch,
   });
 }
 

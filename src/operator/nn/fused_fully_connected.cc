@@ -22,6 +22,10 @@ void infer(const FusedParam& p, InferContext& c) {
 
 double flops(const FusedParam& p, const Situation& s) { return nn::flops_of_fully_connected(p, s); }
 
+ScratchNeed scratch(const FusedParam& p, const Situation& s) {
+  return nn::beside_addend(p, nn::scratch_of_fully_connected(p, s), s.out[0]);
+}
+
 void define(OpTable& ops) {
   ops.define({
       .name = "_fused_fully_connected",
@@ -36,6 +40,7 @@ void define(OpTable& ops) {
       .infer = infer,
       .inplace = nn::inplace_addend<nn::FullyConnectedParam>,
       .cpu = nn::connect_fused,
+      .scratch = scratch,
       .flops = flops,
   });
 }

@@ -149,6 +149,17 @@ void col2im_backward(const ImageParam& p, OpContext& ctx, Inputs in, Outputs out
   gather(ctx, Window("col2im", p, p.output_size), in[0], out[0]);
 }
 
+// An image's plane, in the type of sums.
+int64_t plane_bytes(const Blob& image) {
+  return (image.shape.size(2) + 1) * std::max<int64_t>(4, dtype_size(image.dtype));
+}
+ScratchNeed col2im_scratch(const ImageParam&, const Situation& s) {
+  return {.piece = plane_bytes(s.out[0])};
+}
+ScratchNeed im2col_scratch_backward(const WindowParam&, const Situation& s) {
+  return {.piece = plane_bytes(s.out[0])};
+}
+
 void define(OpTable& ops) {
   ops.define(
       {.name = "im2col",
@@ -157,13 +168,17 @@ void define(OpTable& ops) {
        .params = schema<WindowParam>(),
        .infer = infer_im2col,
        .cpu = im2col,
-       .backward = {.reads = {dy()}, .run = im2col_backward, .linear = Linear::kYes}});
+       .backward = {.reads = {dy()},
+                    .run = im2col_backward,
+                    .scratch = im2col_scratch_backward,
+                    .linear = Linear::kYes}});
   ops.define({.name = "col2im",
               .doc = "Adds the columns of im2col into images of output_size, where they came from.",
               .dtypes = Dtypes::kFloating,
               .params = schema<ImageParam>(),
               .infer = infer_col2im,
               .cpu = col2im,
+              .scratch = col2im_scratch,
               .backward = {.reads = {dy()}, .run = col2im_backward, .linear = Linear::kYes}});
 }
 

@@ -3,6 +3,7 @@
 
 #include "operator/elemwise/family.h"
 #include "operator/random/philox.h"
+#include "operator/scratch_needs.h"
 
 namespace heddle::ops::leaky_relu {
 using namespace ew;
@@ -139,6 +140,14 @@ void forward(const LeakyReluParam& p, OpContext& ctx, Inputs in, Outputs out) {
   map(ctx, kLoops<Product>, {x, mask}, out[0]);
 }
 
+ScratchNeed scratch(const LeakyReluParam& p, const Situation& s) {
+  if (p.act_type != ActType::kRrelu) return {};
+  ScratchNeed need;
+  if (!s.wants(1)) need.take(s.out[1].bytes());
+  if (s.training) need.take(4 * s.in[0].size());
+  return need;
+}
+
 bool draws(const LeakyReluParam& p, bool training) {
   return p.act_type == ActType::kRrelu && training;
 }
@@ -191,6 +200,14 @@ void wants(const LeakyReluParam& p, const Situation& s, StoredAs& as) {
   if (pointwise(p)) wants_same(s, as);
 }
 
+ScratchNeed scratch_backward(const LeakyReluParam& p, const Situation& s) {
+  ScratchNeed need;
+  if (p.act_type != ActType::kPrelu || !s.wants(1)) return need;
+  need.take(8 * s.in[1].size());
+  need.take(8 * s.out[1].size());
+  return need;
+}
+
 void define(OpTable& ops) {
   ops.define({
       .name = "LeakyReLU",
@@ -209,7 +226,8 @@ void define(OpTable& ops) {
       .infer = infer,
       .cpu = forward,
       .wants = wants,
-      .backward = {.reads = reads, .run = backward, .build = build},
+      .scratch = scratch,
+      .backward = {.reads = reads, .run = backward, .scratch = scratch_backward, .build = build},
       .pointwise = pointwise,
       .draws = draws,
   });

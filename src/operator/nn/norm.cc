@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "heddle/op.h"
+#include "operator/scratch_needs.h"
 
 #define HEDDLE_LOOPS "operator/nn/norm.inl.h"
 #include "operator/simd/each_target.h"
@@ -47,6 +48,11 @@ T* line_room(const Grouping& at, int64_t lines) {
   if (at.step == 1) return nullptr;
   return static_cast<T*>(thread_scratch(size_t(lines * at.size) * sizeof(T)));
 }
+
+int64_t line_bytes(const Grouping& at, int64_t lines, Dtype d) {
+  return at.step == 1 ? 0 : ScratchNeed::taken(lines * at.size * dtype_size(d));
+}
+int64_t wide_size(Dtype d) { return std::max<int64_t>(4, dtype_size(d)); }
 
 struct InstanceNormParam {
   float eps = 1e-3f;
@@ -168,6 +174,13 @@ void forward(const P& p, OpContext& ctx, Inputs in, Outputs out) {
   });
 }
 
+template <class P>
+ScratchNeed scratch(const P& p, const Situation& s) {
+  ScratchNeed need = unwanted(s);
+  need.piece = line_bytes(p.grouping(s.in[0].shape), 1, s.in[0].dtype);
+  return need;
+}
+
 // Of each channel the sum over the blocks of groups of its parts, which are `apart` from block to
 // block, added in their order whichever thread does it.
 void add_parts(const OpContext& ctx, const double* parts, int64_t blocks, int64_t apart,
@@ -179,6 +192,9 @@ void add_parts(const OpContext& ctx, const double* parts, int64_t blocks, int64_
                        for (int64_t c = from; c < to; ++c) sums[c] += parts[b * apart + c];
                    });
 }
+
+// Groups of a block.
+int64_t block_of(const Grouping& at) { return std::max(at.grain(), (at.groups + 31) / 32); }
 
 // in: dy, data, gamma, mean, deviation or variance. out: gradients of data, gamma, beta.
 template <class P>
@@ -197,8 +213,7 @@ void backward(const P& p, OpContext& ctx, Inputs in, Outputs out) {
     double* sums = ctx.scratch_of<double>(2 * at.channels);  // of gamma, then of beta
     // Groups go in blocks. Where each element is a channel, a block has its sums of dy z and of dy
     // by channels; elsewhere every run of a group has the two.
-    const int64_t block = std::max(at.grain(), (at.groups + 31) / 32);
-    const int64_t blocks = (at.groups + block - 1) / block;
+    const int64_t block = block_of(at), blocks = (at.groups + block - 1) / block;
     double* parts =
         ctx.scratch_of<double>(2 * (own ? blocks * at.channels : at.groups * at.runs()));
     T* dx = ctx.wants(0) ? out[0].as<T>() : nullptr;
@@ -270,6 +285,19 @@ void backward(const P& p, OpContext& ctx, Inputs in, Outputs out) {
 }
 
 template <class P>
+ScratchNeed scratch_backward(const P& p, const Situation& s) {
+  const Grouping at = p.grouping(s.in[1].shape);
+  const int64_t block = block_of(at), blocks = (at.groups + block - 1) / block;
+  const bool own = at.own_channels();
+  ScratchNeed need;
+  need.take(16 * at.channels);
+  need.take(16 * (own ? blocks * at.channels : at.groups * at.runs()));
+  need.piece = line_bytes(at, 2, s.in[0].dtype);
+  if (own) need.piece += ScratchNeed::taken(2 * at.channels * wide_size(s.in[0].dtype));
+  return need;
+}
+
+template <class P>
 OpDef record(const char* name, const char* doc) {
   return {
       .name = name,
@@ -281,7 +309,10 @@ OpDef record(const char* name, const char* doc) {
       .outputs = outputs<P>(),
       .infer = infer<P>,
       .cpu = forward<P>,
-      .backward = {.reads = {dy(), x(0), x(1), y(1), y(2)}, .run = backward<P>},
+      .scratch = scratch<P>,
+      .backward = {.reads = {dy(), x(0), x(1), y(1), y(2)},
+                   .run = backward<P>,
+                   .scratch = scratch_backward<P>},
   };
 }
 
@@ -356,6 +387,12 @@ void l2_forward(const L2Param& p, OpContext& ctx, Inputs in, Outputs out) {
   });
 }
 
+ScratchNeed l2_scratch(const L2Param& p, const Situation& s) {
+  ScratchNeed need = unwanted(s);
+  need.piece = line_bytes(p.grouping(s.in[0].shape), 1, s.in[0].dtype);
+  return need;
+}
+
 // in: dy, output, norm. out: gradient of data, (dy - y * sum(dy * y)) / norm.
 void l2_backward(const L2Param& p, OpContext& ctx, Inputs in, Outputs out) {
   const Grouping at = p.grouping(in[1].shape);
@@ -378,6 +415,10 @@ void l2_backward(const L2Param& p, OpContext& ctx, Inputs in, Outputs out) {
       }
     });
   });
+}
+
+ScratchNeed l2_scratch_backward(const L2Param& p, const Situation& s) {
+  return {.piece = line_bytes(p.grouping(s.in[1].shape), 2, s.in[1].dtype)};
 }
 
 // --- LRN ----------------------------------------------------------------------------------------
@@ -464,6 +505,18 @@ void lrn_backward(const LrnParam& p, OpContext& ctx, Inputs in, Outputs out) {
   });
 }
 
+// Sums over neighbouring channels of an image.
+ScratchNeed lrn_scratch(const LrnParam&, const Situation& s) {
+  ScratchNeed need = unwanted(s);
+  const Shape& x = s.in[0].shape;
+  need.piece = x.size(1) * wide_size(s.in[0].dtype), need.pieces = x[0];
+  return need;
+}
+ScratchNeed lrn_scratch_backward(const LrnParam&, const Situation& s) {
+  const Shape& x = s.in[1].shape;
+  return {.piece = 2 * x.size(1) * wide_size(s.in[1].dtype), .pieces = x[0]};
+}
+
 void define(OpTable& ops) {
   ops.define(record<InstanceNormParam>(
       "InstanceNorm",
@@ -485,7 +538,8 @@ void define(OpTable& ops) {
       .outputs = {{}, {"norm", true}},
       .infer = infer_l2,
       .cpu = l2_forward,
-      .backward = {.reads = {dy(), y(0), y(1)}, .run = l2_backward},
+      .scratch = l2_scratch,
+      .backward = {.reads = {dy(), y(0), y(1)}, .run = l2_backward, .scratch = l2_scratch_backward},
   });
   ops.define({
       .name = "LRN",
@@ -497,7 +551,10 @@ void define(OpTable& ops) {
       .outputs = {{}, {"tmp_norm", true}},
       .infer = infer_lrn,
       .cpu = lrn_forward,
-      .backward = {.reads = {dy(), x(0), y(1)}, .run = lrn_backward},
+      .scratch = lrn_scratch,
+      .backward = {.reads = {dy(), x(0), y(1)},
+                   .run = lrn_backward,
+                   .scratch = lrn_scratch_backward},
   });
 }
 

@@ -241,6 +241,12 @@ void backward(const PoolingParam& p, OpContext& ctx, Inputs in, Outputs out) {
   });
 }
 
+// A plane of sums in float32, for halves.
+ScratchNeed scratch_backward(const Situation& s) {
+  const Shape& x = s.out[0].shape;
+  return {.piece = dtype_size(s.out[0].dtype) < 4 ? 4 * x.size(2) : 0};
+}
+
 void define(OpTable& ops) {
   OpDef def{
       .name = "Pooling",
@@ -252,7 +258,7 @@ void define(OpTable& ops) {
       .params = schema<PoolingParam>(),
       .infer = nn::infer_pooling,
       .cpu = forward,
-      .backward = {.reads = reads, .run = backward},
+      .backward = {.reads = reads, .run = backward, .scratch = scratch_backward},
   };
   ops.define(def);
   def.name = "Pooling_v1", def.aliases = {};

@@ -137,6 +137,15 @@ void backward(const PoolingParam& p, OpContext& ctx, Inputs in, Outputs out) {
   });
 }
 
+ScratchNeed scratch_backward(const PoolingParam& p, const Situation& s) {
+  const Planes w(p, s.out[0], s.in[0]);
+  return onednn::guarded("Pooling", [&] {
+    const Backward& b = onednn::cached(key_of(p, w, grain_of(w)), make_backward);
+    const auto places = int64_t(b.places.get_size());
+    return ScratchNeed{.piece = places ? places + int64_t(b.output.get_size()) : 0};
+  });
+}
+
 // The first tensor that lies in blocks of channels decides; none: nothing is in blocks.
 Layout blocks_in(std::span<const Blob> blobs) {
   for (const Blob& b : blobs)
@@ -175,6 +184,7 @@ void wants(const PoolingParam&, const Situation& s, StoredAs& as) {
 void define(OpTable& ops) {
   ops.kernel("Pooling", Device::kCpu, "onednn", forward, accepts, wants);
   ops.kernel("_backward_Pooling", Device::kCpu, "onednn", backward, accepts_backward, wants);
+  ops.scratch("_backward_Pooling", scratch_backward);
 }
 
 }  // namespace heddle::ops::pooling_onednn

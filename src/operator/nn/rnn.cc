@@ -852,6 +852,142 @@ void portable_backward(const RnnParam& p, OpContext& ctx, Inputs in, Outputs out
   run_backward(p, ctx, in, out, nullptr);
 }
 
+// --- scratch memory ------------------------------------------------------------------------------
+// In the order of the functions that take it.
+class Needs {
+ public:
+  Needs(const RnnParam& p, const Situation& s, const Sizes& sizes, const Panels* panels)
+      : p_(p),
+        s_(sizes),
+        panels_(panels),
+        type_(s.in[0].dtype == Dtype::kFloat64 ? Dtype::kFloat64 : Dtype::kFloat32) {
+    if (panels && type_ != Dtype::kFloat32) panels_ = nullptr;
+    const auto copies = [&](std::span<const Blob> blobs, bool written) {
+      for (size_t i = 0; i < blobs.size(); ++i)
+        if (is_half(blobs[i].dtype) && (!written || s.wants(i))) take(4 * blobs[i].size());
+    };
+    copies(s.in, false), copies(s.out, true);
+    if (p.use_sequence_length) take(8 * s_.batch);
+  }
+  void take(int64_t bytes) { all_.take(bytes); }
+  void elements(int64_t n) { take(n * dtype_size(type_)); }
+
+  // Of one layer and direction.
+  ScratchNeed forward(int64_t layer, bool saved, bool packed) const {
+    Needs n(*this);
+    n.all_ = {};
+    const int64_t one = s_.batch * s_.hidden, wide = s_.all_gates(), into = s_.into(layer);
+    if (!saved) {
+      const int64_t few =
+          panels_ ? std::max<int64_t>(1, 48 / std::max<int64_t>(1, s_.batch)) : s_.steps;
+      n.elements(std::min(few, s_.steps) * s_.gates * one), n.elements(2 * one), n.elements(one);
+    }
+    n.elements(wide);
+    if (!panels_) n.product(s_.rows(), wide, into);
+    for (int64_t g = 0; panels_ && !packed && g < s_.gates; ++g)
+      n.factor(into, s_.hidden), n.factor(s_.given, s_.hidden);
+    if (panels_ && apart<float>(into) != into) n.elements(s_.rows() * apart<float>(into));
+    if (p_.projection_size && panels_ && !packed) n.factor(s_.hidden, s_.given);
+    n.elements(2 * s_.batch * apart<double>(s_.given) + 128);
+    n.product(s_.batch, wide, std::max(s_.given, s_.hidden));
+    return n.all_;
+  }
+  ScratchNeed backward(int64_t layer, bool wants_parameters) const {
+    Needs n(*this);
+    n.all_ = {};
+    const int64_t wide = s_.all_gates(), into = s_.into(layer), rows = s_.rows();
+    n.elements(rows * wide);
+    if (p_.gru()) n.elements(rows * wide);
+    if (p_.projection_size) n.elements(rows * s_.given), n.elements(s_.batch * s_.hidden);
+    Needs steps(n), input(n), weights(n);
+    steps.all_ = input.all_ = weights.all_ = {};
+    if (panels_) n.factor(wide, s_.given);
+    if (panels_ && p_.projection_size) n.factor(s_.given, s_.hidden);
+    n.elements(s_.batch * s_.given), n.elements(s_.batch * s_.given);
+    if (p_.lstm()) n.elements(s_.batch * s_.hidden);
+    steps.product(s_.batch, s_.given, wide);
+    input.of_all(rows, into, wide);
+    if (wants_parameters) {
+      weights.of_all(wide, into, rows);
+      Needs of_state(weights);
+      of_state.all_ = {};
+      of_state.of_all(wide, s_.given, rows);
+      of_state.elements(s_.batch * wide), of_state.product(wide, s_.given, s_.batch);
+      if (p_.projection_size) of_state.product(s_.given, s_.hidden, rows);
+      weights.most(of_state.all_);
+    }
+    steps.most(input.all_), steps.most(weights.all_);
+    n.add(steps.all_);
+    return n.all_;
+  }
+  void add(const ScratchNeed& more) {
+    all_.call += more.call, all_.piece = std::max(all_.piece, more.piece);
+  }
+  void most(const ScratchNeed& other) {
+    all_.call = std::max(all_.call, other.call), all_.piece = std::max(all_.piece, other.piece);
+  }
+  const ScratchNeed& all() const { return all_; }
+
+ private:
+  void factor(int64_t rows, int64_t columns) {
+    elements(Places::whole(columns, panels_->wide) * rows);
+  }
+  // multiply()
+  void of_all(int64_t m, int64_t n, int64_t k) {
+    if (panels_) factor(k, n);
+    else product(m, n, k);
+  }
+  void product(int64_t m, int64_t n, int64_t k) {
+    all_.piece = std::max(all_.piece, linalg::gemm_scratch(m, n, k, type_));
+  }
+  const RnnParam& p_;
+  Sizes s_;
+  const Panels* panels_;
+  Dtype type_;
+  ScratchNeed all_;
+};
+
+ScratchNeed scratch(const RnnParam& p, const Situation& situation, Products products) {
+  const Sizes s(p, situation.in[0].shape);
+  Needs needs(p, situation, s, products.panels);
+  const bool saved = situation.wants(size_t(saved_output(p)));
+  const int64_t n = s.rows() * s.out();
+  if (!situation.wants(0)) needs.elements(n);
+  if (p.p > 0 && situation.training && s.layers > 1) {
+    needs.elements(n);
+    if (!saved) needs.elements(n);
+  }
+  for (int64_t i = 0; i < std::min<int64_t>(s.layers - 1, 2) && !saved; ++i) needs.elements(n);
+  ScratchNeed most = needs.forward(0, saved, products.packed);
+  if (s.layers > 1) {
+    const ScratchNeed other = needs.forward(1, saved, products.packed);
+    most = {std::max(most.call, other.call), std::max(most.piece, other.piece)};
+  }
+  needs.add(most);
+  return needs.all();
+}
+
+ScratchNeed scratch_backward(const RnnParam& p, const Situation& situation, const Panels* panels) {
+  const Sizes s(p, situation.in[size_t(saved_output(p))].shape);
+  Needs needs(p, situation, s, panels);
+  const int64_t n = s.rows() * s.out();
+  for (int64_t i = 0; i < std::min<int64_t>(s.layers - 1, 2); ++i) needs.elements(n);
+  if (p.p > 0 && s.layers > 1) needs.elements(n);
+  const bool wants_parameters = situation.wants(1);
+  ScratchNeed most = needs.backward(0, wants_parameters);
+  if (s.layers > 1) {
+    const ScratchNeed other = needs.backward(1, wants_parameters);
+    most = {std::max(most.call, other.call), std::max(most.piece, other.piece)};
+  }
+  needs.add(most);
+  return needs.all();
+}
+
+ScratchNeed portable_scratch(const RnnParam& p, const Situation& s) { return scratch(p, s, {}); }
+ScratchNeed portable_scratch_backward(const RnnParam& p, const Situation& s) {
+  return scratch_backward(p, s, nullptr);
+}
+
 // --- the record ---------------------------------------------------------------------------------
 void infer(const RnnParam& p, InferContext& c) {
   check_params(p);
@@ -951,8 +1087,9 @@ void define(OpTable& ops) {
       .infer = infer,
       .infer_dtype = infer_dtype,
       .cpu = portable,
+      .scratch = portable_scratch,
       .flops = flops,
-      .backward = {.reads = reads, .run = portable_backward},
+      .backward = {.reads = reads, .run = portable_backward, .scratch = portable_scratch_backward},
       .draws = draws,
   });
 }

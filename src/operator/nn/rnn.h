@@ -62,6 +62,10 @@ int64_t packed_size(const RnnParam& p, int64_t parameters, const Panels& panels)
 void pack(const RnnParam& p, OpContext& ctx, const Blob& parameters, const Blob& to,
           const Panels& panels);
 
+// What they take of scratch memory.
+ScratchNeed scratch(const RnnParam& p, const Situation& s, Products products);
+ScratchNeed scratch_backward(const RnnParam& p, const Situation& s, const Panels* panels);
+
 void run_backward(const RnnParam& p, OpContext& ctx, Inputs in, Outputs out, const Panels* panels);
 
 }  // namespace heddle::ops::rnn

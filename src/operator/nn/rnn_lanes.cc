@@ -17,6 +17,14 @@ void backward(const RnnParam& p, OpContext& ctx, Inputs in, Outputs out) {
   rnn::run_backward(p, ctx, in, out, &panels());
 }
 
+template <bool kPacked>
+ScratchNeed scratch(const RnnParam& p, const Situation& s) {
+  return rnn::scratch(p, s, {&panels(), kPacked});
+}
+ScratchNeed scratch_backward(const RnnParam& p, const Situation& s) {
+  return rnn::scratch_backward(p, s, &panels());
+}
+
 // Enough steps to pay for the panels.
 bool suits(const Blob& data) { return data.dtype == Dtype::kFloat32 && data.shape[0] >= 2; }
 bool accepts(const RnnParam&, const Situation& s) { return suits(s.in[0]); }
@@ -41,8 +49,10 @@ void define(OpTable& ops) {
       .cpu = pack,
   });
   ops.kernel("RNN", Device::kCpu, "lanes", forward, accepts);
-  ops.packing("RNN", 1, "_pack_RNN_parameters", forward_packed);
+  ops.scratch("RNN", scratch<false>);
+  ops.packing("RNN", 1, "_pack_RNN_parameters", forward_packed, {}, scratch<true>);
   ops.kernel("_backward_RNN", Device::kCpu, "lanes", backward, accepts_backward);
+  ops.scratch("_backward_RNN", scratch_backward);
 }
 
 }  // namespace heddle::ops::rnn_lanes

@@ -188,6 +188,12 @@ void run_reverse_backward(const SequenceParam& p, OpContext& ctx, Inputs in, Out
   clear(ctx, out, 1);
 }
 
+ScratchNeed scratch(const Situation& s) {
+  ScratchNeed need;
+  need.take(8 * std::max(s.in[0].shape[0], s.in[0].shape.rank() > 1 ? s.in[0].shape[1] : 1));
+  return need;
+}
+
 void define(OpTable& ops) {
   OpDef record{.params = schema<SequenceParam>(),
                .inputs = {{"data"},

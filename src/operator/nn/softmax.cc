@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "operator/elemwise/scalar.h"
+#include "operator/scratch_needs.h"
 
 #define HEDDLE_LOOPS "operator/nn/softmax.inl.h"
 #include "operator/simd/each_target.h"
@@ -175,6 +176,25 @@ void run(const SoftmaxParam& p, OpContext& ctx, Inputs in, Outputs out) {
   });
 }
 
+// Rows of halves are computed in float32.
+int64_t row_bytes(const Extents& e, Dtype d) { return dtype_size(d) < 4 ? 4 * e.axis : 0; }
+Extents extents_of(const SoftmaxParam& p, const Shape& s) {
+  return extents_of(s, normalize_axis("softmax", p.axis, s.rank()));
+}
+
+ScratchNeed scratch(const SoftmaxParam& p, const Situation& s) {
+  ScratchNeed need{.piece = row_bytes(extents_of(p, s.in[0].shape), s.out[0].dtype)};
+  if (s.in[0].dtype != s.out[0].dtype) need.take(s.out[0].bytes());
+  if (s.in.size() > 1) need.take(8 * s.in[1].size());
+  return need;
+}
+ScratchNeed scratch_backward(const SoftmaxParam&, const Situation& s) {
+  ScratchNeed need;
+  if (s.wants(0) && s.out[0].dtype != s.in[0].dtype) need.take(s.in[0].bytes());
+  if (s.in.size() > 2) need.take(8 * s.in[2].size());
+  return need;
+}
+
 std::vector<Ref> reads(const SoftmaxParam& p) {
   if (p.use_length.value_or(false)) return {dy(), y(0), x(1)};
   return {dy(), y(0)};
@@ -237,8 +257,10 @@ OpDef record(const char* name, const char* doc) {
       .infer_dtype = infer_dtype,
       .inplace = {{0, 0}},
       .cpu = run<K>,
+      .scratch = scratch,
       .backward = {.reads = reads,
                    .run = run_backward<K>,
+                   .scratch = scratch_backward,
                    .build = build<K>,
                    .inplace = {{0, 0}, {1, 0}}},
   };
@@ -272,6 +294,10 @@ void run_activation(const SoftmaxActivationParam& p, OpContext& ctx, Inputs in, 
   });
 }
 
+ScratchNeed activation_scratch(const SoftmaxActivationParam& p, const Situation& s) {
+  return {.piece = row_bytes(p.extents(s.in[0].shape), s.in[0].dtype)};
+}
+
 void run_activation_backward(const SoftmaxActivationParam& p, OpContext& ctx, Inputs in,
                              Outputs out) {
   with_float(in[0].dtype, "SoftmaxActivation", [&](auto type) {
@@ -297,6 +323,7 @@ void define(OpTable& ops) {
       .infer = infer_activation,
       .inplace = {{0, 0}},
       .cpu = run_activation,
+      .scratch = activation_scratch,
       .backward = {.reads = {dy(), y(0)},
                    .run = run_activation_backward,
                    .inplace = {{0, 0}, {1, 0}}},

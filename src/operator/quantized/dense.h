@@ -146,4 +146,11 @@ void connect(const nn::FullyConnectedParam& p, OpContext& ctx, Inputs in, Output
   });
 }
 
+// An image, or of few a group of its channels, unfolded.
+inline ScratchNeed scratch_of_convolution(const nn::ConvolutionParam& p, const Situation& s) {
+  const nn::Window w = nn::window_of(p, s.in[0].shape, s.out[0].shape);
+  const int64_t bytes = w.channels / w.groups * w.taps() * w.out_size();
+  return {.call = bytes, .piece = bytes, .pieces = w.batch * w.groups};
+}
+
 }  // namespace heddle::ops::quantized

@@ -152,4 +152,13 @@ void lstm(const rnn::RnnParam& p, OpContext& ctx, Inputs in, Outputs out) {
     }
 }
 
+// What two layers give, and in a piece the gates and states of its sequences.
+inline ScratchNeed scratch_of_lstm(const rnn::RnnParam& p, const Situation& s) {
+  const Shape& x = s.in[0].shape;
+  const int64_t hidden = p.state_size, sequences = (x[1] + 7) / 8;
+  ScratchNeed need{.piece = sequences * hidden * (2 * 4 * 4 + 1 + 4 + 4)};
+  for (int i = 0; i < 2; ++i) need.take(x[0] * x[1] * p.directions() * hidden);
+  return need;
+}
+
 }  // namespace heddle::ops::quantized

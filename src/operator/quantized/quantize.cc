@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "operator/quantized/quantized.h"
+#include "operator/scratch_needs.h"
 
 #define HEDDLE_LOOPS "operator/quantized/quantize.inl.h"
 #include "operator/simd/each_target.h"
@@ -338,6 +339,10 @@ void define(OpTable& ops) {
       .infer_dtype = infer_entropy_dtype,
       .cpu = calibrate,
   });
+  ops.scratch("_contrib_quantize", unwanted);
+  ops.scratch("_contrib_quantize_v2", unwanted);
+  ops.scratch("_contrib_quantize_asym", unwanted);
+  ops.scratch("_contrib_requantize", unwanted);
 }
 
 }  // namespace heddle::ops::quantize

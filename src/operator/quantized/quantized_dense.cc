@@ -1,6 +1,7 @@
 // Convolution and fully connected layer on numbers of 8 bits: the records, and the kernels that
 // need no library.
 #include "operator/quantized/dense.h"
+#include "operator/scratch_needs.h"
 
 namespace heddle::ops::quantized_dense {
 
@@ -55,6 +56,7 @@ void define(OpTable& ops) {
               .infer_dtype = infer_dtype<nn::FullyConnectedParam>,
               .cpu = quantized::connect<quantized::Loops>,
               .backward = {.zero = true}});
+  ops.scratch("_contrib_quantized_conv", quantized::scratch_of_convolution);
 }
 
 }  // namespace heddle::ops::quantized_dense

@@ -4,6 +4,7 @@
 // they are not taken.
 #include "operator/nn/onednn.h"
 #include "operator/quantized/lstm.h"
+#include "operator/scratch_needs.h"
 
 namespace heddle::ops::quantized_dense_onednn {
 
@@ -47,6 +48,8 @@ void define(OpTable& ops) {
   ops.kernel("_contrib_quantized_fully_connected", Device::kCpu, "onednn",
              quantized::connect<Products>, accepts);
   ops.kernel("_contrib_quantized_rnn", Device::kCpu, "onednn", quantized::lstm<Products>, accepts);
+  ops.scratch("_contrib_quantized_conv", quantized::scratch_of_convolution);
+  ops.scratch("_contrib_quantized_rnn", quantized::scratch_of_lstm);
 }
 
 }  // namespace heddle::ops::quantized_dense_onednn

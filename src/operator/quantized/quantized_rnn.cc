@@ -1,5 +1,6 @@
 // quantized_rnn: LSTM on numbers of 8 bits, the record and the kernel that needs no library.
 #include "operator/quantized/lstm.h"
+#include "operator/scratch_needs.h"
 
 namespace heddle::ops::quantized_rnn {
 
@@ -49,6 +50,7 @@ void define(OpTable& ops) {
               .infer = infer,
               .infer_dtype = infer_dtype,
               .cpu = quantized::lstm<quantized::Loops>});
+  ops.scratch("_contrib_quantized_rnn", quantized::scratch_of_lstm);
 }
 
 }  // namespace heddle::ops::quantized_rnn

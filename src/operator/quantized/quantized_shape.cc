@@ -2,6 +2,7 @@
 // embedding. The range goes along with the numbers.
 #include "operator/nn/pooling.h"
 #include "operator/quantized/quantized.h"
+#include "operator/scratch_needs.h"
 #include "operator/tensor/view.h"
 
 namespace heddle::ops::quantized_shape {
@@ -245,6 +246,7 @@ void define(OpTable& ops) {
                          {"max_weight", "(1)"}},
               .outputs = quantized::with_range(),
               .compose = embedding});
+  ops.scratch("_contrib_quantized_concat", copies_scratch<1>);
 }
 
 }  // namespace heddle::ops::quantized_shape

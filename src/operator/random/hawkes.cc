@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "heddle/op.h"
+#include "operator/scratch_needs.h"
 
 namespace heddle::ops::hawkes {
 
@@ -167,6 +168,8 @@ void define(OpTable& ops) {
        .cpu = forward,
        .backward = {.reads = {dy(0), dy(1), x(0), x(1), x(2), x(3), x(4), x(5), x(6), x(7)},
                     .run = backward}});
+  ops.scratch("_contrib_hawkesll", copies_scratch<128>);
+  ops.scratch("_backward__contrib_hawkesll", copies_scratch<128>);
 }
 
 }  // namespace heddle::ops::hawkes

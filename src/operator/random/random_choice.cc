@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "operator/random/random.h"
+#include "operator/scratch_needs.h"
 #include "operator/tensor/rows.h"
 
 namespace heddle::ops::random_choice {
@@ -132,6 +133,9 @@ void define(OpTable& ops) {
               .cpu = shuffle,
               .backward = {.zero = true},
               .draws = draws_always});
+  ops.scratch("_sample_multinomial", copies_scratch<16>);
+  ops.scratch("_shuffle", copies_scratch<16>);
+  ops.scratch("_backward__sample_multinomial", copies_scratch<16>);
 }
 
 }  // namespace heddle::ops::random_choice

@@ -3,6 +3,7 @@
 #include <unordered_set>
 
 #include "operator/random/random.h"
+#include "operator/scratch_needs.h"
 
 namespace heddle::ops::zipfian {
 
@@ -62,6 +63,7 @@ void define(OpTable& ops) {
               .infer_dtype = infer_out_dtype<Dtype::kInt64>,
               .cpu = run,
               .draws = draws_always});
+  ops.scratch("_sample_unique_zipfian", unwanted);
 }
 
 }  // namespace heddle::ops::zipfian

@@ -1,4 +1,5 @@
 // Copies that programs ask for by name, and functions of MXNet's first NDArray.
+#include "operator/scratch_needs.h"
 #include "operator/tensor/rows.h"
 #include "operator/tensor/view.h"
 
@@ -86,6 +87,8 @@ void define(OpTable& ops) {
               .inplace = {{1, 0}},
               .cpu = onehot,
               .backward = {.zero = true}});
+  ops.scratch("fill_element_0index", rows::indices_scratch<2>);
+  ops.scratch("_onehot_encode", rows::indices_scratch<0>);
 }
 
 }  // namespace heddle::ops::copies

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "operator/scratch_needs.h"
 #include "operator/tensor/rows.h"
 #include "operator/tensor/view.h"
 
@@ -204,6 +205,14 @@ void define(OpTable& ops) {
               .cpu = mask,
               .backward = {.reads = {dy(), x(1)}, .run = mask_backward},
               .dynamic_shape = true});
+  ops.scratch("gather_nd", copies_scratch<8>);
+  ops.scratch("scatter_nd", copies_scratch<8>);
+  ops.scratch("_scatter_set_nd", copies_scratch<8>);
+  ops.scratch("_contrib_boolean_mask", copies_scratch<8>);
+  ops.scratch("_backward_gather_nd", copies_scratch<8>);
+  ops.scratch("_backward_scatter_nd", copies_scratch<8>);
+  ops.scratch("_backward__scatter_set_nd", copies_scratch<8>);
+  ops.scratch("_backward__contrib_boolean_mask", copies_scratch<8>);
 }
 
 }  // namespace heddle::ops::gather_nd

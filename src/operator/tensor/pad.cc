@@ -170,6 +170,13 @@ void backward(const PadParam& p, OpContext& ctx, Inputs in, Outputs out) {
   view::copy(ctx, dy, inside(p, y), out[0], View(out[0].shape));
 }
 
+// A copy of dy, to which bands are added.
+ScratchNeed scratch_backward(const PadParam& p, const Situation& s) {
+  ScratchNeed need;
+  if (p.mode != Mode::kConstant) need.take(s.in[0].bytes());
+  return need;
+}
+
 void define(OpTable& ops) {
   ops.define({.name = "Pad",
               .aliases = {"pad"},
@@ -179,6 +186,7 @@ void define(OpTable& ops) {
               .cpu = forward,
               .backward = {.reads = {dy()},
                            .run = backward,
+                           .scratch = scratch_backward,
                            .linear = Linear::kYes,
                            .linear_part = {{"constant_value", "0"}}}});
 }

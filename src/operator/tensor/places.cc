@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "operator/elemwise/convert.h"
+#include "operator/scratch_needs.h"
 #include "operator/tensor/rows.h"
 #include "operator/tensor/view.h"
 
@@ -290,6 +291,13 @@ void histogram(const HistogramParam& p, OpContext& ctx, Inputs in, Outputs out) 
   }
 }
 
+ScratchNeed histogram_scratch(const Situation& s) {
+  ScratchNeed need;
+  need.take(8 * (s.out[0].size() + 1));
+  need.take(8 * s.out[0].size() * std::clamp<int64_t>(s.in[0].size() / 65536, 1, 16));
+  return need;
+}
+
 void define(OpTable& ops) {
   ops.define(
       {.name = "_ravel_multi_index",
@@ -349,6 +357,8 @@ void define(OpTable& ops) {
               .infer = infer_histogram,
               .infer_dtype = infer_histogram_dtype,
               .cpu = histogram});
+  ops.scratch("_contrib_index_copy", copies_scratch<8>);
+  ops.scratch("_histogram", histogram_scratch);
 }
 
 }  // namespace heddle::ops::places

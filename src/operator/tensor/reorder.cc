@@ -100,6 +100,16 @@ void wants(const ReorderParam& p, const Situation& s, StoredAs& as) {
 
 std::vector<GradContext::Value> pass(GradContext& g) { return {g.dy()}; }
 
+// What has no pieces in common with how it lay goes through C order.
+ScratchNeed scratch(const Situation& s) {
+  ScratchNeed need;
+  View x, y;
+  const Blob &from = s.in[0], &to = s.out[0];
+  if (!same_bytes(to.shape, from.stored.layout, to.stored.layout) && !common_views(from, to, x, y))
+    need.take(to.bytes());
+  return need;
+}
+
 void define(OpTable& ops) {
   ops.define({.name = "_reorder",
               .doc = "A copy that a bound graph stores in another order: cut into blocks, which "
@@ -108,6 +118,7 @@ void define(OpTable& ops) {
               .infer = infer,
               .cpu = run,
               .wants = wants,
+              .scratch = scratch,
               .backward = {.reads = {dy()}, .run = run, .wants = wants_same, .build = pass},
               .meaning = Meaning::kReorder});
 }

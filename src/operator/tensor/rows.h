@@ -9,6 +9,20 @@ namespace heddle::ops::rows {
 
 // The indices as integers, rounded toward zero, in scratch memory; NaN reads as 0.
 int64_t* read_indices(OpContext& ctx, const Blob& indices);
+// What that takes for input kIndices, and what sums of halves take in an output that rows are added
+// to.
+template <size_t kIndices>
+ScratchNeed indices_scratch(const Situation& s) {
+  ScratchNeed need;
+  need.take(8 * s.in[kIndices].size());
+  return need;
+}
+template <size_t kIndices, size_t kOut = 0>
+ScratchNeed adding_scratch(const Situation& s) {
+  ScratchNeed need = indices_scratch<kIndices>(s);
+  if (dtype_size(s.out[kOut].dtype) < 4 && s.wants(kOut)) need.take(4 * s.out[kOut].size());
+  return need;
+}
 
 // Throws Error unless `d` holds every index below `extent` as it is. Of unknown ones there is
 // nothing to say yet.

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "operator/scratch_needs.h"
 #include "operator/tensor/rows.h"
 #include "operator/tensor/view.h"
 
@@ -334,6 +335,10 @@ void define(OpTable& ops) {
               .infer_dtype = infer_topk_dtype,
               .cpu = topk,
               .backward = {.reads = topk_reads, .run = topk_backward, .build = topk_build}});
+  ops.scratch("sort", unwanted);
+  ops.scratch("topk", unwanted);
+  ops.scratch("_backward_sort", rows::indices_scratch<1>);
+  ops.scratch("_backward_topk", rows::indices_scratch<1>);
 }
 
 }  // namespace heddle::ops::sort

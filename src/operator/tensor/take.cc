@@ -177,24 +177,34 @@ void define(OpTable& ops) {
               .infer = infer_take,
               .infer_dtype = infer_first_dtype,
               .cpu = take,
-              .backward = {.reads = {dy(), x(1)}, .run = take_backward, .linear = Linear::kYes}});
-  ops.define(
-      {.name = "batch_take",
-       .doc = "One element of each row: a[i, indices[i]]; indices out of range are clipped.",
-       .inputs = {{"a"}, {"indices"}},
-       .infer = infer_batch,
-       .infer_dtype = infer_first_dtype,
-       .cpu = batch_take,
-       .backward = {.reads = {dy(), x(1)}, .run = batch_take_backward, .linear = Linear::kYes}});
-  ops.define(
-      {.name = "Embedding",
-       .doc = "Rows of the weight, picked by data; indices out of range are clipped.",
-       .params = schema<EmbeddingParam>(),
-       .inputs = {{"data"}, {"weight"}},
-       .infer = infer_embedding,
-       .infer_dtype = infer_embedding_dtype,
-       .cpu = embedding,
-       .backward = {.reads = {dy(), x(0)}, .run = embedding_backward, .linear = Linear::kYes}});
+              .scratch = rows::indices_scratch<1>,
+              .backward = {.reads = {dy(), x(1)},
+                           .run = take_backward,
+                           .scratch = rows::adding_scratch<1>,
+                           .linear = Linear::kYes}});
+  ops.define({.name = "batch_take",
+              .doc = "One element of each row: a[i, indices[i]]; indices out of range are clipped.",
+              .inputs = {{"a"}, {"indices"}},
+              .infer = infer_batch,
+              .infer_dtype = infer_first_dtype,
+              .cpu = batch_take,
+              .scratch = rows::indices_scratch<1>,
+              .backward = {.reads = {dy(), x(1)},
+                           .run = batch_take_backward,
+                           .scratch = rows::adding_scratch<1>,
+                           .linear = Linear::kYes}});
+  ops.define({.name = "Embedding",
+              .doc = "Rows of the weight, picked by data; indices out of range are clipped.",
+              .params = schema<EmbeddingParam>(),
+              .inputs = {{"data"}, {"weight"}},
+              .infer = infer_embedding,
+              .infer_dtype = infer_embedding_dtype,
+              .cpu = embedding,
+              .scratch = rows::indices_scratch<0>,
+              .backward = {.reads = {dy(), x(0)},
+                           .run = embedding_backward,
+                           .scratch = rows::adding_scratch<1, 1>,
+                           .linear = Linear::kYes}});
   ops.define({.name = "one_hot",
               .doc = "For each index a row that is on_value there and off_value elsewhere.",
               .params = schema<OneHotParam>(),
@@ -202,6 +212,7 @@ void define(OpTable& ops) {
               .infer = infer_one_hot,
               .infer_dtype = infer_one_hot_dtype,
               .cpu = one_hot,
+              .scratch = rows::indices_scratch<0>,
               .backward = {.zero = true}});
 }
 

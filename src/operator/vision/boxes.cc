@@ -1,6 +1,8 @@
 // Boxes: overlaps, suppression of weaker ones, coding against anchors, and bipartite matching.
 #include "operator/vision/boxes.h"
 
+#include "operator/scratch_needs.h"
+
 namespace heddle::ops::boxes {
 
 using vision::Box;
@@ -366,6 +368,9 @@ void define(OpTable& ops) {
       .cpu = decode,
       .backward = {.zero = true},
   });
+  ops.scratch("_contrib_box_nms", unwanted);
+  ops.scratch("_contrib_bipartite_matching", unwanted);
+  ops.scratch("_contrib_box_encode", unwanted);
 }
 
 }  // namespace heddle::ops::boxes

@@ -1,4 +1,5 @@
 // Correlation: how patches of one image resemble those around the same place in another.
+#include "operator/scratch_needs.h"
 #include "operator/vision/vision.h"
 
 namespace heddle::ops::correlation {
@@ -171,6 +172,21 @@ void backward(const CorrelationParam& p, OpContext& ctx, Inputs in, Outputs out)
   });
 }
 
+// Both tensors with their padding, and in a piece a plane.
+ScratchNeed scratch_of(const CorrelationParam& p, const Blob& x) {
+  const int64_t size = std::max<int64_t>(4, dtype_size(x.dtype)), pad = 2 * int64_t(p.pad_size);
+  const int64_t plane = (x.shape[2] + pad) * (x.shape[3] + pad) * size;
+  ScratchNeed need{.piece = plane};
+  need.take(x.shape[0] * x.shape[1] * plane), need.take(x.shape[0] * x.shape[1] * plane);
+  return need;
+}
+ScratchNeed scratch(const CorrelationParam& p, const Situation& s) {
+  return scratch_of(p, s.in[0]);
+}
+ScratchNeed scratch_backward(const CorrelationParam& p, const Situation& s) {
+  return scratch_of(p, s.in[1]);
+}
+
 void define(OpTable& ops) {
   ops.define({
       .name = "Correlation",
@@ -185,6 +201,8 @@ void define(OpTable& ops) {
       .cpu = forward,
       .backward = {.reads = {dy(), x(0), x(1)}, .run = backward},
   });
+  ops.scratch("Correlation", scratch);
+  ops.scratch("_backward_Correlation", scratch_backward);
 }
 
 }  // namespace heddle::ops::correlation

@@ -1,7 +1,9 @@
 // DeformableConvolution and ModulatedDeformableConvolution: filters whose taps move with the data.
+#include <array>
 #include <vector>
 
 #include "operator/linalg.h"
+#include "operator/scratch_needs.h"
 #include "operator/vision/vision.h"
 
 namespace heddle::ops::deformable_convolution {
@@ -292,6 +294,30 @@ void backward(const DeformableParam& p, OpContext& ctx, Inputs in, Outputs out) 
   });
 }
 
+// Copies of halves, and the taps of an image as a matrix: once, or for its gradient too.
+ScratchNeed scratch_of(const DeformableParam& p, const Situation& s, const Blob& x,
+                       int64_t matrices) {
+  const Geometry g(p, x.shape);
+  ScratchNeed need;
+  const int64_t size = std::max<int64_t>(4, dtype_size(x.dtype));
+  for (int64_t i = 0; i < matrices; ++i) need.take(g.channels * g.taps() * g.places() * size);
+  const Dtype wide = size == 4 ? Dtype::kFloat32 : Dtype::kFloat64;
+  const int64_t own = g.filters / g.groups;
+  for (const auto& [m, n, k] :
+       {std::array{own, g.places(), g.per_group()}, std::array{own, g.per_group(), g.places()},
+        std::array{g.per_group(), g.places(), own}})
+    need = both(need, linalg::scratch(m, n, k, wide));
+  return dtype_size(x.dtype) < 4 ? both(need, copies_scratch<4>(s)) : need;
+}
+template <class P>
+ScratchNeed scratch(const P& p, const Situation& s) {
+  return scratch_of(p, s, s.in[0], 1);
+}
+template <class P>
+ScratchNeed scratch_backward(const P& p, const Situation& s) {
+  return scratch_of(p, s, s.in[1], 2);
+}
+
 void define(OpTable& ops) {
   const Input bias{.name = "bias", .doc = "(num_filter)", .when = when("no_bias", false)};
   const Input data{"data", "(n, c, h, w)"};
@@ -307,7 +333,10 @@ void define(OpTable& ops) {
       .inputs = {data, offset, weight, bias},
       .infer = infer<false>,
       .cpu = forward<false>,
-      .backward = {.reads = {dy(), x(0), x(1), x(2)}, .run = backward<false>},
+      .scratch = scratch<DeformableParam>,
+      .backward = {.reads = {dy(), x(0), x(1), x(2)},
+                   .run = backward<false>,
+                   .scratch = scratch_backward<DeformableParam>},
   });
   ops.define({
       .name = "_contrib_ModulatedDeformableConvolution",
@@ -317,7 +346,10 @@ void define(OpTable& ops) {
       .inputs = {data, offset, {"mask", "(n, groups * taps, height, width)"}, weight, bias},
       .infer = infer<true>,
       .cpu = forward<true>,
-      .backward = {.reads = {dy(), x(0), x(1), x(2), x(3)}, .run = backward<true>},
+      .scratch = scratch<ModulatedParam>,
+      .backward = {.reads = {dy(), x(0), x(1), x(2), x(3)},
+                   .run = backward<true>,
+                   .scratch = scratch_backward<ModulatedParam>},
   });
 }
 

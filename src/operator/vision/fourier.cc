@@ -4,6 +4,7 @@
 #include <numbers>
 #include <vector>
 
+#include "operator/scratch_needs.h"
 #include "operator/vision/vision.h"
 
 namespace heddle::ops::fourier {
@@ -354,6 +355,12 @@ void sketch_backward(const SketchParam& p, OpContext& ctx, Inputs in, Outputs ou
   });
 }
 
+// Rows of a transform, and of the longer one that stands for it where its length is a large prime.
+ScratchNeed row_scratch(const Situation& s) {
+  const int64_t n = std::max(s.in[0].shape[-1], s.out[0].shape[-1]);
+  return {.piece = 160 * n + 1024};
+}
+
 void define(OpTable& ops) {
   ops.define({
       .name = "_contrib_fft",
@@ -392,6 +399,8 @@ void define(OpTable& ops) {
       .cpu = sketch,
       .backward = {.reads = {dy(), x(1), x(2)}, .run = sketch_backward},
   });
+  ops.scratch("_contrib_fft", row_scratch);
+  ops.scratch("_contrib_ifft", row_scratch);
 }
 
 }  // namespace heddle::ops::fourier

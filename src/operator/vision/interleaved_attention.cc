@@ -1,6 +1,7 @@
 // Products of attention whose heads lie interleaved in one projection: scores of queries and keys,
 // and values weighted by attention. Each head is a matrix with wide rows, multiplied where it lies.
 #include "operator/linalg.h"
+#include "operator/scratch_needs.h"
 #include "operator/vision/vision.h"
 
 namespace heddle::ops::interleaved_attention {
@@ -172,6 +173,14 @@ void weigh_backward(const HeadsParam& p, OpContext& ctx, Inputs in, Outputs out)
   });
 }
 
+// In a piece the product of one head: what it takes of any extents, and copies of halves.
+ScratchNeed scratch(const Situation& s) {
+  constexpr int64_t kAny = 512;
+  const int64_t product = linalg::gemm_scratch(kAny, kAny, kAny, Dtype::kFloat32);
+  const bool half = dtype_size(s.in[0].dtype) < 4;
+  return {.piece = product + (half ? copies_scratch<4>(s).call : 0)};
+}
+
 template <bool kCross>
 void define_both(OpTable& ops) {
   const std::string both = "(length, batch, heads * 3 * size): queries, keys and values of a head";
@@ -191,8 +200,10 @@ void define_both(OpTable& ops) {
       .inputs = scored,
       .infer = infer_scores<kCross>,
       .cpu = score<kCross>,
+      .scratch = scratch,
       .backward = {.reads = kCross ? std::vector{dy(), x(0), x(1)} : std::vector{dy(), x(0)},
-                   .run = score_backward<kCross>},
+                   .run = score_backward<kCross>,
+                   .scratch = scratch},
   });
   ops.define({
       .name = std::string("_contrib_") + kValues<kCross>,
@@ -203,7 +214,8 @@ void define_both(OpTable& ops) {
       .inputs = weighed,
       .infer = infer_values<kCross>,
       .cpu = weigh<kCross>,
-      .backward = {.reads = {dy(), x(0), x(1)}, .run = weigh_backward<kCross>},
+      .scratch = scratch,
+      .backward = {.reads = {dy(), x(0), x(1)}, .run = weigh_backward<kCross>, .scratch = scratch},
   });
 }
 

@@ -1,4 +1,5 @@
 // Single-shot detection: MultiBoxPrior, MultiBoxTarget, MultiBoxDetection (Liu et al. 2016).
+#include "operator/scratch_needs.h"
 #include "operator/vision/boxes.h"
 
 namespace heddle::ops::multi_box {
@@ -355,6 +356,7 @@ void define(OpTable& ops) {
       .cpu = detect,
       .backward = {.zero = true},
   });
+  ops.scratch("_contrib_MultiBoxTarget", unwanted);
 }
 
 }  // namespace heddle::ops::multi_box

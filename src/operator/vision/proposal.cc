@@ -1,4 +1,5 @@
 // Proposal and MultiProposal: regions that a network proposes (Ren et al. 2015, Faster R-CNN).
+#include "operator/scratch_needs.h"
 #include "operator/vision/boxes.h"
 
 namespace heddle::ops::proposal {
@@ -168,6 +169,8 @@ void define(OpTable& ops) {
   def.name = "_contrib_MultiProposal";
   def.doc = "_contrib_Proposal for several images: (n * rois, 5).";
   ops.define(std::move(def));
+  ops.scratch("_contrib_Proposal", unwanted);
+  ops.scratch("_contrib_MultiProposal", unwanted);
 }
 
 }  // namespace heddle::ops::proposal

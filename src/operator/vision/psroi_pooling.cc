@@ -1,6 +1,7 @@
 // PSROIPooling and DeformablePSROIPooling: every bin of a region has channels of its own.
 #include <vector>
 
+#include "operator/scratch_needs.h"
 #include "operator/vision/vision.h"
 
 namespace heddle::ops::psroi_pooling {
@@ -316,6 +317,8 @@ void define(OpTable& ops) {
       .cpu = forward_deformable,
       .backward = {.reads = deformable_reads, .run = backward_deformable},
   });
+  ops.scratch("_backward__contrib_PSROIPooling", vision::planes_scratch);
+  ops.scratch("_backward__contrib_DeformablePSROIPooling", vision::planes_scratch);
 }
 
 }  // namespace heddle::ops::psroi_pooling

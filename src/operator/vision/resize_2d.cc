@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "operator/elemwise/reduction.h"
+#include "operator/scratch_needs.h"
 #include "operator/vision/vision.h"
 
 namespace heddle::ops::resize_2d {
@@ -288,6 +289,10 @@ void define(OpTable& ops) {
       .cpu = resize,
       .backward = {.reads = {dy()}, .run = resize_backward},
   });
+  ops.scratch("_contrib_AdaptiveAvgPooling2D", vision::planes_scratch);
+  ops.scratch("_contrib_BilinearResize2D", vision::planes_scratch);
+  ops.scratch("_backward__contrib_AdaptiveAvgPooling2D", vision::planes_scratch);
+  ops.scratch("_backward__contrib_BilinearResize2D", vision::planes_scratch);
 }
 
 }  // namespace heddle::ops::resize_2d

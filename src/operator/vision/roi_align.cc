@@ -2,6 +2,7 @@
 #include <numbers>
 #include <vector>
 
+#include "operator/scratch_needs.h"
 #include "operator/vision/vision.h"
 
 namespace heddle::ops::roi_align {
@@ -295,6 +296,8 @@ void define(OpTable& ops) {
       .cpu = mask_target,
       .backward = {.zero = true},
   });
+  ops.scratch("_contrib_mrcnn_mask_target", unwanted);
+  ops.scratch("_backward__contrib_ROIAlign", vision::planes_scratch);
 }
 
 }  // namespace heddle::ops::roi_align

@@ -1,6 +1,7 @@
 // ROIPooling: the largest value of each bin of a region.
 #include <limits>
 
+#include "operator/scratch_needs.h"
 #include "operator/vision/vision.h"
 
 namespace heddle::ops::roi_pooling {
@@ -126,6 +127,8 @@ void define(OpTable& ops) {
       .cpu = forward,
       .backward = {.reads = {dy(), x(1), y(1)}, .run = backward},
   });
+  ops.scratch("ROIPooling", unwanted);
+  ops.scratch("_backward_ROIPooling", vision::planes_scratch);
 }
 
 }  // namespace heddle::ops::roi_pooling

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "operator/scratch_needs.h"
 #include "operator/vision/vision.h"
 
 namespace heddle::ops::spatial_transformer {
@@ -349,6 +350,15 @@ std::vector<Builder::Value> transform(Builder& b) {
   return {b.call("BilinearSampler", {b.x(0), grid})};
 }
 
+// The planes in wide numbers, two columns at least: of all images, and of one in a piece.
+ScratchNeed sampling_scratch(const Situation& s) {
+  const Blob& x = s.in[s.in.size() > 2 ? 1 : 0];
+  const int64_t plane = x.shape[2] * (x.shape[3] + 2) * std::max<int64_t>(4, dtype_size(x.dtype));
+  ScratchNeed need{.piece = x.shape[1] * plane};
+  need.take(x.shape[0] * x.shape[1] * plane);
+  return need;
+}
+
 void define(OpTable& ops) {
   ops.define({
       .name = "BilinearSampler",
@@ -380,6 +390,8 @@ void define(OpTable& ops) {
       .inputs = {{"data", "(n, c, h, w)"}, {"loc", "(n, 6)"}},
       .compose = transform,
   });
+  ops.scratch("BilinearSampler", sampling_scratch);
+  ops.scratch("_backward_BilinearSampler", sampling_scratch);
 }
 
 }  // namespace heddle::ops::spatial_transformer

@@ -38,6 +38,13 @@ void sum_planes(const OpContext& ctx, const Blob& dx, int64_t work_of_one, Body&
   });
 }
 
+// What that takes, with two lines of a plane beside it: halves are summed in float32.
+inline ScratchNeed planes_scratch(const Situation& s) {
+  const Shape& x = s.out[0].shape;
+  const int64_t width = std::max(x[-1], s.in[0].shape.rank() > 0 ? s.in[0].shape[-1] : 0);
+  return {.piece = (dtype_size(s.out[0].dtype) < 4 ? 4 * x[-1] * x[-2] : 0) + 16 * width + 128};
+}
+
 inline void write_zeros(const Blob& b) { std::fill_n(static_cast<char*>(b.data), b.bytes(), '\0'); }
 
 // The cells around a point of a plane, their weights, and how these change with the point.

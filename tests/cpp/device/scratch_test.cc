@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <thread>
+#include <vector>
 
 #include "heddle/device.h"
 
@@ -73,6 +74,68 @@ TEST(Scratch, ALoanIsUsedAndCounted) {
     EXPECT_THROW(thread_scratch(1), Error);  // the scopes outside are not this loan's
   }
   EXPECT_EQ(thread_scratch(64), static_cast<const char*>(before) + 64);
+}
+
+// Bytes of a call, and of a piece of its loops, on two threads.
+TEST(Scratch, ARoomIsUsedFirstAndSharedWithOtherThreads) {
+  const int64_t bytes = ScratchRoom::bytes(1000, 500, 2);
+  ASSERT_GE(bytes, 2000);
+  std::vector<char> memory(size_t(bytes) + 64);
+  char* const data = memory.data() + (64 - uintptr_t(memory.data()) % 64) % 64;
+  const auto inside = [&](void* p) { return p >= data && p < data + bytes; };
+  EXPECT_EQ(ScratchRoom::current(), nullptr);
+  const ScratchCount count;
+  {
+    ScratchRoom room(data, 1000, 500, 2);
+    ScratchScope scope;
+    EXPECT_EQ(thread_scratch(1000), data);
+    EXPECT_TRUE(inside(thread_scratch(500)));
+    EXPECT_FALSE(inside(thread_scratch(1 << 20)));  // more than was said
+    EXPECT_TRUE(inside(thread_scratch(64)));
+    ScratchRoom* const shared = ScratchRoom::current();
+    std::thread([&] {
+      EXPECT_EQ(ScratchRoom::current(), nullptr);
+      const ScratchRoom::Share share(shared);
+      ScratchScope own;
+      EXPECT_TRUE(inside(thread_scratch(500)));
+      std::thread([&] {
+        const ScratchRoom::Share none(shared);  // there is one place
+        ScratchScope other;
+        EXPECT_FALSE(inside(thread_scratch(500)));
+      }).join();
+      EXPECT_EQ(ScratchRoom::current(), nullptr);
+    }).join();
+    std::thread([&] {
+      const ScratchRoom::Share again(shared);
+      ScratchScope own;
+      EXPECT_TRUE(inside(thread_scratch(500)));
+    }).join();
+  }
+  EXPECT_EQ(ScratchRoom::current(), nullptr);
+  EXPECT_EQ(count.most(), size_t(1024 + 512 + (1 << 20) + 64));
+  ScratchScope scope;
+  EXPECT_FALSE(inside(thread_scratch(64)));
+}
+
+TEST(Scratch, IsGivenBackByThreadsThatDoNotUseIt) {
+  release_scratch();
+  const int64_t before = scratch_held();
+  {
+    ScratchScope scope;
+    auto* const p = static_cast<char*>(thread_scratch(1 << 20));
+    EXPECT_GE(scratch_held(), before + (1 << 20));
+    release_scratch();
+    std::memset(p, 1, 1 << 20);  // it is in use
+    EXPECT_GE(scratch_held(), before + (1 << 20));
+  }
+  EXPECT_EQ(scratch_held(), before);
+  {
+    ScratchScope scope, inner;
+    thread_scratch(100);
+  }
+  EXPECT_EQ(scratch_held(), before + int64_t(kSmallestScratch));
+  std::thread([] { release_scratch(); }).join();
+  EXPECT_EQ(scratch_held(), before);
 }
 
 TEST(Scratch, IsReusedBetweenKernels) {
