@@ -1,5 +1,6 @@
 // RNN in float32 with the weights of the state brought into panels once, for all steps: a step's
 // few rows would not pay for what a product of a library does first.
+#include "operator/in_float.h"
 #include "operator/nn/rnn.h"
 
 namespace heddle::ops::rnn_lanes {
@@ -25,8 +26,10 @@ ScratchNeed scratch_backward(const RnnParam& p, const Situation& s) {
   return rnn::scratch_backward(p, s, &panels());
 }
 
-// Enough steps to pay for the panels.
-bool suits(const Blob& data) { return data.dtype == Dtype::kFloat32 && data.shape[0] >= 2; }
+// Enough steps to pay for the panels. Halves go through float32.
+bool suits(const Blob& data) {
+  return (data.dtype == Dtype::kFloat32 || is_half(data.dtype)) && data.shape[0] >= 2;
+}
 bool accepts(const RnnParam&, const Situation& s) { return suits(s.in[0]); }
 bool accepts_backward(const RnnParam&, const Situation& s) { return suits(s.in[0]); }
 
