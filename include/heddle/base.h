@@ -273,9 +273,11 @@ struct HEDDLE_API Layout {
     int8_t size = 1;
     bool operator==(const Block&) const = default;
   };
-  std::array<Block, 2> blocks = {};
+  std::array<Block, 3> blocks = {};
   int8_t last = -1;
-  bool plain() const { return int8_t(blocks[0].axis & blocks[1].axis & last) < 0; }  // no axis
+  bool plain() const {  // no axis
+    return int8_t(blocks[0].axis & blocks[1].axis & blocks[2].axis & last) < 0;
+  }
   bool operator==(const Layout&) const = default;
   static Layout channels(int block) { return {{Block{1, int8_t(block)}}}; }  // "nChw16c"
 };

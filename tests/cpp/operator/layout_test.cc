@@ -8,7 +8,7 @@ namespace heddle::test {
 
 // Where base.h says that an element lies.
 int64_t place(const Shape& s, const Layout& l, const Shape& at) {
-  int64_t extent[Shape::kMaxRank + 2], index[Shape::kMaxRank + 2];  // of the axes, then of blocks
+  int64_t extent[Shape::kMaxRank + 3], index[Shape::kMaxRank + 3];  // of the axes, then of blocks
   int slot[Shape::kMaxRank], n = 0;
   const auto axis = [&](int d) {
     slot[d] = n;
@@ -18,7 +18,7 @@ int64_t place(const Shape& s, const Layout& l, const Shape& at) {
     if (d != l.last) axis(d);
   if (l.last >= 0) axis(l.last);
   // The innermost block holds the index modulo its size; what is left goes to the next one.
-  int64_t within[2] = {0, 0};
+  int64_t within[3] = {0, 0, 0};
   for (size_t i = l.blocks.size(); i-- > 0;) {
     const auto [of, size] = l.blocks[i];
     if (of < 0) continue;
@@ -59,14 +59,23 @@ Layout single(int8_t axis, int8_t size, int8_t last = -1) {
   return l;
 }
 std::vector<Layout> some_layouts() {
-  return {kPlain,          Layout::channels(8), Layout::channels(16), single(0, 16),
-          single(0, 8, 1), packed(1, 0, 16),    packed(0, 1, 8),      packed(0, 1, 16, 0),
-          packed(1, 1, 4), single(1, 6)};
+  return {kPlain,
+          Layout::channels(8),
+          Layout::channels(16),
+          single(0, 16),
+          single(0, 8, 1),
+          packed(1, 0, 16),
+          packed(0, 1, 8),
+          packed(0, 1, 16, 0),
+          packed(1, 1, 4),
+          single(1, 6),
+          Layout{{{{1, 8}, {0, 16}, {1, 2}}}}};
 }
 
 TEST(Layout, ReordersBetweenAnyTwo) {
   const Shape s{32, 48, 3, 2};
-  for (const Dtype d : {Dtype::kFloat32, Dtype::kFloat16, Dtype::kFloat64, Dtype::kInt8}) {
+  for (const Dtype d :
+       {Dtype::kFloat32, Dtype::kFloat16, Dtype::kBfloat16, Dtype::kFloat64, Dtype::kInt8}) {
     const Tensor x = uniform(s, d, -100, 100);
     for (const Layout& a : some_layouts())
       for (const Layout& b : some_layouts()) {
@@ -119,7 +128,7 @@ TEST(Layout, ReordersStayPlainWhereBlocksDoNotFit) {
   StoredAs as{a, b};
   choose_kernel(*call, {}, {in, out, false}, as);
   EXPECT_TRUE(b[0].plain());
-  for (const char* blocks : {"(1,)", "(1, 0)", "(-1, 8)", "(1, 2, 1, 2, 1, 2)"})
+  for (const char* blocks : {"(1,)", "(1, 0)", "(-1, 8)", "(1, 2, 1, 2, 1, 2, 1, 2)"})
     EXPECT_THROW(Call("_reorder", {x}, {{"blocks", blocks}}), Error) << blocks;
 }
 
