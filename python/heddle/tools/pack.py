@@ -125,7 +125,7 @@ def _outputs(net: symbol.Symbol, arguments: Mapping[str, nd.NDArray], auxiliary:
     found = []
     for begin in range(0, count, _BATCH):
         given = {name: nd.array(values[begin:begin + _BATCH], dtype="float32") for name, values in data.items()}
-        shapes = {name: a.shape for name, a in given.items()}
+        shapes: dict[str, Any] = {name: a.shape for name, a in given.items()}
         executor = net.simple_bind(cpu(), grad_req="null", **shapes)
         executor.copy_params_from(dict(arguments), dict(auxiliary), allow_extra_params=True)
         found.append(executor.forward(is_train=False, **given)[0].asnumpy())
