@@ -72,16 +72,13 @@ struct Stack {
 struct Stacks {
   Flag changing;
   Stack* first = nullptr;
-  Stacks();
 };
 Stacks& stacks() {
   static Stacks* const all = new Stacks;
   return *all;
 }
-Stacks::Stacks() {
-  system::at_fork([] { stacks().changing.take(); }, [] { stacks().changing.give(); },
-                  [] { stacks().changing.give(); });
-}
+void before_fork() { stacks().changing.take(); }
+void after_fork() { stacks().changing.give(); }
 
 Stack::Stack() {
   Stacks& all = stacks();

@@ -25,6 +25,11 @@ struct Use {
   ScratchRoom* room = nullptr;  // that other threads may share
 };
 
+// Between these two no thread gets memory of its own for the first time, or ends: so a child finds
+// the list of them whole.
+void before_fork();
+void after_fork();
+
 }  // namespace scratch
 
 // While it lives, the scratch memory of the calling thread is counted, and comes out of [data, data

@@ -2,6 +2,7 @@
 #include <map>
 #include <utility>
 
+#include "device/scratch.h"
 #include "device/system.h"
 #include "heddle/storage.h"
 #include "storage/pool_state.h"
@@ -23,12 +24,14 @@ Directory& directory() {
 }
 
 void before_fork() {
+  scratch::before_fork();
   directory().mutex.lock();
   for (auto& [device, pool] : directory().all) pool.second->lock_all();
 }
 void after_fork() {
   for (auto& [device, pool] : directory().all) pool.second->unlock_all();
   directory().mutex.unlock();
+  scratch::after_fork();
 }
 
 }  // namespace storage

@@ -125,9 +125,9 @@ class Transform {
   void prepare_chirp() {
     int64_t m = 1;
     while (m < 2 * n_) m *= 2;
-    for (int64_t k = 0; k < n_; ++k)  // k^2 modulo 2n keeps the angle small
-      chirp_.push_back(std::polar(
-          1.0, -std::numbers::pi * double(int64_t(__int128(k) * k % (2 * n_))) / double(n_)));
+    int64_t square = 0;  // k^2 modulo 2n, which keeps the angle small
+    for (int64_t k = 0; k < n_; square = (square + 2 * k + 1) % (2 * n_), ++k)
+      chirp_.push_back(std::polar(1.0, -std::numbers::pi * double(square) / double(n_)));
     inner_ = std::make_unique<Transform<double>>(m, roots_of_unity(m), 1);
     ScratchScope scope;
     const Row<double> a = inner_row(m), b = inner_row(m);
