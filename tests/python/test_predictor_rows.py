@@ -128,7 +128,7 @@ def test_calls_of_composed_operators_are_found():
     files_of = amalgamate.catalogue()
     for record in _core.ops():
         if record["composed"]:
-            files = amalgamate.Files([record["file"]], files_of)
+            files = amalgamate.Files([record["file"]], [], files_of)
             called = amalgamate.CALLS.findall(amalgamate.find(files.path[record["file"]]).read_text())
             assert called, f"{record['name']} calls no operator: is the builder of its compose called b?"
             assert {files_of[name] for name in called} <= files.stems
