@@ -78,14 +78,20 @@ Stacks& stacks() {
   return *all;
 }
 void before_fork() { stacks().changing.take(); }
-void after_fork() { stacks().changing.give(); }
+void after_fork_in_parent() { stacks().changing.give(); }
+constinit thread_local Stack* mine = nullptr;
+void after_fork_in_child() {
+  if (mine) mine->next = mine->before = nullptr;
+  stacks().first = mine;
+  stacks().changing.give();
+}
 
 Stack::Stack() {
   Stacks& all = stacks();
   all.changing.take();
   next = all.first;
   if (next) next->before = this;
-  all.first = this;
+  all.first = mine = this;
   all.changing.give();
 }
 Stack::~Stack() {
@@ -93,6 +99,7 @@ Stack::~Stack() {
   all.changing.take();
   (before ? before->next : all.first) = next;
   if (next) next->before = before;
+  mine = nullptr;
   all.changing.give();
   clear();
 }

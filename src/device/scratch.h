@@ -25,10 +25,11 @@ struct Use {
   ScratchRoom* room = nullptr;  // that other threads may share
 };
 
-// Between these two no thread gets memory of its own for the first time, or ends: so a child finds
-// the list of them whole.
+// From before a fork to after it no thread gets memory of its own for the first time, or ends. In
+// the child there is no thread but one, and what others had may be the place of new ones.
 void before_fork();
-void after_fork();
+void after_fork_in_parent();
+void after_fork_in_child();
 
 }  // namespace scratch
 

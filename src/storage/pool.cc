@@ -28,11 +28,12 @@ void before_fork() {
   directory().mutex.lock();
   for (auto& [device, pool] : directory().all) pool.second->lock_all();
 }
-void after_fork() {
+void unlock() {
   for (auto& [device, pool] : directory().all) pool.second->unlock_all();
   directory().mutex.unlock();
-  scratch::after_fork();
 }
+void after_fork_in_parent() { unlock(), scratch::after_fork_in_parent(); }
+void after_fork_in_child() { unlock(), scratch::after_fork_in_child(); }
 
 }  // namespace storage
 
@@ -49,7 +50,8 @@ Pool& Pool::of(Device device) {
   auto* state = new storage::PoolState(device, slot < storage::kCachedPools ? slot : -1);
   auto* pool = new Pool(state);
   if (d.all.empty())
-    system::at_fork(storage::before_fork, storage::after_fork, storage::after_fork);
+    system::at_fork(storage::before_fork, storage::after_fork_in_parent,
+                    storage::after_fork_in_child);
   d.all[key] = {pool, state};
   if (fast) d.fast[device.kind][device.id].store(pool, std::memory_order_release);
   return *pool;

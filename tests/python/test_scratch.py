@@ -78,8 +78,10 @@ def failures(rows, prefer=""):
     return wrong, ran
 
 
+# What is much larger than meant is refused by the system, and so is no call.
 PROGRAM = """
-import json, sys
+import json, resource, sys
+resource.setrlimit(resource.RLIMIT_DATA, (4 << 30, 4 << 30))
 sys.path[:0] = [{here!r}, {tests!r}]
 import heddle as mx
 from heddle import _core
