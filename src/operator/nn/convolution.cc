@@ -191,6 +191,22 @@ void convolve(const ConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out)
   });
 }
 
+int64_t column_bytes(const Window& w, Dtype d) {
+  return w.channels / w.groups * w.taps() * w.out_size() * dtype_size(d);
+}
+int64_t product_bytes(const Window& w, Dtype d) {
+  const int64_t filters = w.filters / w.groups, depth = w.channels / w.groups * w.taps();
+  const int64_t area = w.out_size();
+  return std::max({linalg::gemm_scratch(filters, area, depth, d),
+                   linalg::gemm_scratch(depth, area, filters, d),
+                   linalg::gemm_scratch(filters, depth, area, d)});
+}
+
+ScratchNeed scratch_of_convolution(const ConvolutionParam& p, const Situation& s) {
+  const Window w = window_of(p, s.in[0].shape, s.out[0].shape);
+  return {.piece = column_bytes(w, s.in[0].dtype) + product_bytes(w, s.in[0].dtype)};
+}
+
 }  // namespace heddle::ops::nn
 
 namespace heddle::ops::convolution {
@@ -266,31 +282,15 @@ void backward(const ConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out)
   });
 }
 
-// Bytes of one group of an image with a column for every position of the window.
-int64_t column_bytes(const Window& w, Dtype d) {
-  return w.channels / w.groups * w.taps() * w.out_size() * dtype_size(d);
-}
-// What the product of one takes, by whichever of its sides.
-int64_t product_bytes(const Window& w, Dtype d) {
-  const int64_t filters = w.filters / w.groups, depth = w.channels / w.groups * w.taps();
-  const int64_t area = w.out_size();
-  return std::max({linalg::gemm_scratch(filters, area, depth, d),
-                   linalg::gemm_scratch(depth, area, filters, d),
-                   linalg::gemm_scratch(filters, depth, area, d)});
-}
-ScratchNeed scratch(const ConvolutionParam& p, const Situation& s) {
-  const Window w = nn::window_of(p, s.in[0].shape, s.out[0].shape);
-  return {.piece = column_bytes(w, s.in[0].dtype) + product_bytes(w, s.in[0].dtype)};
-}
 // Halves are summed in float32: of columns and of dy there is a copy.
 ScratchNeed scratch_backward(const ConvolutionParam& p, const Situation& s) {
   const Window w = nn::window_of(p, s.in[1].shape, s.in[0].shape);
   const Dtype d = s.in[0].dtype, sum = dtype_size(d) < 4 ? Dtype::kFloat32 : d;
-  ScratchNeed need{.piece = column_bytes(w, d) + product_bytes(w, d)};
+  ScratchNeed need{.piece = nn::column_bytes(w, d) + nn::product_bytes(w, d)};
   if (!s.wants(1)) return need;
   need.call = kPieces * s.in[2].size() * dtype_size(sum);
   if (d != sum)
-    need.piece += column_bytes(w, sum) + w.filters / w.groups * w.out_size() * dtype_size(sum);
+    need.piece += nn::column_bytes(w, sum) + w.filters / w.groups * w.out_size() * dtype_size(sum);
   return need;
 }
 
@@ -317,7 +317,7 @@ void define(OpTable& ops) {
                  {.name = "bias", .doc = "(num_filter)", .when = when("no_bias", false)}},
       .infer = nn::infer_convolution,
       .cpu = nn::convolve,
-      .scratch = scratch,
+      .scratch = nn::scratch_of_convolution,
       .flops = flops,
       .backward = {.reads = {dy(), x(0), x(1)},
                    .run = backward,
@@ -337,11 +337,3 @@ void define(OpTable& ops) {
 }
 
 }  // namespace heddle::ops::convolution
-
-namespace heddle::ops::nn {
-
-ScratchNeed scratch_of_convolution(const ConvolutionParam& p, const Situation& s) {
-  return convolution::scratch(p, s);
-}
-
-}  // namespace heddle::ops::nn

@@ -103,4 +103,9 @@ void fold(const Window& w, const T* col, int64_t channels, T* x);
 template <class T>
 void bias_gradient(const OpContext& ctx, const Window& w, const T* dy, T* db, int64_t block = 1);
 
+// Bytes of one group of an image with a column for every position of the window, and what the
+// product of one takes, by whichever of its sides.
+int64_t column_bytes(const Window& w, Dtype d);
+int64_t product_bytes(const Window& w, Dtype d);
+
 }  // namespace heddle::ops::nn

@@ -167,27 +167,16 @@ void run_backward(const DeconvolutionParam& p, OpContext& ctx, Inputs in, Output
   });
 }
 
-// One group of an image with a column for every position of the window.
-int64_t column_bytes(const Window& w, Dtype d) {
-  return w.channels / w.groups * w.taps() * w.out_size() * dtype_size(d);
-}
-int64_t product_bytes(const Window& w, Dtype d) {
-  const int64_t filters = w.filters / w.groups, depth = w.channels / w.groups * w.taps();
-  const int64_t area = w.out_size();
-  return std::max({linalg::gemm_scratch(filters, area, depth, d),
-                   linalg::gemm_scratch(depth, area, filters, d),
-                   linalg::gemm_scratch(filters, depth, area, d)});
-}
 ScratchNeed scratch(const DeconvolutionParam& p, const Situation& s) {
   const Window w = window_of(p, s.in[0].shape, s.out[0].shape);
-  return {.piece = column_bytes(w, s.in[0].dtype) + product_bytes(w, s.in[0].dtype)};
+  return {.piece = nn::column_bytes(w, s.in[0].dtype) + nn::product_bytes(w, s.in[0].dtype)};
 }
 ScratchNeed scratch_backward(const DeconvolutionParam& p, const Situation& s) {
   if (!s.wants(0) && !s.wants(1)) return {};
   const int64_t sums = s.wants(1) ? kPieces * s.in[2].size() : 0;
   const Window w = window_of(p, s.in[1].shape, s.in[0].shape);
   return {sums * dtype_size(s.in[0].dtype),
-          column_bytes(w, s.in[0].dtype) + product_bytes(w, s.in[0].dtype)};
+          nn::column_bytes(w, s.in[0].dtype) + nn::product_bytes(w, s.in[0].dtype)};
 }
 
 double flops(const DeconvolutionParam&, const Situation& s) {
