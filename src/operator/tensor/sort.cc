@@ -301,6 +301,10 @@ void topk_backward(const TopkParam& p, OpContext& ctx, Inputs in, Outputs out) {
   if (in.count() == 0) view::zero(ctx, out[0]);  // indices and masks have no gradient
   else put_back(ctx, p.axis, in, out);
 }
+// Only what puts values back reads where they came from.
+ScratchNeed topk_backward_scratch(const Situation& s) {
+  return s.in.empty() ? ScratchNeed{} : rows::indices_scratch<1>(s);
+}
 // What is zero can be differentiated again.
 std::vector<Builder::Value> topk_build(const TopkParam& p, GradContext& g) {
   if (p.ret_typ != Return::kIndices && p.ret_typ != Return::kMask) return {};
@@ -338,7 +342,7 @@ void define(OpTable& ops) {
   ops.scratch("sort", unwanted);
   ops.scratch("topk", unwanted);
   ops.scratch("_backward_sort", rows::indices_scratch<1>);
-  ops.scratch("_backward_topk", rows::indices_scratch<1>);
+  ops.scratch("_backward_topk", topk_backward_scratch);
 }
 
 }  // namespace heddle::ops::sort
