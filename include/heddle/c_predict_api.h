@@ -169,6 +169,13 @@ HD_API int hd_trainer_put(hd_trainer* trainer, const void* values, size_t bytes)
 /* A .params file as Module.save_checkpoint() writes it, which every hd_model_create() reads. *bytes
  * is its size, and *params as long as the trainer, or until the next call. */
 HD_API int hd_trainer_save(hd_trainer* trainer, const void** params, size_t* bytes);
+/* What the rule keeps between steps (momenta, averages, how many steps were made), as
+ * hd_optimizer_states() writes it with the parameters' names as keys. A trainer of the same
+ * network, rule and seed that gets the parameters and these goes on as this one would. As long as
+ * the trainer, or until the next call. */
+HD_API int hd_trainer_save_states(hd_trainer* trainer, const void** states, size_t* bytes);
+/* Takes them over; where they do not fit, nothing has changed. */
+HD_API int hd_trainer_load_states(hd_trainer* trainer, const void* states, size_t bytes);
 
 /* --- MXNet's names
  * ----------------------------------------------------------------------------------- As there:

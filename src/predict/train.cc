@@ -5,7 +5,7 @@
 
 struct hd_trainer {
   heddle::predict::Trainer value;
-  std::string saved = {};
+  std::string saved = {}, states = {};
 };
 
 namespace heddle::predict {
@@ -116,6 +116,22 @@ int hd_trainer_save(hd_trainer* trainer, const void** params, size_t* bytes) {
     need(params, "params"), need(bytes, "bytes");
     t.saved = t.value.save();
     *params = t.saved.data(), *bytes = t.saved.size();
+  });
+}
+
+int hd_trainer_save_states(hd_trainer* trainer, const void** states, size_t* bytes) {
+  return guarded([&] {
+    hd_trainer& t = need(trainer, "the trainer");
+    need(states, "states"), need(bytes, "bytes");
+    t.states = t.value.save_states();
+    *states = t.states.data(), *bytes = t.states.size();
+  });
+}
+
+int hd_trainer_load_states(hd_trainer* trainer, const void* states, size_t bytes) {
+  return guarded([&] {
+    const char& first = need(static_cast<const char*>(states), "states");
+    need(trainer, "the trainer").value.load_states({&first, bytes});
   });
 }
 

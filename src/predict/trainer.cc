@@ -155,7 +155,7 @@ void Trainer::step(double rate) {
   std::vector<optimizer::Numbers> numbers;
   std::vector<optimizer::Target> targets;
   for (const Learner& l : learners_) {
-    const std::string& name = session_.network().variables[l.variable].name;
+    const std::string& name = name_of(l);
     // As Module has it: a rule that treats gammas like biases does not let them decay either.
     const bool exempt = optimizer::is_exempt(name);
     const bool decays =
@@ -186,20 +186,103 @@ void Trainer::write(const char* from) {
       std::memcpy(parameter(i).data, from, size_t(parameter(i).bytes()));
 }
 
-std::string Trainer::save() const {
-  std::string bytes;
-  const params::Into out{bytes};
-  std::vector<std::string> names;
-  params::write_list_head(out, uint64_t(parameters()));
-  for (int i = 0; i < parameters(); ++i) {
-    const Blob& b = parameter(i);
+namespace training {
+
+// A .params file in the making, whose arrays are named as they come.
+struct Writer {
+  void add(std::string name, const Blob& b) {
+    const params::Into out{arrays};
     params::write_head(out, b.shape, b.dtype, b.device);
     if (b.bytes() > 0) out(b.data, size_t(b.bytes()));
-    const bool aux = session_.network().variables[kept_[size_t(i)]].aux;
-    names.push_back((aux ? "aux:" : "arg:") + parameter_name(i));
+    names.push_back(std::move(name));
   }
-  params::write_names(out, names);
-  return bytes;
+  void add(std::string name, std::span<const double> numbers) {
+    add(std::move(name), Blob{const_cast<double*>(numbers.data()),
+                              {int64_t(numbers.size())},
+                              Dtype::kFloat64,
+                              Device{}});
+  }
+  std::string file() const {
+    std::string bytes;
+    const params::Into out{bytes};
+    params::write_list_head(out, names.size());
+    bytes += arrays;
+    params::write_names(out, names);
+    return bytes;
+  }
+  std::string arrays = {};
+  std::vector<std::string> names = {};
+};
+
+std::span<const double> numbers_of(const NamedTensor& t, size_t count) {
+  const Blob& b = t.tensor.blob;
+  check(b.data && b.dtype == Dtype::kFloat64 && b.size() == int64_t(count),
+        "[train] the states' '{}' has shape {} and dtype {}, expected {} numbers of float64",
+        t.name, b.shape, b.dtype, count);
+  return {b.as<double>(), count};
+}
+
+}  // namespace training
+
+std::string Trainer::save() const {
+  training::Writer file;
+  for (int i = 0; i < parameters(); ++i) {
+    const bool aux = session_.network().variables[kept_[size_t(i)]].aux;
+    file.add((aux ? "aux:" : "arg:") + parameter_name(i), parameter(i));
+  }
+  return file.file();
+}
+
+std::string Trainer::save_states() const {
+  training::Writer file;
+  std::vector<double> head{double(count_)};
+  head.insert(head.end(), memory_.begin(), memory_.end());
+  file.add("rule:" + rule_.def.name, head);
+  for (const Learner& l : learners_) {
+    const std::string key = "s:" + name_of(l) + ":";
+    file.add(key + "count", std::span(head).first(1));
+    for (size_t i = 0; i < l.states.size(); ++i) file.add(key + rule_.states[i].name, l.states[i]);
+  }
+  return file.file();
+}
+
+void Trainer::load_states(std::string_view bytes) {
+  const std::vector<NamedTensor> all = read_tensors(bytes);
+  const std::string rule = "rule:" + rule_.def.name;
+  check(!all.empty() && all[0].name == rule,
+        "[train] found states that begin with '{}', expected '{}'", all.empty() ? "" : all[0].name,
+        rule);
+  const auto head = training::numbers_of(all[0], 1 + memory_.size());
+  const auto find = [&](const std::string& name) -> const NamedTensor& {
+    const auto it =
+        std::find_if(all.begin(), all.end(), [&](const NamedTensor& t) { return t.name == name; });
+    check(it != all.end(), "[train] the states have no '{}'", name);
+    return *it;
+  };
+  std::vector<std::pair<Blob, Blob>> copies;
+  for (const Learner& l : learners_) {
+    const std::string key = "s:" + name_of(l) + ":";
+    const double count = training::numbers_of(find(key + "count"), 1)[0];
+    check(count == head[0], "[train] the states hold {} updates of '{}', expected {}, as of all",
+          count, name_of(l), head[0]);
+    for (size_t i = 0; i < l.states.size(); ++i) {
+      const NamedTensor& t = find(key + rule_.states[i].name);
+      const Blob &from = t.tensor.blob, &to = l.states[i];
+      check(from.data && from.shape == to.shape && from.dtype == to.dtype,
+            "[train] the states' '{}' has shape {} and dtype {}, expected {} and {}", t.name,
+            from.shape, from.dtype, to.shape, to.dtype);
+      copies.emplace_back(from, to);
+    }
+  }
+  const size_t expected = 1 + learners_.size() * (1 + rule_.states.size());
+  check(all.size() == expected,
+        "[train] found {} arrays in the states, expected {}: those of what learns here", all.size(),
+        expected);
+  check(head[0] >= 0 && head[0] < 1e15, "[train] the states hold {} updates", head[0]);
+  count_ = int64_t(head[0]);
+  memory_.assign(head.begin() + 1, head.end());
+  for (const auto& [from, to] : copies)
+    if (to.bytes() > 0) std::memcpy(to.data, from.data, size_t(to.bytes()));
 }
 
 }  // namespace heddle::predict

@@ -45,6 +45,11 @@ class Trainer {
   void write(const char* from);
   std::string save() const;  // as a .params file
 
+  // What the rule keeps between steps, in the form of Optimizer::states_to_bytes(): keys are the
+  // names of parameters.
+  std::string save_states() const;
+  void load_states(std::string_view bytes);  // throws Error, and has changed nothing
+
  private:
   struct Learner {
     size_t variable;
@@ -52,6 +57,9 @@ class Trainer {
   };
   bool is_input(std::string_view name) const { return inputs_.contains(name); }
   void add_learner(size_t variable);
+  const std::string& name_of(const Learner& l) const {
+    return session_.network().variables[l.variable].name;
+  }
 
   InputTypes inputs_;
   std::vector<std::string> names_;

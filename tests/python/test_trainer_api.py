@@ -84,10 +84,19 @@ class Trainer:
     def put(self, values):
         expect(library.hd_trainer_put(self.handle, values.ctypes.data_as(ctypes.c_void_p), ctypes.c_size_t(values.nbytes)))
 
-    def save(self):
+    def _bytes(self, call):
         data, size = ctypes.c_void_p(), ctypes.c_size_t()
-        expect(library.hd_trainer_save(self.handle, ctypes.byref(data), ctypes.byref(size)))
+        expect(call(self.handle, ctypes.byref(data), ctypes.byref(size)))
         return ctypes.string_at(data, size.value)
+
+    def save(self):
+        return self._bytes(library.hd_trainer_save)
+
+    def save_states(self):
+        return self._bytes(library.hd_trainer_save_states)
+
+    def load_states(self, states):
+        expect(library.hd_trainer_load_states(self.handle, states, ctypes.c_size_t(len(states))))
 
 
 def perceptron():
@@ -169,6 +178,60 @@ def test_saved_parameters_predict_and_go_on():
     assert list(saved) == [("aux:" if "moving" in name else "arg:") + name for name in trainer.parameters()]
     again = Trainer(perceptron(), INPUTS, params=saved)
     np.testing.assert_array_equal(again.values(), trainer.values())
+
+
+@pytest.mark.parametrize("rule, parameters", [
+    ("sgd", {}), ("sgd", {"momentum": "0.9"}), ("adam", {}), ("nadam", {}), ("adagrad", {}), ("dcasgd", {}), ("sgld", {})])
+def test_states_go_on_where_they_were_saved(rule, parameters):
+    """Ten steps, and five, a checkpoint, and five more: the same bytes. With dropout, whose draws go by the step."""
+    symbol = mx.sym.SoftmaxOutput(mx.sym.Dropout(perceptron().get_internals()["fc1_output"], p=0.3), name="softmax")
+    how = {"rule": rule, "parameters": parameters, "wd": 0.01, "seed": 4}
+    whole, first = Trainer(symbol, INPUTS, **how), Trainer(symbol, INPUTS, **how)
+    learned(whole, 10, 0.01), learned(first, 5, 0.01)
+    then = Trainer(symbol, INPUTS, params=predict.load_ndarray_file(first.save()), **how)
+    assert then.save_states() != first.save_states()
+    then.load_states(first.save_states())
+    assert then.save_states() == first.save_states()
+    learned(then, 5, 0.01)
+    assert then.save() == whole.save() and then.save_states() == whole.save_states()
+
+
+def test_states_are_those_of_the_optimizers_of_arrays():
+    """One file for hd_trainer_*, hd_optimizer_* and mx.nd.load."""
+    trainer = Trainer(perceptron(), INPUTS, rule="adam")
+    learned(trainer, 3)
+    states = trainer.save_states()
+    named = mx.nd.load_frombuffer(states)
+    assert list(named)[:4] == ["rule:adam", "s:fc0_weight:count", "s:fc0_weight:mean", "s:fc0_weight:var"]
+    assert named["s:fc0_weight:mean"].shape == (8, 5) and named["s:fc1_bias:count"].asscalar() == 3
+    optimizer, data, size = ctypes.c_void_p(), ctypes.c_void_p(), ctypes.c_size_t()
+    expect(library.hd_optimizer_create(b"adam", None, ctypes.byref(optimizer)))
+    expect(library.hd_optimizer_states(optimizer, states, ctypes.c_size_t(len(states)), None, None))
+    expect(library.hd_optimizer_states(optimizer, None, ctypes.c_size_t(0), ctypes.byref(data), ctypes.byref(size)))
+    again = Trainer(perceptron(), INPUTS, rule="adam")
+    again.load_states(ctypes.string_at(data, size.value))
+    library.hd_free(optimizer)
+    assert again.save_states() == states
+
+
+@pytest.mark.parametrize("other, text", [
+    ({"rule": "sgd"}, "begin with 'rule:sgd', expected 'rule:adam'"),
+    ({"fixed": ["fc0_weight"]}, "have no 's:fc0_weight:count'"),
+    ({"inputs": {"data": (12, 4), "softmax_label": (12,)}}, r"'s:fc0_weight:mean' has shape \(8,4\) and dtype float32, expected \(8,5\)"),
+])
+def test_states_of_another_trainer_are_refused(other, text):
+    source = Trainer(perceptron(), **{"inputs": INPUTS, "rule": "adam", **other})
+    trainer = Trainer(perceptron(), INPUTS, rule="adam")
+    learned(trainer, 2)
+    before = trainer.save_states()
+    with pytest.raises(TrainerError, match=text):
+        trainer.load_states(source.save_states())
+    with pytest.raises(TrainerError, match="states|load"):
+        trainer.load_states(before[:-30])
+    assert trainer.save_states() == before
+    fewer = Trainer(perceptron(), INPUTS, rule="adam", fixed=["fc0_weight"])
+    with pytest.raises(TrainerError, match="found 19 arrays in the states, expected 16"):
+        fewer.load_states(before)
 
 
 def test_fixed_parameters_stay():
