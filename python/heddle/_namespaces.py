@@ -40,10 +40,11 @@ class Face:
     symbolic = False
 
     def bind(self, op: Op, name: str) -> tuple[Any, ...]:
-        """(call, handle, most, plain) for the function `name` of an operator.
+        """(call, handle, least, most, plain, order) for the function `name` of an operator.
 
         call(inputs, kwargs) does what the function does, given the inputs by position. Calls with at most `most`
-        inputs by position and with keywords that are in `plain` only go to the handle instead.
+        inputs by position and with keywords that are in `plain` only go to the handle instead; so do those with at least
+        `least` inputs and then parameters by position, in the order of `order`.
         """
         raise NotImplementedError(f"{type(self).__name__} has no bind: a subclass of Face says there how its functions call "
                                   "operators")

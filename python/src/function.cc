@@ -2,7 +2,7 @@
 //
 // Signatures and documentation of hundreds of operators take longer to make than an import may, so
 // a function holds its names only and asks Python for the rest when somebody calls or looks. Calls
-// in the plain form - arrays by position, parameters by keyword - then never leave this file.
+// in the plain form - arrays by position, then parameters - never leave this file after that.
 #include "invoke.h"
 
 namespace heddle::python {
@@ -10,12 +10,13 @@ namespace heddle::python {
 struct PyFunction {
   PyObject_HEAD vectorcallfunc vectorcall;
   PyObject *name, *module, *op;  // texts: as it is called, where it lives, what it applies
-  PyObject* maker;               // maker(op, name) -> (function, operator, most, plain)
+  PyObject* maker;               // of arguments (op, name): all that complete() reads
   PyObject* describe;            // describe(op) -> (signature, documentation)
   PyObject* made;                // takes any call; null before the first
   Handle* quick;                 // null when every call takes the long way
-  Py_ssize_t most;               // inputs that the quick way takes
-  PyObject* plain;               // a set: keywords that are passed on as they come
+  Py_ssize_t least, most;  // inputs that the quick way takes; parameters follow at least so many
+  PyObject* plain;         // a set: keywords that are passed on as they come
+  PyObject* order;         // a tuple: parameters by position
 };
 PyTypeObject* function_type = nullptr;
 
@@ -25,15 +26,24 @@ bool complete(PyFunction& f) {
   if (f.made) return true;
   PyObject* parts = PyObject_CallFunctionObjArgs(f.maker, f.op, f.name, nullptr);
   if (!parts) return false;
-  PyObject *made, *quick, *plain;
-  const bool fits = PyArg_ParseTuple(parts, "OOnO", &made, &quick, &f.most, &plain);
+  PyObject *made, *quick, *plain, *order;
+  const bool fits =
+      PyArg_ParseTuple(parts, "OOnnOO", &made, &quick, &f.least, &f.most, &plain, &order);
   if (fits && !f.made) {  // nor meanwhile, by another thread
     f.quick = quick == Py_None ? nullptr : &handle_of(quick);
     f.plain = Py_NewRef(plain);
+    f.order = Py_NewRef(order);
     f.made = Py_NewRef(made);
   }
   Py_DECREF(parts);
   return fits;
+}
+
+// Whether a value is a parameter as it is: not one that stands for "not given", or a number of
+// NumPy.
+bool is_plain(PyObject* o) {
+  return o == Py_None || PyBool_Check(o) || PyLong_CheckExact(o) || PyFloat_CheckExact(o) ||
+         PyUnicode_CheckExact(o) || PyTuple_CheckExact(o) || PyList_CheckExact(o);
 }
 
 // Sorts the keywords of a call into parameters and `out`; false when one is of another kind.
@@ -42,7 +52,8 @@ bool sort_keywords(const PyFunction& f, PyObject* names, PyObject* const* values
   static PyObject* const out_name = PyUnicode_InternFromString("out");
   static PyObject* const name_name = PyUnicode_InternFromString("name");
   const Py_ssize_t n = PyTuple_GET_SIZE(names);
-  if (n > Py_ssize_t(room.size())) return false;
+  const size_t before = count;
+  if (n > Py_ssize_t(room.size() - count)) return false;
   for (Py_ssize_t i = 0; i < n; ++i) {
     PyObject* const name = PyTuple_GET_ITEM(names, i);
     if (name == out_name) {
@@ -51,24 +62,46 @@ bool sort_keywords(const PyFunction& f, PyObject* names, PyObject* const* values
       const int known = PySet_Contains(f.plain, name);
       if (known < 0) PyErr_Clear();
       if (known == 0 && name == name_name) continue;  // for symbols: layers give it to both
-      if (known <= 0) return false;
+      if (known <= 0 || !is_plain(values[i])) return false;
+      for (size_t k = 0; k < before; ++k)
+        if (PyUnicode_Compare(room[k].first, name) == 0) return false;  // given twice
       room[count++] = {name, values[i]};
     }
   }
   return true;
 }
 
+// How many of the n arguments by position are inputs, if all that follow them are parameters, which
+// go into `room`; -1 where the long way has to look. An input that is left out, as None, is one of
+// several things that it knows.
+Py_ssize_t sort_arguments(const PyFunction& f, PyObject* const* args, Py_ssize_t n,
+                          std::span<Keyword> room, size_t& count) {
+  if (n > 0 && n <= f.most && is_array(args[n - 1])) return n;
+  Py_ssize_t inputs = 0;
+  while (inputs < n && is_array(args[inputs])) ++inputs;
+  if (inputs == 0 || inputs < f.least || inputs > f.most) return -1;
+  if (inputs < f.most && args[inputs] == Py_None) return -1;
+  if (n - inputs > PyTuple_GET_SIZE(f.order) || n - inputs > Py_ssize_t(room.size())) return -1;
+  for (Py_ssize_t i = inputs; i < n; ++i) {
+    PyObject* const name = PyTuple_GET_ITEM(f.order, i - inputs);
+    if (PySet_Contains(f.plain, name) != 1 || !is_plain(args[i])) return -1;
+    room[count++] = {name, args[i]};
+  }
+  return inputs;
+}
+
 PyObject* call_function(PyObject* self, PyObject* const* args, size_t flags, PyObject* names) {
   PyFunction& f = function_of(self);
   if (!complete(f)) return nullptr;
   const Py_ssize_t n = PyVectorcall_NARGS(flags);
-  if (f.quick && n > 0 && n <= f.most && is_array(args[n - 1])) {
+  if (f.quick) {
     Keyword room[16];
     size_t count = 0;
     PyObject* out = Py_None;
-    if (!names || sort_keywords(f, names, args + n, room, count, out))
+    const Py_ssize_t inputs = sort_arguments(f, args, n, room, count);
+    if (inputs >= 0 && (!names || sort_keywords(f, names, args + n, room, count, out)))
       return guarded<PyObject*>(nullptr, [&] {
-        return invoke_handle(*f.quick, {args, size_t(n)}, {room, count}, out);
+        return invoke_handle(*f.quick, {args, size_t(inputs)}, {room, count}, out);
       });
   }
   return PyObject_Vectorcall(f.made, args, flags, names);
@@ -98,7 +131,8 @@ PyObject* reduce_function(PyObject* self, PyObject*) { return Py_NewRef(function
 // Never called while the package lives: its modules hold them all.
 void free_function(PyObject* self) {
   PyFunction& f = function_of(self);
-  for (PyObject* o : {f.name, f.module, f.op, f.maker, f.describe, f.made, f.plain}) Py_XDECREF(o);
+  for (PyObject* o : {f.name, f.module, f.op, f.maker, f.describe, f.made, f.plain, f.order})
+    Py_XDECREF(o);
   PyTypeObject* type = Py_TYPE(self);
   type->tp_free(self);
   Py_DECREF(type);

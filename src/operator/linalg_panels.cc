@@ -1,6 +1,7 @@
 // Products of float32 by the loops over panels of the machine, which bring the second factor into
-// panels, a block of it at a time. They make all products where no library offers any, and those
-// with a transposed second factor (a linear layer's) that libraries are slow to bring into order.
+// panels, a block of it at a time. They make all products where no library offers any, small ones,
+// and those with a transposed second factor (a linear layer's) that libraries are slow to bring
+// into order.
 #include <algorithm>
 
 #include "operator/linalg.h"
@@ -40,9 +41,39 @@ void multiply_panels(Mat<float> a, Mat<float> b, Mat<float> c, bool accumulate) 
     }
 }
 
+// Products whose factors stay in the first cache, or nearly: libraries take longer to begin than
+// they then save. The room for one panel is that of any.
+bool is_small(const linalg::Extents& e) {
+  return e.m * e.n * e.k <= int64_t(1) << 18 && e.n <= kColumns && e.k <= kDeep;
+}
+void multiply_small(Mat<float> a, Mat<float> b, Mat<float> c, bool accumulate) {
+  const nn::Panels& panels = nn::panels();
+  const auto lying = [](const Mat<float>& m) {
+    return nn::Panels::Lying{m.data, m.transposed ? 1 : m.ld, m.transposed ? m.ld : 1};
+  };
+  ScratchScope scope;
+  auto* const room =
+      static_cast<float*>(thread_scratch(size_t(a.n() * panels.wide) * sizeof(float)));
+  panels.small(lying(a), lying(b), c.rows, c.cols, a.n(), c.data, c.ld, accumulate, room);
+}
+
+// Few rows, which do not pay for packing, of factors that both have their terms side by side. Of
+// long sums libraries make two to seven faster; more pay only while the second cache holds what is
+// read again for every four.
+bool has_few_rows(const linalg::Extents& e) {
+  if (e.a_transposed || !e.b_transposed || e.k < 64) return false;
+  if (e.k < 256) return e.m <= 2;
+  return e.m == 1 || (e.m >= 8 && e.m <= 24 && e.n * e.k <= int64_t(1) << 18);
+}
+
 // What fills no panel is multiplied as it lies, where both factors have their terms side by side.
 void product(Mat<float> a, Mat<float> b, Mat<float> c, bool accumulate) {
   const nn::Panels& panels = nn::panels();
+  const linalg::Extents e{c.rows, c.cols, a.n(), a.transposed, b.transposed};
+  if (has_few_rows(e))
+    return panels.dots(a.data, a.ld, e.m, b.data, b.ld, e.k, c.data, c.ld, e.n, nullptr,
+                       accumulate);
+  if (is_small(e)) return multiply_small(a, b, c, accumulate);
   const bool lies = !a.transposed && b.transposed;
   const int64_t whole = lies ? c.cols / panels.wide * panels.wide : c.cols;
   if (whole > 0)
@@ -58,8 +89,9 @@ constexpr int64_t kFewRows = 12;
 // With libraries about: they bring the transpose of a matrix into order slowly, if its rows are
 // long.
 bool pays(const linalg::Extents& e) {
-  return linalg::own_kernels_pay() && !e.a_transposed && e.b_transposed && e.m >= kFewRows &&
-         e.k >= 96;
+  return linalg::own_kernels_pay() &&
+         (is_small(e) || has_few_rows(e) ||
+          (!e.a_transposed && e.b_transposed && e.m >= kFewRows && e.k >= 96));
 }
 // Without: a product that reads its second factor about as often as packing it would.
 bool possible(const linalg::Extents& e) { return e.m >= 4 && e.n >= 4 && e.m * e.n * e.k >= 4096; }

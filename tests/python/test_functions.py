@@ -128,3 +128,17 @@ def test_bad_calls():
             (lambda: mx.sym.relu(3), TypeError, "expected a Symbol")]:
         with pytest.raises(error, match=words):
             call()
+
+
+def test_parameters_by_position_are_those_of_their_names():
+    x = mx.nd.arange(24).reshape((2, 3, 4))
+    assert mx.nd.reshape(x, (0, -1)).shape == (2, 12)
+    assert mx.nd.slice_axis(x, 1, 0, 2).shape == (2, 2, 4)
+    assert (mx.nd.softmax(x, 1) == mx.nd.softmax(x, axis=1)).asnumpy().all()  # before it an input is left out
+    assert (mx.nd.softmax(x, None, 1) == mx.nd.softmax(x, axis=1)).asnumpy().all()
+    assert mx.nd.mean(x, np.int64(1), keepdims=True).shape == (2, 1, 4)
+    assert mx.nd.softmax(x, axis=mx.base._Null).shape == x.shape
+    with pytest.raises(TypeError, match="two values for shape"):
+        mx.nd.reshape(x, (0, -1), shape=(24,))
+    with pytest.raises(TypeError, match="expected at most"):
+        mx.nd.reshape(x, (0, -1), *range(9))

@@ -47,7 +47,10 @@ class Arrays(Face):
             return _invoke(handle, inputs, _parameters(op, kwargs), out)
 
         plain = set(op.param_names) - {"dtype", "ctx", "data", op.variadic} - set(op.input_names)
-        return call, handle, sys.maxsize if op.variadic else len(op.inputs), plain
+        if op.variadic:
+            return call, handle, sys.maxsize, sys.maxsize, plain, ()
+        least = next((at for at, name in enumerate(op.input_names) if name in op.optional), len(op.inputs))
+        return call, handle, least, len(op.inputs), plain, op.param_names
 
 
 def _by_name(op: Op, positional: Sequence[Any], kwargs: dict[str, Any]) -> Sequence[Any]:

@@ -35,7 +35,7 @@ class Symbols(Face):
                     del kwargs[key]
             return _create(op, hint, _positional(op, inputs, named), named, kwargs, name, attr)
 
-        return call, None, 0, None
+        return call, None, 0, 0, None, ()
 
 
 def _create(op: Op, hint: str, positional: Sequence[Any], named: dict[str, Any], params: dict[str, Any],

@@ -28,7 +28,7 @@ struct Grouping {
     return (g % channel_period * runs() + run) % channels;
   }
   bool own_channels() const { return channel_length == 1 && channels == size; }
-  int64_t grain() const { return std::max<int64_t>(1, 16384 / std::max<int64_t>(1, size)); }
+  int64_t grain() const { return std::max<int64_t>(1, 8192 / std::max<int64_t>(1, size)); }
 };
 
 // Elements `step` apart, side by side: themselves where they are, or a copy in `room`.
@@ -155,20 +155,36 @@ void forward(const P& p, OpContext& ctx, Inputs in, Outputs out) {
     ctx.parallel_for(at.groups, at.grain(), [&](int64_t from, int64_t to) {
       ScratchScope scope;
       T* const room = line_room<T>(at, 1);
-      for (int64_t g = from; g < to; ++g) {
-        const T* own = gathered(x + at.offset(g), at.size, at.step, room);
-        const double mean = sum(own, at.size) / double(at.size);
-        const double variance = squares(own, at.size, A(mean)) / double(at.size);
-        const double deviation = std::sqrt(variance + double(p.eps));
-        means[g] = T(A(mean)), lasts[g] = T(A(P::kDeviation ? deviation : variance));
-        const A m = A(mean), scale = A(1 / deviation);
-        T* const result = room ? room : y + at.offset(g);
-        if (at.own_channels()) apply_own(own, result, at.size, m, scale, gamma, beta);
-        for (int64_t run = 0; !at.own_channels() && run < at.runs(); ++run) {
-          const int64_t c = at.channel_of_run(g, run), first = run * at.channel_length;
-          apply_run(own + first, result + first, at.channel_length, m, scale, gamma + c, beta + c);
+      // Statistics of several groups are made side by side, as short ones wait for their own folds;
+      // but not of those that are gathered, or long.
+      constexpr int64_t kTogether = 8;
+      double mean[kTogether], deviation[kTogether];
+      const int64_t together = room || at.size > 1024 ? 1 : kTogether;
+      for (int64_t first = from; first < to; first += together) {
+        const int64_t count = std::min(together, to - first);
+        const T* own[kTogether];
+        for (int64_t r = 0; r < count; ++r) {
+          own[r] = gathered(x + at.offset(first + r), at.size, at.step, room);
+          mean[r] = sum(own[r], at.size) / double(at.size);
         }
-        if (room) scatter(room, at.size, at.step, y + at.offset(g));
+        for (int64_t r = 0; r < count; ++r) {
+          const double variance = squares(own[r], at.size, A(mean[r])) / double(at.size);
+          deviation[r] = std::sqrt(variance + double(p.eps));
+          means[first + r] = T(A(mean[r]));
+          lasts[first + r] = T(A(P::kDeviation ? deviation[r] : variance));
+        }
+        for (int64_t r = 0; r < count; ++r) {
+          const int64_t g = first + r;
+          const A m = A(mean[r]), scale = A(1 / deviation[r]);
+          T* const result = room ? room : y + at.offset(g);
+          if (at.own_channels()) apply_own(own[r], result, at.size, m, scale, gamma, beta);
+          for (int64_t run = 0; !at.own_channels() && run < at.runs(); ++run) {
+            const int64_t c = at.channel_of_run(g, run), begin = run * at.channel_length;
+            apply_run(own[r] + begin, result + begin, at.channel_length, m, scale, gamma + c,
+                      beta + c);
+          }
+          if (room) scatter(room, at.size, at.step, y + at.offset(g));
+        }
       }
     });
   });

@@ -19,6 +19,15 @@ struct Panels {
   // for four of a.
   void (*dots)(const float* a, int64_t lda, int64_t m, const float* b, int64_t ldb, int64_t k,
                float* c, int64_t ldc, int64_t n, const float* row, bool accumulate);
+  // A matrix as it lies: its element (i, j) is at data[i * row + j * column], one of which is 1.
+  struct Lying {
+    const float* data;
+    int64_t row, column;
+  };
+  // c(m, n) = a b, or c += a b, where all of them stay in the first cache. `room` has k * wide
+  // numbers, and holds what of b does not lie in whole registers.
+  void (*small)(Lying a, Lying b, int64_t m, int64_t n, int64_t k, float* c, int64_t ldc,
+                bool accumulate, float* room);
   // One panel of the transpose of a matrix whose rows are ld apart.
   void (*pack_transposed)(const float* from, int64_t ld, int64_t k, float* to);
   // c(m, n) += what is added, unless null, then kept from low to high; a NaN stays.

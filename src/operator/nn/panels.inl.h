@@ -218,6 +218,119 @@ void step_pack_t(const float* from, int64_t ld, int64_t k, float* to) {
     for (int j = 0; j < kStepWide; ++j) to[q * kStepWide + j] = from[j * ld + q];
 }
 
+// --- small factors ------------------------------------------------------------------------------
+// Some of the numbers of a register, from the first.
+inline __attribute__((always_inline)) Vec load_some(const float* p, int64_t n) {
+#if HEDDLE_LEVEL == 4
+  return Vec(_mm512_maskz_loadu_ps(__mmask16((1u << n) - 1), p));
+#else
+  float t[kWide] = {};
+  for (int64_t i = 0; i < n; ++i) t[i] = p[i];
+  return load(t);
+#endif
+}
+inline __attribute__((always_inline)) void store_some(float* p, Vec v, int64_t n) {
+#if HEDDLE_LEVEL == 4
+  _mm512_mask_storeu_ps(p, __mmask16((1u << n) - 1), __m512(v));
+#else
+  float t[kWide];
+  store(t, v);
+  for (int64_t i = 0; i < n; ++i) p[i] = t[i];
+#endif
+}
+
+// Of a column of V registers of c, of whose last one `last` numbers are there.
+template <int M, int V>
+void small_tile(const float* a, int64_t row, int64_t column, const float* b, int64_t ldb, int64_t k,
+                float* c, int64_t ldc, int64_t last, bool accumulate) {
+  Vec sum[M][V];
+#pragma GCC unroll 16
+  for (int i = 0; i < M; ++i)
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) {
+      const float* const from = c + i * ldc + v * kWide;
+      sum[i][v] = !accumulate                  ? all(0.0f)
+                  : v + 1 < V || last == kWide ? load(from)
+                                               : load_some(from, last);
+    }
+  for (int64_t q = 0; q < k; ++q, a += column, b += ldb) {
+    Vec w[V];
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) w[v] = load(b + v * kWide);
+#pragma GCC unroll 16
+    for (int i = 0; i < M; ++i) {
+      const Vec x = all(a[i * row]);
+#pragma GCC unroll 2
+      for (int v = 0; v < V; ++v) sum[i][v] = fma(w[v], x, sum[i][v]);
+    }
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < M; ++i)
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) {
+      float* const to = c + i * ldc + v * kWide;
+      if (v + 1 < V || last == kWide) store(to, sum[i][v]);
+      else store_some(to, sum[i][v], last);
+    }
+}
+template <int M, int V>
+void small_rows(int64_t m, const float* a, int64_t row, int64_t column, const float* b, int64_t ldb,
+                int64_t k, float* c, int64_t ldc, int64_t last, bool accumulate) {
+  if (m == M) return small_tile<M, V>(a, row, column, b, ldb, k, c, ldc, last, accumulate);
+  if constexpr (M > 1) small_rows<M - 1, V>(m, a, row, column, b, ldb, k, c, ldc, last, accumulate);
+}
+
+// V registers' width of b, of which `width` columns are there, with zeros after them.
+template <int V>
+void small_pack(nn::Panels::Lying b, int64_t width, int64_t k, float* to) {
+  const auto there = [&](int64_t at, int64_t of) {
+    return of - at < kWide ? of > at ? of - at : 0 : kWide;
+  };
+  if (b.column == 1) {
+    for (int64_t q = 0; q < k; ++q)
+      for (int v = 0; v < V; ++v)
+        store(to + (q * V + v) * kWide,
+              load_some(b.data + q * b.row + v * kWide, there(v * kWide, width)));
+    return;
+  }
+  for (int64_t q = 0; q < k; q += kWide)
+    for (int v = 0; v < V; ++v) {
+      const int64_t rows = there(v * kWide, width), deep = there(q, k);
+      Vec r[kWide];
+#pragma GCC unroll 16
+      for (int i = 0; i < kWide; ++i)
+        r[i] = i < rows ? load_some(b.data + (v * kWide + i) * b.column + q, deep) : all(0.0f);
+      transpose(r);
+#pragma GCC unroll 16
+      for (int i = 0; i < kWide; ++i)
+        if (i < deep) store(to + ((q + i) * V + v) * kWide, r[i]);
+    }
+}
+
+template <int V>
+void small_columns(nn::Panels::Lying a, nn::Panels::Lying b, int64_t m, int64_t width, int64_t k,
+                   float* c, int64_t ldc, bool accumulate, float* room) {
+  const int64_t last = width - (V - 1) * kWide, tiles = (m + kStepRows - 1) / kStepRows;
+  const float* from = b.data;
+  int64_t ldb = b.row;
+  if (b.column != 1 || last < kWide) small_pack<V>(b, width, k, room), from = room, ldb = V * kWide;
+  for (int64_t i = 0, r = 0; i < tiles; ++i) {
+    const int64_t to = m * (i + 1) / tiles;
+    small_rows<kStepRows, V>(to - r, a.data + r * a.row, a.row, a.column, from, ldb, k, c + r * ldc,
+                             ldc, last, accumulate);
+    r = to;
+  }
+}
+void small_product(nn::Panels::Lying a, nn::Panels::Lying b, int64_t m, int64_t n, int64_t k,
+                   float* c, int64_t ldc, bool accumulate, float* room) {
+  for (int64_t j = 0; j < n; j += kStepWide) {
+    const int64_t width = n - j < kStepWide ? n - j : kStepWide;
+    const nn::Panels::Lying columns{b.data + j * b.column, b.row, b.column};
+    if (width > kWide) small_columns<2>(a, columns, m, width, k, c + j, ldc, accumulate, room);
+    else small_columns<1>(a, columns, m, width, k, c + j, ldc, accumulate, room);
+  }
+}
+
 void step_finish(float* c, int64_t ldc, int64_t m, int64_t n, const float* add, int64_t ld_add,
                  float low, float high) {
   for (int64_t r = 0; r < m; ++r, c += ldc) {
@@ -232,7 +345,7 @@ void step_finish(float* c, int64_t ldc, int64_t m, int64_t n, const float* add, 
 }
 
 void step_panels(nn::Panels& p) {
-  p = {kStepWide, step_product, step_product_t, step_dots, step_pack_t, step_finish};
+  p = {kStepWide, step_product, step_product_t, step_dots, small_product, step_pack_t, step_finish};
 }
 
 }  // namespace heddle::ops::HEDDLE_ISA

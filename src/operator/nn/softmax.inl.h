@@ -79,10 +79,32 @@ HEDDLE_INLINE void forward_row(const T* x, T* y, A* e, int64_t n, A scale, bool 
 #pragma omp simd
   for (int64_t i = 0; i < n; ++i) y[i] = T(e[i] * inverse);
 }
+// Short rows wait for their own folds: those of several are made side by side.
+constexpr int kTogether = 2;
+template <class T>
+HEDDLE_INLINE void forward_together(const T* x, T* y, int64_t n, T scale) {
+  T top[kTogether], sum[kTogether];
+#pragma GCC unroll 2
+  for (int r = 0; r < kTogether; ++r) top[r] = top_of_row(x + r * n, n, scale);
+#pragma GCC unroll 2
+  for (int r = 0; r < kTogether; ++r)
+    sum[r] = sum_of_row<true>(x + r * n, y + r * n, n, scale, top[r]);
+  for (int r = 0; r < kTogether; ++r) {
+    const T inverse = T(1) / sum[r];
+    T* const to = y + r * n;
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) to[i] *= inverse;
+  }
+}
 // Rows of n that follow each other. `e` is there where T is not A.
 template <class T, class A>
 void softmax_rows(const T* x, T* y, A* e, int64_t rows, int64_t n, A scale, bool log) {
   simd::ran(HEDDLE_LEVEL);
+  if constexpr (std::is_same_v<T, A>)
+    for (; !log && n <= 128 && rows >= kTogether; rows -= kTogether) {
+      forward_together(x, y, n, scale);
+      x += kTogether * n, y += kTogether * n;
+    }
   for (; rows > 0; --rows, x += n, y += n) {
     if constexpr (std::is_same_v<T, A>) forward_row(x, y, y, n, scale, log);
     else forward_row(x, y, e, n, scale, log);

@@ -65,9 +65,9 @@ TEST(Linalg, OneRowOfAFarMatrix) {
 TEST(Linalg, AllLayoutsGiveTheSameProduct) {
   OpTable::get();
   constexpr int64_t apart = 3;  // between rows
-  for (const int64_t m : {1, 3, 11, 12, 61, 130})
-    for (const int64_t n : {1, 10, 31, 32, 45, 200})
-      for (const int64_t k : {1, 17, 95, 96, 530}) {
+  for (const int64_t m : {1, 3, 8, 11, 12, 61, 130})
+    for (const int64_t n : {1, 8, 10, 24, 31, 32, 45, 200})
+      for (const int64_t k : {1, 17, 64, 95, 96, 256, 530}) {
         std::vector<float> left(size_t((m + apart) * (k + apart))),
             right(size_t((n + apart) * (k + apart)));
         for (size_t i = 0; i < left.size(); ++i) left[i] = float(i % 7) - 3;
