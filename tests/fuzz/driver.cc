@@ -1,7 +1,8 @@
 // Feeds a fuzz target with mutated seeds, where there is no libFuzzer:
 // driver RUNS SEED FILE... Run i depends on SEED + i alone, so the run that a sanitizer stopped is
-// repeated by driver 1 SEED+i FILE.... A run of more than 20 seconds ends the program.
-#include <unistd.h>
+// repeated by driver 1 SEED+i FILE.... A run of more than 20 seconds of the processor ends the
+// program.
+#include <sys/time.h>
 
 #include <csignal>
 #include <cstdint>
@@ -120,10 +121,11 @@ int main(int argc, char** argv) {
     seeds.emplace_back(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
   }
   const auto run = [](const std::string& s) {
-    alarm(20);
+    const itimerval limit = {{}, {20, 0}};
+    setitimer(ITIMER_PROF, &limit, nullptr);
     LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(s.data()), s.size());
   };
-  std::signal(SIGALRM, hang);
+  std::signal(SIGPROF, hang);
   if (__sanitizer_set_death_callback) __sanitizer_set_death_callback(say_which);
   for (const std::string& s : seeds) run(s);
   const uint64_t runs = std::strtoull(argv[1], nullptr, 10),
