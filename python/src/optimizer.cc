@@ -215,6 +215,7 @@ void define_optimizer(py::module_& m) {
   py::class_<PyRule>(m, "Rule", "An optimizer's rule with its parameters.")
       .def(py::init<const std::string&, const py::dict&>())
       .def_property_readonly("name", [](const PyRule& r) { return r.rule.def.name; })
+      .def_property_readonly("remembers", [](const PyRule& r) { return r.rule.def.remembers; })
       .def("make_states", &PyRule::make_states)
       .def("update", &PyRule::update);
 }

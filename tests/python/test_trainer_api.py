@@ -214,6 +214,42 @@ def test_states_are_those_of_the_optimizers_of_arrays():
     assert again.save_states() == states
 
 
+@pytest.mark.parametrize("kvstore, devices", [(None, 1), ("local", 2)])
+@pytest.mark.parametrize("rule, parameters", [("sgd", {}), ("sgd", {"momentum": 0.9}), ("adam", {}), ("nadam", {})])
+def test_module_goes_on_from_states(tmp_path, rule, parameters, kvstore, devices):
+    """What a program in C has begun goes on in Python as if it had gone on there."""
+    symbol = mx.sym.SoftmaxOutput(mx.sym.FullyConnected(mx.sym.Variable("data"), num_hidden=3, name="fc1"), name="softmax")
+    trainer = Trainer(symbol, INPUTS, rule=rule, parameters={k: str(v) for k, v in parameters.items()})
+    learned(trainer, 5, 0.05)
+    (tmp_path / "net-0005.params").write_bytes(trainer.save())
+    (tmp_path / "net-0005.states").write_bytes(trainer.save_states())
+    symbol.save(str(tmp_path / "net-symbol.json"))
+    module = mx.mod.Module.load(str(tmp_path / "net"), 5, load_optimizer_states=True, context=[mx.cpu(i) for i in range(devices)])
+    module.bind([("data", INPUTS["data"])], [("softmax_label", INPUTS["softmax_label"])])
+    module.init_optimizer(kvstore=kvstore, optimizer=rule, optimizer_params={"learning_rate": 0.05, **parameters})
+    data, label = batch()
+    for _ in range(5):
+        module.forward_backward(mx.io.DataBatch([mx.nd.array(data)], [mx.nd.array(label)]))
+        module.update()
+    learned(trainer, 5, 0.05)
+    for name, found in module.get_params()[0].items():
+        np.testing.assert_allclose(found.asnumpy(), trainer.parameters()[name], rtol=2e-5, atol=2e-6, err_msg=name)
+
+
+def test_module_refuses_states_of_others(tmp_path):
+    trainer = Trainer(perceptron(), INPUTS, rule="adam")
+    learned(trainer, 1)
+    (tmp_path / "states").write_bytes(trainer.save_states())
+    symbol = mx.sym.SoftmaxOutput(mx.sym.FullyConnected(mx.sym.Variable("data"), num_hidden=3, name="fc1"), name="softmax")
+    module = mx.mod.Module(symbol)
+    module.bind([("data", INPUTS["data"])], [("softmax_label", INPUTS["softmax_label"])])
+    module.init_params()
+    for rule, text in (("sgd", "'rule:adam', expected .* 'rule:sgd'"), ("adam", "found states of bn_beta, .*, expected some of fc1_bias")):
+        module.init_optimizer(kvstore=None, optimizer=rule, force_init=True)
+        with pytest.raises(ValueError, match=text):
+            module.load_optimizer_states(str(tmp_path / "states"))
+
+
 @pytest.mark.parametrize("other, text", [
     ({"rule": "sgd"}, "begin with 'rule:sgd', expected 'rule:adam'"),
     ({"fixed": ["fc0_weight"]}, "have no 's:fc0_weight:count'"),

@@ -31,6 +31,7 @@ class KVStore(KVStoreBase):
         """handle: the type of the store, or one that the library has made."""
         self._core = _core.KVStore(handle) if isinstance(handle, str) else handle
         self._updater: Callable[[Any, NDArray, NDArray], Any] | None = None
+        self._by_name = False  # are keys texts?
 
     @property
     def type(self) -> str:
@@ -57,6 +58,8 @@ class KVStore(KVStoreBase):
     def init(self, key: Any, value: Any) -> None:
         """First values: a copy of the array, or of the first of a list. Once per key."""
         self._core.init(key, value)
+        first = key[0] if isinstance(key, (list, tuple)) and key else key
+        self._by_name = isinstance(first, str)
 
     def push(self, key: Any, value: Any, priority: int = 0) -> None:
         """The sum of the values goes to the updater, or replaces what is stored."""
@@ -139,7 +142,7 @@ class KVStore(KVStoreBase):
         """Reads the optimizer's states. Raises RuntimeError without an optimizer."""
         updater = self._need_optimizer()
         with open(fname, "rb") as f:
-            updater.set_states(f.read())
+            updater.set_states(f.read(), self._by_name)
 
     def _need_optimizer(self) -> Updater:
         if not isinstance(self._updater, Updater):

@@ -37,6 +37,7 @@ class Optimizer:
     _settings: Mapping[str, str] = {}  # the rule's parameters, and the attributes that hold them
     _master_first = True  # where the float32 copy stands in a multi-precision state
     _one_in_tuple = False  # does a state of one array stand in a tuple?
+    _read_counts: dict[Any, int] = {}  # of updates, as a file of states had them
     # What a subclass has put in the place of ours, by type; filled at first use.
     _kinds: dict[type, _Kind] = {}
 
@@ -90,7 +91,10 @@ class Optimizer:
         """What is kept for a weight between updates: None, an array, or a tuple of arrays and None."""
         if not self._rule:
             return None
-        made = self._native().make_states(weight)
+        return self._packed(self._native().make_states(weight))
+
+    def _packed(self, made: list[NDArray]) -> Any:
+        """The arrays that the rule keeps of a weight, as MXNet's users find them."""
         if len(made) == 1 and not self._one_in_tuple:
             return made[0]
         return tuple(made) or None
@@ -224,7 +228,7 @@ class Optimizer:
 
     def _set_current_context(self, device_id: int) -> None:
         """Each device counts the updates of its parameters for itself: those that follow are of this one."""
-        self._index_update_count = self._all_index_update_counts.setdefault(device_id, {})
+        self._index_update_count = self._all_index_update_counts.setdefault(device_id, dict(self._read_counts))
 
     def _update_count(self, index: Any) -> None:
         """Counts an update of a parameter, or of each of a list."""

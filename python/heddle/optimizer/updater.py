@@ -1,7 +1,7 @@
 """Keeps the states of an optimizer, and calls it."""
 from __future__ import annotations
 
-from ..ndarray import NDArray
+from ..ndarray import NDArray, load_frombuffer
 from .optimizer import Optimizer
 
 TYPE_CHECKING = False
@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..context import Context
+
+_LIST = (0x112).to_bytes(8, "little")  # begins a file of arrays; no pickle begins so
 
 
 class Updater:
@@ -71,9 +73,12 @@ class Updater:
             return type(state)(self.sync_state_context(s, context) for s in state)
         return state
 
-    def set_states(self, states: bytes) -> None:
-        """Takes what get_states wrote, here or in MXNet, with or without the optimizer."""
-        read = _unpickled(states)
+    def set_states(self, states: bytes, by_name: bool = False) -> None:
+        """Takes what get_states wrote, here or in MXNet, with or without the optimizer; or what the C interface has written
+        (hd_trainer_save_states, hd_optimizer_states): a file of arrays, of the rule of this optimizer. There arrays have
+        the names of parameters, which are indices here if by_name says so; else the optimizer knows what is called how.
+        """
+        read = _arranged(self.optimizer, load_frombuffer(states), by_name) if states.startswith(_LIST) else _unpickled(states)
         if isinstance(read, tuple) and len(read) == 2 and isinstance(read[1], Optimizer):
             self.states, self.optimizer = read
             self.aggregate_updates = self.optimizer.aggregate_num > 0
@@ -85,6 +90,42 @@ class Updater:
         """The states as bytes, with the optimizer if wanted."""
         import pickle
         return pickle.dumps((self.states, self.optimizer) if dump_optimizer else self.states)
+
+
+def _arranged(optimizer: Optimizer, arrays: Any, by_name: bool) -> dict[Any, Any]:
+    """The states of a file of arrays by the indices of an optimizer, which gets the counts and what its rule remembers."""
+    found, expected = next(iter(arrays), None), f"rule:{optimizer._rule}"
+    if found != expected or type(optimizer).create_state is not Optimizer.create_state:
+        raise ValueError(f"[{type(optimizer).__name__}] found states that begin with {found!r}, expected those of an optimizer whose "
+                         f"rule makes all of them, with {expected!r}")
+    by_key: dict[str, dict[str, NDArray]] = {}
+    for name, array in arrays.items():
+        if name != expected:
+            key, _, what = name.rpartition(":")
+            by_key.setdefault(key, {})[what] = array
+    known = {**{i: p.name for i, p in optimizer.param_dict.items()}, **optimizer.idx2name}
+    names = {name: name for name in known.values()} if by_name else known
+    indices = {i: f"s:{name}" for i, name in names.items()}
+    if unknown := by_key.keys() - set(indices.values()):
+        raise ValueError(f"[{type(optimizer).__name__}] found states of {', '.join(sorted(k[2:] for k in unknown))}, expected some of "
+                         f"{', '.join(sorted(k[2:] for k in indices.values()))}")
+    count, *memory = arrays[expected].tolist()
+    optimizer.num_update = int(count)
+    for name, value in zip(optimizer._native().remembers, memory):
+        setattr(optimizer, name, value if value == value else None)
+    states, counts = {}, {}
+    for index, key in indices.items():
+        if key not in by_key:
+            continue
+        kept = {what: array.copy() for what, array in by_key[key].items()}  # devices have their own
+        counts[index] = int(kept.pop("count").asscalar())
+        master = kept.pop("weight32", None)
+        state = optimizer._packed(list(kept.values()))
+        states[index] = state if master is None else (master, state) if optimizer._master_first else (state, master)
+    optimizer._read_counts = counts
+    for of_device in optimizer._all_index_update_counts.values():
+        of_device.update(counts)
+    return states
 
 
 def _unpickled(data: bytes) -> Any:
