@@ -270,6 +270,24 @@ def test_states_of_another_trainer_are_refused(other, text):
         fewer.load_states(before)
 
 
+def test_damaged_states_are_refused_or_taken_whole():
+    trainer = Trainer(perceptron(), INPUTS, rule="adam")
+    learned(trainer, 2)
+    whole, rng, refused = trainer.save_states(), np.random.RandomState(6), 0
+    for _ in range(500):
+        damaged = bytearray(whole)
+        for _ in range(rng.randint(1, 4)):
+            at, what = rng.randint(len(damaged)), rng.randint(3)
+            damaged[at:at + rng.randint(1, 9)] = b"" if what == 0 else rng.bytes(8) if what == 1 else damaged[:rng.randint(1, 64)]
+        before = trainer.save_states()
+        try:
+            trainer.load_states(bytes(damaged))
+        except TrainerError:
+            refused += 1
+            assert trainer.save_states() == before
+    assert refused > 250
+
+
 def test_fixed_parameters_stay():
     trainer = Trainer(perceptron(), INPUTS, fixed=["fc0_weight", "fc0_bias"], wd=0.1)
     before = trainer.parameters()
