@@ -112,6 +112,7 @@ void define_custom(py::module_& m);
 void define_symbol(py::module_& m);
 void define_precision(py::module_& m);
 void define_executor(py::module_& m);
+void define_block(py::module_& m);
 void define_cached_op(py::module_& m);
 void define_kvstore(py::module_& m);
 void define_optimizer(py::module_& m);

@@ -117,7 +117,15 @@ std::string device_type(Device d) {
   return text.substr(0, text.find('('));
 }
 
-py::tuple device_tuple(Device d) { return py::make_tuple(device_type(d), d.id); }
+py::tuple device_tuple(Device d) {
+  static PyObject* made[4][16] = {};  // of the usual ones
+  const auto kind = size_t(d.kind), id = size_t(d.id);
+  if (kind >= std::size(made) || id >= std::size(made[0]))
+    return py::make_tuple(device_type(d), d.id);
+  PyObject*& one = made[kind][id];
+  if (!one) one = py::make_tuple(device_type(d), d.id).release().ptr();
+  return py::reinterpret_borrow<py::tuple>(one);
+}
 
 // Where the engine sleeps on a thread that holds the interpreter's lock, the lock is let go.
 void* leave_python() {
@@ -160,6 +168,7 @@ PYBIND11_MODULE(_core, m) {
   hp::define_symbol(m);
   hp::define_precision(m);
   hp::define_executor(m);
+  hp::define_block(m);
   hp::define_cached_op(m);
   hp::define_kvstore(m);
   hp::define_optimizer(m);

@@ -11,6 +11,7 @@ from ..base import MXNetError, dtype_name
 from ..context import current_context
 from ..ndarray import NDArray, load, save
 from ..symbol import Symbol
+from . import _tracing
 from ._graph import CachedGraph
 from ._scope import NameScope, names_for
 from ._structure import flatten, regroup
@@ -504,6 +505,12 @@ class HybridBlock(Block):
         and functions of mx.nd that make nodes. Where a line needs values or shapes, that is a warning which names it, and
         the block runs line by line; its children are graphs all the same.
         """
+        if not (self._active or self._forward_hooks or self._forward_pre_hooks or _tracing.entered) and \
+                type(self).forward is _FORWARD and "forward" not in self.__dict__:
+            # What forward() does with arrays, where it needs no more than a look.
+            params = _core.params_beside(args, self._reg_params, current_context())
+            if params is not None:
+                return self.hybrid_forward(ndarray, *args, **params)
         if self._own_forward and self._active and not self._line_by_line and not is_tracing() and self._has_graph(args):
             return self._hooked(lambda *given: self._run_graph(given), args)
         if self._forward_hooks or self._forward_pre_hooks:
@@ -601,6 +608,9 @@ class HybridBlock(Block):
         out = out(**{name: params[new].var() for name, new in renamed.items() if new in params})
         self._active = about.get("hybridized", True)
         self._graph = CachedGraph(inputs, out, about["in_format"], about["out_format"])
+
+
+_FORWARD = HybridBlock.forward
 
 
 def _is_ours(kind: type[Any]) -> bool:
