@@ -110,6 +110,14 @@ class Pad:
         return self.page.value(f"document.querySelector('{selector}').textContent")
 
 
+# Keeps what the bar of progress has shown.
+WATCH = """
+var seen = [];
+new MutationObserver(() => seen.push(Number(document.getElementById("progress").getAttribute("aria-valuenow"))))
+  .observe(document.getElementById("progress"), { attributeFilter: ["aria-valuenow"] });
+"""
+
+
 def compare(png, kept):
     """The share of fields of 20 x 20 pixels whose mean colour is another one: edges of letters may be drawn otherwise."""
     found, expected = (mx.image.imdecode(data).asnumpy().astype("float32") for data in (png, kept))
@@ -136,9 +144,11 @@ def test_in_chromium(built, tmp_path):
         page.click("#name")
         page.write("heart")
         page.until("!asked && !document.getElementById('learn').disabled")
+        page.value(WATCH)
         page.click("#learn")
-        page.until("document.querySelector('#progress.on .fill')?.style.width.length > 1")
-        page.until("!learning")
+        page.until("seen.at(-1) === 100 && !learning")
+        seen = page.value("seen")
+        assert len(seen) > 10 and seen == sorted(seen)
         assert pad.text("#told").startswith("Learned heart from 3 drawings")
         assert pad.draw(heart(5.6)) == "This is heart"
         page.click("#clear")
