@@ -295,6 +295,14 @@ struct HEDDLE_API ScratchNeed {
   void take(int64_t bytes) { call += taken(bytes); }
 };
 using ScratchOf = Erased<ScratchNeed, const Situation&>;
+// Of a call that moves nothing: where its outputs lie in its first input, or its inputs in its
+// first output, in bytes, all as they are stored. Plans let such values share memory, and the call
+// does not run.
+struct HEDDLE_API Views {
+  enum Of : uint8_t { kNothing, kInput, kOutput } of = kNothing;
+  std::vector<int64_t> at = {};
+};
+using ViewsOf = Erased<Views, const Situation&>;
 // The arithmetic of one call, a multiplication with its addition counted as two.
 using Flops = Erased<double, const Situation&>;
 // For kernels that treat every element alike, whatever its place: all as the first input that is
@@ -353,6 +361,7 @@ struct HEDDLE_API Backward {
   Learned<Kernel> run = {};
   Learned<Wants> wants = {};        // of `run`; where it is missing, the operator's own
   Learned<ScratchOf> scratch = {};  // of `run`
+  Learned<ViewsOf> views = {};
   // Or: composed of other operators; returns one value per input that is not kAux. Such gradients
   // can be differentiated again. Both may be given: `build` serves create_graph, `run` the rest,
   // and calls for which `build` returns nothing at all.
@@ -446,6 +455,7 @@ struct HEDDLE_API OpDef {
   Kernel cpu = {};                           // others are added with OpTable::kernel
   Wants wants = {};           // of `cpu`, and of the gradient's unless it has its own
   ScratchOf scratch = {};     // of `cpu`
+  ViewsOf views = {};         // of those calls that may be left out
   Compose compose = nullptr;  // or no kernel: made of other operators
   Flops flops = {};           // empty: one per element that is read or written
   Backward backward = {};

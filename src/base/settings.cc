@@ -32,7 +32,7 @@ constexpr Setting kTable[] = {
      "portable onednn blas tuned"},
     {"HEDDLE_PASSES", "",
      "Passes over graphs that are left out, to find out which one does harm: -constants, "
-     "-delay, -fold, -fuse, -pack, -pointwise, -recompute, with commas between."},
+     "-delay, -fold, -fuse, -pack, -pointwise, -recompute, -views, with commas between."},
     {"HEDDLE_POOL", "1",
      "0: freed memory goes back to the device at once instead of being kept for reuse."},
     {"HEDDLE_CUDA_LIBRARY", "",

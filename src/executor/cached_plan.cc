@@ -67,7 +67,7 @@ void* CachedPlan::address(int value, const Places& at) const {
   const auto index = size_t(home.index);
   switch (home.kind) {
     case Home::kVariable:
-      return at.variables[index];
+      return static_cast<char*>(at.variables[index]) + home.offset;
     case Home::kOutput:
       return at.outputs[index];
     case Home::kGradient:

@@ -16,6 +16,10 @@ void use(std::vector<Use>& uses, const NDArray& array, Access access) {
   uses.push_back({array.var(), access});
 }
 
+NDArray part_of(const NDArray& array, const Home& home, const Blob& as) {
+  return home.part ? array.view(as.shape, as.dtype, array.offset() + home.offset) : array;
+}
+
 }  // namespace places
 
 NDArray Arenas::of(Device device, int64_t bytes) {
@@ -33,7 +37,8 @@ Places::Places(const Plan& plan, FunctionRef<NDArray(Home)> array_of, Arenas& ar
     if (const Blob b = plan.describe(int(v)); plan.home[v].kind == Home::kPrepared)
       own_[v] = NDArray(b.shape, b.device, b.dtype),
       prepared_bytes_ += plan.passing[v] ? 0 : b.bytes();
-    else if (plan.outside(int(v))) own_[v] = array_of(plan.home[v]);
+    else if (plan.outside(int(v)))
+      own_[v] = places::part_of(array_of(plan.home[v]), plan.home[v], b);
 }
 
 std::vector<Use> Places::uses(const Steps& steps, int i) const {

@@ -143,6 +143,7 @@ OpDef backward_of(const OpDef& d) {
   b.infer_dtype = nullptr;
   b.infer_stype = nullptr;
   b.inplace = d.backward.inplace;
+  b.views = d.backward.views;
   b.forward = &d;
   return b;
 }

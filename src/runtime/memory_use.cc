@@ -1,4 +1,4 @@
-// Lifetimes of the pieces of the arenas. Values that take each other's place are one piece.
+// What is in use while each node runs, of the pieces of the arenas.
 #include "runtime/memory_use.h"
 
 #include <algorithm>
@@ -7,28 +7,10 @@ namespace heddle {
 
 MemoryUse memory_use(const Plan& p) {
   const Graph& g = p.graph;
-  std::vector<int> last(size_t(g.values), -1), root(size_t(g.values), -1);
-  for (size_t i = 0; i < g.nodes.size(); ++i) {
-    const Graph::Node& n = g.nodes[i];
-    for (size_t k = 0; k < n.inputs.size(); ++k)
-      if (!n.call->inputs[k].shape_only) last[n.inputs[k]] = int(i);
-  }
-  const auto in_arena = [&](int v) { return p.offset[v] >= 0; };
-  // Nodes are in order: a value is met after the one whose place it takes.
-  std::vector<int> begin(size_t(g.values), -1), end(size_t(g.values), -1);
-  for (size_t i = 0; i < g.nodes.size(); ++i)
-    for (int k = 0; k < g.nodes[i].outputs(); ++k) {
-      const int v = g.nodes[i].first_output + k;
-      if (!in_arena(v)) continue;
-      root[v] = p.shares[v] >= 0 ? root[p.shares[v]] : v;
-      if (root[v] == v) begin[v] = int(i);
-      end[root[v]] = std::max(end[root[v]], last[v]);
-    }
   MemoryUse u;
   std::vector<int64_t> change(g.nodes.size() + 1, 0);
-  const auto bytes = [&](int v) { return p.describe(v).bytes(); };
-  for (int v = 0; v < g.values; ++v)
-    if (begin[v] >= 0) change[begin[v]] += bytes(v), change[end[v] + 1] -= bytes(v);
+  for (const MemoryPlan::Piece& piece : p.pieces)
+    change[piece.begin] += piece.bytes, change[piece.end + 1] -= piece.bytes;
   u.live.resize(g.nodes.size());
   int64_t now = 0;
   for (size_t i = 0; i < g.nodes.size(); ++i) {
@@ -37,9 +19,9 @@ MemoryUse memory_use(const Plan& p) {
     u.scratch = std::max(u.scratch, scratch);
     if (u.live[i] > u.lower_bound) u.lower_bound = u.live[i], u.peak = int(i);
   }
-  for (int v = 0; v < g.values; ++v)
-    if (begin[v] >= 0 && begin[v] <= u.peak && u.peak <= end[v] && bytes(v) > 0)
-      u.at_peak.push_back({v, bytes(v)});
+  for (const MemoryPlan::Piece& piece : p.pieces)
+    if (piece.begin <= u.peak && u.peak <= piece.end && piece.bytes > 0)
+      u.at_peak.push_back({piece.value, piece.bytes});
   if (!g.nodes.empty() && p.scratch_bytes(u.peak) > 0)
     u.at_peak.push_back({-1, p.scratch_bytes(u.peak)});
   std::stable_sort(

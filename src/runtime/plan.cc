@@ -91,14 +91,40 @@ std::vector<bool> outside_of(const std::vector<Home>& home) {
   return outside;
 }
 
+// Gives parts of variables that no node changes the memory that they are in already.
+void view_variables(const Chosen& c, std::vector<Home>& home) {
+  const Graph& g = c.graph;
+  const std::vector<Views> views = find_views(g, c.types, c.choices);
+  if (views.empty()) return;
+  std::vector<uint8_t> changed(size_t(g.values), 0);
+  for (const Graph::Node& n : g.nodes)
+    for (size_t k = 0; n.call && n.call->mutates && k < n.inputs.size(); ++k)
+      if (n.call->inputs[k].role != Role::kRead) changed[n.inputs[k]] = 1;
+  for (size_t i = 0; i < g.nodes.size(); ++i) {
+    const Graph::Node& n = g.nodes[i];
+    if (views[i].of != Views::kInput) continue;
+    const Home base = home[n.inputs[0]];
+    bool all = base.kind == Home::kVariable && !changed[n.inputs[0]];
+    for (int v = n.first_output; v < n.first_output + n.outputs(); ++v)
+      all = all && home[v].kind == Home::kArena && !changed[v];
+    for (int k = 0; all && k < n.outputs(); ++k)
+      home[n.first_output + k] = {Home::kVariable, base.index, base.offset + views[i].at[k], true};
+  }
+}
+
 // Memory, device by device.
-void plan_arenas(Plan& p) {
+void plan_arenas(Plan& p, bool views) {
   const Graph& g = p.graph;
   p.offset.assign(g.values, MemoryPlan::kOutside);
   p.shares.assign(g.values, -1);
   p.after.assign(g.nodes.size(), {});
   p.scratch_offset.assign(p.scratch.size(), MemoryPlan::kUnused);
+  p.still.assign(g.nodes.size(), 0);
+  for (size_t n = 0; n < g.nodes.size(); ++n)
+    p.still[n] =
+        g.nodes[n].call && g.nodes[n].outputs() > 0 && p.home[g.nodes[n].first_output].part;
   const std::vector<int64_t> scratch = scratch_bytes(p.scratch);
+  const std::vector<Views> all = views ? find_views(g, p.types, p.choices) : std::vector<Views>{};
   std::vector<Device> devices;
   for (Device d : p.where)
     if (std::find(devices.begin(), devices.end(), d) == devices.end()) devices.push_back(d);
@@ -110,12 +136,14 @@ void plan_arenas(Plan& p) {
     std::vector<int64_t> here(scratch);
     for (size_t n = 0; n < here.size(); ++n)
       if (p.where[n] != d) here[n] = 0;
-    const MemoryPlan m = plan_memory(g, p.types, elsewhere, &after, 0, here);
+    const MemoryPlan m = plan_memory(g, p.types, elsewhere, &after, 0, here, all);
     p.arenas.emplace_back(d, m.arena_bytes);
     for (int v = 0; v < g.values; ++v)
       if (!elsewhere[v]) p.offset[v] = m.offset[v], p.shares[v] = m.shares[v];
     for (size_t n = 0; n < here.size(); ++n)
       if (here[n] > 0) p.scratch_offset[n] = m.scratch[n];
+    for (size_t n = 0; n < m.still.size(); ++n) p.still[n] |= m.still[n];
+    p.pieces.insert(p.pieces.end(), m.pieces.begin(), m.pieces.end());
     for (size_t n = 0; n < after.size(); ++n)
       p.after[n].insert(p.after[n].end(), after[n].begin(), after[n].end());
   }
@@ -147,7 +175,7 @@ void find_passing(Plan& p) {
   for (int v = 0; v < g.values; ++v) p.passing[v] = p.passing[v] && read[v];
 }
 
-// Whether HEDDLE_PASSES leaves a pass in: "-constants,-fold,-fuse,-pointwise".
+// Whether HEDDLE_PASSES leaves a pass in: "-constants,-fold,-fuse,-pointwise,-views".
 bool has_pass(std::string_view name) {
   const std::string all = setting("HEDDLE_PASSES");
   return ("," + all + ",").find(format(",-{},", name)) == std::string::npos;
@@ -239,7 +267,7 @@ void delay_draft(Draft& d, const Known& known, bool training) {
 }
 
 // A plan of these nodes, whose values have these homes.
-Plan lay_out(Chosen c, std::vector<Home> home, bool training, int scratch_threads) {
+Plan lay_out(Chosen c, std::vector<Home> home, bool training, int scratch_threads, bool views) {
   Plan p;
   p.graph = std::move(c.graph), p.where = std::move(c.where), p.types = std::move(c.types);
   p.choices = std::move(c.choices), p.home = std::move(home);
@@ -254,12 +282,12 @@ Plan lay_out(Chosen c, std::vector<Home> home, bool training, int scratch_thread
   if (scratch_threads > 0)
     p.scratch =
         scratch_needs(p.graph, p.where, p.types, p.choices, training, scratch_threads, p.wanted);
-  plan_arenas(p);
+  plan_arenas(p, views);
   return p;
 }
 
 // The same with pointwise calls joined; the plan as it was where that would take more memory.
-Plan join_pointwise(Plan p, bool training, int scratch_threads) {
+Plan join_pointwise(Plan p, bool training, int scratch_threads, bool views) {
   std::vector<uint8_t> fixed(p.graph.values);
   for (int v = 0; v < p.graph.values; ++v) fixed[v] = p.outside(v);
   std::optional<Joined> joined = fuse_pointwise({p.graph, p.where, p.types, p.choices, {}}, fixed);
@@ -267,7 +295,7 @@ Plan join_pointwise(Plan p, bool training, int scratch_threads) {
   std::vector<Home> home(joined->chosen.graph.values);
   for (size_t v = 0; v < p.home.size(); ++v)
     if (joined->value_of[v] >= 0) home[joined->value_of[v]] = p.home[v];
-  Plan q = lay_out(std::move(joined->chosen), std::move(home), training, scratch_threads);
+  Plan q = lay_out(std::move(joined->chosen), std::move(home), training, scratch_threads, views);
   if (q.stated_bytes() > p.stated_bytes()) return p;
   q.seconds = p.seconds, q.seconds_again = p.seconds_again;
   return q;
@@ -296,13 +324,15 @@ Plan finish(Draft d, Known known, const Network& network, Purpose purpose) {
     const auto moved = c.plain.find(value);
     homes[moved == c.plain.end() ? value : moved->second] = home;
   }
+  const bool views = !purpose.whole && has_pass("views");
+  if (views) view_variables(c, homes);
   Spent spent;
   if (kGradients && purpose.gradients) c = save_memory(std::move(c), homes, network, spent);
   const int threads = network.spec.scratch_threads;
-  Plan p = lay_out(std::move(c), std::move(homes), purpose.training, threads);
+  Plan p = lay_out(std::move(c), std::move(homes), purpose.training, threads, views);
   p.seconds = spent.seconds, p.seconds_again = spent.again;
   if (network.spec.join_pointwise && !purpose.whole && has_pass("pointwise"))
-    p = join_pointwise(std::move(p), purpose.training, threads);
+    p = join_pointwise(std::move(p), purpose.training, threads, views);
   if (purpose.gradients) check_budget(network, p);
   return p;
 }

@@ -19,17 +19,21 @@ struct Home {
     kShown,     // what no node reads, for who looks at everything
   } kind = kArena;
   int index = 0;
+  int64_t offset = 0;  // in bytes, of a part of a variable
+  bool part = false;
 };
 
 struct Plan {
   Graph graph;
-  Placement where;                        // of nodes
-  ValueTypes types;                       // of values
-  std::vector<Home> home;                 // of values
-  std::vector<Choice> choices = {};       // of nodes, made before memory is planned
-  std::vector<uint8_t> wanted = {};       // value -> is it read, or has a home of its own?
-  std::vector<int64_t> offset = {};       // value -> its place in the arena of its device
-  std::vector<int> shares = {};           // value -> the value whose memory it takes over, or -1
+  Placement where;                   // of nodes
+  ValueTypes types;                  // of values
+  std::vector<Home> home;            // of values
+  std::vector<Choice> choices = {};  // of nodes, made before memory is planned
+  std::vector<uint8_t> wanted = {};  // value -> is it read, or has a home of its own?
+  std::vector<int64_t> offset = {};  // value -> its place in the arena of its device
+  std::vector<int> shares = {};      // value -> the value whose memory it takes over, or -1
+  std::vector<uint8_t> still = {};   // node -> its values are parts of each other: it need not run
+  std::vector<MemoryPlan::Piece> pieces = {};  // of all arenas
   std::vector<ScratchNeed> scratch = {};  // of nodes, in the arena; `pieces`: of how many threads
   std::vector<int64_t> scratch_offset = {};  // node -> its place there
   std::vector<std::vector<int>> after = {};  // node -> earlier nodes that its memory waits for

@@ -156,7 +156,7 @@ void* Session::address(const Program& p, int value) const {
   const Home home = plan.home[value];
   switch (home.kind) {
     case Home::kVariable:
-      return variables_[home.index].data;
+      return static_cast<char*>(variables_[home.index].data) + home.offset;
     case Home::kOutput:
       return outputs_[home.index].data;
     case Home::kGradient:

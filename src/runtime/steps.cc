@@ -67,8 +67,9 @@ void Steps::add(int node) {
     if (plan_.wanted[v]) s.bytes += s.out.back().bytes();
   }
   if (all) s.wanted.clear();
-  s.idle = none && !n.call->mutates;
+  s.idle = (none && !n.call->mutates) || plan_.still[size_t(node)];
   for (const Blob& b : s.in) s.bytes += b.bytes();
+  if (plan_.still[size_t(node)]) s.bytes = 0;
   for (bool training : {false, true}) draws_[training] |= n.call->draws(training);
 }
 

@@ -16,7 +16,8 @@ struct Step {
   std::vector<Blob> in, out;                      // where they are is said once, by locate()
   std::vector<uint8_t> wanted;                    // of the outputs; empty: all
   int64_t bytes = 0;                              // that the blobs cover
-  bool idle = false;  // nobody wants an output, and nothing is changed: there is nothing to run
+  bool idle = false;  // there is nothing to run: nobody wants an output and nothing is changed, or
+                      // the outputs are there already
   bool located = false;
   void* scratch = nullptr;  // memory for its kernel to work in, where the plan has some
 };

@@ -131,7 +131,16 @@ struct MemoryPlan {
   static constexpr int64_t kOutside = -1;  // variables, outputs: memory of their own
   static constexpr int64_t kUnused = -2;   // nobody reads it
   std::vector<int64_t> offset;             // value id -> byte offset in the arena
-  std::vector<int> shares;            // value id -> value whose memory it takes in place, or -1
+  std::vector<int> shares;          // value id -> value whose memory it takes in place, or -1
+  std::vector<uint8_t> still = {};  // node -> its values are parts of each other: it need not run
+  // What arenas consist of: the memory of one value, or of several that share it.
+  struct Piece {
+    int value;  // the largest
+    int64_t bytes;
+    int begin, end;  // the first and the last node that uses it
+  };
+  std::vector<Piece> pieces = {};
+  std::vector<int> piece = {};        // value id -> its piece, or -1
   std::vector<int64_t> scratch = {};  // node -> byte offset of its scratch memory, or kUnused
   int64_t arena_bytes = 0;            // the stated peak
   int64_t peak_live_bytes = 0;        // the largest sum of live values: a lower bound
@@ -142,10 +151,15 @@ struct MemoryPlan {
 // readers of memory before its next writer, and reads and changes of auxiliary states in the
 // graph's order. An arena of `enough` bytes need not be made smaller. Where more
 // than that is live at once there is no packing: arena_bytes is what is live. `scratch`: bytes of
-// scratch memory that nodes have there while they run; empty: none.
+// scratch memory that nodes have there while they run; empty: none. `views`: of nodes that may be
+// left out, since values can be parts of others; those that would make the arena larger run.
 MemoryPlan plan_memory(const Graph& g, const ValueTypes& t, const std::vector<bool>& outside,
                        std::vector<std::vector<int>>* after, int64_t enough = 0,
-                       std::span<const int64_t> scratch = {});
+                       std::span<const int64_t> scratch = {}, std::span<const Views> views = {});
+
+// Which nodes move nothing (Views, op.h), of all nodes; empty where none does.
+std::vector<Views> find_views(const Graph& g, const ValueTypes& types,
+                              const std::vector<Choice>& choices);
 
 // What the kernels of nodes need of scratch memory where so many threads run pieces of their loops:
 // `pieces` of each is how many do. Nothing where threads have room for it anyway, and for what is

@@ -13,8 +13,8 @@ import heddle as mx
 from heddle import _core
 
 sym = mx.sym
-PASSES = ["fold", "fuse", "pack", "delay", "pointwise"]
-MOVES_ONLY = {"delay", "pointwise"}  # these repeat the same kernels on the same numbers
+PASSES = ["fold", "fuse", "pack", "delay", "pointwise", "views"]
+MOVES_ONLY = {"delay", "pointwise", "views"}  # these repeat the same kernels on the same numbers
 
 
 class Grower:

@@ -142,6 +142,31 @@ void join_backward(const P& p, OpContext& ctx, Inputs in, Outputs out) {
   }
 }
 
+template <class P>
+Views join_views_of(const P& p, const Blob& joined, std::span<const Blob> parts, Views::Of of) {
+  const int axis = axis_of(p, joined.shape);
+  const Blob whole = by_blocks(joined);
+  std::vector<int64_t> begins;
+  int64_t at = 0;
+  for (const Blob& blob : parts) {
+    const Blob part = by_blocks(blob);
+    if (!part.stored.plain() ||
+        channel_block(blob.stored.layout) != channel_block(joined.stored.layout))
+      return {};
+    begins.push_back(at);
+    at += extent_of(p, part, axis);
+  }
+  return view::parts_along(of, whole, axis, std::move(begins));
+}
+template <class P>
+Views join_views(const P& p, const Situation& s) {
+  return join_views_of(p, s.out[0], s.in, Views::kOutput);
+}
+template <class P>
+Views join_backward_views(const P& p, const Situation& s) {
+  return join_views_of(p, s.in[0], s.out, Views::kInput);
+}
+
 // All in blocks of channels, where one is and the channels of all divide by them.
 void wants_blocks(const ConcatParam& p, const Situation& s, StoredAs& as) {
   const int axis = axis_of(p, s.out[0].shape);
@@ -253,35 +278,60 @@ void split_backward(const P& p, OpContext& ctx, Inputs in, Outputs out) {
   split_copy<P, false>(p, ctx, out[0], in, size_t(in.count()));
 }
 
+template <class P>
+Views split_views_of(const P& p, const Blob& whole, std::span<const Blob> parts, Views::Of of) {
+  const int axis = normalize_axis("split", p.axis, whole.shape.rank());
+  std::vector<int64_t> begins;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    if (!parts[i].stored.plain()) return {};
+    begins.push_back(p.cut(int64_t(i), whole.shape[axis]));
+  }
+  return view::parts_along(of, whole, axis, std::move(begins));
+}
+template <class P>
+Views split_views(const P& p, const Situation& s) {
+  return split_views_of(p, s.in[0], s.out, Views::kInput);
+}
+template <class P>
+Views split_backward_views(const P& p, const Situation& s) {
+  return split_views_of(p, s.out[0], s.in, Views::kOutput);
+}
+
 void define(OpTable& ops) {
-  OpDef concat{
-      .name = "Concat",
-      .aliases = {"concat"},
-      .doc = "Joins tensors along an axis that they have.",
-      .precision = Precision::kWidest,
-      .params = schema<ConcatParam>(),
-      .inputs = inputs<ConcatParam>,
-      .variadic = "num_args",
-      .infer = infer_concat,
-      .cpu = join<ConcatParam>,
-      .wants = wants_blocks,
-      .backward = {.reads = {dy()}, .run = join_backward<ConcatParam>, .linear = Linear::kYes}};
+  OpDef concat{.name = "Concat",
+               .aliases = {"concat"},
+               .doc = "Joins tensors along an axis that they have.",
+               .precision = Precision::kWidest,
+               .params = schema<ConcatParam>(),
+               .inputs = inputs<ConcatParam>,
+               .variadic = "num_args",
+               .infer = infer_concat,
+               .cpu = join<ConcatParam>,
+               .wants = wants_blocks,
+               .views = join_views<ConcatParam>,
+               .backward = {.reads = {dy()},
+                            .run = join_backward<ConcatParam>,
+                            .views = join_backward_views<ConcatParam>,
+                            .linear = Linear::kYes}};
   OpDef parameters = concat;
   parameters.name = "_rnn_param_concat", parameters.aliases = {"_npi_rnn_param_concat"};
   parameters.doc =
       "Concat, by which RNN's parameters are joined; the extent of one may be unknown.";
   ops.define(std::move(concat));
   ops.define(std::move(parameters));
-  ops.define(
-      {.name = "stack",
-       .doc = "Joins tensors of one shape along a new axis.",
-       .precision = Precision::kWidest,
-       .params = schema<StackParam>(),
-       .inputs = inputs<StackParam>,
-       .variadic = "num_args",
-       .infer = infer_stack,
-       .cpu = join<StackParam>,
-       .backward = {.reads = {dy()}, .run = join_backward<StackParam>, .linear = Linear::kYes}});
+  ops.define({.name = "stack",
+              .doc = "Joins tensors of one shape along a new axis.",
+              .precision = Precision::kWidest,
+              .params = schema<StackParam>(),
+              .inputs = inputs<StackParam>,
+              .variadic = "num_args",
+              .infer = infer_stack,
+              .cpu = join<StackParam>,
+              .views = join_views<StackParam>,
+              .backward = {.reads = {dy()},
+                           .run = join_backward<StackParam>,
+                           .views = join_backward_views<StackParam>,
+                           .linear = Linear::kYes}});
   ops.define({.name = "SliceChannel",
               .aliases = {"split"},
               .doc = "Cuts a tensor into equal parts along an axis.",
@@ -289,8 +339,10 @@ void define(OpTable& ops) {
               .outputs = split_outputs<SplitParam>,
               .infer = infer_split<SplitParam>,
               .cpu = split<SplitParam>,
+              .views = split_views<SplitParam>,
               .backward = {.reads = split_reads<SplitParam>,
                            .run = split_backward<SplitParam>,
+                           .views = split_backward_views<SplitParam>,
                            .linear = Linear::kYes}});
   ops.define({.name = "_split_v2",
               .doc = "Cuts a tensor along an axis, at given places or into nearly equal parts.",
@@ -298,8 +350,10 @@ void define(OpTable& ops) {
               .outputs = split_outputs<SplitV2Param>,
               .infer = infer_split<SplitV2Param>,
               .cpu = split<SplitV2Param>,
+              .views = split_views<SplitV2Param>,
               .backward = {.reads = split_reads<SplitV2Param>,
                            .run = split_backward<SplitV2Param>,
+                           .views = split_backward_views<SplitV2Param>,
                            .linear = Linear::kYes}});
 }
 

@@ -23,7 +23,11 @@ std::vector<GradContext::Value> build(GradContext& g) {
 }
 
 Backward gradient() {
-  return {.reads = {dy()}, .run = backward, .build = build, .inplace = {{0, 0}}};
+  return {.reads = {dy()},
+          .run = backward,
+          .views = view::same_elements,
+          .build = build,
+          .inplace = {{0, 0}}};
 }
 
 // --- Reshape -----------------------------------------------------------------------------------
@@ -251,6 +255,7 @@ void define(OpTable& ops) {
               .infer = infer_reshape,
               .inplace = {{0, 0}},
               .cpu = run,
+              .views = view::same_elements,
               .backward = gradient()});
   ops.define({.name = "Flatten",
               .aliases = {"flatten"},
@@ -258,6 +263,7 @@ void define(OpTable& ops) {
               .infer = infer_flatten,
               .inplace = {{0, 0}},
               .cpu = run,
+              .views = view::same_elements,
               .backward = gradient()});
   ops.define({.name = "expand_dims",
               .doc = "Adds an axis of extent 1.",
@@ -265,6 +271,7 @@ void define(OpTable& ops) {
               .infer = infer_expand,
               .inplace = {{0, 0}},
               .cpu = run,
+              .views = view::same_elements,
               .backward = gradient()});
   ops.define({.name = "squeeze",
               .doc = "Drops axes of extent 1.",
@@ -272,6 +279,7 @@ void define(OpTable& ops) {
               .infer = infer_squeeze,
               .inplace = {{0, 0}},
               .cpu = run,
+              .views = view::same_elements,
               .backward = gradient()});
   ops.define({.name = "reshape_like",
               .doc = "lhs in the shape of rhs, or with some of its axes.",
@@ -281,6 +289,7 @@ void define(OpTable& ops) {
               .infer_dtype = infer_like_dtype,
               .inplace = {{0, 0}},
               .cpu = run,
+              .views = view::same_elements,
               .backward = gradient()});
   ops.define({.name = "shape_array",
               .doc = "The shape of data, as a tensor.",

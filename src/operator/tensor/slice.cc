@@ -33,6 +33,16 @@ void put_box(OpContext& ctx, const Box& box, const Blob& y, const Blob& x) {
   view::copy(ctx, y, View(box.shape()), x, box.view(x.shape));
 }
 
+// Whole layers of the first axis that has more than one.
+Views views_of(const Box& box, const Blob& x) {
+  int axis = 0;
+  while (axis + 1 < box.rank && x.shape[axis] == 1) ++axis;
+  for (int d = 0; d < box.rank; ++d)
+    if (box.step[d] != 1 || (d > axis && box.count[d] != x.shape[d])) return {};
+  if (box.rank == 0 || box.shape().size() == 0) return {};
+  return view::parts_along(Views::kInput, x, axis, {box.begin[axis]});
+}
+
 // --- parameters and the boxes they describe ----------------------------------------------------
 struct SliceParam {
   std::vector<std::optional<int64_t>> begin, end, step;
@@ -115,6 +125,11 @@ Box box_like(const LikeParam& p, const Shape& x, const Shape& like) {
 }
 
 // --- slice, slice_axis -------------------------------------------------------------------------
+template <class P>
+Views views(const P& p, const Situation& s) {
+  if (!s.out[0].stored.plain()) return {};
+  return views_of(box_of("slice", p, s.in[0].shape), s.in[0]);
+}
 template <class P>
 void infer(const P& p, InferContext& c) {
   if (c.in(0).known()) c.set_out(0, box_of(c.op().name, p, c.in(0)).shape());
@@ -243,12 +258,14 @@ void define(OpTable& ops) {
               .params = schema<SliceParam>(),
               .infer = infer<SliceParam>,
               .cpu = forward<SliceParam>,
+              .views = views<SliceParam>,
               .backward = {.reads = {dy()}, .run = backward<SliceParam>, .linear = Linear::kYes}});
   ops.define({.name = "slice_axis",
               .doc = "A stretch of one axis.",
               .params = schema<AxisParam>(),
               .infer = infer<AxisParam>,
               .cpu = forward<AxisParam>,
+              .views = views<AxisParam>,
               .backward = {.reads = {dy()}, .run = backward<AxisParam>, .linear = Linear::kYes}});
   ops.define({.name = "slice_like",
               .doc = "The first elements along some axes, as many as shape_like has.",

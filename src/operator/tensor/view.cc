@@ -277,6 +277,18 @@ void copy_all(const OpContext& ctx, const Blob& from, const Blob& to) {
   copy(ctx, from, flat, to, flat);
 }
 
+Views parts_along(Views::Of of, const Blob& whole, int axis, std::vector<int64_t> begins) {
+  if (!whole.stored.plain() || whole.shape.size(0, axis) != 1) return {};
+  const int64_t step = whole.shape.size(axis + 1) * dtype_size(whole.dtype);
+  for (int64_t& at : begins) at *= step;
+  return {of, std::move(begins)};
+}
+
+Views same_elements(const Situation& s) {
+  if (s.out.size() > 1 || !s.in[0].stored.plain() || !s.out[0].stored.plain()) return {};
+  return {Views::kInput, {0}};
+}
+
 void zero(const OpContext& ctx, const Blob& to) {
   ctx.parallel_for(to.bytes(), 8 * kGrain, [&](int64_t begin, int64_t end) {
     std::memset(static_cast<char*>(to.data) + begin, 0, size_t(end - begin));

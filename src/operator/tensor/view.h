@@ -30,6 +30,11 @@ void copy(const OpContext& ctx, const Blob& from, const View& a, const Blob& to,
 // The same bytes under another shape. Nothing to do when both are the same memory.
 void copy_all(const OpContext& ctx, const Blob& from, const Blob& to);
 void zero(const OpContext& ctx, const Blob& to);
+// Views of parts of `whole` that begin at these elements of its axis `axis`; none where a part is
+// not one piece of memory, or `whole` is not in C order.
+Views parts_along(Views::Of of, const Blob& whole, int axis, std::vector<int64_t> begins);
+// The same elements under another shape.
+Views same_elements(const Situation& s);
 // to[i] = sum over j of from[kept(i) + summed(j)], where `to` is dense in the order of `kept`.
 // Halves are summed in float, integers in int64.
 void sum(const OpContext& ctx, const Blob& from, const View& kept, const View& summed,

@@ -22,9 +22,19 @@ struct Planned {
   std::vector<int64_t> scratch = {};
 };
 
+std::vector<Views> views_of(const Graph& g, const ValueTypes& t) {
+  std::vector<Choice> plain(g.nodes.size());
+  for (size_t i = 0; i < g.nodes.size(); ++i) {
+    plain[i].in.resize(g.nodes[i].inputs.size());
+    plain[i].out.resize(size_t(g.nodes[i].outputs()));
+  }
+  return find_views(g, t, plain);
+}
+
 // Plans a graph whose variables, outputs and `more` are outside.
 Planned plan_of(Graph g, const std::map<std::string, ValueInfo, std::less<>>& known,
-                const std::vector<int>& more = {}, std::vector<int64_t> scratch = {}) {
+                const std::vector<int>& more = {}, std::vector<int64_t> scratch = {},
+                bool views = false) {
   Planned p{.g = std::move(g), .t = {}, .outside = {}, .plan = {}, .after = {}};
   p.t = infer(p.g, known);
   p.outside.assign(p.g.values, false);
@@ -33,12 +43,14 @@ Planned plan_of(Graph g, const std::map<std::string, ValueInfo, std::less<>>& kn
   for (int v : p.g.outputs) p.outside[v] = true;
   for (int v : more) p.outside[v] = true;
   p.scratch = std::move(scratch);
-  p.plan = plan_memory(p.g, p.t, p.outside, &p.after, 0, p.scratch);
+  p.plan = plan_memory(p.g, p.t, p.outside, &p.after, 0, p.scratch,
+                       views ? views_of(p.g, p.t) : std::vector<Views>{});
   return p;
 }
 
-// Runs the nodes in a random order that edges allow, marking every byte with the value that was
-// written last, and checks that each node finds its inputs.
+// Runs the nodes in a random order that edges allow, and checks that each finds its inputs: every
+// four bytes that a node writes get a number of their own, and what lies still is made of those of
+// others.
 void expect_safe(const Planned& p, unsigned seed) {
   const Graph& g = p.g;
   const std::vector<int> producer = g.producers();
@@ -52,37 +64,53 @@ void expect_safe(const Planned& p, unsigned seed) {
     for (int v : g.nodes[i].inputs) edge(producer[v], int(i));
     for (int n : p.after[i]) edge(n, int(i));
   }
-  std::vector<int> ready, memory(p.plan.arena_bytes / 64, -1);
+  std::vector<int> ready, memory(p.plan.arena_bytes / 4, -1);
   for (size_t i = 0; i < g.nodes.size(); ++i)
     if (waits[i] == 0) ready.push_back(int(i));
-  auto blocks = [&](int v) {
-    const int64_t bytes = p.t[v].shape.size() * dtype_size(p.t[v].dtype);
-    return std::pair(p.plan.offset[v] / 64, (p.plan.offset[v] + bytes + 63) / 64);
+  const auto size = [&](int v) {
+    return size_t(p.t[v].shape.size() * dtype_size(p.t[v].dtype) / 4);
+  };
+  std::vector<std::vector<int>> holds(size_t(g.values));  // value -> its numbers
+  const auto is_there = [&](int v) {
+    return std::equal(holds[v].begin(), holds[v].end(), memory.begin() + p.plan.offset[v] / 4);
   };
   std::mt19937 random(seed);
   size_t ran = 0;
+  int number = 0;
   while (!ready.empty()) {
     std::swap(ready[random() % ready.size()], ready.back());
     const int node = ready.back();
     ready.pop_back(), ++ran;
     const Graph::Node& n = g.nodes[node];
     for (size_t k = 0; k < n.inputs.size(); ++k)
-      if (const int v = n.inputs[k]; p.plan.offset[v] >= 0 && !n.call->inputs[k].shape_only)
-        for (auto [at, end] = blocks(v); at < end; ++at) {
-          ASSERT_EQ(memory[at], v) << n.name;
-        }
-    for (int64_t b = 0; !p.scratch.empty() && b < p.scratch[size_t(node)] / 64; ++b)
-      memory[size_t(p.plan.scratch[size_t(node)] / 64 + b)] = -1;
-    for (int v = n.first_output; v < n.first_output + n.outputs(); ++v)
+      if (const int v = n.inputs[k]; p.plan.offset[v] >= 0 && !n.call->inputs[k].shape_only) {
+        ASSERT_TRUE(is_there(v)) << n.name << " reads " << v;
+      }
+    const bool still = !p.plan.still.empty() && p.plan.still[size_t(node)];
+    for (int64_t b = 0; !p.scratch.empty() && !still && b < p.scratch[size_t(node)] / 4; ++b)
+      memory[size_t(p.plan.scratch[size_t(node)] / 4 + b)] = -1;
+    std::vector<int> from;  // what the outputs of a node that lies still consist of
+    if (still)
+      for (int v : n.inputs) from.insert(from.end(), holds[v].begin(), holds[v].end());
+    for (int v = n.first_output; v < n.first_output + n.outputs(); ++v) {
+      if (still) {
+        holds[v].assign(from.begin(), from.begin() + int64_t(size(v)));
+        from.erase(from.begin(), from.begin() + int64_t(size(v)));
+        continue;
+      }
+      for (size_t i = 0; i < size(v); ++i) holds[v].push_back(number++);
       if (p.plan.offset[v] >= 0)
-        for (auto [at, end] = blocks(v); at < end; ++at) memory[at] = v;
-    // Outputs may take the place of an input that is read only where the plan says so.
-    for (size_t k = 0; k < n.inputs.size(); ++k)
-      if (const int v = n.inputs[k]; p.plan.offset[v] >= 0 && !n.call->inputs[k].shape_only)
-        for (auto [at, end] = blocks(v); at < end; ++at)
-          if (memory[at] != v) {
-            ASSERT_EQ(p.plan.shares[memory[at]], v);
-          }
+        std::copy(holds[v].begin(), holds[v].end(), memory.begin() + p.plan.offset[v] / 4);
+    }
+    // Outputs may take the place of an input only where the plan says so.
+    for (size_t k = 0; !still && k < n.inputs.size(); ++k)
+      if (const int v = n.inputs[k];
+          p.plan.offset[v] >= 0 && !n.call->inputs[k].shape_only && !is_there(v)) {
+        bool shared = false;
+        for (int o = n.first_output; o < n.first_output + n.outputs(); ++o)
+          shared |= p.plan.shares[o] == v;
+        EXPECT_TRUE(shared) << n.name << " writes over " << v;
+      }
     for (int to : next[node])
       if (--waits[to] == 0) ready.push_back(to);
   }
@@ -208,6 +236,111 @@ TEST(PlanMemory, RandomGraphsAreSafe) {
     EXPECT_LE(p.plan.peak_live_bytes, p.plan.arena_bytes);
     for (unsigned order = 0; order < 5; ++order) expect_safe(p, order);
   }
+}
+
+// --- views ---
+TEST(PlanMemory, PartsLieInWhatTheyArePartsOf) {
+  const Symbol a = op("toy_square", {var("x")}, "a");
+  const Symbol halves = op("toy_cut", {a}, "cut");
+  const Symbol y = op("toy_mul", {halves[0], halves[1]}, "y");
+  const Planned p = plan_of(Graph::of(op("toy_square", {y}, "o")),
+                            {{"x", toys::shape({64}, Dtype::kFloat32)}}, {}, {}, true);
+  EXPECT_EQ(p.plan.arena_bytes, 256 + 128);  // a, and y; not the halves
+  EXPECT_EQ(std::count(p.plan.still.begin(), p.plan.still.end(), 1), 1);
+  ASSERT_EQ(p.plan.pieces.size(), 2u);
+  EXPECT_EQ(p.plan.pieces[0].bytes, 256);
+  expect_safe(p, 1);
+}
+
+TEST(PlanMemory, PartsAreComputedWithinWhatTheyAreJoinedTo) {
+  const auto branch = [](std::string name) {  // the last of it is written over what comes before
+    return op("toy_relu", {op("toy_square", {var("x")}, name)}, name + "_relu");
+  };
+  const Symbol one = op("toy_join", {branch("a"), branch("b")}, "one", {{"num_args", "2"}});
+  const Symbol all = op("toy_join", {one, branch("c")}, "all", {{"num_args", "2"}});
+  const Planned p = plan_of(Graph::of(op("toy_square", {all}, "o")),
+                            {{"x", toys::shape({64}, Dtype::kFloat32)}}, {}, {}, true);
+  EXPECT_EQ(p.plan.arena_bytes, 3 * 256);
+  EXPECT_EQ(std::count(p.plan.still.begin(), p.plan.still.end(), 1), 2);
+  for (unsigned order = 0; order < 20; ++order) expect_safe(p, order);
+}
+
+TEST(PlanMemory, NothingIsClaimedThatMakesTheArenaLarger) {
+  const Symbol early = op("toy_square", {var("x")}, "early");  // waits for the end
+  Symbol s = op("toy_cut", {early}, "cut")[0];
+  for (int i = 0; i < 3; ++i) s = op("toy_join", {s, s}, format("wide{}", i), {{"num_args", "2"}});
+  for (int i = 0; i < 6; ++i) s = op("toy_square", {s}, format("s{}", i));
+  s = op("toy_join", {early, s}, "last", {{"num_args", "2"}});
+  const Graph g = Graph::of(op("toy_square", {s}, "o"));
+  const std::map<std::string, ValueInfo, std::less<>> x = {
+      {"x", toys::shape({64}, Dtype::kFloat32)}};
+  const Planned with = plan_of(g, x, {}, {}, true), without = plan_of(g, x);
+  EXPECT_LE(with.plan.arena_bytes, without.plan.arena_bytes);
+  for (unsigned order = 0; order < 10; ++order) expect_safe(with, order);
+}
+
+TEST(PlanMemory, RandomGraphsOfPartsAreSafe) {
+  int still = 0;
+  for (unsigned seed = 0; seed < 300; ++seed) {
+    std::mt19937 random(seed);
+    std::vector<std::pair<Symbol, int>> values = {{op("toy_square", {var("x")}, "first"), 64}};
+    for (int i = 0; i < 40; ++i) {
+      const std::string name = format("n{}", i);
+      const auto pick = [&] {
+        return values[values.size() - 1 - random() % std::min<size_t>(values.size(), 5)];
+      };
+      const auto [a, n] = pick();
+      const auto [b, m] = pick();
+      switch (random() % 7) {
+        case 0:
+        case 1:
+          values.emplace_back(op("toy_relu", {a}, name), n);
+          break;
+        case 2:
+          values.emplace_back(op("toy_square", {a}, name), n);
+          break;
+        case 3:
+          if (n == m) values.emplace_back(op("toy_mul", {a, b}, name), n);
+          break;
+        case 4: {
+          if (n < 4) break;
+          const Symbol halves = op("toy_cut", {a}, name);
+          values.emplace_back(halves[0], n / 2);
+          if (random() % 2) values.emplace_back(halves[1], n / 2);
+          break;
+        }
+        default:
+          if (n + m <= 1024)
+            values.emplace_back(op("toy_join", {a, b}, name, {{"num_args", "2"}}), n + m);
+      }
+    }
+    Graph g = Graph::of(op("toy_square", {values.back().first}, "o"));
+    std::vector<int64_t> scratch(g.nodes.size(), 0);
+    for (size_t i = 0; i < g.nodes.size(); ++i)
+      if (g.nodes[i].call && random() % 4 == 0) scratch[i] = 64 * int64_t(1 + random() % 4);
+    const std::map<std::string, ValueInfo, std::less<>> x = {
+        {"x", toys::shape({64}, Dtype::kFloat32)}};
+    const Planned p = plan_of(g, x, {}, scratch, true);
+    EXPECT_LE(p.plan.arena_bytes, plan_of(g, x, {}, scratch).plan.arena_bytes);
+    still += int(std::count(p.plan.still.begin(), p.plan.still.end(), 1));
+    for (unsigned order = 0; order < 5; ++order) expect_safe(p, order);
+  }
+  EXPECT_GT(still, 1000);
+}
+
+TEST(PlanMemory, GradientsOfPartsAreSafe) {
+  Symbol s = op("toy_square", {var("x")}, "first");
+  for (int i = 0; i < 10; ++i) {
+    const Symbol halves = op("toy_cut", {s}, format("cut{}", i));
+    const Symbol y = op("toy_relu", {halves[1]}, format("relu{}", i));
+    s = op("toy_dense", {op("toy_mul", {halves[0], y}, format("mul{}", i))}, format("fc{}", i),
+           {{"num_hidden", "32"}});
+  }
+  Gradient d = training_graph(op("toy_square", {s}, "o"));
+  const Planned p =
+      plan_of(d.graph, {{"x", toys::shape({1024, 32}, Dtype::kFloat32)}}, d.grads, {}, true);
+  EXPECT_GT(std::count(p.plan.still.begin(), p.plan.still.end(), 1), 10);
+  for (unsigned order = 0; order < 10; ++order) expect_safe(p, order);
 }
 
 TEST(PlanMemory, ChangesOfAuxiliaryStatesKeepTheirOrder) {

@@ -95,10 +95,28 @@ void cut(OpContext&, Inputs in, Outputs out) {
   for (Blob& b : out)
     for (int64_t i = 0; i < b.size(); ++i) b.as<double>()[i] = in[0].as<double>()[at++];
 }
+// Of whichever blobs: one after the other in the one.
+Views one_after_the_other(Views::Of of, std::span<const Blob> parts) {
+  Views v{of};
+  int64_t at = 0;
+  for (const Blob& b : parts) v.at.push_back(at), at += b.bytes();
+  return v;
+}
+Views cut_views(const Situation& s) { return one_after_the_other(Views::kInput, s.out); }
+Views join_views(const Situation& s) { return one_after_the_other(Views::kOutput, s.in); }
 void cut_backward(OpContext&, Inputs in, Outputs out) {
   int64_t at = 0;
   for (const Blob& b : in)
     for (int64_t i = 0; i < b.size(); ++i) out[0].as<double>()[at++] = b.as<double>()[i];
+}
+
+void infer_join(InferContext& c) {
+  int64_t n = 0;
+  for (int i = 0; i < c.inputs(); ++i) {
+    if (!c.in(i).known()) return;
+    n += c.in(i)[0];
+  }
+  c.set_out(0, {n});
 }
 
 struct Count {
@@ -143,7 +161,15 @@ void define_layers(OpTable& t) {
             .outputs = cut_outputs,
             .infer = infer_cut,
             .cpu = cut,
-            .backward = {.reads = cut_reads, .run = cut_backward}});
+            .views = cut_views,
+            .backward = {.reads = cut_reads, .run = cut_backward, .views = join_views}});
+  t.define({.name = "toy_join",
+            .params = schema<Count>(),
+            .inputs = count_inputs,
+            .variadic = "num_args",
+            .infer = infer_join,
+            .cpu = cut_backward,
+            .views = join_views});
   t.define(
       {.name = "toy_step",
        .inputs = {{"weight", "", Role::kMutate}, {"grad"}},
