@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string_view>
+#include <tuple>
 
 #include "base/settings.h"
 #include "device/scratch.h"
@@ -109,6 +110,35 @@ void view_variables(const Chosen& c, std::vector<Home>& home) {
       all = all && home[v].kind == Home::kArena && !changed[v];
     for (int k = 0; all && k < n.outputs(); ++k)
       home[n.first_output + k] = {Home::kVariable, base.index, base.offset + views[i].at[k], true};
+  }
+}
+
+// A large gradient that is written over a sum of others has that in its own memory already, and so
+// on to the first of them.
+void view_gradients(const Chosen& c, std::vector<Home>& home) {
+  constexpr int64_t kLarge = int64_t{1} << 20;  // tasks that write what users see are not joined
+  const Graph& g = c.graph;
+  std::vector<int> readers(size_t(g.values), 0), of_index;
+  for (const Graph::Node& n : g.nodes)
+    for (int v : n.inputs) ++readers[v];
+  for (const Home& h : home) {
+    if (h.kind != Home::kGradient) continue;
+    if (of_index.size() <= size_t(h.index)) of_index.resize(size_t(h.index) + 1, 0);
+    ++of_index[h.index];
+  }
+  const auto type_of = [&](int v) {
+    return std::tuple(c.types[v].shape.size(), c.types[v].dtype, c.types[v].layout);
+  };
+  for (auto n = g.nodes.rbegin(); n != g.nodes.rend(); ++n) {
+    if (!n->call || n->call->mutates) continue;
+    for (const auto& [from, to] : n->call->inplace) {
+      const int v = n->inputs[from], o = n->first_output + to;
+      if (home[o].kind != Home::kGradient || of_index[home[o].index] != 1) continue;
+      if (home[v].kind != Home::kArena || readers[v] != 1 || type_of(v) != type_of(o)) continue;
+      if (c.types[v].shape.size() * dtype_size(c.types[v].dtype) < kLarge) continue;
+      home[v] =
+          home[o];  // what it takes the place of follows: nodes come from the last to the first
+    }
   }
 }
 
@@ -326,6 +356,7 @@ Plan finish(Draft d, Known known, const Network& network, Purpose purpose) {
   }
   const bool views = !purpose.whole && has_pass("views");
   if (views) view_variables(c, homes);
+  if (views && purpose.gradients) view_gradients(c, homes);
   Spent spent;
   if (kGradients && purpose.gradients) c = save_memory(std::move(c), homes, network, spent);
   const int threads = network.spec.scratch_threads;
@@ -399,6 +430,7 @@ Plan plan_training(const Network& network, bool whole) {
   planning::delay_draft(d, known, true);
   if (!whole) planning::fuse_draft(d, known, network.spec, true);
   GradientSpec spec;
+  spec.add_to_sums = network.spec.device.kind == Device::kCpu && network.spec.groups.empty();
   spec.heads = d.graph.outputs;
   spec.head_grads = planning::add_heads(d, known, network);
   std::vector<int> wanted;

@@ -44,6 +44,11 @@ class Differentiation {
   bool reached(int node) const;
   void differentiate(int node);
   bool passes_on(int node) const;
+  struct Adding {
+    OpCallRef call;  // null: there is none
+    int value = -1;  // whose gradients it adds to
+  };
+  Adding adding(int node) const;
   void by_kernel(int node);
   void by_building(int node);
   void by_linearity(int node);
@@ -178,9 +183,26 @@ bool Differentiation::passes_on(int node) const {
   return std::none_of(n.inputs.begin(), n.inputs.end(), [&](int v) { return asked_[v]; });
 }
 
+// The gradient of a call that adds to what has arrived at one of its inputs, where there is one:
+// "_adding_<gradient>" is <gradient> with that as one more input, which the output of the sum may
+// take the place of.
+Differentiation::Adding Differentiation::adding(int node) const {
+  const OpCallRef& call = g_.nodes[node].call;
+  if (!spec_.add_to_sums || !call->backward) return {};
+  const OpDef* const op = OpTable::get().find("_adding" + call->backward->op->name);
+  if (!op) return {};
+  OpCallRef adds = make_call(*op, call->kwargs, call->params);
+  const int value = g_.nodes[node].inputs.at(size_t(adds->inplace.at(0).second));
+  if (!needed_[value] || parts_[value].empty()) return {};
+  return {std::move(adds), value};
+}
+
 void Differentiation::by_kernel(int node) {
   const OpCallRef call = g_.nodes[node].call;
-  Graph::Node n{.call = call->backward, .name = name_of(node) + "_backward", .forward = node};
+  const Adding adds = adding(node);
+  Graph::Node n{.call = adds.call ? adds.call : call->backward,
+                .name = name_of(node) + "_backward",
+                .forward = node};
   for (const Ref& r : call->reads) {
     switch (r.kind) {
       case Ref::kDy:
@@ -194,6 +216,7 @@ void Differentiation::by_kernel(int node) {
         break;
     }
   }
+  if (adds.call) n.inputs.push_back(sum_of(adds.value)), parts_[adds.value].clear();
   int gradient = add(std::move(n));
   for (size_t i = 0; i < call->inputs.size(); ++i) {
     if (call->inputs[i].role == Role::kAux) continue;

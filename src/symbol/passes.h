@@ -47,6 +47,7 @@ struct GradientSpec {
   std::vector<int> wrt;         // value ids whose gradients are wanted
   std::vector<int> head_grads;  // value ids, or -1: ones (losses ignore it)
   bool create_graph = false;    // prefer gradients that can be differentiated again
+  bool add_to_sums = false;     // prefer those that add to what there is, where kernels do
 };
 // Appends the nodes that compute d(sum of heads * head_grads)/d(wrt), named "<node>_backward" and
 // with `forward` set and of phase kBackward; grads[i] is the value id of

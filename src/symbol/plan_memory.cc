@@ -208,7 +208,8 @@ class Planner {
       else plan_.offset[v] = MemoryPlan::kUnused;
       if (bytes_of(v) < bytes_of(base)) views_may_cost_ = true;  // a part keeps the whole
     }
-    return plan_.still[node] = true;
+    plan_.still[node] = 1;
+    return true;
   }
 
   // Where a value is computed in its place within a joined one.
@@ -281,7 +282,8 @@ class Planner {
     const int v = g_.nodes[node].first_output;
     const Claim& c = claims_.at(v);
     occupy(block_of_join(c.join, node), c.place, v);
-    return plan_.still[node] = true;
+    plan_.still[node] = 1;
+    return true;
   }
 
   // For who asks what is where: the values of each block, of which the largest stands for it.

@@ -130,6 +130,18 @@ case("_fused_fully_connected", [(2, 3, 4), (5, 4), (2, 3, 5)], num_hidden=5, fla
      ref=fused_fully_connected)
 
 
+def adding_backward(dy, x, w, *rest, num_hidden, no_bias=False, flatten=True):
+    rows = x.reshape(x.shape[0], -1) if flatten else x.reshape(-1, x.shape[-1])
+    d = dy.reshape(-1, num_hidden)
+    grads = [(d @ w).reshape(x.shape), rest[0] + d.T @ rows]
+    return grads if no_bias else [*grads, d.sum(0)]
+
+
+case("_adding_backward_FullyConnected", [(5, 9), (5, 2, 2), (9, 4), (9, 4)], num_hidden=9, witness="absent", ref=adding_backward)
+case("_adding_backward_FullyConnected", [(2, 3, 5), (2, 3, 4), (5, 4), (5, 4)], num_hidden=5, no_bias=True, flatten=False, label="three",
+     witness="absent", ref=adding_backward)
+
+
 def panels(matrix):
     """So many rows side by side as the machine has lanes in two registers."""
     from heddle import _core

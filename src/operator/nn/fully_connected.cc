@@ -3,6 +3,7 @@
 
 #include "operator/linalg.h"
 #include "operator/scratch_needs.h"
+#include "operator/tensor/view.h"
 
 namespace heddle::ops::nn {
 
@@ -59,17 +60,39 @@ using nn::features;
 using nn::FullyConnectedParam;
 using nn::rows;
 
-// in: dy, data, weight. out: gradients of data, weight and (with a bias) bias.
-void backward(const FullyConnectedParam& p, OpContext& ctx, Inputs in, Outputs out) {
+// in: dy, data, weight. out: gradients of data, weight and (with a bias) bias. That of the weight
+// is written, or added to what lies there.
+void differentiate(const FullyConnectedParam& p, OpContext& ctx, Inputs in, Outputs out,
+                   bool adds) {
   with_float(in[0].dtype, "FullyConnected", [&](auto type) {
     using T = decltype(type);
     const int64_t n = rows(p, in[1].shape), k = features(p, in[1].shape), h = p.num_hidden;
     const auto dy = mat(in[0].as<T>(), n, h);
     if (ctx.wants(0)) linalg::gemm(ctx, dy, mat(in[2].as<T>(), h, k), mat(out[0].as<T>(), n, k));
     if (ctx.wants(1))
-      linalg::gemm(ctx, dy.t(), mat(in[1].as<T>(), n, k), mat(out[1].as<T>(), h, k));
+      linalg::gemm(ctx, dy.t(), mat(in[1].as<T>(), n, k), mat(out[1].as<T>(), h, k), adds);
     if (!p.no_bias && ctx.wants(2)) linalg::sum_rows(ctx, dy.data, n, h, out[2].as<T>());
   });
+}
+void backward(const FullyConnectedParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  differentiate(p, ctx, in, out, false);
+}
+
+// The same with one more input, the sum of other gradients of the weight.
+void adding_backward(const FullyConnectedParam& p, OpContext& ctx, Inputs in, Outputs out) {
+  if (ctx.wants(1)) view::copy_all(ctx, in[3], out[1]);
+  differentiate(p, ctx, in, out, true);
+}
+std::vector<Output> adding_outputs(const FullyConnectedParam& p) {
+  std::vector<Output> out = {{"grad_data"}, {"grad_weight"}};
+  if (!p.no_bias) out.push_back({"grad_bias"});
+  return out;
+}
+void infer_adding(const FullyConnectedParam& p, InferContext& c) {
+  c.set_out(0, c.in(1));
+  c.set_out(1, c.in(2));
+  c.set_in(3, c.in(2));
+  if (!p.no_bias) c.set_out(2, {p.num_hidden});
 }
 
 ScratchNeed scratch_backward(const FullyConnectedParam& p, const Situation& s) {
@@ -101,6 +124,19 @@ void define(OpTable& ops) {
                    .scratch = scratch_backward,
                    .linear = Linear::kFactors},
       .fusing = {.with = "_fused_fully_connected", .folds = folds},
+  });
+  if (!kGradients) return;
+  ops.define({
+      .name = "_adding_backward_FullyConnected",
+      .doc = "Gradient of FullyConnected, that of the weight added to others: what gradients of "
+             "unrolled networks are made of.",
+      .params = schema<FullyConnectedParam>(),
+      .inputs = {{"grad_output"}, {"data"}, {"weight"}, {"sum"}},
+      .outputs = adding_outputs,
+      .infer = infer_adding,
+      .inplace = {{3, 1}},
+      .cpu = adding_backward,
+      .scratch = scratch_backward,
   });
 }
 
