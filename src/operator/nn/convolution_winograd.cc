@@ -464,7 +464,14 @@ bool accepts_between(const ConvolutionParam& p, const Blob& data, const Blob& ou
          p.kernel.rank() == 2 && suits(nn::window_of(p, data.shape, out.shape), packed);
 }
 bool accepts(const ConvolutionParam& p, const Situation& s) {
-  return accepts_between(p, s.in[0], s.out[0], s.lasts(1));
+  return accepts_between(p, s.in[0], s.out[0], false);
+}
+// Taps take four times the memory of the weight: large ones are computed in each run, which takes
+// little longer than to read them.
+bool accepts_packed(const ConvolutionParam& p, const Situation& s) {
+  constexpr int64_t kMostKept = 12 << 20;
+  return s.lasts(1) && 4 * kPoints * s.in[0].shape[1] * p.num_filter <= kMostKept &&
+         accepts_between(p, s.in[0], s.out[0], true);
 }
 bool accepts_backward(const ConvolutionParam& p, const Situation& s) {
   return accepts_between(p, s.in[1], s.in[0], false);
@@ -517,9 +524,14 @@ void define(OpTable& ops) {
   });
   ops.kernel("Convolution", Device::kCpu, "winograd", forward<false>, accepts, wants);
   ops.scratch("Convolution", scratch<false>);
+  ops.kernel("Convolution", Device::kCpu, "winograd", forward<false>, accepts_packed, wants);
+  ops.scratch("Convolution", scratch<false>);
   ops.packing("Convolution", 1, "_pack_Convolution_taps", forward<true>, no_parameters,
               scratch<true>);
   ops.kernel("_fused_convolution", Device::kCpu, "winograd", forward_fused<false>, accepts,
+             wants_fused);
+  ops.scratch("_fused_convolution", scratch_fused<false>);
+  ops.kernel("_fused_convolution", Device::kCpu, "winograd", forward_fused<false>, accepts_packed,
              wants_fused);
   ops.scratch("_fused_convolution", scratch_fused<false>);
   ops.packing("_fused_convolution", 1, "_pack_Convolution_taps", forward_fused<true>, no_parameters,

@@ -130,6 +130,7 @@ void define(OpTable& ops) {
       .name = "_adding_backward_FullyConnected",
       .doc = "Gradient of FullyConnected, that of the weight added to others: what gradients of "
              "unrolled networks are made of.",
+      .dtypes = Dtypes::kFloating,
       .params = schema<FullyConnectedParam>(),
       .inputs = {{"grad_output"}, {"data"}, {"weight"}, {"sum"}},
       .outputs = adding_outputs,
