@@ -15,7 +15,8 @@ namespace heddle::toys {
 // toy_dense(data, weight, bias): like FullyConnected. toy_relu: in place, reads dy and y.
 // toy_norm(data, scale, mean): `mean` is auxiliary; one hidden output. toy_loss(data, label):
 // ignores its head gradient. toy_square: its gradient is built. toy_cut(data) -> parts outputs.
-// toy_join(parts): the other way round. toy_round: zero gradient. toy_stuck: no gradient. toy_add(a, b). toy_step(weight!, grad).
+// toy_join(parts): the other way round. toy_round: zero gradient. toy_stuck: no gradient.
+// toy_add(a, b). toy_step(weight!, grad).
 void define();
 
 inline OpCallRef call(std::string_view op, Kwargs kwargs = {}) {
