@@ -308,6 +308,37 @@ def resnet():
     return gluon.model_zoo.vision.resnet18_v1(classes=10, thumbnail=True), (8, 3, 32, 32)
 
 
+def lstm():
+    class Words(gluon.HybridBlock):
+        def __init__(self):
+            super().__init__()
+            self.lstm, self.out = gluon.rnn.LSTM(64, layout="NTC", input_size=64), nn.Dense(10)
+
+        def hybrid_forward(self, F, x):
+            return self.out(F.slice_axis(self.lstm(x), axis=1, begin=-1, end=None))
+
+    return Words(), (64, 20, 64)
+
+
+def encoder():
+    class Encoder(gluon.HybridBlock):
+        def __init__(self):
+            super().__init__()
+            self.qkv, self.mix = nn.Dense(192, flatten=False), nn.Dense(64, flatten=False)
+            self.wide, self.narrow = nn.Dense(256, flatten=False, activation="relu"), nn.Dense(64, flatten=False)
+            self.first, self.second, self.out = nn.LayerNorm(), nn.LayerNorm(), nn.Dense(10)
+
+        def hybrid_forward(self, F, x):
+            q, k, v = (F.reshape(F.transpose(F.reshape(part, (0, 0, 4, -1)), axes=(0, 2, 1, 3)), (-3, 0, 0))
+                       for part in F.split(self.qkv(x), num_outputs=3, axis=2))
+            mixed = F.batch_dot(F.softmax(F.batch_dot(q, k, transpose_b=True) / 4), v)
+            mixed = F.reshape(F.transpose(F.reshape(mixed, (-4, -1, 4, 0, 0)), axes=(0, 2, 1, 3)), (0, 0, -3))
+            x = self.first(x + self.mix(mixed))
+            return self.out(F.mean(self.second(x + self.narrow(self.wide(x))), axis=1))
+
+    return Encoder(), (32, 32, 64)
+
+
 def learning_step(make, hybrid):
     """A block, its inputs, and a function that makes a step of its training."""
     net, shape = make()
@@ -339,7 +370,7 @@ def taken_by(step):
     return mx.memory_stats(mx.cpu())["peak"] - before
 
 
-@pytest.mark.parametrize("make", [mlp, lenet, resnet])
+@pytest.mark.parametrize("make", [mlp, lenet, resnet, lstm, encoder])
 def test_a_step_takes_what_its_plan_says(make):
     block, inputs, step = learning_step(make, True)
     symbol = block._graph.symbol
@@ -349,7 +380,7 @@ def test_a_step_takes_what_its_plan_says(make):
     assert abs(taken_by(step) - values) <= 0.01 * values
 
 
-@pytest.mark.parametrize("make", [mlp, lenet])
+@pytest.mark.parametrize("make", [mlp, lenet, lstm, encoder])
 def test_a_step_takes_no_more_than_line_by_line(make):
     """With what kernels work in: a plan has a place for that, line by line threads keep it."""
     def taken(hybrid):
