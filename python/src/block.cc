@@ -1,5 +1,6 @@
-// What a block that runs line by line needs of its parameters at each call, found without Python:
-// a small layer takes no longer than that would.
+// What a block needs of its parameters at each call, found without Python: a small layer, and the
+// graph of a small network, take no longer than that would.
+#include "heddle/cached_op.h"
 #include "invoke.h"
 
 namespace heddle::python {
@@ -51,15 +52,57 @@ PyObject* params_beside(PyObject*, PyObject* const* args, Py_ssize_t n) {
   });
 }
 
+// run_beside(op, args, sources)
+PyObject* run_beside(PyObject*, PyObject* const* args, Py_ssize_t n) {
+  if (n != 3 || !PyTuple_Check(args[1]) || !PyList_Check(args[2]))
+    return PyErr_SetString(PyExc_TypeError, "run_beside(op, args, sources)"), nullptr;
+  return guarded<PyObject*>(nullptr, [&]() -> PyObject* {
+    const Py_ssize_t given = PyTuple_GET_SIZE(args[1]), count = PyList_GET_SIZE(args[2]);
+    for (Py_ssize_t i = 0; i < given; ++i) {
+      PyObject* const a = PyTuple_GET_ITEM(args[1], i);
+      if (!is_array(a) || !array_of(a)) Py_RETURN_NONE;
+    }
+    if (given == 0) Py_RETURN_NONE;
+    const Device d = array_of(PyTuple_GET_ITEM(args[1], 0)).device();
+    std::vector<NDArray> in;  // copies: a parameter may get other arrays while the lock is gone
+    in.reserve(size_t(count));
+    for (Py_ssize_t i = 0; i < count; ++i) {
+      PyObject* const source = PyList_GET_ITEM(args[2], i);
+      const Py_ssize_t at = PyLong_CheckExact(source) ? PyLong_AsSsize_t(source) : -1;
+      if (at >= given) Py_RETURN_NONE;
+      PyObject* const a = at >= 0 ? PyTuple_GET_ITEM(args[1], at) : only_array(source, d);
+      if (!a) Py_RETURN_NONE;
+      in.push_back(array_of(a));
+    }
+    std::vector<const NDArray*> pointers;
+    for (const NDArray& a : in) pointers.push_back(&a);
+    const auto& op = py::handle(args[0]).cast<const CachedOp&>();
+    std::vector<NDArray> out;
+    {
+      Unlocked u;
+      out = op(pointers);
+    }
+    PyObject* list = PyList_New(Py_ssize_t(out.size()));
+    for (size_t i = 0; list && i < out.size(); ++i)
+      PyList_SET_ITEM(list, Py_ssize_t(i), wrap(std::move(out[i])));
+    return list;
+  });
+}
+
 void define_block(py::module_& m) {
-  static PyMethodDef method = {
-      "params_beside", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(params_beside)),
-      METH_FASTCALL,
-      "params_beside(args, parameters, context): the arrays of a dict of parameters by their "
-      "names, "
-      "if each has one, on a context, where the first argument is; else None."};
-  m.attr("params_beside") =
-      py::reinterpret_steal<py::object>(PyCFunction_NewEx(&method, nullptr, nullptr));
+  const auto function = [](PyObject* (*f)(PyObject*, PyObject* const*, Py_ssize_t)) {
+    return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(f));
+  };
+  static PyMethodDef methods[] = {
+      {"params_beside", function(params_beside), METH_FASTCALL,
+       "params_beside(args, parameters, context): the arrays of a dict of parameters by their "
+       "names, if each has one, on a context, where the first argument is; else None."},
+      {"run_beside", function(run_beside), METH_FASTCALL,
+       "run_beside(op, args, sources): the outputs of a CachedOp for arrays, or None where another "
+       "look is needed. sources: of each input its place among args, or its parameter."}};
+  for (PyMethodDef& method : methods)
+    m.attr(method.ml_name) =
+        py::reinterpret_steal<py::object>(PyCFunction_NewEx(&method, nullptr, nullptr));
 }
 
 }  // namespace heddle::python

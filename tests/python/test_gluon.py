@@ -532,3 +532,21 @@ def test_casting_keeps_batch_norms_in_float32():
         warnings.simplefilter("error")
         net.cast("float16")
     assert net[0].weight.dtype == "float16" and net[1].gamma.dtype == "float32"
+
+
+@pytest.mark.parametrize("hybrid", [False, True])
+def test_a_forward_or_a_hook_that_comes_later_is_seen(hybrid):
+    net, x = nn.Dense(2, in_units=3), mx.nd.ones((1, 3))
+    net.initialize(mx.init.One())
+    net.hybridize(hybrid)
+    assert net(x).asnumpy().tolist() == net(x).asnumpy().tolist() == [[3, 3]]
+    seen = []
+    with net.register_forward_hook(lambda block, given, out: seen.append(out.shape)):
+        net(x)
+    assert seen == [(1, 2)]
+    net.weight.set_data(mx.nd.zeros((2, 3)))
+    assert net(x).asnumpy().tolist() == [[0, 0]]
+    net.cast("float64")
+    assert net(x.astype("float64")).dtype == np.float64
+    net.forward = lambda given: given * 5
+    assert net(x).asnumpy().tolist() == [[5, 5, 5]]

@@ -317,7 +317,7 @@ def lstm():
         def hybrid_forward(self, F, x):
             return self.out(F.slice_axis(self.lstm(x), axis=1, begin=-1, end=None))
 
-    return Words(), (64, 20, 64)
+    return Words(), (256, 20, 64)
 
 
 def encoder():

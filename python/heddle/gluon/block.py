@@ -505,12 +505,17 @@ class HybridBlock(Block):
         and functions of mx.nd that make nodes. Where a line needs values or shapes, that is a warning which names it, and
         the block runs line by line; its children are graphs all the same.
         """
-        if not (self._active or self._forward_hooks or self._forward_pre_hooks or _tracing.entered) and \
+        if not (self._forward_hooks or self._forward_pre_hooks or self._op_hook or _tracing.entered) and \
                 type(self).forward is _FORWARD and "forward" not in self.__dict__:
             # What forward() does with arrays, where it needs no more than a look.
-            params = _core.params_beside(args, self._reg_params, current_context())
-            if params is not None:
-                return self.hybrid_forward(ndarray, *args, **params)
+            if not self._active:
+                params = _core.params_beside(args, self._reg_params, current_context())
+                if params is not None:
+                    return self.hybrid_forward(ndarray, *args, **params)
+            elif self._graph is not None:
+                out = self._graph.run_beside(args)
+                if out is not None:
+                    return out
         if self._own_forward and self._active and not self._line_by_line and not is_tracing() and self._has_graph(args):
             return self._hooked(lambda *given: self._run_graph(given), args)
         if self._forward_hooks or self._forward_pre_hooks:
