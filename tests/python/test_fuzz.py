@@ -4,6 +4,7 @@ import pathlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import heddle as mx
@@ -66,6 +67,52 @@ def test_extents_that_no_number_can_hold_are_refused(call):
     """A product that wraps around could look like a small shape."""
     with pytest.raises(mx.MXNetError, match="expected at most|expected 0 to|and at most|which does not fill|do not divide|cannot split"):
         call(mx.sym.Variable("data")).infer_shape(data=(2, 2, 4, 4))
+
+
+FAR = 1e30  # of cells: no whole number is so large
+REGIONS = [[np.nan, 0, 0, 3, 3], [np.inf, 0, 0, 3, 3], [-FAR, 0, 0, 3, 3], [0, np.nan, FAR, -FAR, np.inf], [0, -FAR, -FAR, FAR, FAR]]
+
+
+@pytest.mark.parametrize("call", [
+    lambda x, rois: mx.nd.ROIPooling(x, rois, pooled_size=(2, 2), spatial_scale=1),
+    lambda x, rois: mx.nd.contrib.PSROIPooling(x, rois, spatial_scale=1, output_dim=1, pooled_size=2),
+    lambda x, rois: mx.nd.contrib.ROIAlign(x, rois, pooled_size=(2, 2), spatial_scale=1, sample_ratio=2),
+], ids=["ROIPooling", "PSROIPooling", "ROIAlign"])
+def test_regions_out_of_all_measure(call):
+    """Images that are not there give zeros; corners that no whole number can hold are cut off like others."""
+    x = mx.nd.arange(64).reshape((1, 4, 4, 4))
+    found = call(x, mx.nd.array(REGIONS)).asnumpy()
+    assert (found[:3] == 0).all() and found.shape[0] == len(REGIONS)
+    whole = call(x, mx.nd.array([[0, 0, 0, 3, 3]])).asnumpy()
+    np.testing.assert_array_equal(call(x, mx.nd.array([REGIONS[0], [0, 0, 0, 3, 3]])).asnumpy()[1:], whole)
+
+
+@pytest.mark.parametrize("region, ratio", [([0, 0, 0, 1e5, 1e5], -1), ([0, 0, 0, 1e30, 3], 0), ([0, 0, 0, 3, 3], (1 << 31) - 1)])
+def test_samples_that_no_memory_holds_are_refused(region, ratio):
+    x = mx.nd.ones((1, 1, 4, 4))
+    with pytest.raises(mx.MXNetError, match=r"a region takes \d+ x \d+ samples in each of 4 bins, expected at most 4194304 in all"):
+        mx.nd.contrib.ROIAlign(x, mx.nd.array([region]), pooled_size=(2, 2), spatial_scale=1, sample_ratio=ratio).asnumpy()
+
+
+@pytest.mark.parametrize("step", [(1 << 63) - 1, -(1 << 63), 5, -5])
+def test_steps_longer_than_the_axis(step):
+    x = mx.nd.arange(4)
+    assert mx.nd.slice(x, begin=(None,), end=(None,), step=(step,)).asnumpy().tolist() == x.asnumpy()[::step].tolist()
+
+
+def test_numbers_of_boxes_and_heads_that_overflow():
+    with pytest.raises(mx.MXNetError, match="coord_start is 2147483647, expected 0 to 2"):
+        mx.nd.contrib.box_nms(mx.nd.ones((1, 2, 6)), coord_start=(1 << 31) - 1)
+    with pytest.raises(mx.MXNetError, match="heads"):
+        mx.nd.contrib.interleaved_matmul_selfatt_qk(mx.nd.ones((2, 1, 6)), heads=(1 << 63) - 1)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64"])
+def test_casts_of_what_no_whole_number_holds(dtype):
+    """The least number, on every machine, in vectors and alone."""
+    odd = [np.nan, np.inf, -np.inf, 1e30, -1e30, 2.0 ** 63]
+    for values in (odd, odd * 20):
+        assert set(mx.nd.array(values).astype(dtype).asnumpy().tolist()) == {np.iinfo(dtype).min}
 
 
 @pytest.mark.parametrize("operator, outputs", [("LayerNorm", {"output_mean_var": True}), ("topk", {"ret_typ": "both"})])

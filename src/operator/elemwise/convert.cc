@@ -1,6 +1,8 @@
 // The table of conversion loops.
 #include "operator/elemwise/convert.h"
 
+#include <limits>
+
 #include "operator/elemwise/scalar.h"
 
 #define HEDDLE_LOOPS "operator/elemwise/convert.inl.h"

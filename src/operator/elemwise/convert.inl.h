@@ -3,13 +3,24 @@
 
 namespace heddle::ops::HEDDLE_ISA {
 
+// What a whole number cannot hold, NaN among it, becomes the least one, on every machine: that is
+// what x86 makes of it, and C++ leaves open.
+template <class To, class From>
+HEDDLE_HD To truncated(From v) {
+  constexpr From kLeast = From(std::numeric_limits<To>::min());
+  return v >= kLeast && v < -kLeast ? To(v) : std::numeric_limits<To>::min();
+}
+
 template <class From, class To>
 HEDDLE_HD To converted(From v) {
   if constexpr (std::is_same_v<To, bool>) {
     return v != From(0);
   } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To> && sizeof(To) < 4) {
     // Through int32, whose overflow is the same in vector and scalar code; then the low bits.
-    return To(int32_t(v));
+    return To(truncated<int32_t>(v));
+  } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To> &&
+                       std::is_signed_v<To>) {
+    return truncated<To>(v);
   } else {
     return To(v);
   }

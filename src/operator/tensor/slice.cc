@@ -63,8 +63,10 @@ Box box_of(std::string_view op, const SliceParam& p, const Shape& x) {
   check(p.begin.size() <= size_t(x.rank()), "[{}] begin has {} numbers, data has {} axes", op,
         p.begin.size(), x.rank());
   for (size_t d = 0; d < p.begin.size(); ++d) {
-    const int64_t n = x[int(d)], step = p.step.empty() ? 1 : p.step[d].value_or(1);
-    check(step != 0, "[{}] step is 0", op);
+    const int64_t n = x[int(d)], far = std::max<int64_t>(n, 1);
+    const int64_t given = p.step.empty() ? 1 : p.step[d].value_or(1);
+    check(given != 0, "[{}] step is 0", op);
+    const int64_t step = std::clamp(given, -far, far);  // a longer one leaves the axis as well
     const int64_t low = step > 0 ? 0 : -1, high = step > 0 ? n : n - 1;
     auto place = [&](const std::optional<int64_t>& v, int64_t none) {
       return v ? std::clamp(*v < 0 ? *v + n : *v, low, high) : none;

@@ -77,7 +77,7 @@ void infer_nms(const NmsParam& p, InferContext& c) {
   const Shape& x = c.in(0);
   if (!x.known()) return;
   check(x.rank() >= 2, "[_contrib_box_nms] data has shape {}, expected (..., boxes, numbers)", x);
-  check(p.coord_start >= 0 && p.coord_start + 4 <= x[-1],
+  check(p.coord_start >= 0 && p.coord_start <= x[-1] - 4,
         "[_contrib_box_nms] coord_start is {}, expected 0 to {}", p.coord_start, x[-1] - 4);
   check(p.score_index >= 0 && p.score_index < x[-1],
         "[_contrib_box_nms] score_index is {}, expected 0 to {}", p.score_index, x[-1] - 1);
@@ -242,7 +242,7 @@ void encode(OpContext& ctx, Inputs in, Outputs out) {
     ctx.parallel_for(n, 1024, [&](int64_t from, int64_t end) {
       for (int64_t i = from; i < end; ++i) {
         const bool positive = A(in[0].as<T>()[i]) > A(0.5);
-        const int64_t ref = positive ? int64_t(A(in[1].as<T>()[i])) : 0;
+        const int64_t ref = positive ? vision::whole(A(in[1].as<T>()[i])) : 0;
         const bool there = positive && ref >= 0 && ref < objects;
         std::fill_n(mask.as<T>() + 4 * i, 4, T(there ? 1 : 0));
         std::fill_n(target.as<T>() + 4 * i, 4, T(0));

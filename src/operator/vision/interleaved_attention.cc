@@ -10,7 +10,7 @@ using linalg::Mat;
 
 struct HeadsParam {
   int64_t heads = 1;
-  void fields(auto&& f) { f("heads", heads, "Number of heads.").required().at_least(1); }
+  void fields(auto&& f) { f("heads", heads, "Number of heads.").required().range(1, 65536); }
 };
 
 // A projection (length, batch, heads * parts * size): part 0 of self attention is the queries, 1

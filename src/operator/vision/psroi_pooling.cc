@@ -45,7 +45,7 @@ struct Region {
   template <class T>
   Region(const T* roi, float spatial_scale, A shift) {
     const A scale = A(spatial_scale);
-    image = int64_t(A(roi[0]));
+    image = vision::whole(A(roi[0]));
     x = std::round(A(roi[1])) * scale - shift, y = std::round(A(roi[2])) * scale - shift;
     width = std::max((std::round(A(roi[3])) + 1) * scale - shift - x, A(0.1));
     height = std::max((std::round(A(roi[4])) + 1) * scale - shift - y, A(0.1));
@@ -60,7 +60,9 @@ struct Window {
 };
 template <class A>
 Window window(const PsParam& p, const Region<A>& r, int64_t bin, const Shape& x) {
-  const auto clip = [](A v, int64_t extent) { return std::clamp<int64_t>(int64_t(v), 0, extent); };
+  const auto clip = [](A v, int64_t extent) {
+    return std::clamp<int64_t>(vision::whole(v), 0, extent);
+  };
   const A h = r.height / A(p.pooled_size), w = r.width / A(p.pooled_size);
   const A i = A(bin / p.pooled_size), j = A(bin % p.pooled_size);
   return {clip(std::floor(i * h + r.y), x[2]), clip(std::ceil((i + 1) * h + r.y), x[2]),

@@ -40,10 +40,16 @@ Samples<A> samples_of(const Region<A>& r, int64_t image, const Shape& bins, int 
   Samples<A> s;
   s.image = image;
   const A bin_h = r.height / A(bins[0]), bin_w = r.width / A(bins[1]);
-  const int64_t down = ratio > 0 ? ratio : int64_t(std::ceil(bin_h));
-  const int64_t right = ratio > 0 ? ratio : int64_t(std::ceil(bin_w));
-  s.per_bin = std::max<int64_t>(0, down) * std::max<int64_t>(0, right);
-  s.at.reserve(size_t(s.per_bin * bins[0] * bins[1]));
+  const int64_t down = ratio > 0 ? ratio : vision::whole(std::ceil(bin_h));
+  const int64_t right = ratio > 0 ? ratio : vision::whole(std::ceil(bin_w));
+  // They are kept in memory: a region out of all measure would take it all.
+  constexpr int64_t kMost = int64_t{1} << 22;
+  const int64_t in_row = std::max<int64_t>(0, right), each = bins[0] * bins[1];
+  check(down <= 0 || in_row <= kMost / each / down,
+        "[ROIAlign] a region takes {} x {} samples in each of {} bins, expected at most {} in all",
+        down, right, each, kMost);
+  s.per_bin = std::max<int64_t>(0, down) * in_row;
+  s.at.reserve(size_t(s.per_bin * each));
   const A sine = std::sin(r.angle), cosine = std::cos(r.angle);
   for (int64_t bin = 0; bin < bins[0] * bins[1]; ++bin)
     for (int64_t k = 0; k < s.per_bin; ++k) {
@@ -130,7 +136,7 @@ Samples<A> aligned_samples(const AlignParam& p, const T* roi, const Shape& x) {
   Region<A> r{A(roi[1]) * scale - shift, A(roi[2]) * scale - shift, 0, 0};
   r.width = A(roi[3]) * scale - shift - r.x, r.height = A(roi[4]) * scale - shift - r.y;
   if (!p.aligned) r.width = std::max(r.width, A(1)), r.height = std::max(r.height, A(1));
-  return samples_of(r, int64_t(A(roi[0])), p.pooled_size, p.sample_ratio, x[2], x[3]);
+  return samples_of(r, vision::whole(A(roi[0])), p.pooled_size, p.sample_ratio, x[2], x[3]);
 }
 template <class A, class T>
 Samples<A> rotated_samples(const AlignParam& p, const T* roi, const Shape& x) {
@@ -141,7 +147,7 @@ Samples<A> rotated_samples(const AlignParam& p, const T* roi, const Shape& x) {
                     std::max(A(roi[4]) * scale, A(1)),
                     A(roi[5]) * std::numbers::pi_v<A> / 180,
                     true};
-  return samples_of(r, int64_t(A(roi[0])), p.pooled_size, p.sample_ratio, x[2], x[3]);
+  return samples_of(r, vision::whole(A(roi[0])), p.pooled_size, p.sample_ratio, x[2], x[3]);
 }
 
 template <bool kRotated>
@@ -242,9 +248,10 @@ void mask_target(const MaskParam& p, OpContext& ctx, Inputs in, Outputs out) {
         T roi[5] = {T(0)};
         std::copy_n(in[0].as<T>() + 4 * r, 4, roi + 1);
         const auto s = aligned_samples<A>(align, roi, masks);
-        const int64_t of = int64_t(A(in[2].as<T>()[r])), image = r / p.num_rois;
+        const int64_t of = vision::whole(A(in[2].as<T>()[r])), image = r / p.num_rois;
         const bool there = of >= 0 && of < masks[1];
-        const T* plane = in[1].as<T>() + (image * masks[1] + of) * masks[2] * masks[3];
+        const T* plane =
+            in[1].as<T>() + (image * masks[1] + (there ? of : 0)) * masks[2] * masks[3];
         for (int64_t k = 0; k < p.num_classes; ++k) {
           const int64_t at = (r * p.num_classes + k) * bins;
           const bool own = A(in[3].as<T>()[r]) == A(k + 1);

@@ -45,8 +45,10 @@ struct Region {
   A bin_height, bin_width;
   template <class T>
   Region(const RoiPoolingParam& p, const T* roi) {
-    const auto at = [&](int i) { return int64_t(std::round(A(roi[i]) * A(p.spatial_scale))); };
-    image = int64_t(A(roi[0])), x = at(1), y = at(2);
+    const auto at = [&](int i) {
+      return vision::whole(std::round(A(roi[i]) * A(p.spatial_scale)));
+    };
+    image = vision::whole(A(roi[0])), x = at(1), y = at(2);
     bin_height = A(std::max<int64_t>(at(4) - y + 1, 1)) / A(p.pooled_size[0]);
     bin_width = A(std::max<int64_t>(at(3) - x + 1, 1)) / A(p.pooled_size[1]);
   }
@@ -102,7 +104,7 @@ void backward(const RoiPoolingParam&, OpContext& ctx, Inputs in, Outputs out) {
     const int32_t* where = in[2].as<int32_t>();
     vision::sum_planes<T>(ctx, out[0], y[0] * bins, [&](int64_t plane, A* sum) {
       for (int64_t r = 0; r < y[0]; ++r) {
-        if (int64_t(A(rois[5 * r])) != plane / channels || A(rois[5 * r]) < 0) continue;
+        if (vision::whole(A(rois[5 * r])) != plane / channels || A(rois[5 * r]) < 0) continue;
         const int64_t at = (r * channels + plane % channels) * bins;
         for (int64_t i = at; i < at + bins; ++i)
           if (where[i] >= 0) sum[where[i]] += A(dy[i]);

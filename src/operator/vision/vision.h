@@ -11,6 +11,15 @@ namespace heddle::ops::vision {
 template <class T>
 using Wide = std::conditional_t<(sizeof(T) < 4), float, T>;  // halves are summed in float32
 
+// A number out of a tensor as a whole one. What is no place in any image, NaN among it, stays none,
+// and so near that sums and differences of two are numbers still.
+template <class A>
+int64_t whole(A v) {
+  constexpr int64_t kFar = int64_t{1} << 40;
+  if (v >= A(kFar)) return kFar;
+  return v >= A(-kFar) ? int64_t(v) : -kFar;
+}
+
 // As many of `size` elements as make a piece worth a thread.
 inline int64_t grain_of(int64_t work_of_one) {
   return std::max<int64_t>(1, 16384 / std::max<int64_t>(1, work_of_one));
