@@ -133,3 +133,15 @@ def test_every_shuffle_follows_the_seed(no_seed):
 
     once = orders()
     assert once == orders() and once[-1] != once[-2] and sorted(sum(once[:5], [])) == list(range(40))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64"])
+def test_draws_into_an_array_have_its_dtype(dtype):
+    out = mx.nd.zeros((100,), dtype=dtype)
+    mx.nd.random.uniform(2, 3, out=out)
+    assert out.dtype == dtype and 2 <= out.asnumpy().min() <= out.asnumpy().max() <= 3
+    with pytest.raises(mx.MXNetError, match="expected float32"):
+        mx.nd.random.uniform(2, 3, dtype="float32", out=out)
+    net = mx.gluon.nn.Dense(2, in_units=3, dtype=dtype)
+    net.initialize()
+    assert net(mx.nd.ones((1, 3), dtype=dtype)).dtype == dtype

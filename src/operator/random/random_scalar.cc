@@ -125,7 +125,7 @@ struct Whole : P {
     P::fields(f);
     f("shape", shape, "The result's shape; (1,) when it is not given.");
     f("ctx", ctx, "The device, as \"cpu(0)\"; for eager calls.");
-    f("dtype", dtype, "The dtype of the result; None is float32.")
+    f("dtype", dtype, "The dtype of the result; None is that of `out`, else float32.")
         .names({"None", "float32", "float64", "float16"});
   }
 };
@@ -140,6 +140,7 @@ void infer(const Whole<P>& p, InferContext& c) {
 }
 template <class P>
 void infer_dtype(const Whole<P>& p, InferContext& c) {
+  if (p.dtype == RealType::kNone && is_float(c.out_dtype(0))) return;
   c.set_out_dtype(0, kRealTypes[int(p.dtype)]);
 }
 
