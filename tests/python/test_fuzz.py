@@ -100,9 +100,11 @@ def test_steps_longer_than_the_axis(step):
     assert mx.nd.slice(x, begin=(None,), end=(None,), step=(step,)).asnumpy().tolist() == x.asnumpy()[::step].tolist()
 
 
-def test_numbers_of_boxes_and_heads_that_overflow():
+def test_numbers_of_boxes_crops_and_heads_that_overflow():
     with pytest.raises(mx.MXNetError, match="coord_start is 2147483647, expected 0 to 2"):
         mx.nd.contrib.box_nms(mx.nd.ones((1, 2, 6)), coord_start=(1 << 31) - 1)
+    with pytest.raises(mx.MXNetError, match="cannot take 4 from 9223372036854775807 on"):
+        mx.nd.Crop(mx.nd.ones((1, 1, 8, 8)), offset=((1 << 63) - 1, 0), h_w=(4, 4), num_args=1)
     with pytest.raises(mx.MXNetError, match="heads"):
         mx.nd.contrib.interleaved_matmul_selfatt_qk(mx.nd.ones((2, 1, 6)), heads=(1 << 63) - 1)
 

@@ -226,7 +226,7 @@ Box crop_box(const CropParam& p, const Shape& x, int64_t rows, int64_t columns) 
   for (int k = 0; k < 2; ++k) {
     const int64_t n = x[2 + k];
     const int64_t begin = p.center_crop ? (n - size[k]) / 2 : p.offset[k];
-    check(size[k] > 0 && begin >= 0 && begin + size[k] <= n,
+    check(size[k] > 0 && size[k] <= n && begin >= 0 && begin <= n - size[k],
           "[Crop] data has shape {}, cannot take {} from {} on along axis {}", x, size[k], begin,
           2 + k);
     box.begin[2 + k] = begin, box.count[2 + k] = size[k];
