@@ -9,7 +9,7 @@ import time
 import harness
 
 SHARES = (0.75, 0.5, 0.3, 0.2)
-MEASURED = {"MLP of 40 layers", "ResNet-50 of 64 x 64"}  # small enough to run here
+MEASURED = {"MLP of 40 layers", "ResNet-50 of 64 x 64"}  # small enough to run each time
 
 
 # --- networks -------------------------------------------------------------------------------------
@@ -193,8 +193,8 @@ def sum_of_values(net, shapes, mx):
     return total
 
 
-def steps(mx, name, share):
-    """Seconds of a training step under a budget of so much of the plain arena; none: without one."""
+def steps(mx, name, share, repeats):
+    """Seconds of a training step, the least of so many, under a budget of so much of the plain arena; none: without one."""
     make, shapes = NETWORKS[name]
     net = make(mx)
     wanted = requests(net, shapes)
@@ -211,7 +211,7 @@ def steps(mx, name, share):
     step()
     mx.nd.waitall()
     times = []
-    for _ in range(3):
+    for _ in range(repeats):
         begin = time.perf_counter()
         step()
         mx.nd.waitall()
@@ -270,6 +270,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", metavar="FILE")
     parser.add_argument("--only", default="", help="networks whose name has this in it")
+    parser.add_argument("--measure", default="", metavar="NAME", help="run networks with this in their name too: large ones take minutes")
     parser.add_argument("--scale", action="store_true", help="only how planning takes longer for larger graphs")
     parser.add_argument("--mxnet", help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -296,18 +297,22 @@ def main():
             line += f"{text:>16}"
         line += f"{row['seconds']:6.2f} {max(b['seconds'] for b in row['budgets']):6.2f}"
         print(f"{line} {row['mxnet'] * 1.048576 if row['mxnet'] else float('nan'):7.0f}", flush=True)
-    for name in MEASURED & set(rows):
-        base, _ = steps(mx, name, None)
+    for name in rows:
+        small = name in MEASURED
+        if not small and not (given.measure and given.measure in name):
+            continue
+        repeats = 3 if small else 1
+        base, _ = steps(mx, name, None, repeats)
         print(f"\n{name}, measured: {1000 * base:.0f} ms a step;", end="")
         rows[name]["measured"] = {"plain": base}
         for share in (0.75, 0.5, 0.3):
             try:
-                seconds, memory = steps(mx, name, share)
+                seconds, memory = steps(mx, name, share, repeats)
             except mx.MXNetError:
                 continue
             rows[name]["measured"][str(share)] = seconds
             print(f" at {100 * share:.0f} % {seconds / base:.2f}x"
-                  f" (planned {memory['planned_arena'] / mega:.1f} MB, touched {memory['touched_arena'] / mega:.1f})", end="")
+                  f" (planned {memory['planned_arena'] / mega:.1f} MB, touched {memory['touched_arena'] / mega:.1f})", end="", flush=True)
         print()
     write(rows, given.json)
 
