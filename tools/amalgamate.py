@@ -64,6 +64,9 @@ OPS = re.compile(r"^(HEDDLE_OPS\w*|HEDDLE_RULES)\((\w+)\)$")
 OPENED = re.compile(r"^namespace heddle(?:::([\w:]+))? \{$")
 CLOSED = re.compile(r"^\}  // namespace heddle(::[\w:]+)?$")
 OF_DTYPE = re.compile(r"\s*return fn\((\w+)\{\}\);$")  # in with_dtype() and with_float()
+RECORD = re.compile(r'^  ops\.define\(\{\s*\.name = "(\w+)",', re.MULTILINE)
+ADDED = re.compile(r'^  ops\.(?:kernel|scratch|packing)\("(\w+)"', re.MULTILINE)  # to a record
+QUOTED = re.compile(r'"(\w+)"')
 CALLS = re.compile(r'\bb\.call(?:_all)?\("(\w+)"')  # in a Compose: its Builder is called b
 WITH = re.compile(r'\.(?:fusing\.)?with = "(\w+)"')
 
@@ -79,13 +82,81 @@ def included(name: str) -> list[str]:
     return [m[1] for line in lines if (m := INCLUDE.match(line) or LOOPS.match(line)) and m[1]]
 
 
+def statement(text: str, begin: int) -> str:
+    """The call that begins there, with its lines' end."""
+    depth, i = 0, begin
+    while True:
+        if text[i] == '"':
+            i = re.compile(r'"(?:[^"\\]|\\.)*"').match(text, i).end()  # type: ignore[union-attr]
+            continue
+        depth += {"(": 1, ")": -1}.get(text[i], 0)
+        i += 1
+        if depth == 0 and text[i - 1] == ")":
+            return text[begin:text.index("\n", i) + 1]
+
+
+class Records:
+    """The records of operators that some networks need, of files that hold those of others too.
+
+    Needed is what a network has, what passes find by its meaning, and what is named, in quotes, in anything else that
+    is needed. Of a file that is there for its functions alone (`beside`) the records may all be left out.
+    """
+
+    def __init__(self, paths: Iterable[str], beside: Iterable[str], wanted: set[str], files_of: dict[str, str]) -> None:
+        text = {path: find(path).read_text() for path in paths}
+        stems = {path: pathlib.PurePath(path).stem for path in paths}
+        optional: dict[tuple[str, str], list[str]] = {}  # statements by file and record
+        for path in text:
+            for m in [*RECORD.finditer(text[path]), *ADDED.finditer(text[path])]:
+                if (path, m[1]) in optional or m.re is RECORD:
+                    optional.setdefault((path, m[1]), []).append(statement(find(path).read_text(), m.start()))
+        for (path, name), statements in list(optional.items()):
+            if ".meaning = " in statements[0]:
+                del optional[path, name]
+                continue
+            for one in statements:
+                text[path] = text[path].replace(one, "")
+        aside = {path for path in text if stems[path] in beside}
+        of_file = {path: {name for name, stem in files_of.items() if stem == stems[path]} for path in text}
+        names = {key: {key[1], *QUOTED.findall(statements[0].partition(".doc = ")[0])}
+                 for key, statements in optional.items()}
+
+        def said(but: str) -> set[str]:
+            """What is named: anywhere in other files, and in this one as operators that it calls or hides."""
+            found = set(wanted)
+            for path in text.keys() - aside:
+                quoted = QUOTED.findall(text[path])
+                if path == but:
+                    quoted = [q for q in quoted if q.startswith("_")] + CALLS.findall(text[path]) + WITH.findall(text[path])
+                found |= set(quoted)
+            return found
+
+        while True:
+            needed = [p for p in aside if of_file[p] & said(p)]
+            aside -= set(needed)
+            for key in [k for k in optional if k[0] not in aside and names[k] & said(k[0])]:
+                text[key[0]] += "".join(optional.pop(key))
+                needed.append(key[0])
+            if not needed:
+                break
+        self.undefined = {stems[path] for path in aside}  # files none of whose records is needed
+        self.left_out = {path: [one for (p, _), statements in optional.items() if p == path for one in statements]
+                         for path in text}
+
+    def without(self, path: str, text: str) -> str:
+        for one in self.left_out.get(path, []):
+            text = text.replace(one, f"#ifdef HEDDLE_TRAIN\n{one}#endif\n")
+        return text
+
+
 class Flattener:
     """One text out of many files: each header where it is first needed, the standard ones on top."""
 
-    def __init__(self, stems: set[str], learning: set[str], unknown: set[str]) -> None:
+    def __init__(self, stems: set[str], learning: set[str], unknown: set[str], records: Records | None) -> None:
         self.stems = stems
+        self.records = records
         self.unknown = unknown  # types that no kernel is compiled for
-        self.learning = learning  # those of them that only gradients need
+        self.learning = learning  # those of them whose operators only gradients need
         self.seen = {HEADER, "heddle/api.h"}
         self.standard: set[str] = set()
         self.loops = ""
@@ -101,6 +172,8 @@ class Flattener:
         out = []
         skipping = 0  # depth of the conditions around other systems' headers, which stay where they are
         text = find(name).read_text()
+        if self.records:
+            text = self.records.without(name, text)
         if name == EACH_TARGET and self.loops not in LEVELLED:
             text = text[:text.index("#if HEDDLE_LEVELS >= 3\nHEDDLE_BEGIN")] + "#undef HEDDLE_LOOPS"
         for line in text.splitlines():
@@ -170,6 +243,7 @@ class Files:
         self.order = stems_in_order()
         self.files_of = files_of  # the stem by the name of an operator
         self.stems: set[str] = set()
+        self.beside: set[str] = set()  # those of them that are there for what other files call
         self.fixed = [*CATALOGUE, *(f"{room}/{p.name}" for room in ROOMS
                                     for p in sorted((ROOT / "src" / room).glob("*.cc"))
                                     if f"{room}/{p.name}" not in TRAINING)]
@@ -189,6 +263,7 @@ class Files:
             self.support.pop(path, None)
 
     def add_operators(self, stem: str) -> None:
+        self.beside.discard(stem)
         if stem in self.stems:
             return
         self.stems.add(stem)
@@ -210,7 +285,9 @@ class Files:
     def add_file(self, path: str) -> None:
         stem = pathlib.PurePath(path).stem
         if stem in self.order and self.path[stem] == path:
-            self.add_operators(stem)
+            if stem not in self.stems:
+                self.add_operators(stem)
+                self.beside.add(stem)
         elif path not in self.fixed and path not in self.support:
             self.support[path] = None
             self.add_headers(path)
@@ -253,14 +330,14 @@ def dtypes_of(nodes: Iterable[dict[str, Any]]) -> set[str]:
 def amalgamate(folder: pathlib.Path, models: Sequence[pathlib.Path] = (), dtypes: Iterable[str] = ()) -> str:
     """Writes both files; returns what to say of them."""
     version = re.search(r"project\(heddle VERSION (\S+)", (ROOT / "CMakeLists.txt").read_text())[1]  # type: ignore[index]
-    left_out = {}
+    left_out, records = {}, None
     if not models:
         left_out = LEFT_OUT
         files = Files([s for s in stems_in_order() if s not in LEFT_OUT], [], AnyFile())
         kept = set(RARE)
     else:
         files_of = catalogue()
-        wanted = set()
+        wanted, names = set(), set()
         kept = {*dtypes}
         for model in models:
             nodes = nodes_of(model)
@@ -269,8 +346,11 @@ def amalgamate(folder: pathlib.Path, models: Sequence[pathlib.Path] = (), dtypes
                 if why := LEFT_OUT.get(files_of[name]):
                     raise SystemExit(f"amalgamate: {model} needs '{name}', which no predictor has: {why}")
                 wanted.add(files_of[name])
+                names.add(name)
         files = Files([*OF_PASSES, *PRODUCTS, *sorted(wanted)], OF_GRADIENTS, files_of)
-    flat = Flattener(files.stems | set(RULES), files.learning, {RARE[name][0] for name in {*RARE} - kept})
+        records = Records(files.all(), files.beside, names, files_of)
+    flat = Flattener(files.stems | set(RULES), files.learning | (records.undefined if records else set()),
+                     {RARE[name][0] for name in {*RARE} - kept}, records)
     body = []
     for name in files.all():
         body += ["", f"// ===== src/{name}", *flat.lines(name)]
@@ -279,14 +359,14 @@ def amalgamate(folder: pathlib.Path, models: Sequence[pathlib.Path] = (), dtypes
         body += ["", f"// ===== src/{name}", *flat.lines(name)]
     body += ["", "#endif  // HEDDLE_TRAIN"]
     head = [f"// heddle's predictor, version {version}, written by tools/amalgamate.py: do not edit.",
-            "// SPDX-License-Identifier: Apache-2.0", "#ifndef HEDDLE_TRAIN", "#define HEDDLE_NO_GRADIENTS", "#endif",
+            "// SPDX-License-Identifier: Apache-2.0", "#define HEDDLE_NO_DOCS", "#ifndef HEDDLE_TRAIN", "#define HEDDLE_NO_GRADIENTS", "#endif",
             "#if defined(__OPTIMIZE_SIZE__) && !defined(HEDDLE_LEVELS)",
             "#define HEDDLE_LEVELS 3  // -Os: on newer machines the loops for AVX2 do", "#endif",
             "#define HEDDLE_API  // only the functions of the header are visible", '#include "heddle_predict.h"', "",
             *(f"#include <{name}>" for name in sorted(flat.standard)), "",
             "// What this choice of operators leaves without a reader, or a gradient without its parts, is no mistake.",
             *(f'#pragma GCC diagnostic ignored "-W{name}"'
-              for name in ("unused-function", "unused-const-variable")),
+              for name in ("unused-function", "unused-variable", "unused-const-variable")),
             "#ifdef __clang__", '#pragma GCC diagnostic ignored "-Wundefined-internal"',
             "#else  // of members of records that are set in every case",
             '#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"', "#endif", "",

@@ -39,7 +39,7 @@ Condition when(std::string field, const T& value) {
 // twice under one name, with conditions of which one holds.
 struct HEDDLE_API Input {
   std::string name;
-  std::string doc = "";
+  Doc doc = "";
   Role role = Role::kRead;
   std::string init = "";     // initialiser for a created variable: "zero", "one"
   bool same_value = false;   // kMutate: every run writes the same value, so a tape need not object
@@ -440,7 +440,7 @@ struct HEDDLE_API Notation {
 struct HEDDLE_API OpDef {
   std::string name = "";                  // as in MXNet where its users know it
   std::vector<std::string> aliases = {};  // other names that find it
-  std::string doc = "";
+  Doc doc = "";
   Dtypes dtypes = Dtypes::kAny;
   Precision precision = Precision::kAny;
   std::vector<Condition> full_when = {};  // the same, but kFull where one of these holds

@@ -34,8 +34,24 @@ struct HEDDLE_API GraphText {
   std::string json;
 };
 
+// What is said of operators and parameters to people. A program that only predicts is compiled
+// without: taken like a text, not kept.
+#ifdef HEDDLE_NO_DOCS
+struct Doc {
+  constexpr Doc() = default;
+  constexpr Doc(const char*) {}
+  constexpr Doc(std::string_view) {}
+  Doc(const std::string&) {}
+};
+using DocView = Doc;
+#else
+using Doc = std::string;
+using DocView = std::string_view;
+#endif
+
 struct HEDDLE_API FieldInfo {
-  std::string name, type, default_value, doc;
+  std::string name, type, default_value;
+  Doc doc;
   bool required = false;
   std::vector<std::string> choices = {};  // of an enum
   bool ignored = false;  // taken so that old programs and files work; has no effect
@@ -119,72 +135,96 @@ template <class T>
 struct IsOptional<std::optional<T>> : std::true_type {};
 }  // namespace param
 
-// Handed to P::fields(). Parses the struct from strings, describes it, or prints it.
-class FieldVisitor {  // not shown as a whole: every type of a field has a function here
+// What can be done with a field of one type, its place given.
+struct FieldType {
+  const char* name;
+  bool optional;
+  // Of all but enums.
+  bool (*parse)(std::string_view text, void* field) = nullptr;
+  std::string (*print)(const void* field) = nullptr;
+  double (*number)(const void* field) = nullptr;  // of numbers
+  // Of enums; -1: none.
+  int (*get)(const void* field) = nullptr;
+  void (*set)(void* field, int value) = nullptr;
+};
+namespace param {
+template <class T>
+constexpr FieldType type_of() {
+  using Value = typename decltype([] {
+    if constexpr (IsOptional<T>::value) return std::type_identity<typename T::value_type>();
+    else return std::type_identity<T>();
+  }())::type;
+  FieldType type{nullptr, IsOptional<T>::value};
+  if constexpr (std::is_enum_v<Value> && !std::is_same_v<Value, Dtype>) {
+    type.name = "enum";
+    type.get = [](const void* field) {
+      const T& v = *static_cast<const T*>(field);
+      if constexpr (IsOptional<T>::value) return v ? int(*v) : -1;
+      else return int(v);
+    };
+    type.set = [](void* field, int value) {
+      if constexpr (IsOptional<T>::value)
+        if (value < 0) return static_cast<T*>(field)->reset();
+      *static_cast<T*>(field) = Value(value);
+    };
+  } else {
+    type.name = type_name<Value>;
+    type.parse = [](std::string_view text, void* field) {
+      return param::parse(text, *static_cast<T*>(field));
+    };
+    type.print = [](const void* field) { return param::print(*static_cast<const T*>(field)); };
+    if constexpr (std::is_arithmetic_v<T>)
+      type.number = [](const void* field) { return double(*static_cast<const T*>(field)); };
+  }
+  return type;
+}
+template <class T>
+inline constexpr FieldType field_type = type_of<T>();
+}  // namespace param
+
+// Handed to P::fields(). Parses the struct from strings, describes it, or prints one of its fields.
+// Fields are looked at by the functions of their types, so that walking a struct is little code.
+class HEDDLE_API FieldVisitor {
  public:
-  explicit FieldVisitor(const Kwargs* from) : from_(from) {}
+  static FieldVisitor parsing(const Kwargs& from) { return FieldVisitor(&from, nullptr, {}); }
+  static FieldVisitor describing(std::vector<FieldInfo>& to) {
+    return FieldVisitor(nullptr, &to, {});
+  }
+  static FieldVisitor printing(std::string_view name) {
+    return FieldVisitor(nullptr, nullptr, name);
+  }
 
   template <class T>
-  FieldVisitor& operator()(std::string_view name, T& v, std::string_view doc) {
-    FieldInfo info{std::string(name), {}, {}, std::string(doc)};
-    if constexpr (std::is_enum_v<T> && !std::is_same_v<T, Dtype>) {
-      info.type = "enum";
-      enum_ = &v;
-      set_enum_ = [](void* at, int value) { *static_cast<T*>(at) = static_cast<T>(value); };
-      enum_value_ = static_cast<int>(v);
-      optional_enum_ = false;
-    } else if constexpr (requires {
-                           typename T::value_type;
-                           requires std::is_enum_v<typename T::value_type> &&
-                               !std::is_same_v<typename T::value_type, Dtype>;
-                         }) {
-      using E = typename T::value_type;
-      info.type = "enum or None";
-      enum_ = &v;
-      set_enum_ = [](void* at, int value) {
-        auto& o = *static_cast<T*>(at);
-        if (value < 0) o.reset();
-        else o = static_cast<E>(value);
-      };
-      enum_value_ = v ? static_cast<int>(*v) : -1;
-      optional_enum_ = true;
-    } else {
-      enum_ = nullptr;
-      if constexpr (param::IsOptional<T>::value)
-        info.type = param::type_name<typename T::value_type>, info.type += " or None";
-      else info.type = param::type_name<T>;
-      info.default_value = param::print(v);
-      if (const std::string* text = take(name))
-        if (!param::parse(*text, v)) bad_value(name, *text, info.type);
-    }
-    if constexpr (std::is_arithmetic_v<T>) value_ = static_cast<double>(v);
-    given_ = from_ && from_->find(name) != from_->end();
-    fields.push_back(std::move(info));
-    return *this;
+  FieldVisitor& operator()(std::string_view name, T& v, DocView doc) {
+    return field(name, &v, param::field_type<T>, doc);
   }
   // The texts of an enum's values 0, 1, 2 ...; must follow the field of an enum.
-  HEDDLE_API FieldVisitor& names(std::initializer_list<const char*> texts);
-  HEDDLE_API FieldVisitor& required();
-  HEDDLE_API FieldVisitor& at_least(double lo);
-  HEDDLE_API FieldVisitor& range(double lo, double hi);  // inclusive
-  HEDDLE_API FieldVisitor& ignored();                    // accepted, and without effect
+  FieldVisitor& names(std::initializer_list<const char*> texts);
+  FieldVisitor& required();
+  FieldVisitor& at_least(double lo);
+  FieldVisitor& range(double lo, double hi);  // inclusive
+  FieldVisitor& ignored();                    // accepted, and without effect
 
   // Throws on a keyword that no field took. Keys like __ctx_group__ belong to the graph and pass.
-  HEDDLE_API void finish(std::string_view op) const;
-
-  std::vector<FieldInfo> fields;
+  void finish(std::string_view op) const;
+  const std::optional<std::string>& text() const { return text_; }  // that was printed
 
  private:
-  HEDDLE_API const std::string* take(std::string_view name) const;
-  [[noreturn]] HEDDLE_API void bad_value(std::string_view name, std::string_view text,
-                                         std::string_view type) const;
+  struct Seen {
+    std::string_view name;
+    void* at;
+    const FieldType* type;
+    const std::string* given;  // the text; null: none
+    bool required = false;
+  };
+  FieldVisitor(const Kwargs* from, std::vector<FieldInfo>* to, std::string_view printed)
+      : from_(from), to_(to), printed_(printed) {}
+  FieldVisitor& field(std::string_view name, void* at, const FieldType& type, DocView doc);
   const Kwargs* from_;
-  bool given_ = false;
-  double value_ = 0;
-  void* enum_ = nullptr;
-  void (*set_enum_)(void*, int) = nullptr;
-  int enum_value_ = 0;
-  bool optional_enum_ = false;
+  std::vector<FieldInfo>* to_;
+  std::string_view printed_;  // the name of a field
+  std::optional<std::string> text_;
+  std::vector<Seen> seen_;  // while parsing all of them, else the last
 };
 
 struct HEDDLE_API NoParam {
@@ -196,14 +236,14 @@ struct HEDDLE_API ParamSchema {
   // Parses, or throws Error "[op] ..." naming the parameter, what was found and what was expected.
   std::shared_ptr<const void> (*parse)(std::string_view op, const Kwargs&) = nullptr;
   std::vector<FieldInfo> (*describe)() = nullptr;
-  // The texts of all values of a parsed struct, in the order of describe().
-  std::vector<std::string> (*values)(const void* params) = nullptr;
+  // The text of one value of a parsed struct; none where no parameter has that name.
+  std::optional<std::string> (*text)(const void* params, std::string_view name) = nullptr;
 };
 template <class P>
 ParamSchema schema() {
   return {[](std::string_view op, const Kwargs& kw) -> std::shared_ptr<const void> {
             auto p = std::make_shared<P>();
-            FieldVisitor v(&kw);
+            FieldVisitor v = FieldVisitor::parsing(kw);
             attempt([&] { p->fields(v); },
                     [&](std::string_view text) { fail("[{}] {}", op, text); });
             v.finish(op);
@@ -211,17 +251,16 @@ ParamSchema schema() {
           },
           [] {
             P p;
-            FieldVisitor v(nullptr);
+            std::vector<FieldInfo> all;
+            FieldVisitor v = FieldVisitor::describing(all);
             p.fields(v);
-            return v.fields;
+            return all;
           },
-          [](const void* params) {
+          [](const void* params, std::string_view name) {
             P p = *static_cast<const P*>(params);
-            FieldVisitor v(nullptr);
+            FieldVisitor v = FieldVisitor::printing(name);
             p.fields(v);
-            std::vector<std::string> texts;
-            for (FieldInfo& f : v.fields) texts.push_back(std::move(f.default_value));
-            return texts;
+            return v.text();
           }};
 }
 

@@ -156,8 +156,12 @@ class JsonReader {
     }
   }
   std::string string() {
-    std::string s;
     ++at_;  // the quote
+    const size_t begin = at_;
+    while (at_ < text_.size() && text_[at_] != '"' && text_[at_] != '\\' && text_[at_] != '\n' &&
+           text_[at_] != '\r')
+      ++at_;
+    std::string s(text_.substr(begin, at_ - begin));
     while (!take('"')) {
       if (at_ == text_.size() || peek() == '\n' || peek() == '\r') fail("the closing quote");
       if (!take('\\')) {

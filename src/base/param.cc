@@ -146,75 +146,96 @@ std::string print(const std::vector<std::optional<int64_t>>& v) { return print_t
 
 }  // namespace param
 
-const std::string* FieldVisitor::take(std::string_view name) const {
-  if (!from_) return nullptr;
-  auto it = from_->find(name);
-  return it == from_->end() ? nullptr : &it->second;
+namespace param {
+
+std::string words(const FieldType& type) {
+  std::string s = type.name;
+  return type.optional ? s + " or None" : s;
 }
 
-void FieldVisitor::bad_value(std::string_view name, std::string_view text,
-                             std::string_view type) const {
-  fail("parameter {}='{}' cannot be read, expected {}", name, text, type);
+}  // namespace param
+
+FieldVisitor& FieldVisitor::field(std::string_view name, void* at, const FieldType& type,
+                                  [[maybe_unused]] DocView doc) {
+  if (!from_) seen_.clear();
+  const std::string* given = nullptr;
+  if (from_)
+    if (const auto it = from_->find(name); it != from_->end()) given = &it->second;
+  seen_.push_back({name, at, &type, given});
+  if (given && type.parse && !type.parse(*given, at))
+    fail("parameter {}='{}' cannot be read, expected {}", name, *given, param::words(type));
+  if (to_)
+    to_->push_back({std::string(name), param::words(type),
+                    type.print ? type.print(at) : std::string(), Doc(doc)});
+  else if (!from_ && type.print && name == printed_) text_ = type.print(at);
+  return *this;
 }
 
 FieldVisitor& FieldVisitor::names(std::initializer_list<const char*> texts) {
-  FieldInfo& info = fields.back();
-  info.choices.assign(texts.begin(), texts.end());
-  info.default_value = enum_value_ < 0 ? "None" : info.choices.at(size_t(enum_value_));
-  const std::string* text = take(info.name);
-  if (!text) return *this;
-  if (optional_enum_ && *text == "None") return set_enum_(enum_, -1), *this;
-  std::string all;
-  for (size_t i = 0; i < info.choices.size(); ++i) {
-    if (info.choices[i] == *text) return set_enum_(enum_, int(i)), *this;
-    all += (i ? ", " : "") + info.choices[i];
+  const Seen& f = seen_.back();
+  const int value = f.type->get(f.at);
+  const char* const text = value < 0 ? "None" : std::data(texts)[value];
+  if (to_) {
+    to_->back().choices.assign(texts.begin(), texts.end());
+    to_->back().default_value = text;
+  } else if (!from_ && f.name == printed_) {
+    text_ = text;
   }
-  fail("parameter {}='{}' is unknown, expected one of {}", info.name, *text, all);
+  if (!f.given) return *this;
+  if (f.type->optional && *f.given == "None") return f.type->set(f.at, -1), *this;
+  std::string all;
+  int i = 0;
+  for (const char* name : texts) {
+    if (*f.given == name) return f.type->set(f.at, i), *this;
+    all += i++ ? ", " : "";
+    all += name;
+  }
+  fail("parameter {}='{}' is unknown, expected one of {}", f.name, *f.given, all);
 }
 
 // Whether it is there finish() sees: who misspells a name should hear of the name.
 FieldVisitor& FieldVisitor::required() {
-  fields.back().required = true;
+  seen_.back().required = true;
+  if (to_) to_->back().required = true;
   return *this;
 }
 
 FieldVisitor& FieldVisitor::ignored() {
-  fields.back().ignored = true;
+  if (to_) to_->back().ignored = true;
   return *this;
 }
 
 FieldVisitor& FieldVisitor::at_least(double lo) {
-  fields.back().at_least = lo;
-  const bool missing = fields.back().required && !given_;
-  check(!from_ || missing || value_ >= lo, "parameter {}={} is below {}, expected at least that",
-        fields.back().name, value_, lo);
+  if (to_) to_->back().at_least = lo;
+  const Seen& f = seen_.back();
+  if (!from_ || !f.type->number || (f.required && !f.given)) return *this;
+  const double v = f.type->number(f.at);
+  check(v >= lo, "parameter {}={} is below {}, expected at least that", f.name, v, lo);
   return *this;
 }
 
 FieldVisitor& FieldVisitor::range(double lo, double hi) {
-  fields.back().at_least = lo;
-  fields.back().at_most = hi;
-  const bool missing = fields.back().required && !given_;
-  check(!from_ || missing || (value_ >= lo && value_ <= hi),
-        "parameter {}={} is outside [{}, {}], expected a number within", fields.back().name, value_,
-        lo, hi);
+  if (to_) to_->back().at_least = lo, to_->back().at_most = hi;
+  const Seen& f = seen_.back();
+  if (!from_ || !f.type->number || (f.required && !f.given)) return *this;
+  const double v = f.type->number(f.at);
+  check(v >= lo && v <= hi, "parameter {}={} is outside [{}, {}], expected a number within", f.name,
+        v, lo, hi);
   return *this;
 }
 
 void FieldVisitor::finish(std::string_view op) const {
-  if (!from_) return;
   for (const auto& [key, text] : *from_) {
     bool known = key.size() > 4 && key.starts_with("__") && key.ends_with("__");
-    for (const FieldInfo& f : fields) known = known || f.name == key;
+    for (const Seen& f : seen_) known = known || f.name == key;
     if (known) continue;
     std::string all;
-    for (const FieldInfo& f : fields) all += (all.empty() ? "" : ", ") + f.name;
-    fail("[{}] parameter '{}' is unknown, expected {}", op, key, fields.empty() ? "none" : all);
+    for (const Seen& f : seen_) append(all, all.empty() ? "" : ", "), append(all, f.name);
+    fail("[{}] parameter '{}' is unknown, expected {}", op, key, seen_.empty() ? "none" : all);
   }
-  for (const FieldInfo& f : fields)
-    check(!f.required || from_->find(f.name) != from_->end(),
-          "[{}] parameter '{}' is required, found none, expected {}", op, f.name,
-          f.choices.empty() ? f.type : "one of its choices");
+  for (const Seen& f : seen_)
+    check(!f.required || f.given, "[{}] parameter '{}' is required, found none, expected {}", op,
+          f.name, f.type->get ? "one of its choices" : param::words(*f.type));
 }
 
 }  // namespace heddle

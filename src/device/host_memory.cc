@@ -10,8 +10,6 @@
 
 namespace heddle::system {
 
-constexpr size_t kHugePage = size_t{2} << 20;
-
 void* allocate(size_t bytes) {
   constexpr size_t kAlignment = 64;
   const size_t unit = bytes >= kHugePage ? kHugePage : kAlignment;

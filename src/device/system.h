@@ -11,6 +11,7 @@ int process();                     // its number
 int processors_of_this_process();  // by its affinity mask
 int64_t usable_bytes();            // of memory: the machine's, or the limit of the control group
 int64_t free_bytes();              // of memory, now
+constexpr size_t kHugePage = size_t{2} << 20;
 // Memory at a multiple of 64 bytes, for std::free; null where there is none. From 2 MiB on it asks
 // for huge pages: fewer page faults on first use, and fewer addresses to look up.
 void* allocate(size_t bytes);

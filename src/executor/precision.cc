@@ -13,16 +13,13 @@ std::atomic<double> loss_scale = 1;
 
 // The call whose gradient is multiplied by the scale, where it has such a parameter.
 OpCallRef scaled(const OpCallRef& call, double scale) {
-  const std::vector<FieldInfo> fields = call->op->params.describe();
-  for (size_t i = 0; i < fields.size(); ++i) {
-    if (fields[i].name != "grad_scale") continue;
-    double given = 1;
-    param::parse(call->op->params.values(call->params.get())[i], given);
-    Kwargs kwargs = call->kwargs;
-    kwargs["grad_scale"] = param::print(given * scale);
-    return make_call(*call->op, std::move(kwargs));
-  }
-  return call;
+  const auto text = call->op->params.text(call->params.get(), "grad_scale");
+  if (!text) return call;
+  double given = 1;
+  param::parse(*text, given);
+  Kwargs kwargs = call->kwargs;
+  kwargs["grad_scale"] = param::print(given * scale);
+  return make_call(*call->op, std::move(kwargs));
 }
 
 }  // namespace mixed

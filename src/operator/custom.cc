@@ -42,8 +42,10 @@ std::vector<FieldInfo> describe() {
   return {type, count};
 }
 
-std::vector<std::string> values(const void* params) {
-  return {static_cast<const CustomParam*>(params)->op_type, "0"};
+std::optional<std::string> text(const void* params, std::string_view name) {
+  if (name == "op_type") return static_cast<const CustomParam*>(params)->op_type;
+  if (name == "num_args") return "0";
+  return {};
 }
 
 // Old programs know one keyword, the address of their functions. Here it is the name under which
@@ -70,10 +72,10 @@ std::vector<FieldInfo> describe_old() {
   return all;
 }
 template <bool kChoice>
-std::vector<std::string> values_old(const void* params) {
-  const std::string& name = static_cast<const CustomParam*>(params)->op_type;
-  return kChoice ? std::vector<std::string>{name, "True", "0"}
-                 : std::vector<std::string>{name, "0"};
+std::optional<std::string> text_old(const void* params, std::string_view name) {
+  if (name == "info") return text(params, "op_type");
+  if (kChoice && name == "need_top_grad") return "True";
+  return text(params, name == "op_type" ? "" : name);
 }
 
 std::vector<Input> inputs(const CustomParam& p) {
@@ -149,11 +151,11 @@ void define(OpTable& ops) {
   ops.define(record("Custom",
                     "An operator that the host program computes: a CustomOp of Python, found by "
                     "op_type.",
-                    {parse, describe, values}));
+                    {parse, describe, text}));
   ops.define(record("_Native", "What a NumpyOp of Python is in a network.",
-                    {parse_old, describe_old<true>, values_old<true>}));
+                    {parse_old, describe_old<true>, text_old<true>}));
   ops.define(record("_NDArray", "What an NDArrayOp of Python is in a network.",
-                    {parse_old, describe_old<false>, values_old<false>}));
+                    {parse_old, describe_old<false>, text_old<false>}));
 }
 
 }  // namespace heddle::ops::custom

@@ -195,15 +195,12 @@ class Present {
  private:
   bool holds(const Condition& c) {
     if (c.param.empty()) return true;
-    if (texts_.empty()) fields_ = schema_.describe(), texts_ = schema_.values(params_);
-    for (size_t i = 0; i < fields_.size(); ++i)
-      if (fields_[i].name == c.param) return texts_[i] == c.value;
+    const std::optional<std::string> text = schema_.text(params_, c.param);
+    if (text) return *text == c.value;
     fail("a condition names the parameter '{}', which does not exist", c.param);
   }
   const ParamSchema& schema_;
   const void* params_;
-  std::vector<FieldInfo> fields_;
-  std::vector<std::string> texts_;
 };
 
 void fix_lists(OpCall& c) {

@@ -10,10 +10,7 @@ namespace heddle {
 namespace precision {
 
 bool holds(const OpCall& call, const Condition& c) {
-  const std::vector<FieldInfo> fields = call.op->params.describe();
-  for (size_t i = 0; i < fields.size(); ++i)
-    if (fields[i].name == c.param) return call.op->params.values(call.params.get())[i] == c.value;
-  return false;
+  return call.op->params.text(call.params.get(), c.param) == c.value;
 }
 
 // The widest type among those that mix.

@@ -59,13 +59,12 @@ Session session_for(const Model& model, const Symbol& symbol, const InputTypes& 
     spec.known[name] = {type.shape, type.dtype, Stype::kDense};
     spec.inputs.insert(name);
   }
-  const Graph graph = Graph::of(symbol);
   Network network = analyse(symbol, std::move(spec));
   for (const auto& [name, type] : inputs)
     check(network.find(name) >= 0, "[predict] found input '{}', expected a variable of the network",
           name);
   for (const Network::Variable& v : network.variables)
-    check(given.contains(v.name) || inputs.contains(v.name) || is_label(graph, v.name),
+    check(given.contains(v.name) || inputs.contains(v.name) || is_label(Graph::of(symbol), v.name),
           "[predict] '{}' is missing, expected it in params or among the inputs", v.name);
   return Session(std::move(network), std::move(given), true, buffer);
 }

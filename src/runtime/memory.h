@@ -47,10 +47,14 @@ class Memory {
       return;
     }
     // Pages that the system gives are zero, and are there only from when they are touched.
-    owned_ = std::calloc(size_ + kAlignment, 1);
+    const size_t unit = size_ >= system::kHugePage ? system::kHugePage : kAlignment;
+    check(size_ <= SIZE_MAX - 2 * unit, "found no memory for {} bytes", size_);
+    // The last large page may be used for the most part only.
+    const size_t asked = size_ % unit > unit / 2 ? (size_ + unit - 1) / unit * unit : size_;
+    owned_ = std::calloc(asked + unit, 1);
     check(owned_, "found no memory for {} bytes", size_);
-    system::prefer_huge_pages(owned_, size_);
-    data_ = static_cast<char*>(owned_) + -reinterpret_cast<uintptr_t>(owned_) % kAlignment;
+    data_ = static_cast<char*>(owned_) + -reinterpret_cast<uintptr_t>(owned_) % unit;
+    system::prefer_huge_pages(data_, asked);
   }
   Memory(Memory&& o) noexcept { *this = std::move(o); }
   Memory& operator=(Memory&& o) noexcept {
@@ -60,10 +64,11 @@ class Memory {
   ~Memory() { std::free(owned_); }
   char* data() const { return data_; }
   size_t size() const { return size_; }
+  // What it takes of a buffer.
+  static size_t padded(int64_t bytes) { return (size_t(bytes) / kAlignment + 1) * kAlignment; }
 
  private:
   static constexpr size_t kAlignment = 64;
-  static size_t padded(int64_t bytes) { return (size_t(bytes) / kAlignment + 1) * kAlignment; }
   char* data_ = nullptr;
   size_t size_ = 0;
   void* owned_ = nullptr;  // data_ is in it, but where a buffer owns that

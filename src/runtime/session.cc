@@ -40,6 +40,12 @@ Memory Session::memory_of(int64_t bytes) {
   return m;
 }
 
+std::shared_ptr<char> Session::shared(Memory memory) {
+  auto owner = std::make_shared<Memory>(std::move(memory));
+  char* const data = owner->data();
+  return {std::move(owner), data};
+}
+
 Blob Session::make(const ValueInfo& type) {
   Blob b{nullptr, type.shape, type.dtype, Device{}};
   b.data = memory_.emplace_back(memory_of(b.bytes())).data();
@@ -65,13 +71,27 @@ bool Session::stays(const Plan& plan, int value) const {
 void Session::allocate(Program& p, const Program* like) {
   const Plan& plan = p.steps.plan();
   for (const auto& arena : plan.arenas) p.arenas.push_back(memory_of(arena.second));
-  for (int v = 0; v < plan.graph.values; ++v) {  // they count in the order of values
-    if (plan.home[v].kind == Home::kShown) p.shown.push_back(memory_of(plan.describe(v).bytes()));
+  // What is prepared once and kept lies in one piece, of large pages where the system has such.
+  int64_t together = 0;
+  std::vector<std::pair<size_t, int64_t>> places;  // in `prepared`, and in that piece
+  for (int v = 0; v < plan.graph.values; ++v) {    // they count in the order of values
+    const int64_t bytes = plan.describe(v).bytes();
+    if (plan.home[v].kind == Home::kShown) p.shown.push_back(memory_of(bytes));
     if (plan.home[v].kind != Home::kPrepared) continue;
-    if (like && stays(plan, v)) p.prepared.push_back(like->prepared[p.prepared.size()]);
-    else if (!buffer_ && stays(plan, v)) p.prepared.emplace_back();  // see prepare()
-    else p.prepared.push_back(std::make_shared<Memory>(memory_of(plan.describe(v).bytes())));
+    std::shared_ptr<char> memory;
+    if (!stays(plan, v) || buffer_) {
+      memory = shared(memory_of(bytes));
+    } else if (like) {
+      memory = like->prepared[p.prepared.size()];
+    } else if (!plan.passing[v]) {  // the others: see prepare()
+      places.emplace_back(p.prepared.size(), together);
+      together += int64_t(Memory::padded(bytes));
+    }
+    p.prepared.push_back(std::move(memory));
   }
+  if (places.empty()) return;
+  const std::shared_ptr<char> all = shared(memory_of(together));
+  for (const auto& [i, offset] : places) p.prepared[i] = {all, all.get() + offset};
 }
 
 Session::Program& Session::program(bool training, const Session* like) {
@@ -122,20 +142,31 @@ void Session::locate(Program& p, int step) {
   p.steps.locate(step, [&](int value) { return address(p, value); });
 }
 
-// Runs these steps, which are the only readers of what passes. Memory is made late and given back
-// early, so that the same pages serve many weights and of large ones no more than one form is
-// there.
+// Runs these steps, which are the only readers of what passes. Memory for that is made late, and
+// the next value has it, so that the same pages serve many weights and of large ones no more than
+// one form is there. The first is an arena, which no run has used yet.
 void Session::prepare(Program& p, std::span<const int> steps, bool training) {
   const Plan& plan = p.steps.plan();
   std::vector<int> last(size_t(plan.graph.values), -1);  // step that reads a value
   for (int i : steps)
     for (int v : p.steps.node(i).inputs) last[size_t(v)] = i;
+  int64_t most = 0;  // bytes of a value that passes
+  for (int v = 0; v < plan.graph.values; ++v)
+    if (plan.passing[v]) most = std::max(most, plan.describe(v).bytes());
+  std::vector<std::shared_ptr<char>> spares;
+  for (const Memory& arena : p.arenas)
+    if (int64_t(arena.size()) >= most) spares.push_back({std::shared_ptr<char>(), arena.data()});
   for (int i : steps) {
     const Graph::Node& n = p.steps.node(i);
-    for (int v = n.first_output; v < n.first_output + n.outputs(); ++v)
-      if (plan.home[v].kind == Home::kPrepared && !p.prepared[plan.home[v].index])
-        p.prepared[plan.home[v].index] =
-            std::make_shared<Memory>(memory_of(plan.describe(v).bytes()));
+    for (int v = n.first_output; v < n.first_output + n.outputs(); ++v) {
+      const Home home = plan.home[v];
+      if (home.kind != Home::kPrepared || p.prepared[home.index]) continue;
+      if (spares.empty()) spares.push_back(shared(Memory(most)));
+      p.prepared[home.index] = std::move(spares.back());
+      spares.pop_back();
+      // As in a buffer, where all are there at once.
+      bytes_ += int64_t(Memory::padded(plan.describe(v).bytes()));
+    }
     locate(p, i);
     run(p, {&i, 1}, training, 0);
     for (int v : n.inputs) {
@@ -145,7 +176,7 @@ void Session::prepare(Program& p, std::span<const int> steps, bool training) {
         const Tensor& t = given_.find(from.name)->second;
         if (t.file) t.file->release(t.blob.data, size_t(t.blob.bytes()));
       } else if (plan.passing[v] && !buffer_) {
-        p.prepared[plan.home[v].index].reset();
+        spares.push_back(std::move(p.prepared[plan.home[v].index]));
       }
     }
   }
@@ -164,7 +195,7 @@ void* Session::address(const Program& p, int value) const {
     case Home::kHead:
       return heads_[home.index].data;
     case Home::kPrepared:
-      return p.prepared[home.index] ? p.prepared[home.index]->data() : nullptr;
+      return p.prepared[home.index].get();
     case Home::kShown:
       return p.shown[home.index].data();
     case Home::kArena:

@@ -61,7 +61,7 @@ class Session {
     explicit Program(Plan plan) : steps(std::move(plan)) {}
     Steps steps;
     std::vector<Memory> arenas;
-    std::vector<std::shared_ptr<const Memory>> prepared;
+    std::vector<std::shared_ptr<char>> prepared;
     std::vector<Memory> shown;                    // to a monitor alone
     std::vector<int> prepare, forward, backward;  // steps
   };
@@ -70,6 +70,7 @@ class Session {
   bool stays(const Plan& plan, int value) const;
   size_t at(std::string_view name) const;
   Memory memory_of(int64_t bytes);
+  static std::shared_ptr<char> shared(Memory memory);
   Blob make(const ValueInfo& type);
   Program& program(bool training, const Session* like = nullptr);
   Program& predicting();

@@ -31,7 +31,10 @@ void add_initializers(Graph& g) {
 Graph Graph::of(const Symbol& s) {
   Graph g;
   std::unordered_map<const heddle::Node*, int> first;  // node -> its first value
-  for (const NodeRef& ref : symbol::nodes_of(s)) {
+  const std::vector<NodeRef> all = symbol::nodes_of(s);
+  g.nodes.reserve(all.size());
+  first.reserve(all.size());
+  for (const NodeRef& ref : all) {
     Node n;
     n.call = ref->call;
     n.name = ref->name;

@@ -147,6 +147,7 @@ Rewriter::Result Rewriter::finish() {
     if (!removed_[producer_[v]]) r.value_of[v] = r.graph.values++;
   const std::vector<int> sorted = order();
   for (size_t i = 0; i < sorted.size(); ++i) r.node_of[sorted[i]] = int(i);
+  r.graph.nodes.reserve(sorted.size());
   for (int id : sorted) {
     Graph::Node n = std::move(nodes_[id]);
     n.first_output = r.value_of[n.first_output];

@@ -4,6 +4,7 @@ import gzip
 import os
 import pathlib
 import platform
+import re
 import subprocess
 import sys
 import time
@@ -223,3 +224,13 @@ def test_rare_types_are_kept_where_a_network_or_the_caller_names_them(tmp_path, 
     text = (tmp_path / "heddle_predict.cc").read_text()
     assert {t for t in ("double", "float16", "bfloat16") if f"return fn({t}{{}});" in text} == set(kept)
     assert "return fn(int64_t{});" in text
+
+
+def test_records_that_no_network_needs_are_for_learning_alone(sources):
+    """A file of several operators brings those along that a network has, and what these or passes call."""
+    text = (sources / "heddle_predict.cc").read_text()
+    kept = re.sub(r"#ifdef HEDDLE_TRAIN\n.*?#endif", "", text, flags=re.DOTALL)
+    defined, everywhere = ({*re.findall(r'ops.define\(\{\s*\.name = "(\w+)"', t)} for t in (kept, text))
+    assert {"Flatten", "Reshape", "Pad", "_copy", "_fused_convolution", "_pack_Convolution_weight"} <= defined
+    assert not {"expand_dims", "squeeze", "BlockGrad", "Convolution_v1"} & defined
+    assert {"expand_dims", "squeeze", "BlockGrad"} <= everywhere

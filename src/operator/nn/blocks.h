@@ -44,13 +44,17 @@ struct DepthRun {
 
 // The loops of one instruction-set level.
 struct BlockLoops {
-  bool fast;       // whether convolutions should use them
+  // Whether convolutions should use them; where not, there is none but pack().
+  bool fast = false;
   int wide, tile;  // channels of a block; pixels that two blocks of filters take at once
-  void (*run)(const BlockRun&);
+  void (*run)(const BlockRun&) = nullptr;
   // n pixels that are `step` apart, their channels `plane` apart, to pixels of `to_step` floats.
   void (*gather)(const float* x, int64_t step, int64_t plane, int64_t channels, int64_t n,
-                 float* to, int64_t to_step);
-  void (*depth)(const DepthRun&);
+                 float* to, int64_t to_step) = nullptr;
+  void (*depth)(const DepthRun&) = nullptr;
+  // `filters` rows of (channels, taps) to (blocks of channels, taps, channels, filters), the last
+  // as many as fill blocks; those that are not there are zero.
+  void (*pack)(const float* from, int64_t filters, int64_t channels, int64_t taps, float* to);
 };
 
 // Those of the machine's level, not of simd::level(): see convolution_lanes.cc.

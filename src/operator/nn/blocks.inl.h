@@ -272,8 +272,44 @@ void depth_run(const nn::DepthRun& r) {
   if (r.past) ordered();
 }
 
+// Squares of a register's filters and as many numbers of each, wherever they go.
+void block_pack(const float* from, int64_t filters, int64_t channels, int64_t taps, float* to) {
+  const int64_t deep = channels * taps, step = (filters + kWide - 1) / kWide * kWide;
+  for (int64_t k = 0; k < filters; k += kWide) {
+    const int64_t rows = filters - k < kWide ? filters - k : kWide;
+    const float* const of = from + k * deep;
+    int64_t c = 0, t = 0;
+    for (int64_t i = 0; i < deep; i += kWide) {
+      const int64_t count = deep - i < kWide ? deep - i : kWide;
+      Vec v[kWide];
+      if (rows == kWide && count == kWide) {
+#pragma GCC unroll 16
+        for (int r = 0; r < kWide; ++r) {
+          v[r] = load(of + r * deep + i);
+          __builtin_prefetch(of + r * deep + i + 2 * kWide);
+        }
+      } else {
+        float edge[kWide][kWide] = {};
+        for (int64_t r = 0; r < rows; ++r)
+          for (int64_t j = 0; j < count; ++j) edge[r][j] = of[r * deep + i + j];
+        for (int r = 0; r < kWide; ++r) v[r] = load(edge[r]);
+      }
+      transpose(v);
+      for (int64_t j = 0; j < count; ++j) {
+        const int64_t block = c / kWide, left = channels - block * kWide;
+        const int64_t wide = left < kWide ? left : kWide;
+        store(to + ((block * taps * kWide + t * wide) + c % kWide) * step + k, v[j]);
+        if (++t == taps) t = 0, ++c;
+      }
+    }
+  }
+}
+
 void block_loops(nn::BlockLoops& l) {
-  l = {kFast, kWide, kBlockPixels<2>, block_run, block_gather, depth_run};
+  // Loops that nobody should use need not be in programs.
+  if constexpr (kFast)
+    l = {true, kWide, kBlockPixels<2>, block_run, block_gather, depth_run, block_pack};
+  else l = {.wide = kWide, .tile = kBlockPixels<2>, .pack = block_pack};
 }
 
 }  // namespace heddle::ops::HEDDLE_ISA

@@ -4,6 +4,7 @@
 // columns by itself; 1 x 1 windows read the data as it lies.
 #include <algorithm>
 #include <array>
+#include <type_traits>
 
 #include "heddle/layout.h"
 #include "operator/nn/blocks.h"
@@ -365,13 +366,17 @@ void pack(const PackParam& p, OpContext& ctx, Inputs in, Outputs out) {
     ctx.parallel_for((filters + side - 1) / side, 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t first = i * side, have = std::min(side, filters - first);
-        const int64_t width = blocks_of(have) * wide;
+        const T* const of = from + first * channels * taps;
         T* to = all + first * channels * taps;
-        for (int64_t c0 = 0; c0 < channels; c0 += wide)
-          for (int64_t t = 0; t < taps; ++t)
-            for (int64_t c = c0; c < std::min(c0 + wide, channels); ++c)
-              for (int64_t k = 0; k < width; ++k)
-                *to++ = k < have ? from[((first + k) * channels + c) * taps + t] : T(0);
+        if constexpr (std::is_same_v<T, float>) {
+          loops().pack(of, have, channels, taps, to);
+        } else {
+          for (int64_t c0 = 0; c0 < channels; c0 += wide)
+            for (int64_t t = 0; t < taps; ++t)
+              for (int64_t c = c0; c < std::min(c0 + wide, channels); ++c)
+                for (int64_t k = 0; k < blocks_of(have) * wide; ++k)
+                  *to++ = k < have ? of[(k * channels + c) * taps + t] : T(0);
+        }
       }
     });
   });

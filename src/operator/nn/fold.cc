@@ -30,6 +30,19 @@ void infer(const FoldParam& p, InferContext& c) {
   c.set_out(1, {weight[0]});
 }
 
+// In runs of a fixed length, which compilers make vectors of.
+template <class T, class Wide>
+void scaled(const T* from, int64_t n, double scale, T* to) {
+  constexpr int64_t kRun = 8;
+  int64_t i = 0;
+  for (; i + kRun <= n; i += kRun) {
+    T run[kRun];
+    for (int64_t j = 0; j < kRun; ++j) run[j] = T(Wide(scale * double(Wide(from[i + j]))));
+    for (int64_t j = 0; j < kRun; ++j) to[i + j] = run[j];
+  }
+  for (; i < n; ++i) to[i] = T(Wide(scale * double(Wide(from[i]))));
+}
+
 void forward(const FoldParam& p, OpContext& ctx, Inputs in, Outputs out) {
   with_float(in[0].dtype, "_fold_normalization", [&](auto type) {
     using T = decltype(type);
@@ -48,7 +61,7 @@ void forward(const FoldParam& p, OpContext& ctx, Inputs in, Outputs out) {
           for (int64_t k = begin; k < end; ++k) {
             const double scale =
                 (p.fix_gamma ? 1.0 : wide(gamma[k])) / std::sqrt(wide(variance[k]) + p.eps);
-            for (int64_t i = k * each; i < (k + 1) * each; ++i) to[i] = T(Wide(scale * wide(w[i])));
+            scaled<T, Wide>(w + k * each, each, scale, to + k * each);
             shift[k] =
                 T(Wide(wide(beta[k]) + scale * ((bias ? wide(bias[k]) : 0.0) - wide(mean[k]))));
           }

@@ -98,7 +98,7 @@ struct State {
 
 struct RuleDef {
   std::string name;
-  std::string doc;
+  Doc doc;
   double learning_rate = 0.01;
   ParamSchema params = schema<NoParam>();
   Erased<std::vector<State>> states = {};   // of parameters

@@ -197,12 +197,12 @@ void assign_scalar(const ScalarParam& p, OpContext& ctx, Inputs in, Outputs out)
 }
 std::vector<GradContext::Value> build_assign(GradContext& g) {
   Kwargs scalar = g.kwargs();
-  scalar["scalar"] = "0";
+  scalar.insert_or_assign("scalar", std::string("0"));
   return {g.call("_slice_assign_scalar", {g.dy()}, scalar), g.call("slice", {g.dy()}, g.kwargs())};
 }
 std::vector<GradContext::Value> build_assign_scalar(GradContext& g) {
   Kwargs scalar = g.kwargs();
-  scalar["scalar"] = "0";
+  scalar.insert_or_assign("scalar", std::string("0"));
   return {g.call("_slice_assign_scalar", {g.dy()}, scalar)};
 }
 
