@@ -424,13 +424,33 @@ Plan plan_forward(const Network& network, bool training, bool whole) {
   return p;
 }
 
+namespace planning {
+
+// Whether anything may be computed in halves, whose sums of many terms are better made of several
+// at once.
+bool has_halves(const Graph& g, const Known& known) {
+  const auto half = [](Dtype d) { return is_float(d) && dtype_size(d) < 4; };
+  for (const auto& [name, type] : known)
+    if (half(type.dtype)) return true;
+  for (const Graph::Node& n : g.nodes) {
+    const auto dtype = n.call ? n.call->kwargs.find("dtype") : Kwargs::const_iterator{};
+    if (n.call && dtype != n.call->kwargs.end() &&
+        (dtype->second == "float16" || dtype->second == "bfloat16"))
+      return true;
+  }
+  return false;
+}
+
+}  // namespace planning
+
 Plan plan_training(const Network& network, bool whole) {
   planning::Draft d = planning::draft_of(network);
   planning::Known known = planning::known_of(network);
   planning::delay_draft(d, known, true);
   if (!whole) planning::fuse_draft(d, known, network.spec, true);
   GradientSpec spec;
-  spec.add_to_sums = network.spec.device.kind == Device::kCpu && network.spec.groups.empty();
+  spec.add_to_sums = network.spec.device.kind == Device::kCpu && network.spec.groups.empty() &&
+                     !planning::has_halves(d.graph, known);
   spec.heads = d.graph.outputs;
   spec.head_grads = planning::add_heads(d, known, network);
   std::vector<int> wanted;
