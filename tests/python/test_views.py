@@ -170,3 +170,8 @@ def test_views_of_views(monkeypatch):
     monkeypatch.setenv("HEDDLE_PASSES", "-views,-pointwise")
     for a, b in zip(found, results(net, arrays)[0]):
         np.testing.assert_array_equal(a, b)
+
+
+def test_a_gradient_that_adds_wants_shapes_that_fit():
+    with pytest.raises(mx.MXNetError, match="_adding_backward_FullyConnected.*shape"):
+        nd._internal._adding_backward_FullyConnected(*(nd.ones(s) for s in ((5, 72), (5, 4), (9, 4), (9, 4))), num_hidden=9)

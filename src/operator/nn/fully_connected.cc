@@ -89,9 +89,17 @@ std::vector<Output> adding_outputs(const FullyConnectedParam& p) {
   return out;
 }
 void infer_adding(const FullyConnectedParam& p, InferContext& c) {
+  const Shape& x = c.in(1);
+  if (x.known()) {
+    check(x.rank() >= 1, "[{}] data has shape {}, expected at least one axis", c.op().name, x);
+    Shape y = p.flatten ? Shape{x[0], p.num_hidden} : x;
+    y[-1] = p.num_hidden;
+    c.set_in(0, y);
+    c.set_in(2, {p.num_hidden, features(p, x)});
+  }
+  c.set_in(3, c.in(2));
   c.set_out(0, c.in(1));
   c.set_out(1, c.in(2));
-  c.set_in(3, c.in(2));
   if (!p.no_bias) c.set_out(2, {p.num_hidden});
 }
 
