@@ -178,6 +178,16 @@ def plans(mx, name):
     return row
 
 
+def within(mx, name, megabytes):
+    """The arena and the part of a step that runs again, for an arena of at most so many megabytes."""
+    make, shapes = NETWORKS[name]
+    net = make(mx)
+    wanted = requests(net, shapes)
+    free = net.memory_plan(grad_req=wanted, memory_budget=0, **shapes)
+    made = net.memory_plan(grad_req=wanted, memory_budget=free.peak_bytes - free.arena_bytes + int(megabytes * 1e6), **shapes)
+    return made.arena_bytes, made.extra
+
+
 def sum_of_values(net, shapes, mx):
     """Every forward value in memory of its own, and a gradient of each: what a program without a plan takes."""
     inner = net.get_internals()
@@ -270,6 +280,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", metavar="FILE")
     parser.add_argument("--only", default="", help="networks whose name has this in it")
+    parser.add_argument("--budget", type=float, action="append", default=[], metavar="MB", help="plan for such an arena too")
     parser.add_argument("--measure", default="", metavar="NAME", help="run networks with this in their name too: large ones take minutes")
     parser.add_argument("--scale", action="store_true", help="only how planning takes longer for larger graphs")
     parser.add_argument("--mxnet", help=argparse.SUPPRESS)
@@ -297,6 +308,10 @@ def main():
             line += f"{text:>16}"
         line += f"{row['seconds']:6.2f} {max(b['seconds'] for b in row['budgets']):6.2f}"
         print(f"{line} {row['mxnet'] * 1.048576 if row['mxnet'] else float('nan'):7.0f}", flush=True)
+    for name in rows:
+        for megabytes in given.budget:
+            arena, extra = within(mx, name, megabytes)
+            print(f"{name} within {megabytes:.0f} MB: {arena / mega:.0f} MB, +{100 * extra:.1f} %", flush=True)
     for name in rows:
         small = name in MEASURED
         if not small and not (given.measure and given.measure in name):

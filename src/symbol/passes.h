@@ -141,7 +141,6 @@ struct MemoryPlan {
     int begin, end;  // the first and the last node that uses it
   };
   std::vector<Piece> pieces = {};
-  std::vector<int> piece = {};        // value id -> its piece, or -1
   std::vector<int64_t> scratch = {};  // node -> byte offset of its scratch memory, or kUnused
   int64_t arena_bytes = 0;            // the stated peak
   int64_t peak_live_bytes = 0;        // the largest sum of live values: a lower bound

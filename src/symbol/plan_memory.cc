@@ -41,7 +41,6 @@ class Planner {
     list_readers();
     plan_.offset.assign(g_.values, MemoryPlan::kOutside);
     plan_.shares.assign(g_.values, -1);
-    plan_.piece.assign(g_.values, -1);
     plan_.still.assign(g_.nodes.size(), 0);
     plan_.scratch.assign(scratch_.empty() ? 0 : g_.nodes.size(), MemoryPlan::kUnused);
     if (!views_.empty()) find_changed(), claim_parts();
@@ -298,7 +297,6 @@ class Planner {
       }
       MemoryPlan::Piece& p = plan_.pieces[piece_of[b]];
       if (bytes_of(v) > p.bytes) p.value = v, p.bytes = bytes_of(v);
-      plan_.piece[v] = piece_of[b];
     }
   }
 
