@@ -63,7 +63,7 @@ SEXP own(Kind kind, void* handle, double bytes = 0);
 // The handle; one that came out of a file is made again first.
 void* handle_of(SEXP x, Kind kind, const char* what);
 bool holds(SEXP x, Kind kind);
-void release(SEXP x);  // frees the handle now; using it later is an error
+void release(SEXP record);  // closes the file now; using the record later is an error
 // What is kept beside a handle as long as it lives.
 void keep(SEXP x, SEXP value);
 SEXP kept(SEXP x);

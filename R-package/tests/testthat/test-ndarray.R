@@ -149,6 +149,23 @@ test_that("arrays go to files and come back", {
   expect_error(mx.nd.load(tempfile()), class = "heddle_error")
 })
 
+test_that("a collection frees the arrays that nobody has, and only those", {
+  skip_on_os(c("mac", "windows"))
+  resident <- function() as.numeric(sub("\\D*(\\d+).*", "\\1", grep("VmRSS", readLines("/proc/self/status"), value = TRUE))) / 1024
+  kept <- lapply(1:8, function(i) mx.nd.ones(c(1000, 1000)) * i)
+  part <- mx.nd.slice(kept[[1]], 0, 2)  # in the memory of an array that only it keeps
+  kept[[1]] <- NULL
+  mx.nd.wait()
+  gc()
+  before <- resident()
+  for (i in 1:500) mx.nd.ones(c(1000, 1000)) * i  # 4 GB in all
+  mx.nd.wait()
+  gc()
+  expect_lt(resident() - before, 200)
+  expect_equal(as.array(part), matrix(1, 1000, 2))
+  for (i in 2:8) expect_equal(as.numeric(as.array(mx.nd.max(kept[[i - 1]]))), i)
+})
+
 test_that("saveRDS keeps arrays and symbols", {
   file <- tempfile(fileext = ".rds")
   a <- mx.nd.array(matrix(1:6, 2))
