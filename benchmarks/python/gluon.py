@@ -227,7 +227,9 @@ def main():
         return harness.serve({"heddle": heddle, "mxnet": mxnet, "torch": torch}[options.serve]())
     harness.two_cores()
     contenders = {"heddle": harness.Contender(__file__, "heddle", sys.executable)}
-    contenders |= {name: harness.Contender(__file__, name, harness.peer_python(name)) for name in ("torch", "mxnet")}
+    # Without this PyTorch compiles in processes of its own, which go on while it is not its turn.
+    switches = {"torch": {"TORCHINDUCTOR_COMPILE_THREADS": "1"}, "mxnet": {}}
+    contenders |= {name: harness.Contender(__file__, name, harness.peer_python(name), switches[name]) for name in switches}
     styles = {"heddle": ("eager", "hybrid"), "torch": ("eager",) if options.no_compiled else ("eager", "compiled"),
               "mxnet": ("hybrid",)}
     rows = []

@@ -11,7 +11,8 @@ constexpr int kBlockPixels = HEDDLE_LEVEL == 4 ? 14
                                                : 6;
 // The next smaller tile that there is: few do for all lengths, as the last one may begin earlier.
 constexpr int smaller_tile(int pixels) {
-  return pixels > 10 ? pixels - 4 : pixels == 10 ? 7 : pixels > 4 ? 4 : pixels / 2;
+  if (pixels == 8 && HEDDLE_LEVEL == 4) return 7;
+  return pixels > 10 ? pixels - 4 : pixels == 10 ? 8 : pixels > 4 ? 4 : pixels / 2;
 }
 
 inline __attribute__((always_inline)) Vec block_within(Vec v, Vec low, Vec high) {  // a NaN stays
@@ -115,8 +116,21 @@ void block_gather(const float* x, int64_t step, int64_t plane, int64_t channels,
     for (int64_t i = 0; i < n; ++i)
       for (int64_t c = 0; c < channels; ++c) to[i * to_step + c] = x[i * step + c];
   } else {
+    // Squares first; then what is left to the right of them, and below.
+    const int64_t down = step == 1 ? channels / kWide * kWide : 0;
+    const int64_t across = down ? n / kWide * kWide : 0;
+    for (int64_t i = 0; i < across; i += kWide)
+      for (int64_t c = 0; c < down; c += kWide) {
+        Vec v[kWide];
+#pragma GCC unroll 16
+        for (int r = 0; r < kWide; ++r) v[r] = load(x + (c + r) * plane + i);
+        transpose(v);
+#pragma GCC unroll 16
+        for (int r = 0; r < kWide; ++r) store(to + (i + r) * to_step + c, v[r]);
+      }
     for (int64_t c = 0; c < channels; ++c)
-      for (int64_t i = 0; i < n; ++i) to[i * to_step + c] = x[c * plane + i * step];
+      for (int64_t i = c < down ? across : 0; i < n; ++i)
+        to[i * to_step + c] = x[c * plane + i * step];
   }
 }
 

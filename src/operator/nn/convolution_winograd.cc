@@ -10,6 +10,7 @@
 #include "operator/nn/blocks.h"
 #include "operator/nn/convolution.h"
 #include "operator/nn/winograd.h"
+#include "operator/scratch_needs.h"
 #include "operator/simd/level.h"
 
 namespace heddle::ops::convolution_winograd {
@@ -53,7 +54,8 @@ struct Values {
   int64_t at(int64_t pair) const { return pair * 2 * wide * channels; }
 };
 
-// The same as the loops' `taps`, of one filter, for programs that pack weights of other dtypes.
+// The same as the loops' `taps`, of one filter, for programs that pack weights of other dtypes, or
+// of fewer channels.
 void one_filter(const double* g, double* values) {
   const double a = nn::kWinogradA, b = nn::kWinogradB;
   const double rows[6][3] = {{1, 0, 0},
@@ -70,61 +72,55 @@ void one_filter(const double* g, double* values) {
     }
 }
 
-// A register of filters.
+// A register of filters and `count` channels.
 template <class T>
-void filters_to_points(const T* from, const Taps& t, int64_t wide, T* to, int64_t apart) {
-  const auto tap = [&](int64_t filter, int q) {
-    return from[filter * t.filter + (t.turned ? kTaps - 1 - q : q)];
-  };
-  if constexpr (std::is_same_v<T, float>) {
-    float taps[kTaps * 16];
-    for (int64_t l = 0; l < wide; ++l)
-      for (int q = 0; q < kTaps; ++q) taps[q * wide + l] = tap(l, q);
-    loops().taps(taps, to, apart);
-  } else {
+void filters_to_points(const T* from, const Taps& t, int64_t wide, int64_t count, T* to,
+                       int64_t step, int64_t apart) {
+  if constexpr (std::is_same_v<T, float>)
+    if (count == wide) return loops().taps({from, t.filter, t.channel, t.turned, to, step, apart});
+  for (int64_t c = 0; c < count; ++c)
     for (int64_t l = 0; l < wide; ++l) {
       double taps[kTaps], values[kPoints];
-      for (int q = 0; q < kTaps; ++q) taps[q] = double(tap(l, q));
+      const T* const of = from + c * t.channel + l * t.filter;
+      for (int64_t q = 0; q < kTaps; ++q) taps[q] = double(of[t.turned ? kTaps - 1 - q : q]);
       one_filter(taps, values);
-      for (int q = 0; q < kPoints; ++q) to[q * apart + l] = T(values[q]);
+      for (int q = 0; q < kPoints; ++q) to[q * apart + c * step + l] = T(values[q]);
     }
-  }
 }
 
 template <class T>
 void to_points(OpContext& ctx, const Taps& t, const T* weight, T* values) {
   const Values as{.filters = t.filters, .channels = t.channels};
-  const int64_t wide = as.wide, some = 16, parts = (t.channels + some - 1) / some;
+  const int64_t wide = as.wide, parts = (t.channels + wide - 1) / wide;
   ctx.parallel_for(as.pairs() * parts, 4, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t pair = i / parts, first = i % parts * some, width = as.width(pair);
-      for (int64_t c = first; c < std::min(first + some, t.channels); ++c)
-        for (int64_t f = 0; f < width; f += wide)
-          filters_to_points(weight + (pair * 2 * wide + f) * t.filter + c * t.channel, t, wide,
-                            values + as.at(pair) + c * width + f, as.apart());
+      const int64_t pair = i / parts, c = i % parts * wide, width = as.width(pair);
+      for (int64_t f = 0; f < width; f += wide)
+        filters_to_points(weight + (pair * 2 * wide + f) * t.filter + c * t.channel, t, wide,
+                          std::min(wide, t.channels - c), values + as.at(pair) + c * width + f,
+                          width, as.apart());
     }
   });
 }
 
-// The gradient of the weight (filters, channels, 3, 3) from the sums at the points.
+// The gradient of the weight (filters, channels, 3, 3), of a block of channels and a pair of blocks
+// of filters, from the sums at the points: (points, channels, filters of the pair).
+void block_from_points(const Window& w, int64_t pair, int64_t block, const float* sums,
+                       int64_t apart, float* dw) {
+  const Values as{.filters = w.filters, .channels = w.channels};
+  const int64_t wide = as.wide, width = as.width(pair), filter = w.channels * kTaps;
+  for (int64_t f = 0; f < width; f += wide)
+    loops().gradient({sums + f, width, apart,
+                      dw + (pair * 2 * wide + f) * filter + block * wide * kTaps, filter});
+}
 void from_points(OpContext& ctx, const Window& w, const float* sums, float* dw) {
   const Values as{.filters = w.filters, .channels = w.channels};
-  const int64_t wide = as.wide, blocks = w.channels / wide;
+  const int64_t blocks = w.channels / as.wide;
   ctx.parallel_for(as.pairs() * blocks, 4, [&](int64_t begin, int64_t end) {
-    float taps[kTaps * 16], rows[16 * 16 * kTaps];  // (filters, channels, taps)
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t pair = i / blocks, first = i % blocks * wide, width = as.width(pair);
-      for (int64_t f = 0; f < width; f += wide) {
-        for (int64_t c = 0; c < wide; ++c) {
-          loops().gradient(sums + as.at(pair) + (first + c) * width + f, as.apart(), taps);
-          for (int64_t l = 0; l < wide; ++l)
-            for (int64_t q = 0; q < kTaps; ++q)
-              rows[(l * wide + c) * kTaps + q] = taps[q * wide + l];
-        }
-        for (int64_t l = 0; l < wide; ++l)
-          std::copy_n(rows + l * wide * kTaps, wide * kTaps,
-                      dw + ((pair * 2 * wide + f + l) * w.channels + first) * kTaps);
-      }
+      const int64_t pair = i / blocks, block = i % blocks;
+      block_from_points(w, pair, block, sums + as.at(pair) + block * as.wide * as.width(pair),
+                        as.apart(), dw);
     }
   });
 }
@@ -168,12 +164,7 @@ struct Part {
   void products(const float* v, const float* taps, float* m, int64_t from, int64_t to) const {
     const Window& w = tiles.w;
     const Values as{.filters = w.filters, .channels = w.channels};
-    static constexpr int32_t kNoTap = 0;
-    BlockRun run{};
-    run.plane = run.y_plane = n * as.wide, run.tap = &kNoTap, run.taps = 1;
-    run.blocks = w.channels / as.wide, run.last = run.y_step = as.wide, run.width = int(as.wide);
-    run.pixels = n;
-    run.low = Ends().limits.low, run.high = Ends().limits.high;
+    BlockRun run = product(w.channels / as.wide);
     for (int64_t p = from; p < to; ++p)
       for (int64_t pair = 0; pair < as.pairs(); ++pair) {
         run.filters = int(as.width(pair) / as.wide);
@@ -184,20 +175,40 @@ struct Part {
       }
   }
   void outputs(const float* m, const Ends& ends, float* y, int64_t from, int64_t to) const {
-    const Window& w = tiles.w;
-    const int64_t wide = tiles.wide, blocks = w.filters / wide;
-    for (int64_t i = from; i < to; ++i) {
-      const int64_t block = i / n;
-      const Tiling::Pixel p = tiles.place(first + i % n);
-      const int64_t at =
-          ((p.image * blocks + block) * w.out_size() + p.row * w.out[2] + p.column) * wide;
-      loops().outputs(
-          {m + i * wide, apart(w.filters), ends.bias ? ends.bias + block * wide : nullptr,
-           ends.add ? ends.add + at : nullptr, y + at, w.out[2] * wide,
-           int(std::min<int64_t>(kTile, w.out[1] - p.row)),
-           int(std::min<int64_t>(kTile, w.out[2] - p.column)), ends.limits.low, ends.limits.high});
-    }
+    outputs_of(0, m, apart(tiles.w.filters), ends, y, from, to);
   }
+
+  // A pair of blocks of filters, whose taps come to the points some blocks of channels at a time:
+  // they never leave the cache.
+  static constexpr int64_t kBlocks = 2;
+  static int64_t taps_apart() { return kBlocks * 2 * loops().wide * loops().wide + loops().wide; }
+  static int64_t floats_of_pair(int64_t n) {
+    return kPoints * taps_apart() + floats(n, 2 * loops().wide);
+  }
+  void pair(const float* v, const Taps& t, const float* weight, int64_t pair, const Ends& ends,
+            float* scratch, float* y) const {
+    const Values as{.filters = t.filters, .channels = t.channels};
+    const int64_t wide = as.wide, width = as.width(pair), all = t.channels / wide;
+    float *const values = scratch, *const m = scratch + kPoints * taps_apart();
+    for (int64_t b = 0; b < all; b += kBlocks) {
+      const int64_t blocks = std::min(kBlocks, all - b);
+      for (int64_t i = 0; i < blocks; ++i)
+        for (int64_t f = 0; f < width; f += wide)
+          filters_to_points(weight + (pair * 2 * wide + f) * t.filter + (b + i) * wide * t.channel,
+                            t, wide, wide, values + i * wide * width + f, width, taps_apart());
+      BlockRun run = product(blocks);
+      run.filters = int(width / wide);
+      for (int64_t p = 0; p < kPoints; ++p) {
+        run.x = v + p * apart(t.channels) + b * wide * n;
+        run.weight = values + p * taps_apart();
+        run.y = m + p * apart(width);
+        run.add = b > 0 ? run.y : nullptr;
+        nn::block_loops().run(run);
+      }
+    }
+    outputs_of(pair * 2, m, apart(width), ends, y, 0, n * width / wide);
+  }
+
   // Of points [from, to): sums over the tiles, in place of `sums` or added to them.
   void sums(const float* v, const float* z, float* sums, bool accumulate, int64_t from,
             int64_t to) const {
@@ -206,13 +217,53 @@ struct Part {
     for (int64_t p = from; p < to; ++p)
       for (int64_t pair = 0; pair < as.pairs(); ++pair)
         for (int64_t c = 0; c < w.channels; c += as.wide)
-          loops().sums({v + p * apart(w.channels) + c * n,
-                        z + p * apart(w.filters) + pair * 2 * as.wide * n, n * as.wide,
-                        int(as.width(pair) / as.wide), n,
-                        sums + p * as.apart() + as.at(pair) + c * as.width(pair), accumulate});
+          sums_of(v, z, p, pair, c, sums + p * as.apart() + as.at(pair) + c * as.width(pair),
+                  accumulate);
+  }
+  // The same of a pair of blocks of filters and a block of channels, at all points.
+  static int64_t sums_apart() { return 2 * loops().wide * loops().wide + loops().wide; }
+  void sums_of_block(const float* v, const float* z, int64_t pair, int64_t block,
+                     float* sums) const {
+    for (int64_t p = 0; p < kPoints; ++p)
+      sums_of(v, z, p, pair, block * tiles.wide, sums + p * sums_apart(), false);
   }
 
  private:
+  void sums_of(const float* v, const float* z, int64_t p, int64_t pair, int64_t channel, float* s,
+               bool accumulate) const {
+    const Window& w = tiles.w;
+    const Values as{.filters = w.filters, .channels = w.channels};
+    loops().sums({v + p * apart(w.channels) + channel * n,
+                  z + p * apart(w.filters) + pair * 2 * as.wide * n, n * as.wide,
+                  int(as.width(pair) / as.wide), n, s, accumulate});
+  }
+  // Values times taps of so many blocks of channels, at a point.
+  BlockRun product(int64_t blocks) const {
+    static constexpr int32_t kNoTap = 0;
+    BlockRun run{};
+    run.plane = run.y_plane = n * tiles.wide, run.tap = &kNoTap, run.taps = 1;
+    run.blocks = blocks, run.last = run.y_step = tiles.wide, run.width = int(tiles.wide);
+    run.pixels = n;
+    run.low = Ends().limits.low, run.high = Ends().limits.high;
+    return run;
+  }
+  // Of the blocks of filters from `first_block` on: units are blocks of a tile.
+  void outputs_of(int64_t first_block, const float* m, int64_t apart, const Ends& ends, float* y,
+                  int64_t from, int64_t to) const {
+    const Window& w = tiles.w;
+    const int64_t wide = tiles.wide, blocks = w.filters / wide;
+    for (int64_t i = from; i < to; ++i) {
+      const int64_t block = first_block + i / n;
+      const Tiling::Pixel p = tiles.place(first + i % n);
+      const int64_t at =
+          ((p.image * blocks + block) * w.out_size() + p.row * w.out[2] + p.column) * wide;
+      loops().outputs({m + i * wide, apart, ends.bias ? ends.bias + block * wide : nullptr,
+                       ends.add ? ends.add + at : nullptr, y + at, w.out[2] * wide,
+                       int(std::min<int64_t>(kTile, w.out[1] - p.row)),
+                       int(std::min<int64_t>(kTile, w.out[2] - p.column)), ends.limits.low,
+                       ends.limits.high});
+    }
+  }
   template <class Loop>
   void squares(Loop loop, const float* x, int64_t channels, const Window::Axes& extent,
                std::array<int64_t, 2> pad, int64_t side, float* values, int64_t from,
@@ -247,14 +298,20 @@ void each_of(OpContext& ctx, int64_t units, auto&& run) {
   ctx.parallel_for(units, std::max<int64_t>(16, (units + 31) / 32), run);
 }
 
+// By more tiles than these, values of taps are read from memory as fast as they are made anew.
+constexpr int64_t kFewTiles = 48;
+
 // How the tiles are shared out. Where the taps are few, each thread goes its own way with some of
 // the tiles, and what it computes stays with it. Otherwise all share the taps, which come once for
-// each part.
+// each part: as values, or, where they are many beside the tiles and not kept, from the weight
+// itself.
 struct Sharing {
   int64_t pieces = 0;  // 0: there are parts
   int64_t parts = 0;
   int64_t most = 0;  // tiles of a piece or a part
-  explicit Sharing(const Window& w) {
+  int64_t pairs;     // of blocks of filters
+  bool by_pairs = false;
+  Sharing(const Window& w, bool packed) {
     const Tiling tiles{w};
     const int64_t taken = 4 * floats_of_taps(w);
     pieces = std::max(parts_of(w, tiles.count, kNear),
@@ -263,19 +320,43 @@ struct Sharing {
     parts = pieces ? 0 : parts_of(w, tiles.count, std::clamp(taken, kLeast, kMost));
     const int64_t count = pieces + parts;
     most = (tiles.count + count - 1) / count;
+    constexpr int64_t kPairs = 8;  // enough for a few processors
+    pairs = Values{.filters = w.filters, .channels = w.channels}.pairs();
+    by_pairs = !packed && taken > kNear && tiles.count <= kFewTiles && pairs >= kPairs;
   }
-  ScratchNeed need(const Window& w) const {
-    const int64_t bytes = 4 * (Part::floats(most, w.channels) + Part::floats(most, w.filters));
-    return {.call = pieces ? 0 : bytes, .piece = pieces ? bytes : 0, .pieces = pieces + 1};
+  ScratchNeed need(const Window& w, bool packed) const {
+    const int64_t v = 4 * Part::floats(most, w.channels), m = 4 * Part::floats(most, w.filters);
+    ScratchNeed need;
+    if (by_pairs) {
+      need.take(v);
+      need.piece = 4 * Part::floats_of_pair(most), need.pieces = pairs;
+    } else {
+      if (pieces) need.piece = v + m, need.pieces = pieces + 1;
+      else need.take(v), need.take(m), need.pieces = 1;
+      if (!packed) need.take(4 * floats_of_taps(w));
+    }
+    return need;
   }
 };
 
-// y from x, both in blocks of channels, and the values of the taps.
-void convolve(OpContext& ctx, const Window& w, const Ends& ends, const float* x, const float* taps,
-              float* y) {
+// A weight as it was given, or its values at the points.
+struct Weight {
+  const float *taps = nullptr, *values = nullptr;
+  Taps as;
+};
+
+// y from x, both in blocks of channels.
+void convolve(OpContext& ctx, const Window& w, const Ends& ends, const float* x,
+              const Weight& weight, float* y) {
   const Tiling tiles{w};
-  const Sharing sharing(w);
+  const Sharing sharing(w, weight.values != nullptr);
   const int64_t in_blocks = w.channels / tiles.wide, out_blocks = w.filters / tiles.wide;
+  const float* taps = weight.values;
+  if (!taps && !sharing.by_pairs) {
+    float* const values = ctx.scratch_of<float>(floats_of_taps(w));
+    to_points(ctx, weight.as, weight.taps, values);
+    taps = values;
+  }
   if (const int64_t pieces = sharing.pieces)
     return ctx.parallel_for(pieces, 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
@@ -291,27 +372,59 @@ void convolve(OpContext& ctx, const Window& w, const Ends& ends, const float* x,
     });
   const int64_t parts = sharing.parts, most = sharing.most;
   float* const v = ctx.scratch_of<float>(Part::floats(most, w.channels));
-  float* const m = ctx.scratch_of<float>(Part::floats(most, w.filters));
+  float* const m =
+      sharing.by_pairs ? nullptr : ctx.scratch_of<float>(Part::floats(most, w.filters));
   for (int64_t i = 0; i < parts; ++i) {
     const auto [from, to] = part_of(tiles.count, i, parts);
     const Part part{tiles, from, to - from};
     each_of(ctx, part.n * in_blocks, [&](int64_t a, int64_t b) { part.data(x, v, a, b); });
+    if (sharing.by_pairs) {
+      ctx.parallel_for(sharing.pairs, 1, [&](int64_t a, int64_t b) {
+        ScratchScope scope;
+        auto* const scratch =
+            static_cast<float*>(thread_scratch(size_t(Part::floats_of_pair(part.n)) * 4));
+        for (int64_t pair = a; pair < b; ++pair)
+          part.pair(v, weight.as, weight.taps, pair, ends, scratch, y);
+      });
+      continue;
+    }
     ctx.parallel_for(kPoints, 1, [&](int64_t a, int64_t b) { part.products(v, taps, m, a, b); });
     each_of(ctx, part.n * out_blocks,
             [&](int64_t a, int64_t b) { part.outputs(m, ends, y, a, b); });
   }
 }
 
-int64_t weight_parts(const Window& w) {
-  const int64_t taken = 4 * floats_of_taps(w);
-  return parts_of(w, Tiling{w}.count, std::clamp(2 * taken, kLeast, 2 * kMost));
-}
+// How the gradient of the weight is shared out: with few tiles all points of some filters and
+// channels at once, so that their sums never leave the cache, or points, whose sums over parts of
+// the tiles are kept.
+struct WeightSharing {
+  int64_t parts, most, pairs, blocks;
+  bool by_blocks;
+  explicit WeightSharing(const Window& w) {
+    const Tiling tiles{w};
+    const int64_t taken = 4 * floats_of_taps(w);
+    parts = parts_of(w, tiles.count, std::clamp(2 * taken, kLeast, 2 * kMost));
+    most = (tiles.count + parts - 1) / parts;
+    const Values as{.filters = w.filters, .channels = w.channels};
+    pairs = as.pairs(), blocks = w.channels / as.wide;
+    by_blocks = parts == 1 && tiles.count <= kFewTiles && pairs * blocks >= 16;
+  }
+  ScratchNeed need(const Window& w) const {
+    ScratchNeed need;
+    need.take(4 * Part::floats(most, w.channels));
+    need.take(4 * Part::floats(most, w.filters));
+    if (by_blocks) need.piece = 4 * kPoints * Part::sums_apart();
+    else need.take(4 * floats_of_taps(w));
+    return need;
+  }
+};
 
 // dw from x and dy, both in blocks.
 void convolve_weight(OpContext& ctx, const Window& w, const float* x, const float* dy, float* dw) {
   const Tiling tiles{w};
-  const int64_t parts = weight_parts(w), most = (tiles.count + parts - 1) / parts;
-  float* const sums = ctx.scratch_of<float>(floats_of_taps(w));
+  const WeightSharing sharing(w);
+  const int64_t parts = sharing.parts, most = sharing.most;
+  float* const sums = sharing.by_blocks ? nullptr : ctx.scratch_of<float>(floats_of_taps(w));
   float* const v = ctx.scratch_of<float>(Part::floats(most, w.channels));
   float* const z = ctx.scratch_of<float>(Part::floats(most, w.filters));
   for (int64_t i = 0; i < parts; ++i) {
@@ -321,9 +434,23 @@ void convolve_weight(OpContext& ctx, const Window& w, const float* x, const floa
             [&](int64_t a, int64_t b) { part.data(x, v, a, b); });
     each_of(ctx, part.n * w.filters / tiles.wide,
             [&](int64_t a, int64_t b) { part.heads(dy, z, a, b); });
-    ctx.parallel_for(kPoints, 1, [&](int64_t a, int64_t b) { part.sums(v, z, sums, i > 0, a, b); });
+    if (!sharing.by_blocks) {
+      ctx.parallel_for(kPoints, 1,
+                       [&](int64_t a, int64_t b) { part.sums(v, z, sums, i > 0, a, b); });
+      continue;
+    }
+    ctx.parallel_for(sharing.pairs * sharing.blocks, 1, [&](int64_t a, int64_t b) {
+      ScratchScope scope;
+      auto* const some =
+          static_cast<float*>(thread_scratch(size_t(kPoints * Part::sums_apart()) * 4));
+      for (int64_t k = a; k < b; ++k) {
+        const int64_t pair = k / sharing.blocks, block = k % sharing.blocks;
+        part.sums_of_block(v, z, pair, block, some);
+        block_from_points(w, pair, block, some, Part::sums_apart(), dw);
+      }
+    });
   }
-  from_points(ctx, w, sums, dw);
+  if (!sharing.by_blocks) from_points(ctx, w, sums, dw);
 }
 
 // --- how tensors lie -----------------------------------------------------------------------------
@@ -361,15 +488,11 @@ void forward_with(const ConvolutionParam& p, const nn::Following& then, const Bl
   const Window w = nn::window_of(p, in[0].shape, out.shape);
   Ends ends{p.no_bias ? nullptr : in[2].as<float>(), add ? in_blocks(ctx, *add) : nullptr,
             nn::limits_of(then)};
-  const float* taps = in[1].as<float>();
-  if (!packed) {
-    float* const values = ctx.scratch_of<float>(floats_of_taps(w));
-    to_points(ctx, taps_of(w), taps, values);
-    taps = values;
-  }
+  Weight weight{.as = taps_of(w)};
+  (packed ? weight.values : weight.taps) = in[1].as<float>();
   const float* const x = in_blocks(ctx, in[0]);
   float* const y = for_blocks(ctx, out);
-  convolve(ctx, w, ends, x, taps, y);
+  convolve(ctx, w, ends, x, weight, y);
   out_of_blocks(ctx, y, out);
 }
 template <bool kPacked>
@@ -386,9 +509,8 @@ int64_t bytes_in_blocks(const Blob& b) { return blocked(b) ? 0 : b.bytes(); }
 template <bool kPacked>
 ScratchNeed scratch(const ConvolutionParam& p, const Situation& s) {
   const Window w = nn::window_of(p, s.in[0].shape, s.out[0].shape);
-  ScratchNeed need = Sharing(w).need(w);
+  ScratchNeed need = Sharing(w, kPacked).need(w, kPacked);
   need.call += bytes_in_blocks(s.in[0]) + bytes_in_blocks(s.out[0]);
-  if (!kPacked) need.call += 4 * floats_of_taps(w);
   return need;
 }
 template <bool kPacked>
@@ -417,10 +539,8 @@ void backward(const ConvolutionParam& p, OpContext& ctx, Inputs in, Outputs out)
   if (ctx.wants(1)) convolve_weight(ctx, w, in_blocks(ctx, in[1]), dy, out[1].as<float>());
   if (!ctx.wants(0)) return;
   const Window back = back_of(w);
-  float* const values = ctx.scratch_of<float>(floats_of_taps(w));
-  to_points(ctx, turned_taps_of(w), in[2].as<float>(), values);
   float* const dx = for_blocks(ctx, out[0]);
-  convolve(ctx, back, {}, dy, values, dx);
+  convolve(ctx, back, {}, dy, {.taps = in[2].as<float>(), .as = turned_taps_of(w)}, dx);
   out_of_blocks(ctx, dx, out[0]);
 }
 
@@ -428,17 +548,15 @@ ScratchNeed scratch_backward(const ConvolutionParam& p, const Situation& s) {
   if (!s.wants(0) && !s.wants(1)) return {};
   const Window w = nn::window_of(p, s.in[1].shape, s.in[0].shape);
   ScratchNeed need;
-  const int64_t taps = 4 * floats_of_taps(w);
   if (s.wants(0)) {
     const Window back = back_of(w);
-    need = Sharing(back).need(back);
-    need.call += taps + bytes_in_blocks(s.out[0]);
+    need = Sharing(back, false).need(back, false);
+    need.call += bytes_in_blocks(s.out[0]);
   }
   need.call += bytes_in_blocks(s.in[0]);
   if (!s.wants(1)) return need;
-  const int64_t parts = weight_parts(w), most = (Tiling{w}.count + parts - 1) / parts;
-  need.call += bytes_in_blocks(s.in[1]) + taps +
-               4 * (Part::floats(most, w.channels) + Part::floats(most, w.filters));
+  need = both(need, WeightSharing(w).need(w));
+  need.call += bytes_in_blocks(s.in[1]);
   return need;
 }
 
@@ -452,11 +570,10 @@ bool suits(const Window& w, bool packed) {
   const int64_t wide = loops().wide;
   if (w.groups > 1 || w.in[0] > 1 || w.channels < 32 || w.filters < 32) return false;
   if (w.channels % wide != 0 || w.filters % wide != 0) return false;
-  constexpr int64_t kMostBytes = 48 << 20, kBytesOfTile = 1200 << 10;
-  const int64_t reading = packed ? 16 : 36;  // so many tiles take as long as the taps
-  const Tiling tiles{w};
-  return 10 * kPoints * (tiles.count + reading) < 7 * kTaps * w.batch * w.out_size() &&
-         4 * floats_of_taps(w) <= std::min(kMostBytes, kBytesOfTile * tiles.count);
+  constexpr int64_t kMostBytes = 48 << 20;
+  const int64_t reading = packed ? 16 : 10;  // so many tiles take as long as the taps
+  return 10 * kPoints * (Tiling{w}.count + reading) < 7 * kTaps * w.batch * w.out_size() &&
+         4 * floats_of_taps(w) <= kMostBytes;
 }
 // Below level 3 libraries multiply faster.
 bool accepts_between(const ConvolutionParam& p, const Blob& data, const Blob& out, bool packed) {

@@ -43,6 +43,23 @@ struct WinogradSums {
   bool accumulate;
 };
 
+// Taps of a register of filters and as many channels, at the points.
+struct WinogradTaps {
+  const float* taps;
+  int64_t filter, channel;  // how far apart: one of them is nine
+  bool turned;              // the window turned round
+  float* values;
+  int64_t step, apart;  // between channels, and points
+};
+
+// Gradients of such taps, nine to a channel, from sums at the points.
+struct WinogradGradient {
+  const float* sums;
+  int64_t step, apart;
+  float* taps;
+  int64_t filter;
+};
+
 // The loops of one instruction-set level.
 struct WinogradLoops {
   int wide;
@@ -50,9 +67,8 @@ struct WinogradLoops {
   void (*heads)(const WinogradSquare&);  // 4 x 4 gradients of outputs
   void (*outputs)(const WinogradOutputs&);
   void (*sums)(const WinogradSums&);
-  // Nine taps of a register of filters to the points, and sums at the points to gradients of taps.
-  void (*taps)(const float* taps, float* values, int64_t apart);
-  void (*gradient)(const float* sums, int64_t apart, float* taps);
+  void (*taps)(const WinogradTaps&);
+  void (*gradient)(const WinogradGradient&);
 };
 
 // Those of the machine's level, not of simd::level(): see convolution_lanes.cc.

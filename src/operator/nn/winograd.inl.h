@@ -92,19 +92,79 @@ void tile_of_heads(const nn::WinogradSquare& in) {
   tile_square<4>(
       in, [](const Vec* d, Vec* v) __attribute__((always_inline)) { tile_heads(d, v); });
 }
-void tile_of_taps(const float* taps, float* values, int64_t apart) {
-  tile_both<3, 6>(
-      [](const Vec* d, Vec* v) __attribute__((always_inline)) { tile_taps(d, v); },
-      [&](int i, int j) __attribute__((always_inline)) { return load(taps + (i * 3 + j) * kWide); },
-      [&](int i, int j, Vec v)
-          __attribute__((always_inline)) { store(values + (i * 6 + j) * apart, v); });
+
+constexpr int kTileTaps = 9;
+// Taps of as many channels as filters are in a register: (channels, taps, filters).
+struct TileTaps {
+  float of[kTileTaps * kWide * kWide];
+  float* at(int channel, int tap) { return of + (channel * kTileTaps + tap) * kWide; }
+};
+
+// A square of rows that are `line` apart, its columns one after the other.
+HEDDLE_TILES void tile_turn(const float* from, int64_t line, float* to) {
+  Vec v[kWide];
+#pragma GCC unroll 16
+  for (int r = 0; r < kWide; ++r) v[r] = load(from + r * line);
+  transpose(v);
+#pragma GCC unroll 16
+  for (int r = 0; r < kWide; ++r) store(to + r * kWide, v[r]);
 }
-void tile_of_gradient(const float* sums, int64_t apart, float* taps) {
-  tile_both<6, 3>(
-      [](const Vec* d, Vec* v) __attribute__((always_inline)) { tile_gradient(d, v); },
-      [&](int i, int j) __attribute__((always_inline)) { return load(sums + (i * 6 + j) * apart); },
-      [&](int i, int j, Vec v)
-          __attribute__((always_inline)) { store(taps + (i * 3 + j) * kWide, v); });
+
+// Where the filters of a channel lie side by side, channels are the first rows that are turned.
+void tile_taps_of_all(const nn::WinogradTaps& in, TileTaps& all) {
+  if (in.channel == kTileTaps) {
+    for (int i = 0; i < kTileTaps; ++i)
+      tile_turn(in.taps + i * kWide, in.filter, all.of + i * kWide * kWide);
+    return;
+  }
+  TileTaps filters;  // (filters, taps, channels)
+  for (int i = 0; i < kTileTaps; ++i)
+    tile_turn(in.taps + i * kWide, in.channel, filters.of + i * kWide * kWide);
+  for (int t = 0; t < kTileTaps; ++t) {
+    Vec v[kWide];
+#pragma GCC unroll 16
+    for (int r = 0; r < kWide; ++r) v[r] = load(filters.at(r, t));
+    transpose(v);
+#pragma GCC unroll 16
+    for (int r = 0; r < kWide; ++r) store(all.at(r, t), v[r]);
+  }
+}
+
+void tile_of_taps(const nn::WinogradTaps& in) {
+  TileTaps all;
+  tile_taps_of_all(in, all);
+  for (int c = 0; c < kWide; ++c) {
+    const auto tap = [&](int i, int j) __attribute__((always_inline)) {
+      const int q = i * 3 + j;
+      return load(all.at(c, in.turned ? kTileTaps - 1 - q : q));
+    };
+    float* const values = in.values + c * in.step;
+    tile_both<3, 6>(
+        [](const Vec* d, Vec* v) __attribute__((always_inline)) { tile_taps(d, v); }, tap,
+        [&](int i, int j, Vec v)
+            __attribute__((always_inline)) { store(values + (i * 6 + j) * in.apart, v); });
+  }
+}
+
+void tile_of_gradient(const nn::WinogradGradient& in) {
+  TileTaps all;
+  for (int c = 0; c < kWide; ++c) {
+    const float* const sums = in.sums + c * in.step;
+    tile_both<6, 3>(
+        [](const Vec* d, Vec* v) __attribute__((always_inline)) { tile_gradient(d, v); },
+        [&](int i, int j)
+            __attribute__((always_inline)) { return load(sums + (i * 6 + j) * in.apart); },
+        [&](int i, int j, Vec v)
+            __attribute__((always_inline)) { store(all.at(c, i * 3 + j), v); });
+  }
+  for (int i = 0; i < kTileTaps; ++i) {
+    Vec v[kWide];
+#pragma GCC unroll 16
+    for (int r = 0; r < kWide; ++r) v[r] = load(all.of + (i * kWide + r) * kWide);
+    transpose(v);
+#pragma GCC unroll 16
+    for (int r = 0; r < kWide; ++r) store(in.taps + r * in.filter + i * kWide, v[r]);
+  }
 }
 
 HEDDLE_TILES Vec tile_within(Vec v, Vec low, Vec high) {  // a NaN stays
