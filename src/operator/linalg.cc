@@ -230,12 +230,23 @@ Pieces pieces_of(int64_t m, int64_t n, int64_t k, const Offer* by) {
   return best;
 }
 
+const Offer* offer_to_split(const Extents& e) {
+  const bool use = e.k <= kDepth * kTerms && std::max(e.m, e.n) <= kMost &&
+                   offers_used.load(std::memory_order_relaxed);
+  for (int i = use ? offer_count : 0; i-- > 0;)
+    if (offers[i].splits && offers[i].splits(e)) return &offers[i];
+  return nullptr;
+}
+
 // c = a b, c += a b or, with a bias, c = a b + bias.
 template <class T>
 void gemm_pieces(const OpContext& ctx, Mat<T> a, Mat<T> b, const T* bias, Mat<T> c,
                  bool accumulate) {
   const int64_t m = c.rows, n = c.cols;
   if (m == 0 || n == 0) return;
+  if constexpr (std::is_same_v<T, float>)
+    if (const Offer* o = offer_to_split({m, n, a.n(), a.transposed, b.transposed}))
+      return o->split(ctx, a, b, bias, c, accumulate);
   const Pieces p = pieces_of(m, n, a.n(), offer_for(a, b, c));
   const int64_t across = (n + p.columns - 1) / p.columns, down = (m + p.rows - 1) / p.rows;
   ctx.parallel_for(down * across, 1, [&](int64_t from, int64_t end) {
@@ -282,6 +293,13 @@ ScratchNeed scratch(int64_t m, int64_t n, int64_t k, Dtype dtype) {
         std::max(need.piece, gemm_scratch(std::min(m, p.rows), std::min(n, p.columns), k, dtype));
   }
   need.pieces = kPieces;
+  const Extents e{m, n, k, false, false};
+  for (int i = 0; dtype == Dtype::kFloat32 && i < offer_count; ++i)
+    if (offers[i].splits && offers[i].splits(e)) {
+      const ScratchNeed split = offers[i].split_scratch(e);
+      need = {std::max(need.call, split.call), std::max(need.piece, split.piece),
+              std::max(need.pieces, split.pieces)};
+    }
   return need;
 }
 

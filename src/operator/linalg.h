@@ -72,6 +72,12 @@ struct HEDDLE_API Offer {
   // in registers and in what each piece does first.
   int64_t rows = 4, columns = 16;
   int64_t (*scratch)(const Extents& e) = nullptr;  // bytes that it takes; none: nothing
+  // Large products of float32 that it splits itself, whatever is transposed: c = a b, c += a b or
+  // c = a b + bias.
+  bool (*splits)(const Extents& e) = nullptr;
+  void (*split)(const OpContext&, Mat<float> a, Mat<float> b, const float* bias, Mat<float> c,
+                bool accumulate) = nullptr;
+  ScratchNeed (*split_scratch)(const Extents& e) = nullptr;
 };
 HEDDLE_API void offer(const Offer& offer);  // while the catalogue is being filled
 void use_offers(bool use);                  // false: the portable product only

@@ -204,7 +204,7 @@ bool in_blocks(const BatchNormParam& p, const Blob& b) {
 struct Blocks {
   int64_t size, batch, count, positions, parts, images;  // images of a part
   explicit Blocks(const Blob& b) {
-    constexpr int64_t kPieces = 16;
+    constexpr int64_t kPieces = 8;
     size = channel_block(b.stored.layout), batch = b.shape[0], count = b.shape[1] / size;
     positions = b.shape.size(2);
     const int64_t most = (kPieces + count - 1) / count;
@@ -217,24 +217,40 @@ struct Blocks {
   int64_t channels() const { return count * size; }
   double elements() const { return double(batch * positions); }  // of a channel
 
-  // body(piece, its first channel, offset of a run) for every run; begin(piece) before each piece.
-  template <class Begin, class Body>
-  void each_run(const OpContext& ctx, Begin&& begin, Body&& body) const {
+  // What is met twice: sums(piece, its first channel, offset of a run) for every run, begin(piece)
+  // before each piece; then once done(first channel) for each block, when the sums of all its
+  // pieces are there; then write(first channel, offset of a run) for every run. A block that is one
+  // piece is finished before the next, from its end: what was read last is still in the cache.
+  template <class Begin, class Sums, class Done, class Write>
+  void twice(const OpContext& ctx, bool summed, Begin&& begin, Sums&& sums, Done&& done,
+             Write&& write) const {
     const int64_t run = positions * size;
     const int64_t grain = std::max<int64_t>(1, 16384 / std::max<int64_t>(1, images * run));
-    ctx.parallel_for(count * parts, grain, [&](int64_t from, int64_t to) {
-      for (int64_t piece = from; piece < to; ++piece) {
-        const int64_t block = piece / parts, first = piece % parts * images;
-        begin(piece);
-        for (int64_t i = first; i < std::min(batch, first + images); ++i)
-          body(piece, block * size, (i * count + block) * run);
+    const auto of_piece = [&](int64_t piece, bool second) {
+      const int64_t block = piece / parts, first = piece % parts * images;
+      const int64_t end = std::min(batch, first + images);
+      if (!second) begin(piece);
+      for (int64_t i = first; i < end; ++i) {
+        const int64_t image = second ? end - 1 - (i - first) : i;
+        const int64_t at = (image * count + block) * run;
+        if (second) write(block * size, at);
+        else sums(piece, block * size, at);
       }
-    });
-  }
-  template <class Body>
-  void each_run(const OpContext& ctx, Body&& body) const {
-    each_run(
-        ctx, [](int64_t) {}, body);
+    };
+    const auto all = [&](auto&& body) {
+      ctx.parallel_for(count * parts, grain, [&](int64_t from, int64_t to) {
+        for (int64_t piece = from; piece < to; ++piece) body(piece);
+      });
+    };
+    if (parts == 1)
+      return all([&](int64_t block) {
+        if (summed) of_piece(block, false);
+        done(block * size);
+        of_piece(block, true);
+      });
+    if (summed) all([&](int64_t piece) { of_piece(piece, false); });
+    for (int64_t block = 0; block < count; ++block) done(block * size);
+    all([&](int64_t piece) { of_piece(piece, true); });
   }
 };
 
@@ -263,16 +279,27 @@ struct Moments {
   }
 };
 
-// The statistics of the batch. A run is read once: in stretches that stay in the first cache.
 template <class T>
-void block_moments(OpContext& ctx, const Blocks& b, const T* x, float* mean, double* variance) {
+void forward_blocks(const BatchNormParam& p, const nn::Following& then, OpContext& ctx, Inputs in,
+                    Outputs out) {
+  const Blocks b(in[kData]);
   const auto loops = b.loops<T>();
-  constexpr int64_t kStretch = 256;
-  const BlockSums sums(ctx, b);
+  const int64_t channels = b.channels();
+  const bool learn = ctx.training && !p.use_global_stats;
+  if (p.fix_gamma) std::fill_n(in.mut(kGamma).as<float>(), channels, 1.0f);
+  const T* x = in[kData].as<T>();
+  const float *gamma = in[kGamma].as<float>(), *beta = in[kBeta].as<float>();
+  float *mean = ctx.output(out, 1).as<float>(), *inv_std = ctx.output(out, 2).as<float>();
+  float* scale = ctx.scratch_of<float>(channels);
+  T* y = out[0].as<T>();
+  const nn::Limits l = nn::limits_of(then);
+  const BlockSums moments(ctx, b);  // means, and squared distances from them
   auto* counts = ctx.scratch_of<double>(b.count * b.parts);
-  b.each_run(
-      ctx, [&](int64_t piece) { sums.clear(piece), counts[piece] = 0; },
+  b.twice(
+      ctx, learn, [&](int64_t piece) { moments.clear(piece), counts[piece] = 0; },
+      // A run is read once: in stretches that stay in the first cache.
       [&](int64_t piece, int64_t, int64_t at) {
+        constexpr int64_t kStretch = 256;
         for (int64_t i = 0; i < b.positions; i += kStretch) {
           const int64_t n = std::min(kStretch, b.positions - i);
           const T* from = x + at + i * b.size;
@@ -282,51 +309,34 @@ void block_moments(OpContext& ctx, const Blocks& b, const T* x, float* mean, dou
           for (int64_t j = 0; j < b.size; ++j) middle[j] = float(sum[j] / double(n));
           loops.square(from, n, middle, square);
           for (int64_t j = 0; j < b.size; ++j) {
-            Moments m{counts[piece], sums.first(piece)[j], sums.second(piece)[j]};
+            Moments m{counts[piece], moments.first(piece)[j], moments.second(piece)[j]};
             m.add(double(n), sum[j] / double(n), square[j]);
-            sums.first(piece)[j] = m.mean, sums.second(piece)[j] = m.squares;
+            moments.first(piece)[j] = m.mean, moments.second(piece)[j] = m.squares;
           }
           counts[piece] += double(n);
         }
+      },
+      [&](int64_t first) {
+        for (int64_t c = first; c < first + b.size; ++c) {
+          double variance = 0;
+          if (learn) {
+            Moments all;
+            for (int64_t part = 0; part < b.parts; ++part) {
+              const int64_t piece = moments.piece(c, part), j = c % b.size;
+              all.add(counts[piece], moments.first(piece)[j], moments.second(piece)[j]);
+            }
+            mean[c] = float(all.mean), variance = all.squares / b.elements();
+          } else {
+            mean[c] = in[kMovingMean].as<float>()[c];
+            variance = double(in[kMovingVar].as<float>()[c]);
+          }
+          inv_std[c] = float(1 / std::sqrt(variance + p.eps));
+          scale[c] = gamma[c] * inv_std[c];
+        }
+      },
+      [&](int64_t c, int64_t at) {
+        loops.scale(x + at, y + at, b.positions, mean + c, {scale + c, beta + c, l.low, l.high});
       });
-  for (int64_t c = 0; c < b.channels(); ++c) {
-    Moments all;
-    for (int64_t part = 0; part < b.parts; ++part) {
-      const int64_t piece = sums.piece(c, part), j = c % b.size;
-      all.add(counts[piece], sums.first(piece)[j], sums.second(piece)[j]);
-    }
-    mean[c] = float(all.mean), variance[c] = all.squares / b.elements();
-  }
-}
-
-template <class T>
-void forward_blocks(const BatchNormParam& p, const nn::Following& then, OpContext& ctx, Inputs in,
-                    Outputs out) {
-  const Blocks b(in[kData]);
-  const auto loops = b.loops<T>();
-  const int64_t channels = b.channels();
-  if (p.fix_gamma) std::fill_n(in.mut(kGamma).as<float>(), channels, 1.0f);
-  const T* x = in[kData].as<T>();
-  const float* gamma = in[kGamma].as<float>();
-  float *mean = ctx.output(out, 1).as<float>(), *inv_std = ctx.output(out, 2).as<float>();
-  auto* variance = ctx.scratch_of<double>(channels);
-  if (ctx.training && !p.use_global_stats) {
-    block_moments(ctx, b, x, mean, variance);
-  } else {
-    std::copy_n(in[kMovingMean].as<float>(), channels, mean);
-    std::copy_n(in[kMovingVar].as<float>(), channels, variance);
-  }
-  float* scale = ctx.scratch_of<float>(channels);
-  for (int64_t c = 0; c < channels; ++c) {
-    inv_std[c] = float(1 / std::sqrt(variance[c] + p.eps));
-    scale[c] = gamma[c] * inv_std[c];
-  }
-  const float* beta = in[kBeta].as<float>();
-  T* y = out[0].as<T>();
-  const nn::Limits l = nn::limits_of(then);
-  b.each_run(ctx, [&](int64_t, int64_t c, int64_t at) {
-    loops.scale(x + at, y + at, b.positions, mean + c, {scale + c, beta + c, l.low, l.high});
-  });
 }
 
 void forward_with(const BatchNormParam& p, const nn::Following& then, OpContext& ctx, Inputs in,
@@ -416,35 +426,37 @@ void backward_blocks(const BatchNormParam& p, const nn::Following& then, OpConte
                       within.high};
   };
   const BlockSums sums(ctx, b);
-  b.each_run(
-      ctx, [&](int64_t piece) { sums.clear(piece); },
+  float* by_dy = ctx.scratch_of<float>(3 * channels);
+  float *by_x = by_dy + channels, *shift = by_x + channels;
+  T* dx = ctx.wants(0) ? out[0].as<T>() : nullptr;
+  b.twice(
+      ctx, true, [&](int64_t piece) { sums.clear(piece); },
       [&](int64_t piece, int64_t c, int64_t at) {
         loops.dot[limited](dy + at, x + at, b.positions, mean + c, limit(c), sums.first(piece),
                            sums.second(piece));
+      },
+      [&](int64_t first) {
+        for (int64_t c = first; c < first + b.size; ++c) {
+          double heads = 0, product = 0;
+          for (int64_t part = 0; part < b.parts; ++part) {
+            heads += sums.first(sums.piece(c, part))[c % b.size];
+            product += sums.second(sums.piece(c, part))[c % b.size];
+          }
+          if (ctx.wants(1))
+            out[1].as<float>()[c] = p.fix_gamma ? 0.0f : float(product * inv_std[c]);
+          if (ctx.wants(2)) out[2].as<float>()[c] = float(heads);
+          const double n = b.elements(), s = inv_std[c];
+          const double scale = s * (p.fix_gamma ? 1.0 : double(in[kGammaRead].as<float>()[c]));
+          by_dy[c] = float(scale);
+          by_x[c] = learn ? float(-scale * s * s * product / n) : 0.0f;
+          shift[c] = learn ? float(-scale * heads / n) : 0.0f;
+        }
+      },
+      [&](int64_t c, int64_t at) {
+        if (dx)
+          loops.gradient[limited](dy + at, x + at, dx + at, b.positions, mean + c, limit(c),
+                                  by_dy + c, by_x + c, shift + c);
       });
-  float* by_dy = ctx.scratch_of<float>(3 * channels);
-  float *by_x = by_dy + channels, *shift = by_x + channels;
-  for (int64_t c = 0; c < channels; ++c) {
-    double heads = 0, product = 0;
-    for (int64_t part = 0; part < b.parts; ++part) {
-      heads += sums.first(sums.piece(c, part))[c % b.size];
-      product += sums.second(sums.piece(c, part))[c % b.size];
-    }
-    if (ctx.wants(1)) out[1].as<float>()[c] = p.fix_gamma ? 0.0f : float(product * inv_std[c]);
-    if (ctx.wants(2)) out[2].as<float>()[c] = float(heads);
-    const double n = b.elements(), s = inv_std[c];
-    const double scale = s * (p.fix_gamma ? 1.0 : double(in[kGammaRead].as<float>()[c]));
-    by_dy[c] = float(scale);
-    by_x[c] = learn ? float(-scale * s * s * product / n) : 0.0f;
-    shift[c] = learn ? float(-scale * heads / n) : 0.0f;
-  }
-  if (ctx.wants(0)) {
-    T* dx = out[0].as<T>();
-    b.each_run(ctx, [&](int64_t, int64_t c, int64_t at) {
-      loops.gradient[limited](dy + at, x + at, dx + at, b.positions, mean + c, limit(c), by_dy + c,
-                              by_x + c, shift + c);
-    });
-  }
   if (learn) move_statistics<float>(p, in);
 }
 
@@ -515,7 +527,7 @@ ScratchNeed scratch(const BatchNormParam& p, const Situation& s) {
   const Blob& x = s.in[kData];
   if (in_blocks(p, x)) {
     const Blocks b(x);
-    const int64_t own = (s.wants(1) ? 0 : 4) + (s.wants(2) ? 0 : 4) + 8 + 4;
+    const int64_t own = (s.wants(1) ? 0 : 4) + (s.wants(2) ? 0 : 4) + 4;
     return {.call = b.count * b.parts * (2 * b.size + 1) * 8 + b.channels() * own};
   }
   const Channels c(p, x.shape);

@@ -7,6 +7,8 @@ namespace heddle::ops::HEDDLE_ISA {
 constexpr int kStepWide = 2 * kWide;
 // Rows of a tile. Packed ones are read from one place and may be more.
 constexpr int kStepRows = HEDDLE_LEVEL == 4 ? 8 : 6, kPackedRows = HEDDLE_LEVEL == 4 ? 12 : 6;
+// Registers that hold the numbers of one k of a tile.
+constexpr int kTileRegisters = (kPackedRows + kWide - 1) / kWide;
 template <bool kPacked>
 constexpr int kMostRows = kPacked ? kPackedRows : kStepRows;
 
@@ -31,8 +33,9 @@ void step_tile(const float* a, int64_t lda, const float* b, const float* next, i
   }
   for (int64_t q = 0; q < k; ++q, b += kStepWide, next += kStepWide) {
     const Vec left = load(b), right = load(b + kWide);
-    __builtin_prefetch(next, 0, 2);
-    if (kStepWide > 16) __builtin_prefetch(next + 16, 0, 2);
+    // A tile from one place leaves room for a panel in the first cache.
+    __builtin_prefetch(next, 0, kPacked ? 3 : 2);
+    if (kStepWide > 16) __builtin_prefetch(next + 16, 0, kPacked ? 3 : 2);
 #pragma GCC unroll 16
     for (int i = 0; i < M; ++i) {
       const Vec v = all(kPacked ? a[q * M + i] : a[i * lda + q]);
@@ -123,26 +126,70 @@ void step_product(const float* a, int64_t lda, int64_t m, const float* b, int64_
     }
 }
 
-// The same where `a` is the transpose of a matrix (k, m): tiles of it are brought together first.
-void step_product_t(const float* a, int64_t lda, int64_t m, const float* b, int64_t k, float* c,
-                    int64_t ldc, int64_t n, const float* row, bool accumulate) {
-  constexpr int64_t kDeep = 512;
-  float packed[kDeep * kPackedRows];
+// Rows of `a` in tiles of like height, in which the numbers of each k lie side by side. Whole
+// registers are stored: what is too much of them lies where the numbers of the next k will be, or
+// the next tile, or in the room behind the last one.
+void step_pack_rows(nn::Panels::Lying a, int64_t m, int64_t k, float* to) {
   const int64_t tiles = (m + kPackedRows - 1) / kPackedRows;
-  for (int64_t k0 = 0; k0 < k || k0 == 0; k0 += kDeep) {
-    const int64_t deep = k - k0 < kDeep ? k - k0 : kDeep;
-    for (int64_t i = 0, from = 0; i < tiles; ++i) {
-      const int64_t to = m * (i + 1) / tiles, rows = to - from;
-      for (int64_t q = 0; q < deep; ++q)
-        for (int64_t r = 0; r < rows; ++r) packed[q * rows + r] = a[(k0 + q) * lda + from + r];
-      for (int64_t j = 0; j < n; j += kStepWide) {
-        const float* panel = b + j * k + k0 * kStepWide;
-        step_panel<true>(rows, packed, 0, panel, panel + 16 * kStepWide, deep, c + from * ldc + j,
-                         ldc, n - j < kStepWide ? n - j : kStepWide,
-                         {row ? row + j : row, accumulate || k0 > 0});
+  if (a.row == 1) {  // in runs of few k, so that the rest of a line is near when its turn comes
+    constexpr int64_t kRun = 16, kStored = kTileRegisters * kWide;
+    for (int64_t q = 0; q < k; q += kRun)
+      for (int64_t i = 0, r = 0; i < tiles; ++i) {
+        const int64_t end = m * (i + 1) / tiles, rows = end - r, stop = k - q < kRun ? k : q + kRun;
+        for (int64_t p = q; p < stop; ++p) {
+          const float* const from = a.data + p * a.column + r;
+          float* const at = to + r * k + p * rows;
+          if (r + kStored > m || p * rows + kStored > k * rows)
+            for (int64_t j = 0; j < rows; ++j) at[j] = from[j];
+          else
+#pragma GCC unroll 2
+            for (int v = 0; v < kTileRegisters; ++v) store(at + v * kWide, load(from + v * kWide));
+        }
+        r = end;
       }
-      from = to;
+    return;
+  }
+  for (int64_t i = 0, r = 0; i < tiles; ++i) {
+    const int64_t end = m * (i + 1) / tiles, rows = end - r;
+    const float* const from = a.data + r * a.row;
+    float* const at = to + r * k;
+    int64_t q = 0;
+    for (; q + kWide <= k; q += kWide) {
+      Vec each[kTileRegisters][kWide];
+#pragma GCC unroll 2
+      for (int v = 0; v < kTileRegisters; ++v) {
+#pragma GCC unroll 16
+        for (int j = 0; j < kWide; ++j)
+          each[v][j] = v * kWide + j < rows ? load(from + (v * kWide + j) * a.row + q) : all(0.0f);
+        transpose(each[v]);
+      }
+#pragma GCC unroll 16
+      for (int j = 0; j < kWide; ++j)
+#pragma GCC unroll 2
+        for (int v = 0; v < kTileRegisters; ++v) store(at + (q + j) * rows + v * kWide, each[v][j]);
     }
+    for (; q < k; ++q)
+      for (int64_t j = 0; j < rows; ++j) at[q * rows + j] = from[j * a.row + q];
+    r = end;
+  }
+}
+
+// The same where `a` was brought into tiles, and of each panel `deep` rows are met, of k that it
+// has. A tile goes along all panels, which come from the second cache; the last one brings near
+// what will be read `then`, panels too.
+void step_product_tiles(const float* a, int64_t m, const float* b, int64_t k, int64_t deep,
+                        float* c, int64_t ldc, int64_t n, const float* row, bool accumulate,
+                        const float* then) {
+  const int64_t tiles = (m + kPackedRows - 1) / kPackedRows;
+  for (int64_t i = 0, from = 0; i < tiles; ++i) {
+    const int64_t to = m * (i + 1) / tiles;
+    for (int64_t j = 0; j < n; j += kStepWide) {
+      const float* const panel = b + j * k;
+      const float* const next = then && i + 1 == tiles ? then + j * k : panel + 16 * kStepWide;
+      step_panel<true>(to - from, a + from * deep, 0, panel, next, deep, c + from * ldc + j, ldc,
+                       n - j < kStepWide ? n - j : kStepWide, {row ? row + j : row, accumulate});
+    }
+    from = to;
   }
 }
 
@@ -345,7 +392,8 @@ void step_finish(float* c, int64_t ldc, int64_t m, int64_t n, const float* add, 
 }
 
 void step_panels(nn::Panels& p) {
-  p = {kStepWide, step_product, step_product_t, step_dots, small_product, step_pack_t, step_finish};
+  p = {kStepWide, kPackedRows,   step_product, step_pack_rows, step_product_tiles,
+       step_dots, small_product, step_pack_t,  step_finish};
 }
 
 }  // namespace heddle::ops::HEDDLE_ISA

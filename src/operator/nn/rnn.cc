@@ -206,28 +206,13 @@ class Factor {
   void multiply_panels(Mat<T> a, int64_t from, int64_t to, T* c, int64_t ld, const T* start,
                        bool add) const {
     const int64_t k = w_.m();
-    (a.transposed ? panels_->multiply_transposed : panels_->multiply)(
-        a.data, a.ld, a.m(), packed_ + from * k, k, c, ld, to - from, start, add);
+    panels_->multiply(a.data, a.ld, a.m(), packed_ + from * k, k, c, ld, to - from, start, add);
   }
   Mat<T> w_{};
   const Panels* panels_ = nullptr;
   const T* packed_ = nullptr;
   T* to_pack_ = nullptr;
 };
-
-// c = a b, or c += a b: one product for all steps.
-template <class T>
-void multiply(OpContext& ctx, Mat<T> a, Mat<T> b, Mat<T> c, bool accumulate, const Panels* panels) {
-  if (!panels) return linalg::gemm(ctx, a, b, c, accumulate);
-  ScratchScope scope;
-  const Factor<T> right(ctx, b, panels);
-  const int64_t all = right.panels();
-  ctx.parallel_for(all, std::max<int64_t>(1, all / kPieces),
-                   [&](int64_t from, int64_t to) { right.pack(from, to); });
-  ctx.parallel_for(c.rows, grain_of(c.rows, c.cols * a.n()), [&](int64_t from, int64_t to) {
-    right.multiply(a.slice(from, to), 0, c.cols, c.data + from * c.ld, c.ld, accumulate);
-  });
-}
 
 // --- one layer, one direction -------------------------------------------------------------------
 template <class T>
@@ -607,7 +592,7 @@ void state_weights(const Layer<T>& l, const T* by_state, const T* y, int64_t ld,
   const auto gates = mat(const_cast<T*>(by_state) + (l.backwards ? 0 : shift * wide), less, wide);
   const Mat<T> before{const_cast<T*>(y) + (l.backwards ? shift * ld : 0), less, s.given, ld};
   const auto to = mat(dw, wide, s.given);
-  multiply(l.ctx, gates.t(), before, to, false, l.panels);
+  linalg::gemm(l.ctx, gates.t(), before, to);
   T* starts = l.ctx.template scratch_of<T>(s.batch * wide);
   for (int64_t b = 0; b < s.batch; ++b) {
     const int64_t t = s.steps > 0 ? l.first(b) : -1;
@@ -627,13 +612,12 @@ void backward_layer(const Layer<T>& l, int64_t layer, int64_t direction, const T
   const GateGradients<T> d = backward_steps(l, y, ld, g);
   const auto by_input = mat(d.by_input, rows, wide);
   if (g.dx)
-    multiply(l.ctx, by_input, l.weights(l.wx, wide, l.into), mat(g.dx, rows, l.into), g.add_dx,
-             l.panels);
+    linalg::gemm(l.ctx, by_input, l.weights(l.wx, wide, l.into), mat(g.dx, rows, l.into), g.add_dx);
   if (!g.dparameters) return;
   const Places at(l.p, s, layer, direction);
   T* to = g.dparameters;
-  multiply(l.ctx, by_input.t(), mat(const_cast<T*>(x), rows, l.into), mat(to + at.x, wide, l.into),
-           false, l.panels);
+  linalg::gemm(l.ctx, by_input.t(), mat(const_cast<T*>(x), rows, l.into),
+               mat(to + at.x, wide, l.into));
   state_weights(l, d.by_state, y, ld, to + at.h);
   if (d.given)
     linalg::gemm(l.ctx, mat(d.given, rows, s.given).t(), mat(l.state, rows, s.hidden),
@@ -883,7 +867,7 @@ class Needs {
       n.elements(std::min(few, s_.steps) * s_.gates * one), n.elements(2 * one), n.elements(one);
     }
     n.elements(wide);
-    if (!panels_) n.product(s_.rows(), wide, into);
+    if (!panels_) n.of_all(s_.rows(), wide, into);
     for (int64_t g = 0; panels_ && !packed && g < s_.gates; ++g)
       n.factor(into, s_.hidden), n.factor(s_.given, s_.hidden);
     if (panels_ && apart<float>(into) != into) n.elements(s_.rows() * apart<float>(into));
@@ -912,8 +896,8 @@ class Needs {
       Needs of_state(weights);
       of_state.all_ = {};
       of_state.of_all(wide, s_.given, rows);
-      of_state.elements(s_.batch * wide), of_state.product(wide, s_.given, s_.batch);
-      if (p_.projection_size) of_state.product(s_.given, s_.hidden, rows);
+      of_state.elements(s_.batch * wide), of_state.of_all(wide, s_.given, s_.batch);
+      if (p_.projection_size) of_state.of_all(s_.given, s_.hidden, rows);
       weights.most(of_state.all_);
     }
     steps.most(input.all_), steps.most(weights.all_);
@@ -932,10 +916,10 @@ class Needs {
   void factor(int64_t rows, int64_t columns) {
     elements(Places::whole(columns, panels_->wide) * rows);
   }
-  // multiply()
+  // By all threads.
   void of_all(int64_t m, int64_t n, int64_t k) {
-    if (panels_) factor(k, n);
-    else product(m, n, k);
+    const ScratchNeed need = linalg::scratch(m, n, k, type_);
+    all_.call += need.call, all_.piece = std::max(all_.piece, need.piece);
   }
   void product(int64_t m, int64_t n, int64_t k) {
     all_.piece = std::max(all_.piece, linalg::gemm_scratch(m, n, k, type_));

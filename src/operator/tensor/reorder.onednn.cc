@@ -1,9 +1,13 @@
 // _reorder on oneDNN, for float32 and bfloat16. Pieces are parts of the first axis that is longer
-// than 1, which lie apart in both layouts.
+// than 1, which lie apart in both layouts. Weights of 1 x 1 windows, where oneDNN writes columns of
+// far rows, go by loops of our own.
 #include <algorithm>
 
 #include "heddle/layout.h"
 #include "operator/nn/onednn.h"
+
+#define HEDDLE_LOOPS "operator/tensor/reorder.inl.h"
+#include "operator/simd/each_target.h"
 
 namespace heddle::ops::reorder_onednn {
 
@@ -44,7 +48,40 @@ int64_t unit_of(const Layout& l, int axis) {
   return l.last == axis ? 0 : n;
 }
 
+// Whether a matrix lies in squares, each read by columns, which fill the registers in use.
+bool in_squares(const Blob& b) {
+  const Layout& l = b.stored.layout;
+  const int8_t side = int8_t(*HEDDLE_PICK(kSquare));
+  return b.dtype == Dtype::kFloat32 && b.shape.size(2) == 1 &&
+         l == Layout{{{{1, side}, {0, side}}}, l.last};
+}
+
+// Between such squares and C order.
+void run_squares(OpContext& ctx, const Blob& from, const Blob& to) {
+  const bool back = in_squares(from);
+  const Blob &rows = back ? to : from, &squares = back ? from : to;
+  const Layout& l = squares.stored.layout;
+  const int64_t side = l.blocks[0].size, down = rows.shape[0] / side, across = rows.shape[1] / side;
+  const int64_t ld = rows.shape[1], one = side * side;
+  // Squares of a row of them lie side by side, or those of a column.
+  const int64_t next = l.last == 0 ? down * one : one, below = l.last == 0 ? one : across * one;
+  constexpr int64_t kFloats = 65536;  // of a piece
+  const auto there = HEDDLE_PICK(squares_from_rows);
+  const auto and_back = HEDDLE_PICK(squares_to_rows);
+  ctx.parallel_for(down, std::max<int64_t>(1, kFloats / (side * ld)), [&](int64_t i, int64_t end) {
+    for (; i < end; ++i) {
+      float* const row = rows.as<float>() + i * side * ld;
+      float* const square = squares.as<float>() + i * below;
+      if (back) and_back(row, ld, across, square, next);
+      else there(row, ld, across, square, next);
+    }
+  });
+}
+
 void run(OpContext& ctx, Inputs in, Outputs out) {
+  if ((in_squares(in[0]) && out[0].stored.layout == Layout{}) ||
+      (in_squares(out[0]) && in[0].stored.layout == Layout{}))
+    return run_squares(ctx, in[0], out[0]);
   const Shape& s = out[0].shape;
   const Layout from = in[0].stored.layout, to = out[0].stored.layout;
   int axis = 0;

@@ -67,15 +67,16 @@ std::vector<Layout> some_layouts() {
           packed(1, 0, 16),
           packed(0, 1, 8),
           packed(0, 1, 16, 0),
+          packed(1, 0, 8),
+          packed(1, 0, 16, 0),
+          packed(1, 0, 4, 0),
           packed(1, 1, 4),
           single(1, 6),
           Layout{{{{1, 8}, {0, 16}, {1, 2}}}}};
 }
 
-TEST(Layout, ReordersBetweenAnyTwo) {
-  const Shape s{32, 48, 3, 2};
-  for (const Dtype d :
-       {Dtype::kFloat32, Dtype::kFloat16, Dtype::kBfloat16, Dtype::kFloat64, Dtype::kInt8}) {
+void reorder_between_any_two(const Shape& s, std::initializer_list<Dtype> dtypes) {
+  for (const Dtype d : dtypes) {
     const Tensor x = uniform(s, d, -100, 100);
     for (const Layout& a : some_layouts())
       for (const Layout& b : some_layouts()) {
@@ -91,6 +92,20 @@ TEST(Layout, ReordersBetweenAnyTwo) {
         EXPECT_EQ(from.values(), to.values()) << format("{}", b);
       }
   }
+}
+
+TEST(Layout, ReordersBetweenAnyTwo) {
+  reorder_between_any_two({32, 48, 3, 2}, {Dtype::kFloat32, Dtype::kFloat16, Dtype::kBfloat16,
+                                           Dtype::kFloat64, Dtype::kInt8});
+}
+
+// Weights of 1 x 1 windows lie in squares, which each level has loops for.
+TEST(Layout, ReordersMatricesAtEachLevel) {
+  for (int level = 2; level <= ops::simd::best_level(); ++level) {
+    ops::simd::set_level(level);
+    reorder_between_any_two({64, 48, 1, 1}, {Dtype::kFloat32, Dtype::kBfloat16});
+  }
+  ops::simd::set_level(0);
 }
 
 TEST(Layout, OffsetsAreThoseOfTheDefinition) {
