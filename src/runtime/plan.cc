@@ -231,9 +231,9 @@ Chosen save_memory(Chosen c, const std::vector<Home>& home, const Network& netwo
   if (spec.scratch_threads > 0)
     scratch = scratch_bytes(scratch_needs(c.graph, c.where, c.types, c.choices, true,
                                           spec.scratch_threads, find_wanted(c.graph, outside)));
-  Recomputed r = spec.memory_budget > 0
-                     ? recompute(std::move(c), outside, scratch, spec.memory_budget - own)
-                     : recompute_cheap(std::move(c), outside, scratch, cheap);
+  Recomputed r = spec.memory_budget > 0 ? recompute(std::move(c), outside, scratch,
+                                                    spec.memory_budget - own, has_pass("views"))
+                                        : recompute_cheap(std::move(c), outside, scratch, cheap);
   spent = {r.forward_seconds, r.seconds};
   return std::move(r.graph);
 }

@@ -141,7 +141,8 @@ std::vector<int> order_by(int measure, const std::vector<Block>& blocks) {
 }
 
 int64_t pack(std::vector<Block>& blocks, int64_t enough) {
-  constexpr double kSteps = 1e7;  // what may be spent on looking for a better packing
+  // What may be spent on looking for a better packing; less by who tries many orders.
+  const double most_steps = enough > 0 ? 3e6 : 1e7;
   constexpr int kMeasures = 4;
   const int64_t live = peak_live(blocks), bound = std::max(live, enough);
   int64_t best = pack_by_time(blocks, -1);
@@ -152,10 +153,10 @@ int64_t pack(std::vector<Block>& blocks, int64_t enough) {
     if (const int64_t arena = pack_by_time(trial, steps); arena < best)
       best = arena, blocks = trial;
   const double n = double(blocks.size());
-  const int rounds = int(std::min(1000.0, kSteps / kMeasures / (n * n + 1)));
-  std::minstd_rand random;  // the same plan every time
+  const int rounds = int(std::min(1000.0, most_steps / kMeasures / (n * n + 1)));
   for (int measure = 0; measure < kMeasures && rounds > 0 && best > bound; ++measure) {
     std::vector<int> order = order_by(measure, blocks);
+    std::minstd_rand random;  // the same plan every time, and whoever looks longer finds no worse
     for (int round = 0; round < rounds && best > bound; ++round) {
       const int64_t arena = pack_in_order(trial, order);
       if (arena < best) best = arena, blocks = trial;

@@ -51,6 +51,7 @@ class Planner {
       of_scratch[i] = add_block(scratch_[i], int(i));
     }
     plan_.peak_live_bytes = peak_live(blocks_);
+    list_pieces();
     if (enough > 0 && plan_.peak_live_bytes > enough) {  // nothing can be enough
       plan_.arena_bytes = plan_.peak_live_bytes;
       return std::move(plan_);
@@ -60,7 +61,6 @@ class Planner {
       if (block_of_[v] >= 0) plan_.offset[v] = blocks_[block_of_[v]].offset + place_[v];
     for (size_t i = 0; i < of_scratch.size(); ++i)
       if (of_scratch[i] >= 0) plan_.scratch[i] = blocks_[of_scratch[i]].offset;
-    list_pieces();
     if (after) {
       after->assign(g_.nodes.size(), {});
       order_in_place(*after);

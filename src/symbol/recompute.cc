@@ -5,7 +5,11 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
+#include <numeric>
 #include <optional>
+#include <set>
+#include <span>
 #include <utility>
 
 #include "symbol/checkpoint.h"
@@ -85,9 +89,15 @@ class Study {
   int last(int value) const { return last_[value]; }     // its last forward reader's position
   const std::vector<uint8_t>& pinned() const { return pinned_; }  // never computed again
 
+  // What is in use at each event of an order; as much as is known of views.
+  struct Use {
+    std::span<const Views> views;
+    std::vector<int64_t> at = {};
+  };
+
   // Looks for a packing of no more than `enough` bytes; 0: for the smallest. Where more is live at
   // once, says how much.
-  Trial try_order(Replay::Order order, int64_t enough = 0) const {
+  Trial try_order(Replay::Order order, int64_t enough = 0, Use* use = nullptr) const {
     Trial t{.order = std::move(order), .bytes = 0, .seconds = 0};
     Graph light;
     light.values = t.order.values;
@@ -100,10 +110,13 @@ class Study {
     // As they will stand in the graph: variables among the forward nodes.
     size_t next = 0;
     std::vector<int64_t> scratch;
+    std::vector<int> node_of, event_of;  // of the nodes of that graph
     for (const Graph::Node& n : g_.nodes) {
       if (n.phase > Phase::kForward) continue;
       light.nodes.push_back({.call = n.call, .inputs = n.inputs, .first_output = n.first_output});
-      scratch.push_back(this->scratch(int(&n - g_.nodes.data())));
+      node_of.push_back(int(&n - g_.nodes.data()));
+      event_of.push_back(int(next));
+      scratch.push_back(this->scratch(node_of.back()));
       next += n.call != nullptr;
     }
     for (; next < t.order.events.size(); ++next) {
@@ -120,8 +133,14 @@ class Study {
                              .inputs = e.inputs,
                              .first_output = e.first_output,
                              .phase = e.clone ? Phase::kRecomputed : n.phase});
+      node_of.push_back(e.node);
+      event_of.push_back(int(next));
       scratch.push_back(this->scratch(e.node));
     }
+    std::vector<Views> views;
+    if (use && !use->views.empty())
+      for (int node : node_of) views.push_back(use->views[size_t(node)]);
+    if (use) use->at.assign(t.order.events.size() + 1, 0);
     if (scratch_.empty()) scratch.clear();
     for (const Graph::Node& n : g_.nodes)
       if (!n.call)
@@ -133,10 +152,20 @@ class Study {
     for (Device d : devices) {
       std::vector<bool> other = elsewhere;
       for (int v = 0; v < light.values; ++v) other[v] = other[v] || !(device_of[v] == d);
-      t.bytes += plan_memory(light, types, other, nullptr, devices.size() == 1 ? enough : 0,
-                             d.kind == Device::kCpu ? scratch : std::vector<int64_t>{})
-                     .arena_bytes;
+      const MemoryPlan plan =
+          plan_memory(light, types, other, nullptr, devices.size() == 1 ? enough : 0,
+                      d.kind == Device::kCpu ? scratch : std::vector<int64_t>{}, views);
+      t.bytes += plan.arena_bytes;
+      for (size_t i = 0; use && i < plan.pieces.size(); ++i) {
+        const MemoryPlan::Piece& p = plan.pieces[i];
+        use->at[size_t(event_of[size_t(p.begin)])] += p.bytes;
+        use->at[size_t(event_of[size_t(p.end)]) + 1] -= p.bytes;
+      }
     }
+    if (!use) return t;
+    std::partial_sum(use->at.begin(), use->at.end(), use->at.begin());
+    use->at.pop_back();
+    for (size_t i = 0; i < use->at.size(); ++i) use->at[i] += this->scratch(t.order.events[i].node);
     return t;
   }
 
@@ -583,10 +612,22 @@ class Blocks {
 // the chains say are best.
 class Search {
  public:
-  Search(const Study& s, int64_t bytes) : s_(s), bytes_(bytes) {}
+  Search(const Study& s, int64_t bytes, std::span<const Views> views)
+      : s_(s), bytes_(bytes), views_(views) {}
 
   Trial run(Trial plain) {
     if (plain.bytes <= bytes_) return plain;
+    Trial found = chained(std::move(plain));
+    if (int(found.order.events.size()) > kChanged) return found;
+    Profiled changed = profiled(std::move(found.order), 0);
+    if (changed.bytes > bytes_) changed = lowered(std::move(changed));
+    if (changed.bytes <= bytes_) changed = hastened(std::move(changed));
+    return changed;
+  }
+
+ private:
+  // What the chains say is best.
+  Trial chained(Trial plain) {
     std::vector<Blocks> all;
     for (const int most : {kBlocks, 2 * kBlocks})
       for (const int span : {1 << 30, 96, 24}) {
@@ -602,7 +643,6 @@ class Search {
     return best_ ? std::move(*best_) : squeeze(all, std::move(plain));
   }
 
- private:
   static constexpr int kBlocks = 180;
   static constexpr double kWork = 1.5e8;     // additions that one table may take
   static constexpr int64_t kNodes = 500000;  // of all orders that are tried
@@ -737,10 +777,115 @@ class Search {
     return t;
   }
 
+  // --- single changes of an order, which know nothing of chains and blocks ---
+  static constexpr int kChanged = 4000;  // events of an order that is changed
+  static constexpr int kChanges = 300;
+  static constexpr size_t kMostAgain = 24;  // nodes that run again for one value
+
+  // An order, and what is in use at each of its events.
+  struct Profiled : Trial {
+    std::vector<int64_t> in_use;
+  };
+  Profiled profiled(Replay::Order order, int64_t enough) {
+    ++changes_, changed_ += int64_t(order.events.size());
+    Study::Use use{views_};
+    Trial t = s_.try_order(std::move(order), enough, &use);
+    return {std::move(t), std::move(use.at)};
+  }
+  bool may_try() const { return changes_ < kChanges && changed_ < kNodes / 2; }
+  Reorder changes_of(const Trial& t) const {
+    return {s_.graph(), s_.producer(), s_.pinned(), t.order};
+  }
+
+  // An order that needs less where `t` needs most: what is kept there for later and not read is
+  // computed again, by what takes least time for its bytes. Of a few such the one that comes
+  // closest to `enough`.
+  std::optional<Profiled> relieved(const Profiled& t, int64_t enough) {
+    constexpr size_t kTried = 6;
+    const Reorder changes = changes_of(t);
+    const size_t peak =
+        size_t(std::max_element(t.in_use.begin(), t.in_use.end()) - t.in_use.begin());
+    struct Option {
+      int copy;
+      size_t event;
+      std::vector<int> nodes;
+      double rate;
+    };
+    std::vector<Option> options;
+    for (int v = 0; v < t.order.values; ++v) {
+      const int of = changes.origin(v);
+      if (s_.pinned()[size_t(of)] || s_.bytes(of) == 0 || changes.made(v) >= peak) continue;
+      const size_t next = changes.next_reader(v, peak);
+      if (next == peak || next == t.order.events.size() || next < s_.forward().size()) continue;
+      std::vector<int> nodes = changes.needed(v, next, kMostAgain);
+      if (nodes.empty()) continue;
+      double seconds = 0;
+      for (int node : nodes) seconds += s_.seconds(node);
+      options.push_back({v, next, std::move(nodes), seconds / double(s_.bytes(of))});
+    }
+    std::stable_sort(options.begin(), options.end(),
+                     [](const Option& a, const Option& b) { return a.rate < b.rate; });
+    if (options.size() > kTried) options.resize(kTried);
+    std::optional<Profiled> best;
+    for (const Option& o : options) {
+      Profiled next = profiled(changes.again(o.copy, o.event, o.nodes), enough);
+      if (next.bytes < (best ? best->bytes : t.bytes)) best = std::move(next);
+      if (best && best->bytes <= enough) break;
+    }
+    return best;
+  }
+
+  // What needs least, by steps that do not depend on what is asked for.
+  Profiled lowered(Profiled t) {
+    while (may_try()) {
+      auto less = relieved(t, 1);
+      if (!less) break;
+      Profiled packed = profiled(std::move(less->order), 0);
+      if (packed.bytes >= t.bytes) break;
+      t = std::move(packed);
+    }
+    return t;
+  }
+
+  // Takes out clones, the dearest first, where there is room for what is kept then, or can be made
+  // for less time.
+  Profiled hastened(Profiled t) {
+    using Key = std::pair<int, int>;  // a node, and which of its clones
+    std::set<Key> stay;
+    while (may_try()) {
+      std::map<int, int> seen;
+      Key key;
+      size_t dearest = t.order.events.size();
+      for (size_t i = 0; i < t.order.events.size(); ++i) {
+        const Replay::Event& e = t.order.events[i];
+        if (!e.clone) continue;
+        const Key k{e.node, seen[e.node]++};
+        if (stay.contains(k)) continue;
+        if (dearest < t.order.events.size() &&
+            s_.seconds(e.node) <= s_.seconds(t.order.events[dearest].node))
+          continue;
+        dearest = i, key = k;
+      }
+      if (dearest == t.order.events.size()) break;
+      Profiled next = profiled(changes_of(t).without(dearest), bytes_);
+      for (int more = 0; next.bytes > bytes_ && next.seconds < t.seconds && more < 3; ++more) {
+        auto less = relieved(next, bytes_);
+        if (!less || less->seconds >= t.seconds) break;
+        next = std::move(*less);
+      }
+      if (next.bytes <= bytes_ && next.seconds < t.seconds) t = std::move(next);
+      else stay.insert(key);
+    }
+    return t;
+  }
+
   const Study& s_;
   const int64_t bytes_;
+  const std::span<const Views> views_;
   std::optional<Trial> best_;
   int64_t tried_ = 0;
+  int changes_ = 0;
+  int64_t changed_ = 0;
 };
 
 Trial plain(const Study& s) {
@@ -830,12 +975,14 @@ Trial cheapest(const Study& s, CheapSpec spec) {
 }  // namespace recomputing
 
 Recomputed recompute(Chosen c, const std::vector<bool>& outside,
-                     const std::vector<int64_t>& scratch, int64_t bytes) {
+                     const std::vector<int64_t>& scratch, int64_t bytes, bool views) {
   recomputing::Trial t;
   double forward = 0;
   {
     const recomputing::Study study(c, outside, scratch);
-    t = recomputing::Search(study, bytes).run(recomputing::plain(study));
+    const std::vector<Views> known =
+        views ? find_views(c.graph, c.types, c.choices) : std::vector<Views>{};
+    t = recomputing::Search(study, bytes, known).run(recomputing::plain(study));
     forward = study.forward_seconds();
   }
   return recomputing::apply(std::move(c), t, forward);

@@ -21,9 +21,10 @@ struct Recomputed {
 // (checkpoint.h), and what the planner says of the result decides. When nothing fits, returns what
 // needs least. Every clone reads what its original read and draws the same random numbers, so
 // gradients keep their bits. `outside`: values that have memory of their own. `scratch`: bytes that
-// nodes need in the arena while they run; empty: none.
+// nodes need in the arena while they run; empty: none. `views`: whether values may be parts of
+// others there.
 Recomputed recompute(Chosen c, const std::vector<bool>& outside,
-                     const std::vector<int64_t>& scratch, int64_t bytes);
+                     const std::vector<int64_t>& scratch, int64_t bytes, bool views);
 
 // The same for what costs next to nothing (elementwise operators, norms, pooling): as much of it as
 // takes at most `share` of the time of a step; the graph as it was where this does not lower the

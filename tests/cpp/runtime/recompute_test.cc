@@ -196,6 +196,33 @@ TEST(Recompute, TowersGetSmall) {
   EXPECT_LE(least_bytes(s) - own, arena / 4);
 }
 
+// Two halves, where the second reads what the first made, as in U-Net (Ronneberger et al. 2015): no
+// chain of blocks, so single changes of an order are what saves memory and time.
+TEST(Recompute, HalvesThatReadEachOtherGetSmall) {
+  Symbol x = Symbol::variable("data");
+  std::vector<Symbol> made;
+  const auto layer = [&](const std::string& name) {
+    x = apply("FullyConnected", {x}, name, {{"num_hidden", "24"}});
+    x = apply("Activation", {apply("BatchNorm", {x}, name + "_bn")}, name + "_relu",
+              {{"act_type", "relu"}});
+  };
+  for (int i = 0; i < 6; ++i) {
+    layer(format("down{}", i)), layer(format("down{}_2", i));
+    made.push_back(x);
+  }
+  for (int i = 6; i-- > 0;) {
+    x = apply("Concat", {made[size_t(i)], x}, format("join{}", i), {{"num_args", "2"}});
+    layer(format("up{}", i)), layer(format("up{}_2", i));
+  }
+  const Symbol s = apply("SoftmaxOutput", {x}, "softmax");
+  expect_budgets_kept(s);
+  const Network free = network_of(s, 0);
+  const int64_t own = free.own_bytes(), arena = plan_training(free).stated_bytes();
+  EXPECT_LE(least_bytes(s) - own, arena / 4);
+  const Plan part = plan_training(network_of(s, own + arena * 6 / 10));
+  EXPECT_LE(part.seconds_again, 0.125 * 3 * part.seconds);
+}
+
 TEST(Recompute, StatisticsMoveOnce) {
   const Symbol s = tower(8);
   const Plan p = plan_training(network_of(s, least_bytes(s)));
