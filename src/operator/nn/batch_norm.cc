@@ -119,7 +119,8 @@ struct Channels {
   }
   int64_t size() const { return rows * length; }
   // Short runs are copied together first: loops over them would cost more than the copies.
-  bool scattered() const { return length < 32; }
+  int64_t shortest = 32;
+  bool scattered() const { return length < shortest; }
   int64_t grain() const { return std::max<int64_t>(1, 16384 / std::max<int64_t>(1, size())); }
 };
 
@@ -344,8 +345,9 @@ void forward_with(const BatchNormParam& p, const nn::Following& then, OpContext&
   if (in_blocks(p, in[kData]))
     return in[kData].dtype == Dtype::kFloat32 ? forward_blocks<float>(p, then, ctx, in, out)
                                               : forward_blocks<bfloat16>(p, then, ctx, in, out);
-  const Channels c(p, in[kData].shape);
+  Channels c(p, in[kData].shape);
   const bool learn = ctx.training && !p.use_global_stats;
+  if (!learn) c.shortest = 8;  // there is one loop alone
   with_float(in[kData].dtype, "BatchNorm", [&](auto type) {
     using T = decltype(type);
     using A = Wide<T>;
