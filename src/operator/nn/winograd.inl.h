@@ -100,11 +100,15 @@ struct TileTaps {
   float* at(int channel, int tap) { return of + (channel * kTileTaps + tap) * kWide; }
 };
 
-// A square of rows that are `line` apart, its columns one after the other.
+// A square of rows that are `line` apart, its columns one after the other. Who comes back for more
+// begins where this one's taps end.
 HEDDLE_TILES void tile_turn(const float* from, int64_t line, float* to) {
   Vec v[kWide];
 #pragma GCC unroll 16
-  for (int r = 0; r < kWide; ++r) v[r] = load(from + r * line);
+  for (int r = 0; r < kWide; ++r) {
+    v[r] = load(from + r * line);
+    __builtin_prefetch(from + r * line + kTileTaps * kWide);
+  }
   transpose(v);
 #pragma GCC unroll 16
   for (int r = 0; r < kWide; ++r) store(to + r * kWide, v[r]);
