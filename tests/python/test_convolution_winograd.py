@@ -100,3 +100,19 @@ def test_threads_do_not_change_a_bit():
     once = trained(y, values, dy, "float32")
     for name, value in trained(y, values, dy, "float32").items():
         assert np.array_equal(value, once[name])
+
+
+@pytest.mark.parametrize("case", CASES[-2:])
+def test_single_calls_give_the_bits_of_a_plan(case):
+    """The taps come to their points some at a time, in the same order however tensors lie."""
+    values, dy = arrays(*case)
+    expected = trained(layer(*case[4:]), values, dy, "float32")
+    x = {name: mx.nd.array(value) for name, value in values.items()}
+    for array in x.values():
+        array.attach_grad()
+    with autograd.record():
+        out = mx.nd.Convolution(*x.values(), num_filter=case[4], kernel=(3, 3), pad=(case[5],) * 2)
+    out.backward(mx.nd.array(dy))
+    found = {"out": out} | {name: array.grad for name, array in x.items()}
+    for name in ("out", "data", "c_weight"):
+        assert np.array_equal(found[name].asnumpy(), expected[name])
