@@ -179,13 +179,18 @@ def plans(mx, name):
 
 
 def within(mx, name, megabytes):
-    """The arena and the part of a step that runs again, for an arena of at most so many megabytes."""
+    """Says what arena and what part of a step that runs again an arena of at most so many megabytes comes to, or what it needs."""
     make, shapes = NETWORKS[name]
     net = make(mx)
     wanted = requests(net, shapes)
     free = net.memory_plan(grad_req=wanted, memory_budget=0, **shapes)
-    made = net.memory_plan(grad_req=wanted, memory_budget=free.peak_bytes - free.arena_bytes + int(megabytes * 1e6), **shapes)
-    return made.arena_bytes, made.extra
+    own = free.peak_bytes - free.arena_bytes
+    try:
+        made = net.memory_plan(grad_req=wanted, memory_budget=own + int(megabytes * 1e6), **shapes)
+    except mx.MXNetError as e:
+        need = int(re.search(r"needs (\d+)", str(e))[1]) - own
+        return f"refused, needs {need / 1e6:.0f} MB"
+    return f"{made.arena_bytes / 1e6:.0f} MB, +{100 * made.extra:.1f} %"
 
 
 def sum_of_values(net, shapes, mx):
@@ -310,8 +315,7 @@ def main():
         print(f"{line} {row['mxnet'] * 1.048576 if row['mxnet'] else float('nan'):7.0f}", flush=True)
     for name in rows:
         for megabytes in given.budget:
-            arena, extra = within(mx, name, megabytes)
-            print(f"{name} within {megabytes:.0f} MB: {arena / mega:.0f} MB, +{100 * extra:.1f} %", flush=True)
+            print(f"{name} within {megabytes:.0f} MB: {within(mx, name, megabytes)}", flush=True)
     for name in rows:
         small = name in MEASURED
         if not small and not (given.measure and given.measure in name):

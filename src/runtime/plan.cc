@@ -97,10 +97,7 @@ void view_variables(const Chosen& c, std::vector<Home>& home) {
   const Graph& g = c.graph;
   const std::vector<Views> views = find_views(g, c.types, c.choices);
   if (views.empty()) return;
-  std::vector<uint8_t> changed(size_t(g.values), 0);
-  for (const Graph::Node& n : g.nodes)
-    for (size_t k = 0; n.call && n.call->mutates && k < n.inputs.size(); ++k)
-      if (n.call->inputs[k].role != Role::kRead) changed[n.inputs[k]] = 1;
+  const std::vector<uint8_t> changed = g.changed();
   for (size_t i = 0; i < g.nodes.size(); ++i) {
     const Graph::Node& n = g.nodes[i];
     if (views[i].of != Views::kInput) continue;

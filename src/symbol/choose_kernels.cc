@@ -32,11 +32,8 @@ class Chooser {
         keep_(keep),
         judge_(judge),
         producer_(g_.producers()),
-        choices_(g_.nodes.size()) {
-    for (const Graph::Node& n : g_.nodes)
-      for (size_t i = 0; n.call && n.call->mutates && i < n.inputs.size(); ++i)
-        if (n.call->inputs[i].role != Role::kRead) changes_.insert(n.inputs[i]);
-  }
+        changed_(g_.changed()),
+        choices_(g_.nodes.size()) {}
 
   Chosen run() {
     for (size_t i = 0; i < g_.nodes.size(); ++i)
@@ -99,7 +96,7 @@ class Chooser {
   bool lasts(int value) const { return keep_.packed && stays(value); }
   bool stays(int value) const {
     const Graph::Node& from = g_.nodes[producer_[value]];
-    return (!from.call || from.phase == Phase::kPrepare) && !changes_.contains(value);
+    return (!from.call || from.phase == Phase::kPrepare) && !changed_[size_t(value)];
   }
 
   // Gives the kernel an input packed, if it can be, and may. Which one; or -1.
@@ -147,7 +144,7 @@ class Chooser {
   // The number of the reorder that gives a value in another order; of changing ones, a new one.
   int reordered(int value, int before, const Layout& to, Device device, Phase phase) {
     const int next = int(reorders_.size());
-    if (!changes_.contains(value)) {
+    if (!changed_[size_t(value)]) {
       std::string key;
       append(key, to);
       const auto [there, fresh] = made_.try_emplace({value, std::move(key)}, next);
@@ -203,8 +200,8 @@ class Chooser {
   const Keep keep_;
   KernelJudge* const judge_;
   const std::vector<int> producer_;
-  std::set<int> changes_;  // values that nodes change in place
-  std::set<int> ordered_;  // values whose order somebody relies on
+  std::vector<uint8_t> changed_;  // values that nodes change in place
+  std::set<int> ordered_;         // values whose order somebody relies on
   std::vector<Choice> choices_;
   std::vector<Reorder> reorders_;
   std::vector<Read> reads_;

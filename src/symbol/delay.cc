@@ -75,10 +75,7 @@ class Delayer {
   // place.
   void find_tied() {
     tied_.assign(g_.nodes.size(), 0);
-    std::vector<uint8_t> changed(size_t(g_.values), 0);
-    for (const Graph::Node& n : g_.nodes)
-      for (size_t k = 0; n.call && n.call->mutates && k < n.inputs.size(); ++k)
-        if (n.call->inputs[k].role != Role::kRead) changed[n.inputs[k]] = 1;
+    const std::vector<uint8_t> changed = g_.changed();
     for (size_t i = 0; i < g_.nodes.size(); ++i) {
       const Graph::Node& n = g_.nodes[i];
       if (!n.call || n.call->mutates || !n.after.empty()) tied_[i] = 1;

@@ -70,4 +70,13 @@ std::vector<int> Graph::producers() const {
   return node_of;
 }
 
+std::vector<uint8_t> Graph::changed(bool same_values_too) const {
+  std::vector<uint8_t> all(size_t(values), 0);
+  for (const Node& n : nodes)
+    for (size_t k = 0; n.call && n.call->mutates && k < n.inputs.size(); ++k)
+      if (const Input& i = n.call->inputs[k]; i.role != Role::kRead)
+        all[size_t(n.inputs[k])] |= uint8_t(same_values_too || !i.same_value);
+  return all;
+}
+
 }  // namespace heddle

@@ -37,6 +37,9 @@ struct HEDDLE_API Graph {
   static Graph of(const Symbol& s);
   int add(Node node);                  // numbers its outputs; returns the node's index
   std::vector<int> producers() const;  // value id -> node index
+  // Value id -> whether some node changes it in place. Not counted, if so asked: changes after
+  // which it is the value that it was (Input::same_value).
+  std::vector<uint8_t> changed(bool same_values_too = true) const;
 };
 
 }  // namespace heddle

@@ -15,13 +15,11 @@ bool repeatable(const Graph::Node& n) {
 }  // namespace hoisting
 
 void hoist(Graph& g, const std::vector<uint8_t>& fixed, FunctionRef<bool(int)> constant) {
+  const std::vector<uint8_t> changed = g.changed(false);
   std::vector<uint8_t> stays(size_t(g.values));  // of values: no run changes it
   for (size_t i = 0; i < g.nodes.size(); ++i)
-    if (!g.nodes[i].call) stays[size_t(g.nodes[i].first_output)] = constant(int(i));
-  for (const Graph::Node& n : g.nodes)
-    for (size_t i = 0; n.call && n.call->mutates && i < n.inputs.size(); ++i)
-      if (n.call->inputs[i].role != Role::kRead && !n.call->inputs[i].same_value)
-        stays[size_t(n.inputs[i])] = 0;
+    if (const int v = g.nodes[i].first_output; !g.nodes[i].call && !changed[size_t(v)])
+      stays[size_t(v)] = constant(int(i));
   for (Graph::Node& n : g.nodes) {
     if (!n.call || !hoisting::repeatable(n)) continue;
     bool ready = true;

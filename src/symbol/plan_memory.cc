@@ -43,7 +43,7 @@ class Planner {
     plan_.shares.assign(g_.values, -1);
     plan_.still.assign(g_.nodes.size(), 0);
     plan_.scratch.assign(scratch_.empty() ? 0 : g_.nodes.size(), MemoryPlan::kUnused);
-    if (!views_.empty()) find_changed(), claim_parts();
+    if (!views_.empty()) changed_ = g_.changed(), claim_parts();
     std::vector<int> of_scratch(plan_.scratch.size(), -1);
     for (size_t i = 0; i < g_.nodes.size(); ++i) {
       if (g_.nodes[i].call) make_blocks(int(i));
@@ -184,11 +184,6 @@ class Planner {
   }
 
   // --- views ---
-  void find_changed() {
-    for (const Graph::Node& n : g_.nodes)
-      for (size_t k = 0; n.call && n.call->mutates && k < n.inputs.size(); ++k)
-        if (n.call->inputs[k].role != Role::kRead) changed_.insert(n.inputs[k]);
-  }
   Views::Of views_of(int node) const {
     return views_.empty() || !g_.nodes[node].call ? Views::kNothing : views_[node].of;
   }
@@ -198,9 +193,9 @@ class Planner {
     if (views_of(node) != Views::kInput) return false;
     const Graph::Node& n = g_.nodes[node];
     const int base = n.inputs[0];
-    if (block_of_[base] < 0 || changed_.contains(base)) return false;
+    if (block_of_[base] < 0 || changed_[size_t(base)]) return false;
     for (int v = n.first_output; v < n.first_output + n.outputs(); ++v)
-      if (outside_[v] || changed_.contains(v) || claims_.contains(v)) return false;
+      if (outside_[v] || changed_[size_t(v)] || claims_.contains(v)) return false;
     for (int k = 0; k < n.outputs(); ++k) {
       const int v = n.first_output + k;
       if (is_read(v)) occupy(block_of_[base], place_[base] + views_[node].at[k], v);
@@ -229,11 +224,11 @@ class Planner {
   bool may_join(int node) const {
     const Graph::Node& n = g_.nodes[node];
     const int joined = n.first_output;
-    if (outside_[joined] || !is_read(joined) || changed_.contains(joined)) return false;
+    if (outside_[joined] || !is_read(joined) || changed_[size_t(joined)]) return false;
     for (size_t k = 0; k < n.inputs.size(); ++k) {
       const int v = n.inputs[k];
       const Graph::Node& from = g_.nodes[producer_[v]];
-      if (outside_[v] || !from.call || changed_.contains(v) || claims_.contains(v)) return false;
+      if (outside_[v] || !from.call || changed_[size_t(v)] || claims_.contains(v)) return false;
       if (from.phase != n.phase || node - producer_[v] > kJoinSpan) return false;
       if (views_of(producer_[v]) == Views::kInput || views_[node].at[k] % kAlignment != 0)
         return false;
@@ -262,7 +257,7 @@ class Planner {
       for (const auto& [from, to] : n.call->inplace) {
         const int u = n.inputs[from];
         if (n.first_output + to != v || outside_[u] || !g_.nodes[producer_[u]].call) continue;
-        if (claims_.contains(u) || changed_.contains(u) || views_of(producer_[u])) continue;
+        if (claims_.contains(u) || changed_[size_t(u)] || views_of(producer_[u])) continue;
         if (last_reader(u) != node || bytes_of(u) != bytes_of(v)) continue;
         if (place.join - producer_[u] > kJoinSpan) continue;
         if (may_write_over(*n.call, to, [&](int i) { return n.inputs[i] == u; })) before = u;
@@ -399,7 +394,7 @@ class Planner {
   std::vector<std::vector<int>> occupants_;  // block -> values that lie there last; none: scratch
   std::vector<std::vector<int>> writers_;    // block of a joined value -> who writes its parts
   std::map<int, std::vector<int>> written_over_;  // value -> others than the one it shares with
-  std::set<int> changed_;                         // values that some node changes
+  std::vector<uint8_t> changed_;                  // values that some node changes
   std::map<int, Claim> claims_;
   std::set<int> joins_;                // nodes whose inputs are computed in place
   std::map<int, int> block_of_joins_;  // outermost one -> block

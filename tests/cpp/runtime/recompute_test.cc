@@ -175,7 +175,9 @@ TEST(Recompute, WhatCostsLittleLowersThePeakOrIsLeft) {
       const int64_t after = needed(p, n);
       EXPECT_LE(after, before);
       EXPECT_LE(p.seconds_again, share * 3 * p.seconds);
-      if (after == before) EXPECT_EQ(p.seconds_again, 0);
+      if (after == before) {
+        EXPECT_EQ(p.seconds_again, 0);
+      }
       lower += after < before;
       EXPECT_TRUE(bits_equal(results(n), expected));
     }
