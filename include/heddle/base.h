@@ -58,25 +58,40 @@ void append(std::string& to, T v) {
   else append(to, static_cast<unsigned long long>(v));
 }
 
-// format("a={} b={}", 1, "x") -> "a=1 b=x". Any type with an append() overload may be shown.
+// Something that a message shows: any type with an append() overload. It refers to what it was made
+// of. The functions below are called in hundreds of places with every mix of types, so each of
+// these takes no more than a list of such references.
+class HEDDLE_API Shown {
+ public:
+  Shown(std::string_view v) : at_(v.data()), size_(v.size()), append_(append_text) {}
+  Shown(const std::string& v) : Shown(std::string_view(v)) {}
+  Shown(const char* v) : Shown(std::string_view(v)) {}
+  template <class T>
+  Shown(const T& v)
+      : at_(&v), append_([](std::string& to, const void* at, size_t) {
+          append(to, *static_cast<const T*>(at));
+        }) {}
+  void append_to(std::string& to) const { append_(to, at_, size_); }
+
+ private:
+  static void append_text(std::string& to, const void* at, size_t size);
+  const void* at_;
+  size_t size_ = 0;
+  void (*append_)(std::string& to, const void* at, size_t size);
+};
+HEDDLE_API std::string format_all(std::string_view f, std::initializer_list<Shown> all);
+[[noreturn]] HEDDLE_API void fail_with(std::string_view f, std::initializer_list<Shown> all);
+
+// format("a={} b={}", 1, "x") -> "a=1 b=x".
 template <class... A>
 std::string format(std::string_view f, const A&... a) {
-  std::string out;
-  [[maybe_unused]] auto put = [&](const auto& v) {
-    auto at = f.find("{}");
-    out += f.substr(0, at);
-    append(out, v);
-    f.remove_prefix(at == std::string_view::npos ? f.size() : at + 2);
-  };
-  (put(a), ...);
-  out += f;
-  return out;
+  return format_all(f, {Shown(a)...});
 }
 
 // Throws Error with a formatted text.
 template <class... A>
 [[noreturn]] void fail(std::string_view f, const A&... a) {
-  throw_error(format(f, a...));
+  fail_with(f, {Shown(a)...});
 }
 
 // Throws Error when `ok` is false. Start the message with the operator's name: "[Concat] ...".
@@ -85,6 +100,28 @@ void check(bool ok, std::string_view f, const A&... a) {
   if (!ok) [[unlikely]]
     fail(f, a...);
 }
+
+// --- names ------------------------------------------------------------------------------------
+// A word of a record: a literal, or a text that is kept for the life of the process, once (names of
+// operators and their inputs are few). Copies cost nothing, and the text ends in a zero.
+class HEDDLE_API Name : public std::string_view {
+ public:
+  constexpr Name() : std::string_view("", 0) {}
+  template <size_t N>
+  constexpr Name(const char (&literal)[N]) : std::string_view(literal, N - 1) {}
+  Name(std::string_view text) : std::string_view(kept(text)) {}
+  Name(const std::string& text) : Name(std::string_view(text)) {}
+  template <class T>
+  requires std::is_same_v<T, const char*> Name(const T& text) : Name(std::string_view(text)) {}
+  const char* c_str() const { return data(); }
+  operator std::string() const { return std::string(data(), size()); }
+  friend std::string operator+(std::string_view a, Name b) { return joined(a, b); }
+  friend std::string operator+(Name a, std::string_view b) { return joined(a, b); }
+
+ private:
+  static std::string_view kept(std::string_view text);
+  static std::string joined(std::string_view a, std::string_view b);
+};
 
 // --- dtypes -----------------------------------------------------------------------------------
 // The numbers are MXNet's type flags: they stand in files.

@@ -90,6 +90,15 @@ HD_API int hd_predictor_share(const hd_predictor* predictor, hd_predictor** out)
 HD_API int hd_predictor_reshape(const hd_predictor* predictor, const hd_input* inputs, int count,
                                 hd_predictor** out);
 HD_API void hd_predictor_free(hd_predictor* predictor);
+/* A .params file with the model's parameters and, as one more array, the forms of the weights that
+ * this predictor's kernels read. A model that hd_model_open() makes of such a file has them read
+ * where they lie: predictors are there sooner, and no memory is filled. They serve a predictor of
+ * the same network, level of instructions, way of packing and parameters; for
+ * others they are no more than bytes in the file. As long as the predictor, or until the next
+ * call. */
+HD_API int hd_predictor_save(hd_predictor* predictor, const void** params, size_t* bytes);
+/* *prepared: 1 where they came from the model's file, else 0. */
+HD_API int hd_predictor_prepared(const hd_predictor* predictor, int* prepared);
 
 /* Copies an input, in C order and of its type, which is kept for later runs. `bytes` must be its
  * size. */

@@ -25,30 +25,32 @@ enum class Role : uint8_t {
 
 // Something in a record that exists only where a parameter has a value.
 struct HEDDLE_API Condition {
-  std::string param = "";  // empty: always
-  std::string value = "";  // as printed: "True", "prelu"
+  Name param = {};  // empty: always
+  Name value = {};  // as printed: "True", "prelu"
 };
 // when("no_bias", false), when("act_type", "prelu"), when("num_args", 2)
+constexpr Condition when(Name field, Name value) { return {field, value}; }
 template <class T>
-Condition when(std::string field, const T& value) {
-  if constexpr (std::is_convertible_v<const T&, std::string>) return {std::move(field), value};
-  else return {std::move(field), param::print(value)};
+requires std::is_integral_v<T>  // a literal, as a pointer, would be a bool
+    Condition when(Name field, T value) {
+  if constexpr (std::is_same_v<T, bool>) return {field, value ? Name("True") : Name("False")};
+  else return {field, param::print(value)};
 }
 
 // A record lists all there can be. What differs by a parameter in more than being there is listed
 // twice under one name, with conditions of which one holds.
 struct HEDDLE_API Input {
-  std::string name;
+  Name name;
   Doc doc = "";
   Role role = Role::kRead;
-  std::string init = "";     // initialiser for a created variable: "zero", "one"
+  Name init = {};            // initialiser for a created variable: "zero", "one"
   bool same_value = false;   // kMutate: every run writes the same value, so a tape need not object
   bool by_gradient = false;  // kAux: only the gradient changes it, so a run may be repeated
   bool shape_only = false;   // the kernel reads its type, never its elements: it needs no memory
   Condition when = {};
 };
 struct HEDDLE_API Output {
-  std::string name = "output";
+  Name name = "output";
   bool hidden = false;  // kept for the gradient, not shown to users
   Condition when = {};
 };
@@ -417,7 +419,7 @@ struct HEDDLE_API Fusing {
   // Of an operator with inputs data, weight and, unless `no_bias`, bias: the operator that also
   // does what follows. It has the same parameters and inputs, then `sum` (add one more input) and
   // those that `epilogue` gives.
-  std::string with = "";
+  Name with = {};
   // Of the same: whether axis 1 of its output is the first of the weight. f(const P&); none:
   // always.
   Erased<bool> folds = {};
@@ -433,13 +435,13 @@ struct HEDDLE_API Fusing {
 // (the parameter `scalar`), on a number and a tensor.
 struct HEDDLE_API Notation {
   enum Form : uint8_t { kTensors, kEqualShapes, kTensorNumber, kNumberTensor };
-  std::string symbol;  // "+", "<", "maximum"
+  Name symbol;  // "+", "<", "maximum"
   Form form;
 };
 
 struct HEDDLE_API OpDef {
-  std::string name = "";                  // as in MXNet where its users know it
-  std::vector<std::string> aliases = {};  // other names that find it
+  Name name = {};                  // as in MXNet where its users know it
+  std::vector<Name> aliases = {};  // other names that find it
   Doc doc = "";
   Dtypes dtypes = Dtypes::kAny;
   Precision precision = Precision::kAny;
@@ -447,7 +449,7 @@ struct HEDDLE_API OpDef {
   ParamSchema params = schema<NoParam>();
   ListOf<Input> inputs = {{"data"}};
   ListOf<Output> outputs = {{}};
-  std::string variadic = "";  // the parameter that counts the inputs ("num_args"); set by callers
+  Name variadic = {};  // the parameter that counts the inputs ("num_args"); set by callers
   Infer infer = infer_same;
   Infer infer_dtype = infer_same_dtype;
   Infer infer_stype = infer_dense;
@@ -470,17 +472,17 @@ struct HEDDLE_API OpDef {
   Draws draws = {};            // whether the kernel reads ctx.seed; empty: never
   bool stateful = false;       // a call holds state: it serves one eager call, or one plan
   bool dynamic_shape = false;  // an output's extent is known to the kernel only: eager calls only
-  std::string hint = "";       // for automatic names; the lower-case name by default
-  std::string json_name = "";  // the name in MXNet's JSON; `name` by default
+  Name hint = {};              // for automatic names; the lower-case name by default
+  Name json_name = {};         // the name in MXNet's JSON; `name` by default
 
   struct Packing;
   struct Implementation {
     Device::Kind on;
-    std::string library;  // "portable", "onednn", "blas", "cuda" ...
+    Name library;  // "portable", "onednn", "blas", "cuda" ...
     Kernel run;
     Accepts accepts;
     Wants wants = {};        // none: everything dense and in C order
-    std::string file = "";   // the stem of the file that added it
+    Name file = {};          // the stem of the file that added it
     ScratchOf scratch = {};  // none: no more than kSmallestScratch
     std::shared_ptr<const Packing> packing = nullptr;
   };
@@ -490,16 +492,16 @@ struct HEDDLE_API OpDef {
   // what has an input that lasts.
   struct Packing {
     int input;
-    std::string by;
+    Name by;
     Implementation kernel;
     Erased<Kwargs, const Situation&> with = {};
   };
   std::vector<Implementation> kernels = {};  // filled by OpTable; tried from the back
   const OpDef* forward = nullptr;            // of "_backward_<name>": the operator it belongs to
   const OpDef* backward_op = nullptr;        // and the other way round
-  std::string file = "";                     // the stem in all_ops.def of the file that defines it
+  Name file = {};                            // the stem in all_ops.def of the file that defines it
 
-  const std::string& name_hint() const { return hint; }
+  Name name_hint() const { return hint; }
 };
 
 // An operator with its parameters fixed: what graphs, tapes and eager calls hold. Immutable.
@@ -604,12 +606,12 @@ class HEDDLE_API OpTable {
   const OpDef& define(OpDef def);
   // Adds an implementation to try before those already there, where `accepts` says yes. To name the
   // gradient's kernel, say "_backward_<name>".
-  void kernel(std::string_view op, Device::Kind on, std::string_view library, Kernel run,
+  void kernel(std::string_view op, Device::Kind on, Name library, Kernel run,
               Accepts accepts = nullptr, Wants wants = nullptr);
   // What the kernel of `op` added last takes of scratch memory.
   void scratch(std::string_view op, ScratchOf need);
   // Of the kernel added last: see OpDef::Packing. `scratch`: of `run`.
-  void packing(std::string_view op, int input, std::string_view by, Kernel run,
+  void packing(std::string_view op, int input, Name by, Kernel run,
                Erased<Kwargs, const Situation&> with = {}, ScratchOf scratch = {});
   const OpDef* find(std::string_view name_or_alias) const;
   const OpDef& at(std::string_view name_or_alias) const;  // throws, suggesting near names

@@ -8,6 +8,7 @@
 #include "base/atomic_file.h"
 #include "base/settings.h"
 #include "common.h"
+#include "names.h"
 #include "operator/catalogue.h"
 #include "operator/simd/level.h"
 #include "operator/variadic.h"

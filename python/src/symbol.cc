@@ -2,6 +2,7 @@
 #include <pybind11/stl.h>
 
 #include "common.h"
+#include "names.h"
 #include "operator/variadic.h"
 #include "symbol/passes.h"
 

@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <iterator>
+#include <mutex>
+#include <set>
 
 #include "base/numbers.h"
 
@@ -42,6 +44,41 @@ void append(std::string& to, long long v) {
 void append(std::string& to, unsigned long long v) {
   char text[24];
   to.append(text, numbers::write(text, std::end(text), v).ptr);
+}
+
+void Shown::append_text(std::string& to, const void* at, size_t size) {
+  to.append(static_cast<const char*>(at), size);
+}
+
+std::string format_all(std::string_view f, std::initializer_list<Shown> all) {
+  std::string out;
+  for (const Shown& s : all) {
+    const size_t at = f.find("{}");
+    out += f.substr(0, at);
+    s.append_to(out);
+    f.remove_prefix(at == std::string_view::npos ? f.size() : at + 2);
+  }
+  out += f;
+  return out;
+}
+
+void fail_with(std::string_view f, std::initializer_list<Shown> all) {
+  throw_error(format_all(f, all));
+}
+
+std::string_view Name::kept(std::string_view text) {
+  static std::mutex mutex;
+  static auto* const texts = new std::set<std::string, std::less<>>;
+  std::lock_guard lock(mutex);
+  auto it = texts->find(text);
+  if (it == texts->end()) it = texts->emplace(text).first;
+  return *it;
+}
+
+std::string Name::joined(std::string_view a, std::string_view b) {
+  std::string all(a);
+  all += b;
+  return all;
 }
 
 namespace base {

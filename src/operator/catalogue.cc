@@ -106,7 +106,7 @@ const char* gradient_of(const OpDef& op) {
 void write(JsonWriter& w, const OpDef& op) {
   w.object([&] {
     w.key("name").value(op.name);
-    w.key("aliases").value(op.aliases);
+    w.key("aliases").list(op.aliases, [&](Name alias) { w.value(alias); });
     w.key("doc").value(op.doc);
     w.key("hint").value(op.hint);
     w.key("json_name").value(op.json_name);

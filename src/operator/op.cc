@@ -134,7 +134,7 @@ std::atomic<const std::string*> preferred{nullptr};
 
 // The outputs of a gradient: one per input of the forward operator that is not auxiliary.
 OpDef backward_of(const OpDef& d) {
-  OpDef b{.name = "_backward_" + d.name};
+  OpDef b{.name = Name("_backward_" + d.name)};
   b.doc = "Gradient of " + d.name + ".";
   b.params = d.params;
   b.inputs = {};
@@ -493,10 +493,10 @@ void check_scratch(bool on) { catalogue::checks_scratch.store(on); }
 
 // --- the table ----------------------------------------------------------------------------------
 struct OpTable::State {
-  std::map<std::string, OpDef*, std::less<>> names;  // aliases too
+  std::map<std::string_view, OpDef*> names;  // aliases too
   std::vector<const OpDef*> order;
   const OpDef* meanings[size_t(Meaning::kLast) + 1] = {};  // the first of each
-  std::string file;  // where define() and kernel() are called from
+  Name file;  // where define() and kernel() are called from
   // Kernels of a library for operators that are there already: they are added when all went well.
   size_t old = 0;  // how many operators those are
   std::vector<std::pair<OpDef*, OpDef::Implementation>> later;
@@ -525,7 +525,7 @@ const OpDef& OpTable::define(OpDef def) {
   if (d->json_name.empty()) d->json_name = d->name;
   d->file = table.file;
   check(table.names.emplace(d->name, d).second, "operator '{}' is defined twice", d->name);
-  for (const std::string& alias : d->aliases)
+  for (Name alias : d->aliases)
     check(table.names.emplace(alias, d).second, "operator '{}': the alias '{}' is taken", d->name,
           alias);
   table.order.push_back(d);
@@ -545,14 +545,14 @@ const OpDef& OpTable::define(OpDef def) {
   return *d;
 }
 
-void OpTable::kernel(std::string_view op, Device::Kind on, std::string_view library, Kernel run,
+void OpTable::kernel(std::string_view op, Device::Kind on, Name library, Kernel run,
                      Accepts accepts, Wants wants) {
   if (!kGradients && op.starts_with("_backward_")) return;
   State& table = state();
   const auto it = table.names.find(op);
   check(it != table.names.end(), "a {} kernel names '{}', which is not an operator", library, op);
   OpDef* const d = it->second;
-  OpDef::Implementation k{on, std::string(library), run, accepts, wants, table.file};
+  OpDef::Implementation k{on, library, run, accepts, wants, table.file};
   const auto old = table.order.begin() + ptrdiff_t(table.old);
   if (std::find(table.order.begin(), old, d) == old) d->kernels.push_back(std::move(k));
   else table.later.emplace_back(d, std::move(k));
@@ -570,10 +570,10 @@ void OpTable::scratch(std::string_view op, ScratchOf need) {
   (added == table.later.rend() ? d->kernels.back() : added->second).scratch = need;
 }
 
-void OpTable::packing(std::string_view op, int input, std::string_view by, Kernel run,
+void OpTable::packing(std::string_view op, int input, Name by, Kernel run,
                       Erased<Kwargs, const Situation&> with, ScratchOf scratch) {
   OpDef::Implementation& k = state().names.find(op)->second->kernels.back();
-  OpDef::Packing p{input, std::string(by), k, with};
+  OpDef::Packing p{input, by, k, with};
   p.kernel.run = run, p.kernel.scratch = scratch;
   k.packing = std::make_shared<const OpDef::Packing>(std::move(p));
 }

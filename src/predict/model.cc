@@ -16,7 +16,8 @@ Model::Model(std::string_view json, std::shared_ptr<const MappedFile> file)
 
 int64_t Model::bytes() const {
   int64_t n = 0;
-  for (const auto& [name, t] : params) n += t.blob.bytes();
+  for (const auto& [name, t] : params)
+    if (!Session::is_prepared(name)) n += t.blob.bytes();
   return n;
 }
 
@@ -54,7 +55,7 @@ Session session_for(const Model& model, const Symbol& symbol, const InputTypes& 
   std::map<std::string, Tensor, std::less<>> given = model.params;
   for (const auto& [name, type] : inputs) given.erase(name);
   for (const auto& [name, t] : given)
-    spec.known[name] = {t.blob.shape, t.blob.dtype, Stype::kDense};
+    if (!Session::is_prepared(name)) spec.known[name] = {t.blob.shape, t.blob.dtype, Stype::kDense};
   for (const auto& [name, type] : inputs) {
     spec.known[name] = {type.shape, type.dtype, Stype::kDense};
     spec.inputs.insert(name);
@@ -110,6 +111,26 @@ const Blob& Predictor::input(std::string_view name) const {
 const Blob& Predictor::output(int i) const {
   check(i >= 0 && i < outputs(), "[predict] found output {}, expected 0 to {}", i, outputs() - 1);
   return session_.outputs()[size_t(i)];
+}
+
+// Before what was made comes room, so that in the file it begins with a page, and behind it how
+// much.
+std::string Predictor::save() const {
+  ParamsWriter file;
+  for (const auto& [name, t] : model_->params) {
+    if (Session::is_prepared(name)) continue;
+    const int i = session_.network().find(name);
+    file.add((i >= 0 && session_.network().variables[size_t(i)].aux ? "aux:" : "arg:") + name,
+             t.blob);
+  }
+  if (const Session::Prepared& made = session_.prepared(); !made.bytes.empty()) {
+    const uint64_t room = -file.next(1) % Session::kPreparedAlignment;
+    std::string bytes(room, 0);
+    bytes += made.bytes;
+    bytes.append(reinterpret_cast<const char*>(&room), sizeof room);
+    file.add(made.name, Blob{bytes.data(), {int64_t(bytes.size())}, Dtype::kUint8, Device{}});
+  }
+  return file.file();
 }
 
 void Predictor::forward() {

@@ -50,6 +50,11 @@ class Predictor {
 
   int64_t bytes() const { return session_.bytes(); }  // of all but the model's parameters
 
+  // The model's parameters, and what this one has made of them, as a .params file.
+  std::string save() const;
+  // Whether that was in the model's file.
+  bool prepared() const { return session_.prepared().given; }
+
   void forward();
   // One step of a run, in order from 0; returns how many are left.
   int step(int i);

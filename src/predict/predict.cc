@@ -9,6 +9,7 @@
 
 struct hd_predictor {
   heddle::predict::Predictor value;
+  std::string saved = {};
 };
 struct hd_tensors {
   std::vector<heddle::NamedTensor> value;
@@ -143,6 +144,20 @@ int hd_predictor_reshape(const hd_predictor* predictor, const hd_input* inputs, 
 }
 
 void hd_predictor_free(hd_predictor* predictor) { delete predictor; }
+
+int hd_predictor_save(hd_predictor* predictor, const void** params, size_t* bytes) {
+  return guarded([&] {
+    hd_predictor& p = need(predictor, "the predictor");
+    need(params, "params"), need(bytes, "bytes");
+    p.saved = p.value.save();
+    *params = p.saved.data(), *bytes = p.saved.size();
+  });
+}
+
+int hd_predictor_prepared(const hd_predictor* predictor, int* prepared) {
+  return guarded(
+      [&] { need(prepared, "prepared") = need(predictor, "the predictor").value.prepared(); });
+}
 
 int hd_predictor_set(hd_predictor* predictor, const char* input, const void* data, size_t bytes) {
   return guarded([&] {

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <cstring>
 
-#include "base/params_file.h"
 #include "device/scratch.h"
 #include "operator/random/philox.h"
 
@@ -188,31 +187,12 @@ void Trainer::write(const char* from) {
 
 namespace training {
 
-// A .params file in the making, whose arrays are named as they come.
-struct Writer {
-  void add(std::string name, const Blob& b) {
-    const params::Into out{arrays};
-    params::write_head(out, b.shape, b.dtype, b.device);
-    if (b.bytes() > 0) out(b.data, size_t(b.bytes()));
-    names.push_back(std::move(name));
-  }
-  void add(std::string name, std::span<const double> numbers) {
-    add(std::move(name), Blob{const_cast<double*>(numbers.data()),
-                              {int64_t(numbers.size())},
-                              Dtype::kFloat64,
-                              Device{}});
-  }
-  std::string file() const {
-    std::string bytes;
-    const params::Into out{bytes};
-    params::write_list_head(out, names.size());
-    bytes += arrays;
-    params::write_names(out, names);
-    return bytes;
-  }
-  std::string arrays = {};
-  std::vector<std::string> names = {};
-};
+void add(ParamsWriter& to, std::string name, std::span<const double> numbers) {
+  to.add(std::move(name), Blob{const_cast<double*>(numbers.data()),
+                               {int64_t(numbers.size())},
+                               Dtype::kFloat64,
+                               Device{}});
+}
 
 std::span<const double> numbers_of(const NamedTensor& t, size_t count) {
   const Blob& b = t.tensor.blob;
@@ -225,7 +205,7 @@ std::span<const double> numbers_of(const NamedTensor& t, size_t count) {
 }  // namespace training
 
 std::string Trainer::save() const {
-  training::Writer file;
+  ParamsWriter file;
   for (int i = 0; i < parameters(); ++i) {
     const bool aux = session_.network().variables[kept_[size_t(i)]].aux;
     file.add((aux ? "aux:" : "arg:") + parameter_name(i), parameter(i));
@@ -234,13 +214,13 @@ std::string Trainer::save() const {
 }
 
 std::string Trainer::save_states() const {
-  training::Writer file;
+  ParamsWriter file;
   std::vector<double> head{double(count_)};
   head.insert(head.end(), memory_.begin(), memory_.end());
-  file.add("rule:" + rule_.def.name, head);
+  training::add(file, "rule:" + rule_.def.name, head);
   for (const Learner& l : learners_) {
     const std::string key = "s:" + name_of(l) + ":";
-    file.add(key + "count", std::span(head).first(1));
+    training::add(file, key + "count", std::span(head).first(1));
     for (size_t i = 0; i < l.states.size(); ++i) file.add(key + rule_.states[i].name, l.states[i]);
   }
   return file.file();

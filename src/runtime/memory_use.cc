@@ -32,7 +32,7 @@ MemoryUse memory_use(const Plan& p) {
 
 std::string value_name(const Plan& p, int value) {
   const Graph::Node& n = p.graph.nodes[p.producer[value]];
-  std::string name = n.name.empty() && n.call ? n.call->op->name : n.name;
+  std::string name = n.name.empty() && n.call ? std::string(n.call->op->name) : n.name;
   if (value != n.first_output) name += format("_{}", value - n.first_output);
   if (n.phase == Phase::kRecomputed) name += " (again)";
   return name;

@@ -1,6 +1,7 @@
 // Reading named arrays.
 #include "runtime/params.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "base/params_file.h"
@@ -66,6 +67,31 @@ std::map<std::string, Tensor, std::less<>> by_name(std::vector<NamedTensor> all)
 }
 
 }  // namespace reading
+
+void ParamsWriter::add(std::string name, const Blob& b) {
+  const params::Into out{arrays_};
+  params::write_head(out, b.shape, b.dtype, b.device);
+  if (b.bytes() > 0) out(b.data, size_t(b.bytes()));
+  names_.push_back(std::move(name));
+}
+
+std::string ParamsWriter::file() const {
+  std::string bytes;
+  const params::Into out{bytes};
+  params::write_list_head(out, names_.size());
+  bytes += arrays_;
+  params::write_names(out, names_);
+  return bytes;
+}
+
+size_t ParamsWriter::next(int rank) const {
+  std::string head;
+  params::write_list_head(params::Into{head}, 0);
+  Shape shape = Shape::unknown(rank);
+  std::fill_n(&shape[0], rank, 1);
+  params::write_head(params::Into{head}, shape, Dtype::kUint8, Device{});
+  return head.size() + arrays_.size();
+}
 
 std::vector<NamedTensor> read_tensors(std::string_view bytes) {
   return reading::tensors(bytes, nullptr);

@@ -30,4 +30,17 @@ std::map<std::string, Tensor, std::less<>> read_params(std::string_view bytes);
 // The same of a file, which tensors share where their values lie in it as the processor wants them.
 std::map<std::string, Tensor, std::less<>> read_params(std::shared_ptr<const MappedFile> file);
 
+// A .params file in the making, whose arrays are named as they come.
+class ParamsWriter {
+ public:
+  void add(std::string name, const Blob& b);  // dense, as it is stored
+  std::string file() const;
+  // At which byte of the file the values of an array of that rank begin that is added next.
+  size_t next(int rank) const;
+
+ private:
+  std::string arrays_;
+  std::vector<std::string> names_;
+};
+
 }  // namespace heddle

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "device/scratch.h"
+#include "operator/simd/level.h"
 
 namespace heddle {
 
@@ -68,8 +69,70 @@ bool Session::stays(const Plan& plan, int value) const {
   return true;
 }
 
-void Session::allocate(Program& p, const Program* like) {
+namespace prepared {
+
+// Rises with every change of how a kernel's own form of a weight lies in memory.
+constexpr int kVersion = 1;
+
+// A hash of 64 bits (FNV-1a) of what it is told.
+struct Sum {
+  uint64_t value = 0xcbf29ce484222325;
+  void add(const void* data, size_t bytes) {
+    for (size_t i = 0; i < bytes; ++i)
+      value = (value ^ static_cast<const uint8_t*>(data)[i]) * 0x100000001b3;
+  }
+  void add(std::string_view text) { add(text.data(), text.size()), add("", 1); }
+};
+
+}  // namespace prepared
+
+// The level of instructions, the calls that make it, the types and places of all values, and the
+// first numbers of the variables: who has trained on has changed them.
+std::string Session::name_of_prepared(const Program& p, std::span<const int> once) const {
+  constexpr size_t kFirst = 64;  // bytes
   const Plan& plan = p.steps.plan();
+  prepared::Sum sum;
+  std::string text = format("{} {}", prepared::kVersion, ops::simd::best_level());
+  for (int i : once) {
+    const Graph::Node& n = p.steps.node(i);
+    append(text, n.call->op->name);
+    for (const auto& [key, value] : n.call->kwargs) text += key, text += value;
+    const auto add = [&](int v) {
+      const Blob b = plan.describe(v);
+      text += format(" {} {} {} {}", v, b.shape, b.dtype, b.stored.layout);
+    };
+    for (int v : n.inputs) {
+      add(v);
+      const Graph::Node& from = plan.graph.nodes[plan.producer[v]];
+      if (from.call) continue;
+      const Blob& b = given_.find(from.name)->second.blob;
+      sum.add(b.data, std::min(kFirst, size_t(b.bytes())));
+    }
+    for (int v = n.first_output; v < n.first_output + n.outputs(); ++v) add(v);
+  }
+  sum.add(text);
+  return format("{}{}", kPreparedName, sum.value);
+}
+
+// Those bytes of a file, or null. A file may hold those of several programs.
+std::shared_ptr<char> Session::find_prepared(const std::string& name, int64_t bytes) const {
+  const auto it = given_.find(name);
+  if (it == given_.end() || !it->second.file) return nullptr;
+  const Tensor& t = it->second;
+  char* const data = static_cast<char*>(t.blob.data);
+  uint64_t room = 0;
+  const uint64_t size = uint64_t(t.blob.bytes()), rest = uint64_t(bytes) + sizeof room;
+  if (size < rest) return nullptr;
+  std::memcpy(&room, data + size - sizeof room, sizeof room);
+  // Not so where a file was copied array by array, or cannot be mapped.
+  const bool aligned = reinterpret_cast<uintptr_t>(data + room) % 64 == 0;
+  if (room != size - rest || !aligned) return nullptr;
+  return {std::const_pointer_cast<MappedFile>(t.file), data + room};
+}
+
+void Session::allocate(Program& p, std::span<const int> once, const Program* like) {
+  const Plan& plan = p.steps.plan();
+  if (like) p.made = like->made;
   for (const auto& arena : plan.arenas) p.arenas.push_back(memory_of(arena.second));
   // What is prepared once and kept lies in one piece, of large pages where the system has such.
   int64_t together = 0;
@@ -90,7 +153,11 @@ void Session::allocate(Program& p, const Program* like) {
     p.prepared.push_back(std::move(memory));
   }
   if (places.empty()) return;
-  const std::shared_ptr<char> all = shared(memory_of(together));
+  p.made.name = name_of_prepared(p, once);
+  std::shared_ptr<char> all = find_prepared(p.made.name, together);
+  p.made.given = all != nullptr;
+  if (!all) all = shared(memory_of(together));
+  p.made.bytes = {all.get(), size_t(together)};
   for (const auto& [i, offset] : places) p.prepared[i] = {all, all.get() + offset};
 }
 
@@ -118,12 +185,6 @@ Session::Program& Session::predicting() {
 
 // Gives a program its memory, and prepares what is prepared once.
 void Session::start(Program& p, bool training, const Program* like) {
-  allocate(p, like);
-  if (buffer_) {
-    check(buffer_->fits(), "[bind] found a buffer of {} bytes, expected {}, and scratch memory",
-          buffer_->size(), buffer_->used());
-    scratch_ = buffer_->rest(), scratch_bytes_ = buffer_->size() - buffer_->used();
-  }
   std::vector<int> once;
   for (int i = 0; i < p.steps.size(); ++i) {
     const bool done =
@@ -134,7 +195,17 @@ void Session::start(Program& p, bool training, const Program* like) {
                                           : p.backward)
         .push_back(i);
   }
-  if (!like) prepare(p, once, training);
+  allocate(p, once, like);
+  if (buffer_) {
+    check(buffer_->fits(), "[bind] found a buffer of {} bytes, expected {}, and scratch memory",
+          buffer_->size(), buffer_->used());
+    scratch_ = buffer_->rest(), scratch_bytes_ = buffer_->size() - buffer_->used();
+  }
+  if (!like && !p.made.given) prepare(p, once, training);
+  // What stands for them is read instead, but for the beginning of each, which told their types.
+  if (!like && p.made.given)
+    for (const auto& [name, t] : given_)
+      if (t.file && !is_prepared(name)) t.file->release(t.blob.data, size_t(t.blob.bytes()));
   for (int i = 0; i < p.steps.size(); ++i) locate(p, i);
 }
 

@@ -37,6 +37,18 @@ class Session {
   const Blob& gradient(std::string_view name) const { return gradients_[at(name)]; }
   const std::vector<Blob>& outputs() const { return outputs_; }
   int64_t bytes() const { return bytes_; }  // of memory that was made, but for given variables
+  // What was made of frozen variables for predictions, and a name for it that tells what it is
+  // made of, and how. Where a given tensor of a mapped file has this name, its bytes serve in the
+  // place of what would be made again: after some that are left out and before eight that say how
+  // many those are.
+  struct Prepared {
+    std::string name;
+    std::string_view bytes;  // empty: nothing was made
+    bool given = false;      // it is from a file
+  };
+  const Prepared& prepared() const { return programs_[0]->made; }
+  static bool is_prepared(std::string_view name) { return name.starts_with(kPreparedName); }
+  static constexpr size_t kPreparedAlignment = 4096;  // in files
 
   // Random operators draw from `seed`. forward(true) keeps what backward needs.
   void forward(bool training, uint64_t seed = 0);
@@ -62,9 +74,11 @@ class Session {
     Steps steps;
     std::vector<Memory> arenas;
     std::vector<std::shared_ptr<char>> prepared;
+    Prepared made;
     std::vector<Memory> shown;                    // to a monitor alone
     std::vector<int> prepare, forward, backward;  // steps
   };
+  static constexpr std::string_view kPreparedName = "prepared:";
   Session(Network network, std::map<std::string, Tensor, std::less<>> given, bool frozen,
           Buffer* buffer, const Session* like);
   bool stays(const Plan& plan, int value) const;
@@ -77,7 +91,9 @@ class Session {
   void start(Program& p, bool training, const Program* like);
   void locate(Program& p, int step);
   void prepare(Program& p, std::span<const int> steps, bool training);
-  void allocate(Program& p, const Program* like);
+  void allocate(Program& p, std::span<const int> once, const Program* like);
+  std::string name_of_prepared(const Program& p, std::span<const int> once) const;
+  std::shared_ptr<char> find_prepared(const std::string& name, int64_t bytes) const;
   void show(const std::string& name, const Blob& b) const;
   void show_inputs(const Program& p, int i) const;
   void show_outputs(const Program& p, int i) const;

@@ -102,7 +102,7 @@ Symbol Symbol::apply(const OpCallRef& call, std::vector<Symbol> positional,
         positional.size(), call->inputs.size());
   auto n = std::make_shared<Node>();
   n->call = call;
-  n->name = name.empty() ? call->op->name_hint() : std::move(name);
+  n->name = name.empty() ? std::string(call->op->name_hint()) : std::move(name);
   n->attrs = symbol::stored_attributes(std::move(attrs));
   for (size_t i = 0; i < call->inputs.size(); ++i) {
     const Input& input = call->inputs[i];

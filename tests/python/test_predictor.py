@@ -14,13 +14,15 @@ import pytest
 from predictor_targets import WITHOUT, Target, needed
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PROGRAMS = {name: ROOT / f"tests/predict/{name}.cc" for name in ("run", "bounded")}
+PROGRAMS = {name: ROOT / f"tests/predict/{name}.cc" for name in ("run", "bounded", "prepared")}
 TARGETS = {
-    "g++": Target(["g++", "-O2"], programs=("run", "bounded")),
-    "g++ without exceptions": Target(["g++", "-Os", *WITHOUT], programs=("run", "bounded")),
+    "g++": Target(["g++", "-O2"], programs=("run", "bounded", "prepared")),
+    "g++ without exceptions": Target(["g++", "-Os", *WITHOUT, "-ffunction-sections", "-fdata-sections"],
+                                     link=("-s", "-Wl,--gc-sections"), programs=("run", "bounded")),
     "clang++": Target(["clang++", "-O2"]),
     "clang++ without exceptions": Target(["clang++", "-Os", *WITHOUT]),
-    "aarch64": Target(["aarch64-linux-gnu-g++", "-Os", "-static"], ["qemu-aarch64"], same_bits=False),
+    "aarch64": Target(["aarch64-linux-gnu-g++", "-Os", "-static"], ["qemu-aarch64"], same_bits=False,
+                      programs=("run", "prepared")),
     "armhf": Target(["arm-linux-gnueabihf-g++", "-Os", "-static", "-Wno-psabi"], ["qemu-arm"], same_bits=False),
     # Its loader takes the fetch of newer versions of node for a browser's.
     "wasm": Target(["em++", "-Os", "-msimd128", *WITHOUT], ["node", "--no-experimental-fetch"], ".js",
@@ -190,6 +192,47 @@ def test_runs_in_a_buffer_without_allocating(programs, saved, tmp_path, name, ke
     assert params >= os.path.getsize(saved / f"{name}-0000.params") * 0.9
     assert values > np.prod([int(d) for d in SHAPES[name].split()]) * 4
     assert scratch > 0 and buffer == values + scratch + 64
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_prepared_weights_are_read_where_they_lie(request, programs, saved, tmp_path, name):
+    """They serve the same predictor, and no other: of another level, or after a change of the weights."""
+    if "prepared" not in programs:
+        return
+    import heddle as mx
+    plain = saved / f"{name}-0000.params"
+
+    def answers(out, params, **env):
+        done = run(programs["prepared"], saved, name, tmp_path / out, env, params=params)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.split(), np.fromfile(tmp_path / out, "float32")
+
+    told, expected = answers("first", plain)
+    assert told == ["0", "0"]
+    ready = tmp_path / "first.params"
+    told, found = answers("second", ready)
+    assert told == ["1", "1"]
+    np.testing.assert_array_equal(found.view("uint32"), expected.view("uint32"))
+    assert (tmp_path / "second.params").read_bytes() == ready.read_bytes()
+
+    arrays, had = mx.nd.load(str(ready)), mx.nd.load(str(plain))
+    more, = arrays.keys() - had.keys()
+    assert more.startswith("prepared:")
+    for key in had:
+        np.testing.assert_array_equal(arrays[key].asnumpy(), had[key].asnumpy())
+    if "aarch64" not in request.node.name:
+        told, found = answers("older", ready, HEDDLE_ISA_LEVEL="v2")
+        assert told == ["0", "0"]
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+    key = "arg:conv0_weight" if name == "lenet" else "arg:conv_weight"
+    arrays[key] *= 1.5
+    mx.nd.save(str(tmp_path / "changed.params"), arrays)
+    del arrays[more]
+    mx.nd.save(str(tmp_path / "plain.params"), arrays)
+    told, found = answers("changed", tmp_path / "changed.params")
+    assert told == ["0", "0"]
+    np.testing.assert_array_equal(found, answers("plain", tmp_path / "plain.params")[1])
+    assert not np.array_equal(found, expected)
 
 
 def test_errors_come_out_as_texts(request, program, saved, tmp_path):

@@ -4,24 +4,25 @@
 #include <string>
 #include <vector>
 
+#include "heddle/base.h"
 #include "operator/elemwise/binary.h"
 
 namespace heddle::ops::ew {
 
 // What a binary operator is called in each of its forms; empty: it has no such form.
 struct BinaryNames {
-  std::string elemwise;  // equal shapes
-  std::vector<std::string> elemwise_aliases;
-  std::string hint;  // of a Symbol's operator
-  std::string broadcast;
-  std::vector<std::string> broadcast_aliases;
-  std::string scalar, scalar_alias;        // lhs op number
-  std::string reflected, reflected_alias;  // number op rhs
+  Name elemwise;  // equal shapes
+  std::vector<Name> elemwise_aliases;
+  Name hint;  // of a Symbol's operator
+  Name broadcast;
+  std::vector<Name> broadcast_aliases;
+  Name scalar, scalar_alias;        // lhs op number
+  Name reflected, reflected_alias;  // number op rhs
   // How programs write it, and how the same is written with the operands swapped ("<" for ">");
   // empty where that is no operator.
-  std::string symbol, swapped = "";
+  Name symbol, swapped = {};
   // Hints where they are not the alias in lower case.
-  std::string scalar_hint = "", reflected_hint = "";
+  Name scalar_hint = {}, reflected_hint = {};
 };
 
 // Each calls each(Formula{}, names) for every formula of one file.

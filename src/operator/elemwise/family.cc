@@ -115,12 +115,12 @@ void set_gradient(OpDef& d, const BinaryKernels& k, const Learned<Kernel>& run,
 }
 
 void define_scalar(OpTable& ops, const BinaryKernels& k, const BinaryNames& names, bool reflected) {
-  const std::string& name = reflected ? names.reflected : names.scalar;
-  const std::string& alias = reflected ? names.reflected_alias : names.scalar_alias;
+  const Name name = reflected ? names.reflected : names.scalar;
+  const Name alias = reflected ? names.reflected_alias : names.scalar_alias;
   if (name.empty()) return;
   OpDef d{
       .name = name,
-      .aliases = alias.empty() ? std::vector<std::string>{} : std::vector{alias},
+      .aliases = alias.empty() ? std::vector<Name>{} : std::vector{alias},
       .doc = std::string(k.doc) + (reflected ? " The number is lhs." : " The number is rhs."),
       .precision = k.full || (reflected && k.full_reflected) ? Precision::kFull : Precision::kAny,
       .params = schema<ScalarParam>(),
@@ -133,8 +133,11 @@ void define_scalar(OpTable& ops, const BinaryKernels& k, const BinaryNames& name
     d.backward.inplace = {{0, 0}};
   }
   d.hint = reflected ? names.reflected_hint : names.scalar_hint;
-  if (d.hint.empty())
-    for (char c : alias) d.hint += char(c >= 'A' && c <= 'Z' ? c + 32 : c);
+  if (d.hint.empty()) {
+    std::string lower;
+    for (char c : alias) lower += char(c >= 'A' && c <= 'Z' ? c + 32 : c);
+    d.hint = lower;
+  }
   d.notation = {{names.symbol, reflected ? Notation::kNumberTensor : Notation::kTensorNumber}};
   // `1 < x` is `x > 1`.
   if (!names.swapped.empty()) d.notation.push_back({names.swapped, Notation::kNumberTensor});

@@ -155,7 +155,7 @@ std::vector<GradContext::Value> build_numbers(GradContext& g) {
 }
 
 template <class F>
-OpDef reduce_def(std::vector<std::string> aliases) {
+OpDef reduce_def(std::vector<Name> aliases) {
   OpDef d{.name = F::name,
           .aliases = std::move(aliases),
           .doc = F::doc,

@@ -20,18 +20,24 @@ inline __attribute__((always_inline)) Vec block_within(Vec v, Vec low, Vec high)
   return v > high ? high : v;
 }
 
-// What follows the sums v of one pixel and block of filters, of which `width` are there.
-inline __attribute__((always_inline)) void block_finish(Vec v, const float* add, float* y,
-                                                        int width, Vec low, Vec high, bool past) {
-  if (width == kWide) {
-    if (add) v += load(add);
-    v = block_within(v, low, high);
-    return past ? store_past(y, v) : store(y, v);
-  }
-  float edge[kWide];
-  for (int i = 0; i < kWide; ++i) edge[i] = add && i < width ? add[i] : 0.0f;
-  store(edge, block_within(v + load(edge), low, high));
-  for (int i = 0; i < width; ++i) y[i] = edge[i];
+// What follows the sums v of one pixel and block of filters.
+inline __attribute__((always_inline)) void block_finish(Vec v, const float* add, float* y, Vec low,
+                                                        Vec high, bool past) {
+  if (add) v += load(add);
+  v = block_within(v, low, high);
+  return past ? store_past(y, v) : store(y, v);
+}
+// The same for the pixels [skip, pixels) of a block of which not all filters are there; pixel i has
+// its sums at sums[i]. Once for all tiles: they are rare.
+__attribute__((noinline)) void block_edge(const nn::BlockRun& r, const Vec* sums, int64_t skip,
+                                          int pixels, const float* add, float* y) {
+  const auto* const sum = reinterpret_cast<const float*>(sums);
+  for (int64_t i = skip; i < pixels; ++i)
+    for (int k = 0; k < r.width; ++k) {
+      float v = sum[i * kWide + k] + (add ? add[i * r.y_step + k] : 0.0f);
+      v = v < r.low ? r.low : v;  // a NaN stays
+      y[i * r.y_step + k] = v > r.high ? r.high : v;
+    }
 }
 
 // Pixels before `skip` are in the tile before this one, which has written them.
@@ -66,12 +72,17 @@ void block_tile(const nn::BlockRun& r, int64_t skip, const float* x, const float
   const Vec low = all(r.low), high = all(r.high);
 #pragma GCC unroll 2
   for (int f = 0; f < F; ++f) {
-    const int width = f + 1 < F ? kWide : r.width;
+    if (f + 1 == F && r.width < kWide) {
+      Vec edge[R];
+      for (int i = 0; i < R; ++i) edge[i] = s[i][f];
+      const int64_t at = f * r.y_plane;
+      return block_edge(r, edge, skip, R, add ? add + at : nullptr, y + at);
+    }
 #pragma GCC unroll 16
     for (int i = 0; i < R; ++i) {
       if (i < skip) continue;
       const int64_t at = i * r.y_step + f * r.y_plane;
-      block_finish(s[i][f], add ? add + at : nullptr, y + at, width, low, high, r.past);
+      block_finish(s[i][f], add ? add + at : nullptr, y + at, low, high, r.past);
     }
   }
 }
@@ -201,7 +212,7 @@ void depth_tile(const DepthRow& row, int64_t at) {
   const Vec low = all(r.low), high = all(r.high);
   float* const y = row.y + at * kWide;
 #pragma GCC unroll 16
-  for (int i = 0; i < R; ++i) block_finish(s[i], nullptr, y + i * kWide, kWide, low, high, r.past);
+  for (int i = 0; i < R; ++i) block_finish(s[i], nullptr, y + i * kWide, low, high, r.past);
 }
 
 // A row in tiles of R; the last may begin in the one before.
@@ -256,7 +267,7 @@ void depth_any(const DepthRow& row, const DepthTaps& columns, int64_t at) {
 #pragma GCC unroll 16
   for (int i = 0; i < R; ++i)
     block_finish(s[i], row.add ? row.add + (at + i) * kWide : nullptr, row.y + (at + i) * kWide,
-                 kWide, low, high, r.past);
+                 low, high, r.past);
 }
 
 void depth_plane(const nn::DepthRun& r) {

@@ -6,7 +6,8 @@ namespace heddle::ops::HEDDLE_ISA {
 
 constexpr int kStepWide = 2 * kWide;
 // Rows of a tile. Packed ones are read from one place and may be more.
-constexpr int kStepRows = HEDDLE_LEVEL == 4 ? 8 : 6, kPackedRows = HEDDLE_LEVEL == 4 ? 12 : 6;
+constexpr int kStepRows = HEDDLE_LEVEL == 4 ? 8 : kCompact ? 1 : 6;
+constexpr int kPackedRows = HEDDLE_LEVEL == 4 ? 12 : 6;
 // Registers that hold the numbers of one k of a tile.
 constexpr int kTileRegisters = (kPackedRows + kWide - 1) / kWide;
 template <bool kPacked>
@@ -239,11 +240,14 @@ void step_dots_rows(const float* a, int64_t lda, const float* b, int64_t ldb, in
 void step_dots(const float* a, int64_t lda, int64_t m, const float* b, int64_t ldb, int64_t k,
                float* c, int64_t ldc, int64_t n, const float* row, bool accumulate) {
   const StepStart start{row, accumulate};
-  for (; m >= 4; m -= 4, a += 4 * lda, c += 4 * ldc)
-    step_dots_rows<4>(a, lda, b, ldb, k, c, ldc, n, start);
-  if (m == 3) step_dots_rows<3>(a, lda, b, ldb, k, c, ldc, n, start);
-  if (m == 2) step_dots_rows<2>(a, lda, b, ldb, k, c, ldc, n, start);
-  if (m == 1) step_dots_rows<1>(a, lda, b, ldb, k, c, ldc, n, start);
+  constexpr int kRows = kCompact ? 1 : 4;
+  for (; m >= kRows; m -= kRows, a += kRows * lda, c += kRows * ldc)
+    step_dots_rows<kRows>(a, lda, b, ldb, k, c, ldc, n, start);
+  if constexpr (kRows > 1) {
+    if (m == 3) step_dots_rows<3>(a, lda, b, ldb, k, c, ldc, n, start);
+    if (m == 2) step_dots_rows<2>(a, lda, b, ldb, k, c, ldc, n, start);
+    if (m == 1) step_dots_rows<1>(a, lda, b, ldb, k, c, ldc, n, start);
+  }
 }
 
 // A whole panel of the transpose of a matrix whose rows are ld apart.

@@ -57,7 +57,7 @@ void backward(const RegressionParam& p, OpContext& ctx, Inputs in, Outputs out) 
 }
 
 template <class Link, class Gradient>
-OpDef record(const char* name, std::vector<std::string> aliases, const char* doc) {
+OpDef record(const char* name, std::vector<Name> aliases, const char* doc) {
   return {
       .name = name,
       .aliases = std::move(aliases),

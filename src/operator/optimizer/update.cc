@@ -36,8 +36,8 @@ OpDef def() {
     for (const char* state : R::states) in.push_back({.name = state, .role = Role::kMutate});
   if constexpr (kPrecise<R>) in.push_back({.name = "weight32", .role = Role::kMutate});
   return {.name = R::name,
-          .aliases = kSparseName<R> ? std::vector<std::string>{format("_sparse_{}", R::name)}
-                                    : std::vector<std::string>{},
+          .aliases = kSparseName<R> ? std::vector<Name>{format("_sparse_{}", R::name)}
+                                    : std::vector<Name>{},
           .doc = R::doc,
           .dtypes = Dtypes::kFloating,
           .params = schema<R>(),

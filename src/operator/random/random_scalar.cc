@@ -159,7 +159,7 @@ void run(const P& p, OpContext& ctx, Inputs, Outputs out) {
 
 // random_<name>, and random_<name>_like, which takes the shape and dtype of a tensor.
 template <class P>
-void define_one(OpTable& ops, std::vector<std::string> aliases = {}) {
+void define_one(OpTable& ops, std::vector<Name> aliases = {}) {
   const std::string name = std::string("_random_") + P::name;
   aliases.insert(aliases.begin(), name.substr(1));
   ops.define({.name = name,

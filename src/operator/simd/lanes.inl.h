@@ -23,6 +23,13 @@ constexpr bool kFast = true;
 #else
 constexpr bool kFast = false;
 #endif
+// Where programs are compiled for size, loops that serve old machines alone come in one version in
+// the place of several.
+#ifdef __OPTIMIZE_SIZE__
+constexpr bool kCompact = !kFast;
+#else
+constexpr bool kCompact = false;
+#endif
 typedef float Vec __attribute__((vector_size(kWide * 4)));
 typedef float LooseVec __attribute__((vector_size(kWide * 4), aligned(4), may_alias));
 

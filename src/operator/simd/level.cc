@@ -4,20 +4,30 @@
 #include "base/settings.h"
 #include "heddle/base.h"
 
+#if HEDDLE_LEVELS >= 3
+#include <cpuid.h>
+#endif
+
 namespace heddle::ops::simd {
 
 std::atomic<int> last{0};
 std::atomic<int> current{0};  // 0: not chosen yet
 
+// The processor itself is asked: what compilers offer for this knows every processor by name, and
+// is larger than many a loop.
 int machine_level() {
 #if HEDDLE_LEVELS >= 3
-  __builtin_cpu_init();
-  const bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                  __builtin_cpu_supports("bmi2");
-  const bool v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                  __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
-                  __builtin_cpu_supports("avx512vl");
-  return v4 && HEDDLE_LEVELS >= 4 ? 4 : v3 ? 3 : 2;
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  const auto has = [](unsigned found, unsigned bits) { return (found & bits) == bits; };
+  if (!__get_cpuid(1, &a, &b, &c, &d) || !has(c, bit_OSXSAVE | bit_AVX | bit_FMA)) return 2;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !has(b, bit_AVX2 | bit_BMI2)) return 2;
+  constexpr unsigned kRegisters256 = 0x06, kRegisters512 = 0xe6;  // that the system keeps
+  unsigned kept = 0;
+  asm("xgetbv" : "=a"(kept), "=d"(d) : "c"(0));
+  if (!has(kept, kRegisters256)) return 2;
+  const bool v4 = has(b, bit_AVX512F | bit_AVX512BW | bit_AVX512CD | bit_AVX512DQ | bit_AVX512VL) &&
+                  has(kept, kRegisters512);
+  return v4 && HEDDLE_LEVELS >= 4 ? 4 : 3;
 #else
   return 2;
 #endif

@@ -9,7 +9,7 @@ namespace heddle::ops::view {
 
 // Extents, and how many elements a step along each axis moves (0: repeated, negative: backwards).
 struct View {
-  static constexpr int kMaxAxes = 2 * Shape::kMaxRank;
+  static constexpr int kMaxAxes = 2 * Shape::kMaxRank + 1;  // the last one: halves of elements
   int rank = 0;
   int64_t extent[kMaxAxes] = {}, stride[kMaxAxes] = {};
   int64_t offset = 0;
