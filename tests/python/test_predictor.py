@@ -131,6 +131,8 @@ def programs(request, compilations, report):
     size = sum(len(gzip.compress(f.read_bytes())) if target.suffix else f.stat().st_size for f in files)
     what = " with its script, gzip" if target.suffix else ""
     report(f"{name}: compiled in {seconds:.0f} s, {size / 1000:.0f} KB{what}")
+    if "-s" in target.link and platform.machine() == "x86_64":
+        assert size < 640_000  # 603 KB with g++ 12
     return {name: [*target.runner, folder / f"{name}{target.suffix}"] for name in target.programs}
 
 
