@@ -24,7 +24,7 @@ LIBRARIES = [(r"dnnl|oneapi/dnnl|omp\.h", r"(\.|^)onednn\.(cc|h)$"), (r"cblas|op
              (r"jpeglib|jerror|jconfig|turbojpeg", r"(\.|^)jpeg\.(cc|h)$"), (r"png", r"(\.|^)png\.(cc|h)$"),
              (r"cublas", r"\.cu$|\.cublas\.cc$"), (r"cudnn", r"\.cudnn\.cc$"), (r"cuda|cub/|nvrtc|nccl|curand", r"\.cuh?$|\.(cuda|cublas|cudnn)\.cc$")]
 FREE_ROOMS = {"device", "io"}  # these may speak to drivers and decoders
-POSIX = re.compile(r"(sys/\w+|pthread|sched|unistd|fcntl|dirent|dlfcn|signal|errno|time|stdbool|stddef|stdint|immintrin|arm_neon|linux/\w+)\.h$")
+POSIX = re.compile(r"(sys/\w+|pthread|sched|unistd|fcntl|dirent|dlfcn|signal|errno|time|stdbool|stddef|stdint|immintrin|cpuid|arm_neon|linux/\w+)\.h$")
 SOURCES = (".h", ".cc", ".cu", ".cuh", ".def")
 
 
