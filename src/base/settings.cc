@@ -32,7 +32,8 @@ constexpr Setting kTable[] = {
      "portable onednn blas tuned"},
     {"HEDDLE_PASSES", "",
      "Passes over graphs that are left out, to find out which one does harm: -constants, "
-     "-delay, -fold, -fuse, -pack, -pointwise, -recompute, -views, with commas between."},
+     "-delay, -fold, -fuse, -pack, -pointwise, -recompute, -views, with commas between.",
+     "-constants -delay -fold -fuse -pack -pointwise -recompute -views", true},
     {"HEDDLE_POOL", "1",
      "0: freed memory goes back to the device at once instead of being kept for reuse."},
     {"HEDDLE_CUDA_LIBRARY", "",
@@ -63,6 +64,18 @@ bool is_choice(std::string_view choices, std::string_view value) {
   return false;
 }
 
+// Is `value` what `s` lets be said?
+bool is_valid(const Setting& s, std::string_view value) {
+  if (s.choices.empty()) return true;
+  if (!s.several) return is_choice(s.choices, value);
+  for (size_t at = 0; at <= value.size();) {
+    const size_t end = std::min(value.find(',', at), value.size());
+    if (!is_choice(s.choices, value.substr(at, end - at))) return false;
+    at = end + 1;
+  }
+  return true;
+}
+
 // "a b c" as "a, b or c".
 std::string listed(std::string_view choices) {
   std::string text;
@@ -81,8 +94,9 @@ std::string setting(std::string_view name) {
   const Setting& s = settings_table::find(name);
   const char* value = std::getenv(std::string(name).c_str());
   if (!value || !*value) return std::string(s.fallback);
-  check(s.choices.empty() || settings_table::is_choice(s.choices, value),
-        "[settings] {} is '{}', expected {}", name, value, settings_table::listed(s.choices));
+  check(settings_table::is_valid(s, value), "[settings] {} is '{}', expected {}{}", name, value,
+        settings_table::listed(s.choices),
+        s.several ? ", or some of them, with commas between" : "");
   return value;
 }
 

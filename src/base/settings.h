@@ -15,6 +15,7 @@ struct HEDDLE_API Setting {
   std::string_view fallback;  // the value when the variable is unset or empty
   std::string_view doc;
   std::string_view choices = "";  // the values there are, with blanks between; empty: see doc
+  bool several = false;           // or some of the choices, with commas between
 };
 
 // Every variable the library reads, at most 12. The docs print it.

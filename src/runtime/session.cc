@@ -82,14 +82,23 @@ struct Sum {
       value = (value ^ static_cast<const uint8_t*>(data)[i]) * 0x100000001b3;
   }
   void add(std::string_view text) { add(text.data(), text.size()), add("", 1); }
+  // Bytes at places spread over a weight, from its first to its last: to look at all would bring
+  // the file into memory that is mapped to stay out of it. A few at its beginning would not do:
+  // what belongs to a corner of pictures that is always dark never learns.
+  void add_some(const Blob& b) {
+    constexpr size_t kPlaces = 8, kBytes = 64;
+    const size_t all = size_t(b.bytes());
+    if (all <= kPlaces * kBytes) return add(b.data, all);
+    for (size_t i = 0; i < kPlaces; ++i)
+      add(static_cast<const char*>(b.data) + (all - kBytes) * i / (kPlaces - 1), kBytes);
+  }
 };
 
 }  // namespace prepared
 
-// The level of instructions, the calls that make it, the types and places of all values, and the
-// first numbers of the variables: who has trained on has changed them.
+// The level of instructions, the calls that make it, the types and places of all values, and some
+// numbers of every variable: who has trained on has changed them.
 std::string Session::name_of_prepared(const Program& p, std::span<const int> once) const {
-  constexpr size_t kFirst = 64;  // bytes
   const Plan& plan = p.steps.plan();
   prepared::Sum sum;
   std::string text = format("{} {}", prepared::kVersion, ops::simd::best_level());
@@ -105,8 +114,7 @@ std::string Session::name_of_prepared(const Program& p, std::span<const int> onc
       add(v);
       const Graph::Node& from = plan.graph.nodes[plan.producer[v]];
       if (from.call) continue;
-      const Blob& b = given_.find(from.name)->second.blob;
-      sum.add(b.data, std::min(kFirst, size_t(b.bytes())));
+      sum.add_some(given_.find(from.name)->second.blob);
     }
     for (int v = n.first_output; v < n.first_output + n.outputs(); ++v) add(v);
   }

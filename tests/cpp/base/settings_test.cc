@@ -71,6 +71,25 @@ TEST(Settings, ChoicesAreChecked) {
   unsetenv("HEDDLE_THREADS");
 }
 
+TEST(Settings, SomeTakeSeveralChoices) {
+  setenv("HEDDLE_PASSES", "-fold,-views", 1);
+  EXPECT_EQ(setting("HEDDLE_PASSES"), "-fold,-views");
+  for (const char* wrong : {"-fold,-view", "fold", "-fold, -views", ",", "-fold,"}) {
+    setenv("HEDDLE_PASSES", wrong, 1);
+    try {
+      setting("HEDDLE_PASSES");
+      ADD_FAILURE() << wrong;
+    } catch (const Error& e) {
+      EXPECT_EQ(
+          std::string(e.what()),
+          format("[settings] HEDDLE_PASSES is '{}', expected -constants, -delay, -fold, -fuse, "
+                 "-pack, -pointwise, -recompute or -views, or some of them, with commas between",
+                 wrong));
+    }
+  }
+  unsetenv("HEDDLE_PASSES");
+}
+
 TEST(Settings, UnknownNamesThrow) { EXPECT_THROW(setting("HEDDLE_NO_SUCH_THING"), Error); }
 
 }  // namespace
