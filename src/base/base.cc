@@ -1,11 +1,11 @@
 // Words every room uses: the parts of base.h and half.h that need not be inline.
 #include "heddle/base.h"
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <iterator>
-#include <mutex>
-#include <set>
+#include <memory>
 
 #include "base/numbers.h"
 
@@ -66,13 +66,27 @@ void fail_with(std::string_view f, std::initializer_list<Shown> all) {
   throw_error(format_all(f, all));
 }
 
+// Without a lock: a child that is forked while another thread has it would wait for ever.
 std::string_view Name::kept(std::string_view text) {
-  static std::mutex mutex;
-  static auto* const texts = new std::set<std::string, std::less<>>;
-  std::lock_guard lock(mutex);
-  auto it = texts->find(text);
-  if (it == texts->end()) it = texts->emplace(text).first;
-  return *it;
+  struct Text {
+    std::string text;
+    const Text* next;
+  };
+  static constinit std::atomic<const Text*> lists[1024] = {};
+  size_t hash = 0;
+  for (char c : text) hash = hash * 31 + static_cast<unsigned char>(c);
+  std::atomic<const Text*>& list = lists[hash % std::size(lists)];
+  std::unique_ptr<Text> fresh;
+  const Text* first = list.load(std::memory_order_acquire);
+  for (const Text* seen = nullptr;;) {
+    for (const Text* t = first; t != seen; t = t->next)
+      if (t->text == text) return t->text;
+    seen = first;
+    if (!fresh) fresh.reset(new Text{std::string(text), nullptr});
+    fresh->next = first;
+    if (list.compare_exchange_weak(first, fresh.get(), std::memory_order_acq_rel))
+      return fresh.release()->text;
+  }
 }
 
 std::string Name::joined(std::string_view a, std::string_view b) {

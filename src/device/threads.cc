@@ -17,10 +17,9 @@ int by_default() {
   return asked > 0 ? static_cast<int>(std::min<int64_t>(asked, 4096)) : usable_threads();
 }
 
-std::atomic<int>& chosen() {
-  static std::atomic<int> count{by_default()};
-  return count;
-}
+// 0: nobody has asked yet. Not a local static with its first value: the child of a fork would wait
+// for ever for a thread of its parent that was finding that.
+constinit std::atomic<int> count{0};
 
 }  // namespace threads_allowed
 
@@ -31,11 +30,17 @@ int usable_threads() {
   return std::max(1, std::min(mask, allowed));
 }
 
-int threads() { return threads_allowed::chosen().load(std::memory_order_relaxed); }
+int threads() {
+  const int chosen = threads_allowed::count.load(std::memory_order_relaxed);
+  if (chosen > 0) return chosen;
+  int found = 0;
+  const int usual = threads_allowed::by_default();
+  return threads_allowed::count.compare_exchange_strong(found, usual) ? usual : found;
+}
 
 void set_threads(int threads) {
   check(threads >= 0 && threads <= 4096, "[set_threads] found {}, expected 0 to 4096", threads);
-  threads_allowed::chosen() = threads > 0 ? threads : threads_allowed::by_default();
+  threads_allowed::count = threads > 0 ? threads : threads_allowed::by_default();
 }
 
 }  // namespace heddle
