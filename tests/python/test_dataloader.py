@@ -454,6 +454,7 @@ def test_a_program_ends_amid_an_epoch(kind):
 def test_interrupted_amid_an_epoch(kind):
     """Ctrl-C goes to all processes of a terminal."""
     program = run(f"""
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # shells have what they start in the background ignore it
         loader = data.DataLoader(Slow(0.005), 2, **{WORKERS[kind]})
         epoch = iter(loader)
         next(epoch)
