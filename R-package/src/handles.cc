@@ -69,8 +69,7 @@ double accounted() { return live; }
 
 // An array ends with a vector of R that only its pointer's state holds: whoever lends R the memory
 // of a vector hears when the vector is garbage. A finalizer would say the same, and cost R a weak
-// reference, a second collection of all that belongs to the pointer, and a fifth of the time of a
-// sum of two small arrays.
+// reference and a second collection of all that belongs to the pointer.
 struct Held {
   hd_array* array;
   double bytes;  // 0 of a view
@@ -198,7 +197,8 @@ void* handle_of(SEXP x, Kind kind, const char* what) {
 }
 
 void release(SEXP record) {
-  if (handle_of(record, Kind::kRecord, "the record")) free_handle(record);
+  handle_of(record, Kind::kRecord, "the record");  // throws at what is none
+  free_handle(record);
 }
 
 void keep(SEXP x, SEXP value) { R_SetExternalPtrProtected(x, value); }

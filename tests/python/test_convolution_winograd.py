@@ -48,19 +48,23 @@ def test_a_step_of_training(case):
         close(found[name], value)
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_single_calls_with_plain_tensors(case):
-    values, dy = arrays(*case)
-    expected = trained(layer(*case[4:]), values, dy, "float64")
+def called(case, values, dy):
+    """What a single call and its gradient give, by name."""
     x = {name: mx.nd.array(value) for name, value in values.items()}
     for array in x.values():
         array.attach_grad()
     with autograd.record():
         out = mx.nd.Convolution(*x.values(), num_filter=case[4], kernel=(3, 3), pad=(case[5],) * 2)
     out.backward(mx.nd.array(dy))
-    close(out.asnumpy(), expected["out"])
-    for name, array in x.items():
-        close(array.grad.asnumpy(), expected[name])
+    return {"out": out} | {name: array.grad for name, array in x.items()}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_single_calls_with_plain_tensors(case):
+    values, dy = arrays(*case)
+    expected = trained(layer(*case[4:]), values, dy, "float64")
+    for name, array in called(case, values, dy).items():
+        close(array.asnumpy(), expected[name])
 
 
 @pytest.mark.parametrize("wanted", ["data", "c_weight", "c_bias"])
@@ -107,12 +111,6 @@ def test_single_calls_give_the_bits_of_a_plan(case):
     """The taps come to their points some at a time, in the same order however tensors lie."""
     values, dy = arrays(*case)
     expected = trained(layer(*case[4:]), values, dy, "float32")
-    x = {name: mx.nd.array(value) for name, value in values.items()}
-    for array in x.values():
-        array.attach_grad()
-    with autograd.record():
-        out = mx.nd.Convolution(*x.values(), num_filter=case[4], kernel=(3, 3), pad=(case[5],) * 2)
-    out.backward(mx.nd.array(dy))
-    found = {"out": out} | {name: array.grad for name, array in x.items()}
+    found = called(case, values, dy)
     for name in ("out", "data", "c_weight"):
         assert np.array_equal(found[name].asnumpy(), expected[name])
